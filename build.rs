@@ -1,0 +1,54 @@
+//! With the feature `header`: writes include/kref.h from src/capi. Otherwise it does nothing.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    #[cfg(feature = "header")]
+    header::write();
+}
+
+#[cfg(feature = "header")]
+mod header {
+    use std::{env, fs, path::Path};
+
+    const TEMPLATE: &str = "src/capi/kref.h.in";
+
+    /// Copies the template, putting the declarations of src/capi/NAME.rs where a line is `@NAME@`.
+    pub fn write() {
+        println!("cargo:rerun-if-changed=src/capi");
+        println!("cargo:rerun-if-changed=cbindgen.toml");
+        println!("cargo:rerun-if-env-changed=KREF_HEADER");
+        let path = env::var("KREF_HEADER").unwrap_or_else(|_| "include/kref.h".into());
+
+        let template = fs::read_to_string(TEMPLATE).expect(TEMPLATE);
+        let mut header = String::new();
+        for line in template.lines() {
+            match line.strip_prefix('@').and_then(|rest| rest.strip_suffix('@')) {
+                Some(section) => header += &declarations(section),
+                None => header += &(with_version(line) + "\n"),
+            }
+        }
+        fs::write(&path, header).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
+    /// What cbindgen makes of one file. The types are known everywhere, and declared by `types`.
+    fn declarations(section: &str) -> String {
+        let types = Path::new("src/capi/types.rs");
+        let mut config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml");
+        let mut builder = cbindgen::Builder::new().with_src(types);
+        if section != "types" {
+            config.export.item_types = vec![cbindgen::ItemType::Functions];
+            builder = builder.with_src(Path::new("src/capi").join(section).with_extension("rs"));
+        }
+        let mut text = Vec::new();
+        builder.with_config(config).generate().expect(section).write(&mut text);
+        // C90 has no comma after an enum's last member.
+        String::from_utf8(text).expect("UTF-8").replace(",\n}", "\n}")
+    }
+
+    fn with_version(line: &str) -> String {
+        ["MAJOR", "MINOR", "PATCH"].iter().fold(line.to_string(), |line, part| {
+            let number = env::var(format!("CARGO_PKG_VERSION_{part}")).expect("set by cargo");
+            line.replace(&format!("@{part}@"), &number)
+        })
+    }
+}

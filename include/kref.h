@@ -1,0 +1,683 @@
+/*
+ * kref.h - reference counts: the Linux kernel's kref for userspace
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ * Generated from src/capi by `make header`. Edit there.
+ *
+ * An object that is shared, queued, handed to a thread or looked up in a table outlives somebody's
+ * memory of who owns it. Embed a struct kref in it, and keep three rules instead of remembering:
+ *
+ *   1. Take a reference BEFORE you hand a pointer on, to a thread, a queue, a table. If the
+ *      hand-over fails, give it back.
+ *   2. Give your reference back when you are done: kref_put(). The last put calls the release
+ *      function, and nothing else frees the object.
+ *   3. If you hold no reference, look the object up and take one in a single step that no last put
+ *      can split: kref_lookup_mutex() under the table's lock, or kref_slot_get().
+ *
+ * An example, whole:
+ *
+ *     #include <kref.h>
+ *     #include <stdio.h>
+ *     #include <stdlib.h>
+ *
+ *     struct job { struct kref kref; int number; };
+ *
+ *     static void job_release(struct kref *kref) { free(kref_entry(kref, struct job, kref)); }
+ *
+ *     static void *work(void *arg)
+ *     {
+ *         struct job *job = arg;
+ *         printf("job %d\n", job->number);
+ *         kref_put(&job->kref, job_release);          // rule 2: the thread's reference
+ *         return NULL;
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         pthread_t thread;
+ *         struct job *job = malloc(sizeof *job);
+ *         if (!job) return 1;
+ *         kref_init(&job->kref);                      // one reference, ours
+ *         job->number = 7;                            // rule 1: one for the thread, before it runs
+ *         int error = kref_thread_create(&thread, NULL, work, job, &job->kref, job_release);
+ *         kref_put(&job->kref, job_release);          // rule 2: our own
+ *         return error ? 1 : pthread_join(thread, NULL);
+ *     }
+ *
+ * Threads. Every function may be called by any number of threads at once; what an entry below says
+ * under "Threads" is the exception. Functions that take no lock may be called in signal handlers.
+ *
+ * Orderings. Taking a reference is relaxed: you hold one already, or a lock. Giving one back is a
+ * release, and the last put acquires before the release function runs. So the release function sees
+ * everything that was done to the object by anyone before they put it. Nothing else is promised:
+ * two holders that write to the same object need a lock as ever.
+ *
+ * Misuse. A count that overflows, that is taken from zero or put below it, saturates: it goes to
+ * INT_MIN / 2 and stays there, and the object is never released. A leak, where there would have
+ * been a use after free. Then the violation handler is told; unless you set one, the first time at
+ * each place in your program, a line on standard error. The environment variable KREF_OPTIONS, as
+ * in KREF_OPTIONS=on_violation=abort, takes warn (the default), abort and quiet.
+ *
+ * Each entry says the same things in the same order: what the function does; the Range of what it
+ * takes; what happens on Misuse and at saturation; its memory Ordering; from which Threads and
+ * signal handlers it may be called; what it Returns; and by which document it is Defined. A pointer
+ * must not be NULL unless the entry says so; compilers warn.
+ *
+ * The most used functions are inlined, from kref/inline.h; -DKREF_NO_INLINE turns that off.
+ */
+#ifndef KREF_H
+#define KREF_H
+
+#include <limits.h>
+#include <pthread.h>
+#include <stddef.h>
+
+/* The version of this header, which is the library's. */
+#define KREF_VERSION_MAJOR 0
+#define KREF_VERSION_MINOR 1
+#define KREF_VERSION_PATCH 0
+#define KREF_VERSION "0.1.0"
+
+/* What the compiler is told, where it listens. */
+#if defined __GNUC__
+#define KREF_NONNULL __attribute__((__nonnull__))
+#define KREF_NONNULL_ARGS(args) __attribute__((__nonnull__ args))
+#define KREF_MUST_USE __attribute__((__warn_unused_result__))
+#define KREF_COLD __attribute__((__cold__))
+#else
+#define KREF_NONNULL
+#define KREF_NONNULL_ARGS(args)
+#define KREF_MUST_USE
+#define KREF_COLD
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------------------------------------
+ * Types
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * What went wrong with a count.
+ */
+enum kref_violation_kind {
+    /**
+     * A reference was taken on an object that had none left.
+     */
+    KREF_GET_ON_ZERO = 1,
+    /**
+     * There were more references than the count can hold.
+     */
+    KREF_OVERFLOW = 2,
+    /**
+     * More references were given back than were held.
+     */
+    KREF_PUT_ON_ZERO = 3,
+    /**
+     * A kref_count_dec() took the last reference: nobody released the object.
+     */
+    KREF_DEC_TO_ZERO = 4,
+    /**
+     * The count was used again after one of the above, or is no count at all.
+     */
+    KREF_USE_OF_SATURATED = 5,
+    /**
+     * The lock for the last reference, or for a lookup, could not be taken.
+     */
+    KREF_LOCK_FAILED = 6
+};
+
+/**
+ * A saturating counter: what the kernel calls refcount_t. Use its functions, never the field.
+ */
+struct refcount_struct {
+    int refs;
+};
+
+/**
+ * A reference count. Embed it in your object; kref_entry() leads back to the object.
+ */
+struct kref {
+    struct refcount_struct refcount;
+};
+
+/**
+ * One published pointer, from which any thread may take a reference. It owns a reference on what
+ * it points to. It needs no destruction once it is empty. Use its functions, never the field.
+ */
+struct kref_slot {
+    struct kref *kref;
+};
+
+/**
+ * What a violation handler is told.
+ */
+struct kref_violation {
+    /**
+     * What went wrong.
+     */
+    enum kref_violation_kind kind;
+    /**
+     * The address of the struct kref, or of the bare struct refcount_struct. NULL if there was
+     * none: a lookup whose lock failed.
+     */
+    const void *kref;
+    /**
+     * The return address of the call, in the code that made it. NULL where it is not known.
+     */
+    const void *caller;
+};
+
+/**
+ * Who is told of violations. It may be called by any thread, and in a signal handler; it may be
+ * called by several threads at once. The violation is gone when it returns.
+ */
+typedef void (*kref_violation_handler)(const struct kref_violation *violation, void *context);
+
+/* The most that a count can hold, and where it ends when something goes wrong. */
+#define KREF_MAX INT_MAX
+#define KREF_SATURATED (INT_MIN / 2)
+
+/* Initialisers: a kref with n references, 1 as a rule; and an empty slot.
+ *
+ *     static struct config first = { .kref = KREF_INIT(1) };
+ *     static struct kref_slot current = KREF_SLOT_INIT;
+ */
+#define KREF_INIT(n) { { (n) } }
+#define KREF_SLOT_INIT { NULL }
+
+/* kref_entry(ptr, type, member): the object of that type whose member, a struct kref, ptr points
+ * to. NULL stays NULL, so that a lookup's result can be passed through:
+ *
+ *     struct session *s = kref_entry(kref_lookup_mutex(&lock, find, &id), struct session, kref);
+ */
+#define kref_entry(ptr, type, member) \
+    ((type *)kref_entry_at(1 ? (ptr) : &((type *)0)->member, offsetof(type, member)))
+
+/* For kref_entry() alone. */
+static __inline__ void *kref_entry_at(struct kref *kref, size_t offset)
+{
+    return kref ? (void *)((char *)kref - offset) : NULL;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * A reference count: take, give back
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * Start counting: one reference, the caller's.
+ *
+ * Range:    a new object, or memory to be used again for one; no other thread knows it yet.
+ * Misuse:   on an object that is still referenced, its holders are forgotten.
+ * Ordering: relaxed. What shows the object to others later must order it: a lock, a queue,
+ *           pthread_create().
+ * Threads:  one, before the object is shared. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  Linux, kref_init().
+ */
+void kref_init(struct kref *kref) KREF_NONNULL;
+
+/**
+ * Read the count: a number to print, not to decide by, since it may have changed already.
+ *
+ * Range:    0 means that the object is being released; INT_MAX is the most; above it, the count
+ *           is saturated.
+ * Misuse:   none that can be seen.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  the count.
+ * Defined:  Linux, kref_read().
+ */
+unsigned int kref_read(const struct kref *kref) KREF_NONNULL;
+
+/**
+ * Take one more reference. The caller holds one already: this is rule 1, before a hand-over.
+ *
+ * Range:    up to INT_MAX references.
+ * Misuse:   on a count of zero, at INT_MAX, or on a saturated count: the count saturates, the
+ *           object is never released, and a violation is reported.
+ * Ordering: relaxed. The caller's own reference already shows it the object.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  nothing; it cannot fail.
+ * Defined:  Linux, kref_get().
+ */
+void kref_get(struct kref *kref) KREF_NONNULL;
+
+/**
+ * Take a reference unless the object is already being released. For lookups: the caller holds no
+ * reference, but a lock or something like it that keeps the memory from being freed.
+ *
+ * Range:    up to INT_MAX references.
+ * Misuse:   at INT_MAX, or on a saturated count: the count saturates, the object is never
+ *           released, a violation is reported, and the caller may use the object (1 is returned).
+ * Ordering: relaxed, as in the kernel; the lock that protects the lookup orders the rest.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 with a reference taken, 0 without: the object is not the caller's to use.
+ * Defined:  Linux, kref_get_unless_zero().
+ */
+KREF_MUST_USE int kref_get_unless_zero(struct kref *kref) KREF_NONNULL;
+
+/**
+ * Give a reference back: rule 2. The last one calls release(kref), the only place that frees.
+ *
+ * Range:    one reference, the caller's own. The object is not the caller's to use afterwards.
+ * Misuse:   on a count of zero or a saturated count: the count saturates, release is not called,
+ *           and a violation is reported.
+ * Ordering: release; and before release() runs, acquire: it sees everything that every holder
+ *           did to the object before its own put.
+ * Threads:  any. Signal handlers: if release() may run there.
+ * Returns:  1 if this was the last reference and release() has run, otherwise 0.
+ * Defined:  Linux, kref_put().
+ */
+int kref_put(struct kref *kref, void (*release)(struct kref *kref)) KREF_NONNULL;
+
+/* ---------------------------------------------------------------------------------------------
+ * Under a lock: the last put, and the lookup
+ *
+ * Where objects stand in a table, the last put and a lookup race for the same object. Either the
+ * last put takes the table's lock (kref_put_mutex, kref_put_lock) and release takes the object out;
+ * or release locks for itself, and the lookup finds an object that is on its way out and leaves it
+ * (kref_get_unless_zero). kref_lookup_mutex() is right with both.
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * Give a reference back; only where it may be the last, take the mutex first. For objects that
+ * stand in a table: release() runs with the mutex held, takes the object out, unlocks, and frees.
+ *
+ * Range:    one reference, the caller's own; the caller does not hold the mutex.
+ * Misuse:   on a count of zero or a saturated count: the count saturates, release is not called,
+ *           and a violation is reported. If the mutex cannot be taken (a deadlock that an
+ *           error-checking mutex refuses): reported, and the reference is not given back.
+ * Ordering: release; and before release() runs, acquire, as in kref_put().
+ * Threads:  any. Signal handlers: no. A robust mutex whose owner died counts as taken.
+ * Returns:  1 if this was the last reference and release() has run, otherwise 0, with the mutex
+ *           not held.
+ * Defined:  Linux, kref_put_mutex(); POSIX, pthread_mutex_lock().
+ */
+int kref_put_mutex(struct kref *kref,
+                   void (*release)(struct kref *kref),
+                   pthread_mutex_t *mutex)
+KREF_NONNULL;
+
+/**
+ * Look an object up and take a reference, in one step under the mutex: rule 3. Calls find(key)
+ * with the mutex held; find() returns the kref of what it found, or NULL, and takes no reference.
+ *
+ * Range:    key is for find() alone and may be NULL; the caller does not hold the mutex.
+ * Misuse:   an object whose count is zero is on its way out and is not found. A count that is
+ *           saturated is reported, and the object returned. If the mutex cannot be taken:
+ *           reported, and NULL is returned.
+ * Ordering: that of the mutex: whatever was done to the object under it is seen.
+ * Threads:  any. Signal handlers: no.
+ * Returns:  the kref, with a reference that is now the caller's to put, or NULL.
+ * Defined:  Linux, Documentation/core-api/kref.rst (there it is written out by hand); POSIX,
+ *           pthread_mutex_lock().
+ */
+KREF_MUST_USE
+struct kref *kref_lookup_mutex(pthread_mutex_t *mutex,
+                               struct kref *(*find)(void *key),
+                               void *key)
+KREF_NONNULL_ARGS((1, 2));
+
+/* Strict -std=c99 has no pthread_spinlock_t; -std=gnu99 or -D_POSIX_C_SOURCE=200809L has it. */
+#if !defined __GLIBC__ || defined __USE_XOPEN2K
+
+/**
+ * kref_put_mutex() with a spin lock: only where it may be the last reference, take the lock first.
+ * release() runs with the lock held, and unlocks it.
+ *
+ * Range:    one reference, the caller's own; the caller does not hold the lock.
+ * Misuse:   as for kref_put_mutex().
+ * Ordering: release; and before release() runs, acquire, as in kref_put().
+ * Threads:  any. Signal handlers: no.
+ * Returns:  1 if this was the last reference and release() has run, otherwise 0, with the lock
+ *           not held.
+ * Defined:  Linux, kref_put_lock(); POSIX, pthread_spin_lock().
+ */
+int kref_put_lock(struct kref *kref,
+                  void (*release)(struct kref *kref),
+                  pthread_spinlock_t *lock)
+KREF_NONNULL;
+
+/**
+ * Give a reference back; where it is the last, return with the spin lock held.
+ *
+ * Range:    one reference; the caller does not hold the lock.
+ * Misuse:   on a count of zero or a saturated count: the count saturates, a violation is
+ *           reported, and 0 is returned. If the lock cannot be taken: reported, 0, and the
+ *           reference is not given back.
+ * Ordering: release; and on 1, acquire.
+ * Threads:  any. Signal handlers: no.
+ * Returns:  1 with the lock held if the count reached zero, otherwise 0 without it.
+ * Defined:  Linux, refcount_dec_and_lock(); POSIX, pthread_spin_lock().
+ */
+KREF_MUST_USE
+int kref_count_dec_and_lock(struct refcount_struct *count,
+                            pthread_spinlock_t *lock)
+KREF_NONNULL;
+
+#endif
+
+/* ---------------------------------------------------------------------------------------------
+ * A published pointer: take, replace
+ *
+ * For the one object that everybody looks up: the configuration in force, the current connection.
+ *
+ *     static struct kref_slot current = KREF_SLOT_INIT;
+ *
+ *     struct kref *kref = kref_slot_get(&current);               readers, any number
+ *     if (kref) { ...; kref_put(kref, release); }
+ *
+ *     struct kref *old = kref_slot_replace(&current, &next->kref);       a writer: our reference
+ *     if (old) kref_put(old, release);                                   on next is the slot's now
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * Make a slot empty that was never used, as KREF_SLOT_INIT does.
+ *
+ * Range:    a new slot, or one that is empty.
+ * Misuse:   on a slot that publishes something, the slot's reference is forgotten.
+ * Ordering: relaxed. What shows the slot to others later must order it.
+ * Threads:  one, before the slot is shared. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  here.
+ */
+void kref_slot_init(struct kref_slot *slot) KREF_NONNULL;
+
+/**
+ * Take a reference on what the slot publishes, in one step that no last put splits: rule 3.
+ *
+ * Range:    any slot that was initialised.
+ * Misuse:   an object that somebody has put once too often has a count of zero or less: the count
+ *           saturates, a violation is reported, and the object is returned.
+ * Ordering: acquire: whatever was done to the object before kref_slot_replace() published it is
+ *           seen.
+ * Threads:  any. Signal handlers: no, it takes a lock for a moment.
+ * Returns:  the kref, with a reference that is now the caller's to put, or NULL if the slot is
+ *           empty.
+ * Defined:  here.
+ */
+KREF_MUST_USE struct kref *kref_slot_get(struct kref_slot *slot) KREF_NONNULL;
+
+/**
+ * Publish next, or nothing, and take down what was published. The slot takes over the caller's
+ * reference on next; the caller takes over the slot's reference on the old object, to put it.
+ *
+ * Range:    next may be NULL: the slot is empty then.
+ * Misuse:   a result that is thrown away is a leak, and a warning of the compiler's.
+ * Ordering: release for next, acquire for the old object.
+ * Threads:  any. Signal handlers: no, it takes a lock for a moment.
+ * Returns:  what was published, with a reference that is now the caller's to put, or NULL.
+ * Defined:  here.
+ */
+KREF_MUST_USE
+struct kref *kref_slot_replace(struct kref_slot *slot,
+                               struct kref *next)
+KREF_NONNULL_ARGS((1));
+
+/* ---------------------------------------------------------------------------------------------
+ * A hand-over to a new thread
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * Hand a reference to a new thread: take it, start the thread, and give it back if that failed.
+ * Rule 1 in one call. The thread puts the reference when it is done.
+ *
+ * Range:    thread, attr, start and arg are pthread_create()'s; attr and arg may be NULL. The
+ *           caller holds a reference on kref, which stays the caller's.
+ * Misuse:   as for kref_get().
+ * Ordering: that of pthread_create(): the thread sees what the caller did before.
+ * Threads:  any. Signal handlers: no.
+ * Returns:  0, or pthread_create()'s error number (EAGAIN, EINVAL, EPERM); then no thread was
+ *           started, and the count is as it was.
+ * Defined:  POSIX, pthread_create().
+ */
+KREF_MUST_USE
+int kref_thread_create(pthread_t *thread,
+                       const pthread_attr_t *attr,
+                       void *(*start)(void *arg),
+                       void *arg,
+                       struct kref *kref,
+                       void (*release)(struct kref *kref))
+KREF_NONNULL_ARGS((1, 3, 5, 6));
+
+/* ---------------------------------------------------------------------------------------------
+ * Violations: who is told
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * Set who is told of violations from now on. The count is saturated, and harmless, before the
+ * handler is called. The default handler writes a line to standard error for each kind and calling
+ * address, the first time; KREF_OPTIONS=on_violation=abort or quiet changes that.
+ *
+ * Range:    handler may be NULL: the default again. context is for the handler alone.
+ * Misuse:   a handler that uses the count it is told about is told again, without end.
+ * Ordering: release; a thread that is told sees what was done before this call.
+ * Threads:  any; a thread may still be in the old handler when this returns. Signal handlers: no,
+ *           it takes a lock for a moment. (Being told takes none.)
+ * Returns:  nothing.
+ * Defined:  here.
+ */
+void kref_set_violation_handler(kref_violation_handler handler, void *context);
+
+/* ---------------------------------------------------------------------------------------------
+ * The counter alone: the kernel's refcount_t
+ *
+ * For code that is written with refcount_t; <linux/refcount.h>, from the same package, gives these
+ * the kernel's names. New code has more of a struct kref.
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * Set the count, whatever it was.
+ *
+ * Range:    n from 1 to INT_MAX; no other thread knows the counter yet.
+ * Misuse:   n of 0 or less makes a counter that is dead, or saturated.
+ * Ordering: relaxed.
+ * Threads:  one, before the counter is shared. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  Linux, refcount_set().
+ */
+void kref_count_set(struct refcount_struct *count, int n) KREF_NONNULL;
+
+/**
+ * Read the count: a number to print, not to decide by, since it may have changed already.
+ *
+ * Range:    above INT_MAX, the counter is saturated.
+ * Misuse:   none that can be seen.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  the count.
+ * Defined:  Linux, refcount_read().
+ */
+unsigned int kref_count_read(const struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Take i more references; the caller holds one already.
+ *
+ * Range:    i from 0; the sum up to INT_MAX.
+ * Misuse:   at zero, past INT_MAX, with a negative i, or saturated: the count saturates, and a
+ *           violation is reported.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  Linux, refcount_add(); a negative i is caught only here.
+ */
+void kref_count_add(int i, struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Take one more reference; the caller holds one already.
+ *
+ * Range:    up to INT_MAX.
+ * Misuse:   at zero, at INT_MAX or saturated: the count saturates, and a violation is reported.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  Linux, refcount_inc().
+ */
+void kref_count_inc(struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Take i references unless the count is zero.
+ *
+ * Range:    i from 0; the sum up to INT_MAX.
+ * Misuse:   past INT_MAX, with a negative i, or saturated: the count saturates, a violation is
+ *           reported, and 1 is returned.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if they were taken, 0 if the count was zero.
+ * Defined:  Linux, refcount_add_not_zero().
+ */
+KREF_MUST_USE int kref_count_add_not_zero(int i, struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Take one reference unless the count is zero.
+ *
+ * Range:    up to INT_MAX.
+ * Misuse:   at INT_MAX or saturated: the count saturates, a violation is reported, and 1 is returned.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if it was taken, 0 if the count was zero.
+ * Defined:  Linux, refcount_inc_not_zero().
+ */
+KREF_MUST_USE
+int kref_count_inc_not_zero(struct refcount_struct *count)
+KREF_NONNULL;
+
+/**
+ * kref_count_add_not_zero() for memory that is reused: what the count tells comes before what
+ * is read next.
+ *
+ * Range:    i from 0; the sum up to INT_MAX.
+ * Misuse:   as for kref_count_add_not_zero().
+ * Ordering: acquire if it returns 1; pairs with the release of a put.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if they were taken, 0 if the count was zero.
+ * Defined:  Linux, refcount_add_not_zero_acquire(); saturation is reported only here.
+ */
+KREF_MUST_USE
+int kref_count_add_not_zero_acquire(int i,
+                                    struct refcount_struct *count)
+KREF_NONNULL;
+
+/**
+ * kref_count_inc_not_zero() for memory that is reused: what the count tells comes before what
+ * is read next.
+ *
+ * Range:    up to INT_MAX.
+ * Misuse:   as for kref_count_inc_not_zero().
+ * Ordering: acquire if it returns 1; pairs with the release of a put.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if it was taken, 0 if the count was zero.
+ * Defined:  Linux, refcount_inc_not_zero_acquire(); saturation is reported only here.
+ */
+KREF_MUST_USE int kref_count_inc_not_zero_acquire(struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Give i references back.
+ *
+ * Range:    i from 0 to the references that the caller owns.
+ * Misuse:   more than there are, a negative i, or saturated: the count saturates, a violation is
+ *           reported, and 0 is returned.
+ * Ordering: release; and on 1, acquire.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if they were the last, otherwise 0.
+ * Defined:  Linux, refcount_sub_and_test().
+ */
+KREF_MUST_USE int kref_count_sub_and_test(int i, struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Give one reference back.
+ *
+ * Range:    one reference, the caller's own.
+ * Misuse:   at zero or saturated: the count saturates, a violation is reported, and 0 is returned.
+ * Ordering: release; and on 1, acquire.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if it was the last, otherwise 0.
+ * Defined:  Linux, refcount_dec_and_test().
+ */
+KREF_MUST_USE int kref_count_dec_and_test(struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Give one reference back that is known not to be the last.
+ *
+ * Range:    from a count of 2.
+ * Misuse:   at 1 or zero, or saturated: the count saturates, and a violation is reported.
+ * Ordering: release.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  Linux, refcount_dec().
+ */
+void kref_count_dec(struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Give the last reference back; do nothing if there are others.
+ *
+ * Range:    any count.
+ * Misuse:   nothing is reported: a count other than 1 stays as it is.
+ * Ordering: release and acquire on 1.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if the count went from 1 to 0, otherwise 0.
+ * Defined:  Linux, refcount_dec_if_one().
+ */
+KREF_MUST_USE int kref_count_dec_if_one(struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Give one reference back unless it is the last.
+ *
+ * Range:    one reference, the caller's own.
+ * Misuse:   at zero or saturated: the count saturates, a violation is reported, and 1 is returned.
+ * Ordering: release if it returns 1.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if it was given back, 0 if it is the last and still the caller's.
+ * Defined:  Linux, refcount_dec_not_one(); saturation is reported only here.
+ */
+KREF_MUST_USE int kref_count_dec_not_one(struct refcount_struct *count) KREF_NONNULL;
+
+/**
+ * Give one reference back; where it is the last, return with the mutex held.
+ *
+ * Range:    one reference; the caller does not hold the mutex.
+ * Misuse:   at zero or saturated: the count saturates, a violation is reported, and 0 is returned.
+ *           If the mutex cannot be taken: reported, 0, and the reference is not given back.
+ * Ordering: release; and on 1, acquire.
+ * Threads:  any. Signal handlers: no. A robust mutex whose owner died counts as taken.
+ * Returns:  1 with the mutex held if the count reached zero, otherwise 0 without it.
+ * Defined:  Linux, refcount_dec_and_mutex_lock(); POSIX, pthread_mutex_lock().
+ */
+KREF_MUST_USE
+int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
+                                  pthread_mutex_t *mutex)
+KREF_NONNULL;
+
+/* ---------------------------------------------------------------------------------------------
+ * For kref/inline.h alone
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * The rest of kref_get(), for code that has raised the count itself and found old.
+ *
+ * Misuse:   old was not a live count: the count saturates, and a violation is reported.
+ * Returns:  nothing.
+ */
+void kref_get_slow(struct kref *kref, int old) KREF_NONNULL KREF_COLD;
+
+/**
+ * The rest of kref_put(), for code that has lowered the count itself and found old, at most 1.
+ *
+ * Misuse:   old was not a live count: the count saturates, and a violation is reported.
+ * Returns:  1 if old was the last reference, and release() has run; otherwise 0.
+ */
+int kref_put_slow(struct kref *kref,
+                  void (*release)(struct kref *kref),
+                  int old)
+KREF_NONNULL KREF_COLD;
+
+#ifdef __cplusplus
+}
+#endif
+
+#include "kref/inline.h"
+
+#endif /* KREF_H */

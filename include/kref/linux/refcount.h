@@ -1,0 +1,109 @@
+/*
+ * <linux/refcount.h> for userspace: refcount_t by its kernel names, from libkref.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * What each function does stands in kref.h, under kref_count_*. Locks are pthread's: a
+ * pthread_mutex_t where the kernel has a struct mutex, a pthread_spinlock_t where it has a
+ * spinlock_t. The names exist in the files that include this header and are exported by nobody, so
+ * an application's own refcount_inc() elsewhere is not disturbed.
+ */
+#ifndef KREF_LINUX_REFCOUNT_H
+#define KREF_LINUX_REFCOUNT_H
+
+#include <kref.h>
+
+#ifndef __cplusplus
+#include <stdbool.h>
+#endif
+
+typedef struct refcount_struct refcount_t;
+
+#define REFCOUNT_INIT(n) { (n) }
+#define REFCOUNT_MAX KREF_MAX
+#define REFCOUNT_SATURATED KREF_SATURATED
+
+/* C90 has no bool; the kernel's code has it in any dialect. */
+#define KREF_LINUX __extension__ static __inline__
+
+KREF_LINUX void refcount_set(refcount_t *r, int n)
+{
+    kref_count_set(r, n);
+}
+
+KREF_LINUX unsigned int refcount_read(const refcount_t *r)
+{
+    return kref_count_read(r);
+}
+
+KREF_LINUX void refcount_add(int i, refcount_t *r)
+{
+    kref_count_add(i, r);
+}
+
+KREF_LINUX void refcount_inc(refcount_t *r)
+{
+    kref_count_inc(r);
+}
+
+KREF_LINUX KREF_MUST_USE bool refcount_add_not_zero(int i, refcount_t *r)
+{
+    return kref_count_add_not_zero(i, r) != 0;
+}
+
+KREF_LINUX KREF_MUST_USE bool refcount_inc_not_zero(refcount_t *r)
+{
+    return kref_count_inc_not_zero(r) != 0;
+}
+
+KREF_LINUX KREF_MUST_USE bool refcount_add_not_zero_acquire(int i, refcount_t *r)
+{
+    return kref_count_add_not_zero_acquire(i, r) != 0;
+}
+
+KREF_LINUX KREF_MUST_USE bool refcount_inc_not_zero_acquire(refcount_t *r)
+{
+    return kref_count_inc_not_zero_acquire(r) != 0;
+}
+
+KREF_LINUX KREF_MUST_USE bool refcount_sub_and_test(int i, refcount_t *r)
+{
+    return kref_count_sub_and_test(i, r) != 0;
+}
+
+KREF_LINUX KREF_MUST_USE bool refcount_dec_and_test(refcount_t *r)
+{
+    return kref_count_dec_and_test(r) != 0;
+}
+
+KREF_LINUX void refcount_dec(refcount_t *r)
+{
+    kref_count_dec(r);
+}
+
+KREF_LINUX KREF_MUST_USE bool refcount_dec_if_one(refcount_t *r)
+{
+    return kref_count_dec_if_one(r) != 0;
+}
+
+KREF_LINUX KREF_MUST_USE bool refcount_dec_not_one(refcount_t *r)
+{
+    return kref_count_dec_not_one(r) != 0;
+}
+
+KREF_LINUX KREF_MUST_USE bool refcount_dec_and_mutex_lock(refcount_t *r, pthread_mutex_t *lock)
+{
+    return kref_count_dec_and_mutex_lock(r, lock) != 0;
+}
+
+/* As in kref.h: strict -std=c99 has no pthread_spinlock_t. */
+#if !defined __GLIBC__ || defined __USE_XOPEN2K
+KREF_LINUX KREF_MUST_USE bool refcount_dec_and_lock(refcount_t *r, pthread_spinlock_t *lock)
+{
+    return kref_count_dec_and_lock(r, lock) != 0;
+}
+#endif
+
+#undef KREF_LINUX
+
+#endif /* KREF_LINUX_REFCOUNT_H */

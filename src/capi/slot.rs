@@ -1,0 +1,56 @@
+//! The published pointer.
+
+use core::ptr::NonNull;
+
+use super::types::{kref, kref_slot, or_null};
+
+/// cbindgen:postfix=KREF_NONNULL
+/// Make a slot empty that was never used, as KREF_SLOT_INIT does.
+///
+/// Range:    a new slot, or one that is empty.
+/// Misuse:   on a slot that publishes something, the slot's reference is forgotten.
+/// Ordering: relaxed. What shows the slot to others later must order it.
+/// Threads:  one, before the slot is shared. Signal handlers: yes.
+/// Returns:  nothing.
+/// Defined:  here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kref_slot_init(slot: *mut kref_slot) {
+    // SAFETY: the C caller guarantees memory for a slot.
+    unsafe { kref_slot::as_slot(slot) }.init();
+}
+
+/// cbindgen:postfix=KREF_NONNULL
+/// Take a reference on what the slot publishes, in one step that no last put splits: rule 3.
+///
+/// Range:    any slot that was initialised.
+/// Misuse:   an object that somebody has put once too often has a count of zero or less: the count
+///           saturates, a violation is reported, and the object is returned.
+/// Ordering: acquire: whatever was done to the object before kref_slot_replace() published it is
+///           seen.
+/// Threads:  any. Signal handlers: no, it takes a lock for a moment.
+/// Returns:  the kref, with a reference that is now the caller's to put, or NULL if the slot is
+///           empty.
+/// Defined:  here.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn kref_slot_get(slot: *mut kref_slot) -> *mut kref {
+    // SAFETY: the C caller guarantees a live slot, filled by kref_slot_replace() alone.
+    or_null(unsafe { kref_slot::as_slot(slot).get() })
+}
+
+/// cbindgen:postfix=KREF_NONNULL_ARGS((1))
+/// Publish next, or nothing, and take down what was published. The slot takes over the caller's
+/// reference on next; the caller takes over the slot's reference on the old object, to put it.
+///
+/// Range:    next may be NULL: the slot is empty then.
+/// Misuse:   a result that is thrown away is a leak, and a warning of the compiler's.
+/// Ordering: release for next, acquire for the old object.
+/// Threads:  any. Signal handlers: no, it takes a lock for a moment.
+/// Returns:  what was published, with a reference that is now the caller's to put, or NULL.
+/// Defined:  here.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn kref_slot_replace(slot: *mut kref_slot, next: *mut kref) -> *mut kref {
+    // SAFETY: the C caller guarantees a live slot, and gives up its reference on next.
+    or_null(unsafe { kref_slot::as_slot(slot).replace(NonNull::new(next.cast())) })
+}

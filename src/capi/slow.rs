@@ -1,0 +1,38 @@
+//! The cold halves of the functions that kref/inline.h gives the compiler to inline.
+
+use core::ffi::c_int;
+
+use super::types::kref;
+use crate::Kref;
+
+/// cbindgen:postfix=KREF_NONNULL KREF_COLD
+/// The rest of kref_get(), for code that has raised the count itself and found old.
+///
+/// Misuse:   old was not a live count: the count saturates, and a violation is reported.
+/// Returns:  nothing.
+#[cold]
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kref_get_slow(kref: *mut kref, old: c_int) {
+    // SAFETY: the C caller guarantees a live kref.
+    unsafe { kref::as_kref(kref) }.get_slow(old);
+}
+
+/// cbindgen:postfix=KREF_NONNULL KREF_COLD
+/// The rest of kref_put(), for code that has lowered the count itself and found old, at most 1.
+///
+/// Misuse:   old was not a live count: the count saturates, and a violation is reported.
+/// Returns:  1 if old was the last reference, and release() has run; otherwise 0.
+#[cold]
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kref_put_slow(
+    kref: *mut kref,
+    release: unsafe extern "C" fn(kref: *mut kref),
+    old: c_int,
+) -> c_int {
+    // SAFETY: the C caller guarantees a kref that it has just put, and that release may be called
+    // with it.
+    unsafe { Kref::put_slow(kref::as_non_null(kref), old, |last| release(last.as_ptr().cast())) }
+        .into()
+}

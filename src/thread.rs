@@ -1,0 +1,36 @@
+//! Rule 1 in one call: a reference for a new thread.
+
+use core::ffi::{c_int, c_void};
+use core::ptr::NonNull;
+
+use crate::kref::Kref;
+use crate::violation::report_here;
+
+/// Takes a reference for the thread, starts it, and gives the reference back if that failed.
+///
+/// # Safety
+/// As for [`Kref::put`], and as for `pthread_create`.
+#[inline]
+pub(crate) unsafe fn create(
+    thread: *mut libc::pthread_t,
+    attr: *const libc::pthread_attr_t,
+    start: extern "C" fn(*mut c_void) -> *mut c_void,
+    arg: *mut c_void,
+    kref: NonNull<Kref>,
+    release: impl FnOnce(NonNull<Kref>),
+) -> c_int {
+    // SAFETY: the caller's own reference keeps it alive.
+    let violation = unsafe { kref.as_ref() }.try_get();
+    // SAFETY: the caller guarantees the arguments.
+    let error = unsafe { libc::pthread_create(thread, attr, start, arg) };
+    match violation {
+        // Told last, as a jump. The count is saturated: there is nothing to give back.
+        Some(kind) => report_here(kind, kref.as_ptr().cast(), error),
+        None if error == 0 => 0,
+        None => {
+            // SAFETY: the reference was taken above, and nobody else has it.
+            unsafe { Kref::put(kref, release) };
+            error
+        }
+    }
+}
