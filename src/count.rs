@@ -59,27 +59,21 @@ pub struct Count {
     refs: AtomicI32,
 }
 
-/// What became of an increment that may find anything.
-pub(crate) enum Add {
+/// What became of an increment.
+pub(crate) enum Get {
     Done,
+    /// Nothing was done.
     WasZero,
-    /// Saturated, and not reported yet.
+    /// Saturated where the count was to blame, and not reported yet.
     Failed(Violation),
 }
 
 /// What became of a decrement.
 pub(crate) enum Put {
     Done,
+    /// It was the last; where the operation is not to take the last, nothing was done.
     Last,
-    /// Neither saturated nor reported yet; holds what was found.
-    Failed(i32),
-}
-
-/// What became of a decrement that must not take the last reference.
-enum DecNotOne {
-    Done,
-    WasOne,
-    /// Saturated, and not reported yet.
+    /// Saturated where the count was to blame, and not reported yet.
     Failed(Violation),
 }
 
@@ -114,35 +108,35 @@ impl Count {
         // Relaxed: the caller's own reference is what keeps and shows it the object.
         let old = self.refs.fetch_add(1, Relaxed);
         if !is_live_for_get(old) {
-            self.get_failed(old, true);
+            self.inc_found(old);
         }
     }
 
-    /// [`inc`](Self::inc) that leaves the report to the caller, who holds a lock now.
+    /// What an increment means that found `old`, and could not count on from there.
+    #[inline(always)]
+    pub(crate) fn inc_found(&self, old: i32) {
+        report(self.saturate(get_violation(old)), self, true);
+    }
+
+    /// [`inc`](Self::inc) that leaves the report to the caller.
     #[inline]
-    pub(crate) fn try_inc(&self) -> Option<Violation> {
-        // Relaxed: the reference of whoever published the object keeps it; the lock shows it.
+    pub(crate) fn try_inc(&self) -> Get {
+        // Relaxed: a reference that somebody holds keeps the object; a lock may show it.
         let old = self.refs.fetch_add(1, Relaxed);
         if is_live_for_get(old) {
-            return None;
+            Get::Done
+        } else {
+            Get::Failed(self.saturate(get_violation(old)))
         }
-        self.saturate();
-        Some(get_violation(old))
-    }
-
-    /// [`inc_not_zero`](Self::inc_not_zero) that leaves the report to the caller.
-    #[inline]
-    pub(crate) fn try_inc_not_zero(&self) -> Add {
-        self.try_add(1, Relaxed)
     }
 
     /// Takes `n` more references. A negative `n` saturates.
     #[inline]
     pub fn add(&self, n: i32) {
         match self.try_add(n, Relaxed) {
-            Add::Done => {}
-            Add::WasZero => _ = self.get_failed(0, true),
-            Add::Failed(kind) => _ = report(kind, self, true),
+            Get::Done => {}
+            Get::WasZero => self.inc_found(0),
+            Get::Failed(kind) => _ = report(kind, self, true),
         }
     }
 
@@ -160,6 +154,12 @@ impl Count {
                 Err(now) => old = now,
             }
         }
+    }
+
+    /// [`inc_not_zero`](Self::inc_not_zero) that leaves the report to the caller.
+    #[inline]
+    pub(crate) fn try_inc_not_zero(&self) -> Get {
+        self.try_add(1, Relaxed)
     }
 
     /// Takes `n` references unless the count is zero; `false` if it was.
@@ -184,26 +184,26 @@ impl Count {
     #[inline(always)]
     fn add_not_zero_ordered(&self, n: i32, success: Ordering) -> bool {
         match self.try_add(n, success) {
-            Add::Done => true,
-            Add::WasZero => false,
-            Add::Failed(kind) => report(kind, self, true),
+            Get::Done => true,
+            Get::WasZero => false,
+            Get::Failed(kind) => report(kind, self, true),
         }
     }
 
     #[inline(always)]
-    fn try_add(&self, n: i32, success: Ordering) -> Add {
+    fn try_add(&self, n: i32, success: Ordering) -> Get {
         let mut old = self.refs.load(Relaxed);
         loop {
             if old == 0 {
-                return Add::WasZero;
+                return Get::WasZero;
             }
             let fits = n >= 0 && old > 0 && old <= MAX - n;
             // The exchange itself saturates: a bare store could hit a count that has since been
             // put to zero, and with it memory that is no longer the object's.
             let new = if fits { old + n } else { SATURATED };
             match self.refs.compare_exchange_weak(old, new, success, Relaxed) {
-                Ok(_) if fits => return Add::Done,
-                Ok(_) => return Add::Failed(get_violation(old)),
+                Ok(_) if fits => return Get::Done,
+                Ok(_) => return Get::Failed(get_violation(old)),
                 Err(now) => old = now,
             }
         }
@@ -215,33 +215,28 @@ impl Count {
         // Release: pairs with the acquire load of whoever puts last.
         let old = if n < 0 { self.read() } else { self.refs.fetch_sub(n, Release) };
         if n < 0 || old <= 0 || old < n {
-            return self.put_failed(old);
+            return report(self.saturate(put_violation(old)), self, false);
         }
-        if old != n {
-            return false;
-        }
-        // Acquire: pairs with the release decrement of every earlier put.
-        let _ = self.refs.load(Acquire);
-        true
+        old == n && self.acquire_last()
     }
 
     /// Gives back one reference; `true` if it was the last.
     #[inline(always)]
     pub fn dec_and_test(&self) -> bool {
-        match self.put() {
+        match self.try_dec() {
             Put::Done => false,
             Put::Last => true,
-            Put::Failed(old) => self.put_failed(old),
+            Put::Failed(kind) => report(kind, self, false),
         }
     }
 
-    /// [`dec_and_test`](Self::dec_and_test) that leaves a failure to [`put_failed`](Self::put_failed).
+    /// [`dec_and_test`](Self::dec_and_test) that leaves the report to the caller.
     #[inline(always)]
-    pub(crate) fn put(&self) -> Put {
-        self.put_found(self.lower())
+    pub(crate) fn try_dec(&self) -> Put {
+        self.dec_found(self.lower())
     }
 
-    /// The decrement alone; what it found goes to [`put_found`](Self::put_found).
+    /// The decrement alone; what it found goes to [`dec_found`](Self::dec_found).
     #[inline(always)]
     pub(crate) fn lower(&self) -> i32 {
         // Release: pairs with the acquire load of whoever puts last.
@@ -250,26 +245,32 @@ impl Count {
 
     /// What a decrement means that found `old`.
     #[inline(always)]
-    pub(crate) fn put_found(&self, old: i32) -> Put {
+    pub(crate) fn dec_found(&self, old: i32) -> Put {
         if old > 1 {
             return Put::Done;
         }
         if old != 1 {
-            return Put::Failed(old);
+            return Put::Failed(self.saturate(put_violation(old)));
         }
+        self.acquire_last();
+        Put::Last
+    }
+
+    /// What the last put does before the memory is anyone's to reuse. Always `true`.
+    #[inline(always)]
+    fn acquire_last(&self) -> bool {
         // Acquire: pairs with the release decrement of every earlier put.
         let _ = self.refs.load(Acquire);
-        Put::Last
+        true
     }
 
     /// Gives back one reference that is known not to be the last; reaching zero saturates.
     #[inline]
     pub fn dec(&self) {
-        // Release: pairs with the acquire load of whoever puts last.
-        let old = self.refs.fetch_sub(1, Release);
+        let old = self.lower();
         if old <= 1 {
             let kind = if old == 1 { Violation::DecToZero } else { put_violation(old) };
-            self.failed(kind, true);
+            report(self.saturate(kind), self, true);
         }
     }
 
@@ -285,24 +286,24 @@ impl Count {
     #[inline]
     pub fn dec_not_one(&self) -> bool {
         match self.try_dec_not_one() {
-            DecNotOne::Done => true,
-            DecNotOne::WasOne => false,
-            DecNotOne::Failed(kind) => report(kind, self, true),
+            Put::Done => true,
+            Put::Last => false,
+            Put::Failed(kind) => report(kind, self, true),
         }
     }
 
     #[inline(always)]
-    fn try_dec_not_one(&self) -> DecNotOne {
+    fn try_dec_not_one(&self) -> Put {
         let mut old = self.refs.load(Relaxed);
         loop {
             if old == 1 {
-                return DecNotOne::WasOne;
+                return Put::Last;
             }
             let new = if old > 1 { old - 1 } else { SATURATED };
             // Release: pairs with the acquire load of whoever puts last.
             match self.refs.compare_exchange_weak(old, new, Release, Relaxed) {
-                Ok(_) if old > 1 => return DecNotOne::Done,
-                Ok(_) => return DecNotOne::Failed(put_violation(old)),
+                Ok(_) if old > 1 => return Put::Done,
+                Ok(_) => return Put::Failed(put_violation(old)),
                 Err(now) => old = now,
             }
         }
@@ -314,56 +315,40 @@ impl Count {
     /// If the lock cannot be taken the reference is not given back, and that is reported.
     #[inline(always)]
     pub fn dec_and_lock<L: RawLock + ?Sized>(&self, lock: &L) -> bool {
-        let violation = 'failed: {
-            match self.try_dec_not_one() {
-                DecNotOne::Done => return false,
-                DecNotOne::Failed(kind) => break 'failed kind,
-                DecNotOne::WasOne => {}
-            }
-            if lock.lock().is_err() {
-                break 'failed Violation::LockFailed;
-            }
-            // A reference taken meanwhile may make this one not the last.
-            let put = self.put();
-            if let Put::Last = put {
-                return true;
-            }
-            if let Put::Failed(_) = put {
-                self.saturate();
-            }
-            // SAFETY: this thread took it above.
-            unsafe { lock.unlock() };
-            match put {
-                Put::Failed(old) => put_violation(old),
-                _ => return false,
-            }
-        };
-        report(violation, self, false)
+        match self.try_dec_and_lock(lock) {
+            Put::Done => false,
+            Put::Last => true,
+            Put::Failed(kind) => report(kind, self, false),
+        }
     }
 
-    /// A get found `old`, and that was wrong. Saturates, reports, returns `verdict`.
+    /// [`dec_and_lock`](Self::dec_and_lock) that leaves the report to the caller.
     #[inline(always)]
-    pub(crate) fn get_failed(&self, old: i32, verdict: bool) -> bool {
-        self.failed(get_violation(old), verdict)
+    pub(crate) fn try_dec_and_lock<L: RawLock + ?Sized>(&self, lock: &L) -> Put {
+        match self.try_dec_not_one() {
+            Put::Last => {}
+            done_or_failed => return done_or_failed,
+        }
+        if lock.lock().is_err() {
+            return Put::Failed(Violation::LockFailed);
+        }
+        // A reference taken meanwhile may make this one not the last.
+        match self.try_dec() {
+            Put::Last => Put::Last,
+            done_or_failed => {
+                // SAFETY: this thread took it above.
+                unsafe { lock.unlock() };
+                done_or_failed
+            }
+        }
     }
 
-    /// A put found `old`, and that was wrong. Saturates, reports, returns `false`.
+    /// Makes the count harmless before anybody hears of `kind`. Relaxed: it publishes nothing, and
+    /// whoever sees it too late saturates again.
     #[inline(always)]
-    pub(crate) fn put_failed(&self, old: i32) -> bool {
-        self.failed(put_violation(old), false)
-    }
-
-    /// Saturates first, so that whoever hears of it finds the count harmless.
-    #[inline(always)]
-    fn failed(&self, kind: Violation, verdict: bool) -> bool {
-        self.saturate();
-        report(kind, self, verdict)
-    }
-
-    /// Relaxed: it publishes nothing; whoever sees it too late saturates again.
-    #[inline(always)]
-    fn saturate(&self) {
+    fn saturate(&self, kind: Violation) -> Violation {
         self.refs.store(SATURATED, Relaxed);
+        kind
     }
 }
 

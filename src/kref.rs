@@ -2,9 +2,9 @@
 
 use core::ptr::NonNull;
 
-use crate::count::{Add, Count, Put};
+use crate::count::{Count, Get, Put};
 use crate::locked::RawLock;
-use crate::violation::Violation;
+use crate::violation::report;
 
 /// A reference count to embed in an object: the kernel's and C's `struct kref`.
 ///
@@ -57,13 +57,13 @@ impl Kref {
         self.refcount.inc_not_zero()
     }
 
-    /// [`get`](Self::get) that leaves the report to the caller, who holds a lock now.
-    pub(crate) fn try_get(&self) -> Option<Violation> {
+    /// [`get`](Self::get) that leaves the report to the caller.
+    pub(crate) fn try_get(&self) -> Get {
         self.refcount.try_inc()
     }
 
     /// [`get_unless_zero`](Self::get_unless_zero) that leaves the report to the caller.
-    pub(crate) fn try_get_unless_zero(&self) -> Add {
+    pub(crate) fn try_get_unless_zero(&self) -> Get {
         self.refcount.try_inc_not_zero()
     }
 
@@ -76,22 +76,8 @@ impl Kref {
     #[inline(always)]
     pub unsafe fn put(this: NonNull<Self>, release: impl FnOnce(NonNull<Self>)) -> bool {
         // SAFETY: the caller's reference keeps it alive up to the decrement, the last access.
-        let count = unsafe { &this.as_ref().refcount };
-        Self::finish_put(this, count.put(), release)
-    }
-
-    /// Nothing follows the report, so that it is a jump and sees who called the exported function.
-    #[inline(always)]
-    fn finish_put(this: NonNull<Self>, put: Put, release: impl FnOnce(NonNull<Self>)) -> bool {
-        match put {
-            Put::Done => false,
-            Put::Last => {
-                release(this);
-                true
-            }
-            // SAFETY: a count that was misused is never released, so it is still there.
-            Put::Failed(old) => unsafe { this.as_ref() }.refcount.put_failed(old),
-        }
+        let put = unsafe { this.as_ref() }.refcount.try_dec();
+        Self::finish_put(this, put, release)
     }
 
     /// [`put`](Self::put) where the last reference goes under `lock`: `release` runs with it held,
@@ -106,19 +92,31 @@ impl Kref {
         release: impl FnOnce(NonNull<Self>),
     ) -> bool {
         // SAFETY: the caller's reference keeps it alive up to the decrement, the last access.
-        if unsafe { this.as_ref() }.refcount.dec_and_lock(lock) {
-            release(this);
-            return true;
-        }
-        false
+        let put = unsafe { this.as_ref() }.refcount.try_dec_and_lock(lock);
+        Self::finish_put(this, put, release)
     }
 
-    /// The cold half of [`get`](Self::get), for a caller that has made the increment itself and
-    /// found `old`, which was not a live count.
-    #[cfg(feature = "capi")]
+    /// Nothing follows the report, so that it is a jump and sees who called the exported function.
+    #[inline(always)]
+    fn finish_put(this: NonNull<Self>, put: Put, release: impl FnOnce(NonNull<Self>)) -> bool {
+        match put {
+            Put::Done => false,
+            Put::Last => {
+                release(this);
+                true
+            }
+            Put::Failed(kind) => report(kind, this.as_ptr().cast(), false),
+        }
+    }
+}
+
+/// The halves of get and put, for kref/inline.h, which makes the atomic operation itself.
+#[cfg(feature = "capi")]
+impl Kref {
+    /// The rest of [`get`](Self::get), after an increment that found `old`, not a live count.
     #[inline(always)]
     pub(crate) fn get_slow(&self, old: i32) {
-        self.refcount.get_failed(old, true);
+        self.refcount.inc_found(old);
     }
 
     /// The decrement of [`put`](Self::put) alone: what it found goes to
@@ -126,19 +124,16 @@ impl Kref {
     ///
     /// # Safety
     /// As for [`put`](Self::put).
-    #[cfg(feature = "capi")]
     #[inline(always)]
     pub(crate) unsafe fn put_fast(this: NonNull<Self>) -> i32 {
         // SAFETY: the caller's reference keeps it alive up to the decrement, the last access.
         unsafe { this.as_ref() }.refcount.lower()
     }
 
-    /// The rest of [`put`](Self::put), for a caller that has made the decrement itself and found
-    /// `old`.
+    /// The rest of [`put`](Self::put), after a decrement that found `old`.
     ///
     /// # Safety
     /// As for [`put`](Self::put), but for the decrement.
-    #[cfg(feature = "capi")]
     #[inline(always)]
     pub(crate) unsafe fn put_slow(
         this: NonNull<Self>,
@@ -146,7 +141,7 @@ impl Kref {
         release: impl FnOnce(NonNull<Self>),
     ) -> bool {
         // SAFETY: the caller has just lowered the count itself, and found it misused or its own.
-        let put = unsafe { this.as_ref() }.refcount.put_found(old);
+        let put = unsafe { this.as_ref() }.refcount.dec_found(old);
         Self::finish_put(this, put, release)
     }
 }

@@ -4,7 +4,7 @@ use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use core::ptr::{self, NonNull};
 
-use crate::count::Add;
+use crate::count::Get;
 use crate::kref::Kref;
 use crate::violation::{Violation, report_here};
 
@@ -133,9 +133,9 @@ pub unsafe fn lookup_locked<L: RawLock + ?Sized>(
     // SAFETY: taken above.
     unsafe { lock.unlock() };
     match (found, taken) {
-        (Some(kref), Some(Add::Done)) => Some(kref),
+        (Some(kref), Some(Get::Done)) => Some(kref),
         // Told without the lock: a handler may take its time, or take the lock.
-        (Some(kref), Some(Add::Failed(kind))) => {
+        (Some(kref), Some(Get::Failed(kind))) => {
             NonNull::new(report_here(kind, kref.as_ptr().cast(), kref.as_ptr()))
         }
         _ => None,

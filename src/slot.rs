@@ -9,6 +9,7 @@
 
 use core::ptr::{self, NonNull};
 
+use crate::count::Get;
 use crate::kref::Kref;
 use crate::pool::lock_for;
 use crate::sync::{AtomicPtr, Ordering::Relaxed};
@@ -52,12 +53,12 @@ impl KrefSlot {
         // Relaxed: the lock orders it.
         let kref = self.kref.load(Relaxed);
         // SAFETY: the slot's own reference keeps it alive while the lock is held.
-        let violation = unsafe { kref.as_ref() }.and_then(Kref::try_get);
+        let got = unsafe { kref.as_ref() }.map(Kref::try_get);
         drop(guard);
-        match violation {
-            None => NonNull::new(kref),
+        match got {
             // Told without the lock: a handler may take its time, or look into a slot.
-            Some(kind) => NonNull::new(report_here(kind, kref.cast(), kref)),
+            Some(Get::Failed(kind)) => NonNull::new(report_here(kind, kref.cast(), kref)),
+            _ => NonNull::new(kref),
         }
     }
 

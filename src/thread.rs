@@ -3,6 +3,7 @@
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 
+use crate::count::Get;
 use crate::kref::Kref;
 use crate::violation::report_here;
 
@@ -20,14 +21,14 @@ pub(crate) unsafe fn create(
     release: impl FnOnce(NonNull<Kref>),
 ) -> c_int {
     // SAFETY: the caller's own reference keeps it alive.
-    let violation = unsafe { kref.as_ref() }.try_get();
+    let get = unsafe { kref.as_ref() }.try_get();
     // SAFETY: the caller guarantees the arguments.
     let error = unsafe { libc::pthread_create(thread, attr, start, arg) };
-    match violation {
+    match get {
         // Told last, as a jump. The count is saturated: there is nothing to give back.
-        Some(kind) => report_here(kind, kref.as_ptr().cast(), error),
-        None if error == 0 => 0,
-        None => {
+        Get::Failed(kind) => report_here(kind, kref.as_ptr().cast(), error),
+        _ if error == 0 => 0,
+        _ => {
             // SAFETY: the reference was taken above, and nobody else has it.
             unsafe { Kref::put(kref, release) };
             error
