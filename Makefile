@@ -1,0 +1,103 @@
+# libkref, for people who know make and not cargo.
+#
+#   make            builds libkref.so and libkref.a into $(OUT)
+#   make demo       builds, installs under target/, compiles and runs examples/handoff.c
+#   make check      runs all the tests
+#   make bench      measures libkref against hand-written atomics, std Arc and a mutex
+#   make header     regenerates include/kref.h from src/capi
+#   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib
+#   make uninstall  with the same variables
+
+CARGO ?= cargo
+CC ?= cc
+PKG_CONFIG ?= pkg-config
+OBJCOPY ?= objcopy
+INSTALL ?= install
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+
+# Where cargo works, and where the finished libraries are put.
+TARGET_DIR ?= target
+OUT ?= $(TARGET_DIR)/libkref
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+SONAME := libkref.so.$(firstword $(subst ., ,$(VERSION)))
+REAL := libkref.so.$(VERSION)
+HEADERS := kref.h kref/inline.h kref/tsan.h kref/linux/kref.h kref/linux/refcount.h
+
+# $(call need,COMMAND,WHAT IT IS FOR)
+need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
+	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
+
+.PHONY: all demo check bench header install uninstall clean
+.DELETE_ON_ERROR:
+
+all: $(OUT)/built
+
+# A file, so that a `sudo make install` after a `make` needs no cargo.
+$(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/capi/*.rs)
+	@$(call need,$(CARGO),build libkref: install Rust 1.88 or later, from your system or by rustup)
+	@$(call need,$(CC),link libkref: install gcc or clang, or set CC)
+	@$(call need,$(OBJCOPY),finish libkref.a: install binutils, or set OBJCOPY)
+	$(CARGO) rustc --locked --release --lib --features capi --crate-type cdylib,staticlib \
+		--target-dir $(TARGET_DIR) -- -C linker=$(CC) -C link-arg=-Wl,-soname,$(SONAME)
+	@mkdir -p $(OUT)
+	cp $(TARGET_DIR)/release/libkref.so $(OUT)/$(REAL)
+	ln -sf $(REAL) $(OUT)/$(SONAME)
+	ln -sf $(SONAME) $(OUT)/libkref.so
+	@# Rust's own runtime stands in the archive and nothing in it is used: out with it, and what is
+	@# ours alone is hidden, so that libkref.a goes with any other Rust library in one program.
+	cp $(TARGET_DIR)/release/libkref.a $(OUT)/libkref.a
+	$(AR) t $(OUT)/libkref.a | grep -v '^kref\.' | xargs $(AR) d $(OUT)/libkref.a
+	$(OBJCOPY) --wildcard --keep-global-symbol='kref_*' $(OUT)/libkref.a
+	@touch $@
+
+DEMO := $(abspath $(TARGET_DIR))/demo
+demo:
+	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
+	@$(MAKE) --no-print-directory install PREFIX=$(DEMO) LIBDIR=$(DEMO)/lib \
+		INCLUDEDIR=$(DEMO)/include PKGCONFIGDIR=$(DEMO)/lib/pkgconfig DESTDIR=
+	PKG_CONFIG_PATH=$(DEMO)/lib/pkgconfig; export PKG_CONFIG_PATH; \
+	$(CC) -O2 -Wall -o $(DEMO)/handoff examples/handoff.c $$($(PKG_CONFIG) --cflags --libs kref)
+	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
+
+check:
+	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later, from your system or by rustup)
+	@$(call need,$(CC),compile the C tests: install gcc or clang, or set CC)
+	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
+	$(CARGO) test --locked --workspace
+
+bench:
+	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later, from your system or by rustup)
+	$(CARGO) bench --locked -p kref-bench
+
+header:
+	@$(call need,$(CARGO),run cbindgen: install Rust 1.88 or later, from your system or by rustup)
+	$(CARGO) build --locked -p kref --features header
+
+install: $(OUT)/built
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PKGCONFIGDIR) $(DESTDIR)$(INCLUDEDIR)/kref/linux
+	$(INSTALL) -m 755 $(OUT)/$(REAL) $(DESTDIR)$(LIBDIR)/$(REAL)
+	ln -sf $(REAL) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libkref.so
+	$(INSTALL) -m 644 $(OUT)/libkref.a $(DESTDIR)$(LIBDIR)/libkref.a
+	for header in $(HEADERS); do \
+		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit 1; \
+	done
+	for pc in kref kref-linux; do \
+		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+			-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+			pkgconfig/$$pc.pc.in > $(DESTDIR)$(PKGCONFIGDIR)/$$pc.pc || exit 1; \
+	done
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a)
+	rm -f $(addprefix $(DESTDIR)$(PKGCONFIGDIR)/,kref.pc kref-linux.pc)
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref
+
+clean:
+	$(CARGO) clean --target-dir $(TARGET_DIR)

@@ -1,0 +1,203 @@
+/*
+ * handoff.c - three rules, one program: threads that share, hand over and look up objects.
+ *
+ *   cc handoff.c $(pkg-config --cflags --libs kref) -o handoff && ./handoff
+ *
+ * A producer makes parcels and hands each to a courier through a queue (rule 1 and 2). A board shows
+ * the parcel that was made last; a clerk looks it up there without holding a reference (rule 3). The
+ * first parcel goes to a thread of its own. At the end every parcel must have been released, once.
+ */
+#include <kref.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PARCELS 4
+
+struct parcel {
+    struct kref kref;
+    int number;
+    struct parcel *next; /* in the queue */
+};
+
+static int released[PARCELS + 1];
+static struct kref_slot board = KREF_SLOT_INIT;
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    struct parcel *first;
+    int closed;
+} queue = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0 };
+
+static void say(const char *who, const char *what, struct parcel *parcel)
+{
+    printf("%-9s %-42s parcel %d, %u held\n", who, what, parcel->number,
+           kref_read(&parcel->kref));
+}
+
+/* The only place that frees. No lock: whoever is here has the last reference. */
+static void parcel_release(struct kref *kref)
+{
+    struct parcel *parcel = kref_entry(kref, struct parcel, kref);
+
+    released[parcel->number]++;
+    free(parcel);
+}
+
+static void done_with(const char *who, struct parcel *parcel)
+{
+    int number = parcel->number; /* after the put it may be gone */
+
+    if (kref_put(&parcel->kref, parcel_release))
+        printf("%-9s %-42s parcel %d\n", who, "puts the last reference: released", number);
+    else
+        printf("%-9s %-42s parcel %d\n", who, "puts its reference", number);
+}
+
+/* Fails when the queue is closed; the caller keeps its reference then. */
+static int enqueue(struct parcel *parcel)
+{
+    int closed;
+
+    pthread_mutex_lock(&queue.lock);
+    closed = queue.closed;
+    if (!closed) {
+        parcel->next = queue.first;
+        queue.first = parcel;
+        pthread_cond_signal(&queue.filled);
+    }
+    pthread_mutex_unlock(&queue.lock);
+    return closed ? -1 : 0;
+}
+
+static struct parcel *dequeue(void)
+{
+    struct parcel *parcel;
+
+    pthread_mutex_lock(&queue.lock);
+    while (!queue.first && !queue.closed)
+        pthread_cond_wait(&queue.filled, &queue.lock);
+    parcel = queue.first;
+    if (parcel)
+        queue.first = parcel->next;
+    pthread_mutex_unlock(&queue.lock);
+    return parcel;
+}
+
+static void close_queue(void)
+{
+    pthread_mutex_lock(&queue.lock);
+    queue.closed = 1;
+    pthread_cond_broadcast(&queue.filled);
+    pthread_mutex_unlock(&queue.lock);
+}
+
+/* Whoever takes a parcel out of the queue takes over the queue's reference. */
+static void *courier(void *unused)
+{
+    struct parcel *parcel;
+
+    (void)unused;
+    while ((parcel = dequeue())) {
+        say("courier", "takes over the queue's reference", parcel);
+        done_with("courier", parcel);
+    }
+    return NULL;
+}
+
+/* Rule 3: no reference in hand, so look up and get in one step. */
+static void *clerk(void *unused)
+{
+    struct parcel *parcel = kref_entry(kref_slot_get(&board), struct parcel, kref);
+
+    (void)unused;
+    if (parcel) {
+        say("clerk", "finds on the board, with a reference", parcel);
+        done_with("clerk", parcel);
+    } else {
+        printf("%-9s %s\n", "clerk", "finds the board empty");
+    }
+    return NULL;
+}
+
+static void *inspector(void *arg)
+{
+    struct parcel *parcel = (struct parcel *)arg;
+
+    say("inspector", "was started with a reference", parcel);
+    done_with("inspector", parcel);
+    return NULL;
+}
+
+/* Puts a parcel on the board, or clears it, and gives back the board's reference on the old one. */
+static void show(struct parcel *parcel)
+{
+    struct kref *old;
+
+    if (parcel)
+        kref_get(&parcel->kref); /* rule 1: the board's reference */
+    old = kref_slot_replace(&board, parcel ? &parcel->kref : NULL);
+    if (old)
+        done_with("board", kref_entry(old, struct parcel, kref));
+}
+
+static int produce(int number)
+{
+    struct parcel *parcel = (struct parcel *)malloc(sizeof *parcel);
+
+    if (!parcel)
+        return -1;
+    kref_init(&parcel->kref); /* one reference: the producer's */
+    parcel->number = number;
+    say("producer", "makes", parcel);
+    show(parcel);
+
+    kref_get(&parcel->kref); /* rule 1: the queue's reference, before the hand-over */
+    if (enqueue(parcel)) {
+        say("producer", "finds the queue closed, takes it back", parcel);
+        done_with("producer", parcel);
+    }
+    if (number == 1) {
+        pthread_t thread;
+
+        /* Rule 1 in one call: get, pthread_create, and put if that fails. */
+        if (!kref_thread_create(&thread, NULL, inspector, parcel, &parcel->kref, parcel_release))
+            pthread_join(thread, NULL);
+    }
+    done_with("producer", parcel); /* rule 2 */
+    return 0;
+}
+
+int main(void)
+{
+    pthread_t couriers[2], clerks[2];
+    int i, wrong = 0;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (i = 0; i < 2; i++)
+        if (pthread_create(&couriers[i], NULL, courier, NULL))
+            return 1;
+    for (i = 1; i < PARCELS; i++)
+        if (produce(i))
+            return 1;
+    for (i = 0; i < 2; i++)
+        if (pthread_create(&clerks[i], NULL, clerk, NULL))
+            return 1;
+    close_queue();
+    if (produce(PARCELS)) /* this one comes too late: the hand-over fails */
+        return 1;
+    for (i = 0; i < 2; i++) {
+        pthread_join(clerks[i], NULL);
+        pthread_join(couriers[i], NULL);
+    }
+    show(NULL);
+
+    for (i = 1; i <= PARCELS; i++) {
+        if (released[i] == 1)
+            printf("parcel %d: released exactly once\n", i);
+        else
+            printf("parcel %d: released %d times\n", i, released[i]);
+        wrong += released[i] != 1;
+    }
+    return wrong ? 1 : 0;
+}
