@@ -28,7 +28,7 @@
  *     {
  *         struct job *job = arg;
  *         printf("job %d\n", job->number);
- *         kref_put(&job->kref, job_release);          // rule 2: the thread's reference
+ *         kref_put(&job->kref, job_release);          // rule 2: the thread's
  *         return NULL;
  *     }
  *
@@ -38,9 +38,10 @@
  *         struct job *job = malloc(sizeof *job);
  *         if (!job) return 1;
  *         kref_init(&job->kref);                      // one reference, ours
- *         job->number = 7;                            // rule 1: one for the thread, before it runs
- *         int error = kref_thread_create(&thread, NULL, work, job, &job->kref, job_release);
- *         kref_put(&job->kref, job_release);          // rule 2: our own
+ *         job->number = 7;
+ *         int error = kref_thread_create(&thread, NULL, work, job,
+ *                                        &job->kref, job_release); // rule 1: one for the thread
+ *         kref_put(&job->kref, job_release);          // rule 2: ours
  *         return error ? 1 : pthread_join(thread, NULL);
  *     }
  *
@@ -662,6 +663,14 @@ KREF_NONNULL;
  * Returns:  nothing.
  */
 void kref_get_slow(struct kref *kref, int old) KREF_NONNULL KREF_COLD;
+
+/**
+ * kref_get_unless_zero() again, for code that has found a count which is not live.
+ *
+ * Misuse:   the count was saturated, or full: it saturates, and a violation is reported.
+ * Returns:  1 with a reference taken, 0 without.
+ */
+int kref_get_unless_zero_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
 
 /**
  * The rest of kref_put(), for code that has lowered the count itself and found old, at most 1.

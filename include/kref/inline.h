@@ -47,16 +47,13 @@ KREF_INLINE void kref_get(struct kref *kref)
         kref_get_slow(kref, old);
 }
 
-/* The exported function by a name that is not inlined. */
-int kref_get_unless_zero_exported(struct kref *kref) __asm__("kref_get_unless_zero");
-
 KREF_INLINE int kref_get_unless_zero(struct kref *kref)
 {
     int old = __atomic_load_n(&kref->refcount.refs, __ATOMIC_RELAXED);
 
     do {
         if (!KREF_LIVE_FOR_GET(old))
-            return old ? kref_get_unless_zero_exported(kref) : 0;
+            return old ? kref_get_unless_zero_slow(kref) : 0;
         /* Relaxed: the lock, or what else protects the lookup, orders the object's contents. */
     } while (!__atomic_compare_exchange_n(&kref->refcount.refs, &old, old + 1, 1,
                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED));
@@ -80,12 +77,12 @@ KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
 
 #endif /* KREF_NO_INLINE */
 
-#ifdef KREF_TSAN
-#include "tsan.h"
-#endif
-
 #ifdef __cplusplus
 }
+#endif
+
+#ifdef KREF_TSAN
+#include "tsan.h"
 #endif
 
 #endif /* __GNUC__ */

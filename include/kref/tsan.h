@@ -10,121 +10,122 @@
  * last, before the release function runs. A put that was not the last acquires nothing, and what is
  * relaxed is not here. Mutexes and pthread_create() need no help: ThreadSanitizer sees them wherever
  * they are called.
+ *
+ * Macros, because clang does not inline a function that calls itself by another name. They leave the
+ * address of a function alone: it is the exported one's.
  */
 #ifndef KREF_TSAN_H
 #define KREF_TSAN_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 
-/* The exported functions by names that are not inlined. */
-int kref_tsan_add_not_zero_acquire(int i, struct refcount_struct *count)
-    __asm__("kref_count_add_not_zero_acquire");
-int kref_tsan_sub_and_test(int i, struct refcount_struct *count)
-    __asm__("kref_count_sub_and_test");
-void kref_tsan_dec(struct refcount_struct *count)
-    __asm__("kref_count_dec");
-int kref_tsan_dec_if_one(struct refcount_struct *count)
-    __asm__("kref_count_dec_if_one");
-int kref_tsan_dec_not_one(struct refcount_struct *count)
-    __asm__("kref_count_dec_not_one");
-int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count, pthread_mutex_t *mutex)
-    __asm__("kref_count_dec_and_mutex_lock");
-
 /* Announces what came of an operation that acquires if it is true. */
-KREF_INLINE int kref_tsan_acquire_if(int verdict, struct refcount_struct *count)
+static __inline__ int kref_tsan_acquire_if(int verdict, struct refcount_struct *count)
 {
     if (verdict)
         __tsan_acquire(count);
     return verdict;
 }
 
-KREF_INLINE int kref_count_add_not_zero_acquire(int i, struct refcount_struct *count)
+static __inline__ int kref_tsan_add_not_zero_acquire(int i, struct refcount_struct *count)
 {
-    return kref_tsan_acquire_if(kref_tsan_add_not_zero_acquire(i, count), count);
+    return kref_tsan_acquire_if(kref_count_add_not_zero_acquire(i, count), count);
 }
 
-KREF_INLINE int kref_count_inc_not_zero_acquire(struct refcount_struct *count)
-{
-    return kref_count_add_not_zero_acquire(1, count);
-}
-
-KREF_INLINE int kref_count_sub_and_test(int i, struct refcount_struct *count)
+static __inline__ int kref_tsan_sub_and_test(int i, struct refcount_struct *count)
 {
     __tsan_release(count);
-    return kref_tsan_acquire_if(kref_tsan_sub_and_test(i, count), count);
+    return kref_tsan_acquire_if(kref_count_sub_and_test(i, count), count);
 }
 
-KREF_INLINE int kref_count_dec_and_test(struct refcount_struct *count)
-{
-    return kref_count_sub_and_test(1, count);
-}
-
-KREF_INLINE void kref_count_dec(struct refcount_struct *count)
+static __inline__ void kref_tsan_dec(struct refcount_struct *count)
 {
     __tsan_release(count);
-    kref_tsan_dec(count);
+    kref_count_dec(count);
 }
 
-KREF_INLINE int kref_count_dec_if_one(struct refcount_struct *count)
+static __inline__ int kref_tsan_dec_if_one(struct refcount_struct *count)
 {
     __tsan_release(count);
-    return kref_tsan_acquire_if(kref_tsan_dec_if_one(count), count);
+    return kref_tsan_acquire_if(kref_count_dec_if_one(count), count);
 }
 
-KREF_INLINE int kref_count_dec_not_one(struct refcount_struct *count)
+static __inline__ int kref_tsan_dec_not_one(struct refcount_struct *count)
 {
     __tsan_release(count);
-    return kref_tsan_dec_not_one(count);
+    return kref_count_dec_not_one(count);
 }
 
-KREF_INLINE int kref_count_dec_and_mutex_lock(struct refcount_struct *count, pthread_mutex_t *mutex)
+static __inline__ int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count,
+                                                   pthread_mutex_t *mutex)
 {
     __tsan_release(count);
-    return kref_tsan_acquire_if(kref_tsan_dec_and_mutex_lock(count, mutex), count);
+    return kref_tsan_acquire_if(kref_count_dec_and_mutex_lock(count, mutex), count);
 }
 
-KREF_INLINE int kref_put_mutex(struct kref *kref, void (*release)(struct kref *kref),
-                               pthread_mutex_t *mutex)
+/* Calls release, as the exported function does, once the acquire is announced. */
+static __inline__ int kref_tsan_finish(int last, struct kref *kref,
+                                       void (*release)(struct kref *kref))
 {
-    if (!kref_count_dec_and_mutex_lock(&kref->refcount, mutex))
-        return 0;
-    release(kref);
-    return 1;
+    if (last)
+        release(kref);
+    return last;
 }
+
+#define kref_count_add_not_zero_acquire(i, count) kref_tsan_add_not_zero_acquire(i, count)
+#define kref_count_inc_not_zero_acquire(count) kref_tsan_add_not_zero_acquire(1, count)
+#define kref_count_sub_and_test(i, count) kref_tsan_sub_and_test(i, count)
+#define kref_count_dec_and_test(count) kref_tsan_sub_and_test(1, count)
+#define kref_count_dec(count) kref_tsan_dec(count)
+#define kref_count_dec_if_one(count) kref_tsan_dec_if_one(count)
+#define kref_count_dec_not_one(count) kref_tsan_dec_not_one(count)
+#define kref_count_dec_and_mutex_lock(count, mutex) kref_tsan_dec_and_mutex_lock(count, mutex)
+
+static __inline__ int kref_tsan_put(struct kref *kref, void (*release)(struct kref *kref))
+{
+    return kref_tsan_finish(kref_count_dec_and_test(&kref->refcount), kref, release);
+}
+
+static __inline__ int kref_tsan_put_mutex(struct kref *kref, void (*release)(struct kref *kref),
+                                          pthread_mutex_t *mutex)
+{
+    int last = kref_count_dec_and_mutex_lock(&kref->refcount, mutex);
+
+    return kref_tsan_finish(last, kref, release);
+}
+
+#ifdef KREF_NO_INLINE
+#define kref_put(kref, release) kref_tsan_put(kref, release)
+#endif
+#define kref_put_mutex(kref, release, mutex) kref_tsan_put_mutex(kref, release, mutex)
 
 #if !defined __GLIBC__ || defined __USE_XOPEN2K
 
-int kref_tsan_dec_and_lock(struct refcount_struct *count, pthread_spinlock_t *lock)
-    __asm__("kref_count_dec_and_lock");
-
-KREF_INLINE int kref_count_dec_and_lock(struct refcount_struct *count, pthread_spinlock_t *lock)
+static __inline__ int kref_tsan_dec_and_lock(struct refcount_struct *count,
+                                             pthread_spinlock_t *lock)
 {
     __tsan_release(count);
-    return kref_tsan_acquire_if(kref_tsan_dec_and_lock(count, lock), count);
+    return kref_tsan_acquire_if(kref_count_dec_and_lock(count, lock), count);
 }
 
-KREF_INLINE int kref_put_lock(struct kref *kref, void (*release)(struct kref *kref),
-                              pthread_spinlock_t *lock)
+static __inline__ int kref_tsan_put_lock(struct kref *kref, void (*release)(struct kref *kref),
+                                         pthread_spinlock_t *lock)
 {
-    if (!kref_count_dec_and_lock(&kref->refcount, lock))
-        return 0;
-    release(kref);
-    return 1;
+    return kref_tsan_finish(kref_tsan_dec_and_lock(&kref->refcount, lock), kref, release);
 }
+
+#define kref_count_dec_and_lock(count, lock) kref_tsan_dec_and_lock(count, lock)
+#define kref_put_lock(kref, release, lock) kref_tsan_put_lock(kref, release, lock)
 
 #endif
 
-#ifdef KREF_NO_INLINE
-
-KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
-{
-    if (!kref_count_dec_and_test(&kref->refcount))
-        return 0;
-    release(kref);
-    return 1;
+#ifdef __cplusplus
 }
-
-#endif /* KREF_NO_INLINE */
+#endif
 
 #endif /* KREF_TSAN_H */

@@ -19,6 +19,19 @@ pub unsafe extern "C" fn kref_get_slow(kref: *mut kref, old: c_int) {
 }
 
 /// cbindgen:postfix=KREF_NONNULL KREF_COLD
+/// kref_get_unless_zero() again, for code that has found a count which is not live.
+///
+/// Misuse:   the count was saturated, or full: it saturates, and a violation is reported.
+/// Returns:  1 with a reference taken, 0 without.
+#[cold]
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kref_get_unless_zero_slow(kref: *mut kref) -> c_int {
+    // SAFETY: the C caller guarantees that the memory is still a kref.
+    unsafe { kref::as_kref(kref) }.get_unless_zero().into()
+}
+
+/// cbindgen:postfix=KREF_NONNULL KREF_COLD
 /// The rest of kref_put(), for code that has lowered the count itself and found old, at most 1.
 ///
 /// Misuse:   old was not a live count: the count saturates, and a violation is reported.

@@ -1,0 +1,49 @@
+/* What every C test has: a check, a limit on its time, and a violation handler that remembers. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <kref.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+/* A test that hangs has failed. */
+__attribute__((constructor)) static void limit_time(void)
+{
+    alarm(300);
+}
+
+/* The violations that remember() was told of, and the last of them. */
+struct told {
+    int times;
+    struct kref_violation last;
+};
+
+__attribute__((unused)) static void remember(const struct kref_violation *violation, void *context)
+{
+    struct told *told = context;
+
+    told->times++;
+    told->last = *violation;
+}
+
+__attribute__((unused)) static void start(pthread_t *thread, void *(*body)(void *), void *arg)
+{
+    CHECK(pthread_create(thread, NULL, body, arg) == 0);
+}
+
+__attribute__((unused)) static void join(pthread_t thread)
+{
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
+#endif

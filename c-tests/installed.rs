@@ -1,0 +1,237 @@
+//! What `make install` leaves behind, used as a C program would use it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kref_c_tests::{Compiler, Finished, Prefix, project, run, scratch};
+
+const MAKE_VARIABLES: [&str; 3] = ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"];
+
+fn make(arguments: &[String]) -> Finished {
+    let mut make = Command::new("make");
+    for variable in MAKE_VARIABLES {
+        make.env_remove(variable);
+    }
+    run(make.current_dir(project()).args(arguments))
+}
+
+/// Where the libraries of `Prefix::plain` were built, so that nothing is built again.
+fn built() -> [String; 2] {
+    let build = scratch().join("plain/build");
+    Prefix::plain();
+    [format!("TARGET_DIR={}", build.display()), format!("OUT={}/libkref", build.display())]
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = scratch().join("installed").join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn printed(command: &mut Command) -> String {
+    let ended = run(command);
+    assert!(ended.success, "{command:?}:\n{}", ended.output);
+    ended.output
+}
+
+fn shared() -> PathBuf {
+    Prefix::plain().lib().join("libkref.so")
+}
+
+/// The symbols that nm prints, without what every shared object has.
+fn symbols(nm: &[&str], library: &Path) -> Vec<String> {
+    let text = printed(Command::new("nm").args(nm).arg(library));
+    let names = text.lines().filter_map(|line| line.split_whitespace().nth(2));
+    names.map(str::to_string).collect()
+}
+
+#[test]
+fn kref_names_are_exported_and_nothing_else() {
+    for (nm, library) in [
+        (["-D", "--defined-only"], shared()),
+        (["-g", "--defined-only"], Prefix::plain().archive()),
+    ] {
+        let names = symbols(&nm, &library);
+        assert!(names.iter().all(|name| name.starts_with("kref_")), "{names:?}");
+        let header = std::fs::read_to_string(Prefix::plain().include().join("kref.h")).unwrap();
+        for name in &names {
+            assert!(header.contains(&format!("{name}(")), "{name} is not in kref.h");
+        }
+        assert!(names.len() > 25, "{names:?}");
+    }
+}
+
+#[test]
+fn the_shared_library_is_small_and_needs_libc_alone() {
+    let dynamic = printed(Command::new("readelf").arg("-dW").arg(shared()));
+    let needed: Vec<_> = dynamic.lines().filter(|line| line.contains("(NEEDED)")).collect();
+    assert!(needed.len() == 1 && needed[0].contains("[libc.so.6]"), "{needed:?}");
+    assert!(dynamic.contains("Library soname: [libkref.so.0]"), "{dynamic}");
+
+    let stripped = folder("stripped").join("libkref.so");
+    printed(Command::new("strip").arg("-o").arg(&stripped).arg(shared()));
+    let size = std::fs::metadata(&stripped).unwrap().len();
+    assert!(size <= 24 * 1024, "{size} bytes stripped");
+}
+
+#[test]
+fn nothing_in_it_can_panic() {
+    for library in [shared(), Prefix::plain().archive()] {
+        let all = printed(Command::new("nm").arg(&library));
+        assert!(!all.contains("panic"), "{}:\n{all}", library.display());
+    }
+}
+
+/// As Cargo.toml has it.
+fn kref_version() -> String {
+    let manifest = std::fs::read_to_string(project().join("Cargo.toml")).unwrap();
+    let line = manifest.lines().find_map(|line| line.strip_prefix("version = \"")).unwrap();
+    line.trim_end_matches('"').to_string()
+}
+
+#[test]
+fn the_tree_is_where_a_c_programmer_looks() {
+    let version = kref_version();
+    let lib = Prefix::plain().lib();
+    let link = |name: &str| std::fs::read_link(lib.join(name)).unwrap();
+    assert_eq!(link("libkref.so"), Path::new("libkref.so.0"));
+    assert_eq!(link("libkref.so.0"), PathBuf::from(format!("libkref.so.{version}")));
+    for module in ["kref", "kref-linux"] {
+        let says = Prefix::plain().flags(&["--modversion", module]);
+        assert_eq!(says, [version.clone()], "{module}.pc");
+    }
+    let header = std::fs::read_to_string(Prefix::plain().include().join("kref.h")).unwrap();
+    assert!(header.contains(&format!("#define KREF_VERSION \"{version}\"")), "kref.h's version");
+}
+
+/// Compiles `source` with these flags, in a folder of its own; where the program is.
+fn compile(name: &str, source: &Path, flags: &[String]) -> PathBuf {
+    let program = folder(name).join("program");
+    let mut compile = Compiler::any().command();
+    printed(compile.arg(source).args(flags).arg("-o").arg(&program));
+    program
+}
+
+#[test]
+fn a_program_outside_the_tree_builds_by_pkg_config_and_runs() {
+    let source = project().join("examples/handoff.c");
+    let flags = Prefix::plain().flags(&["--cflags", "--libs", "kref"]);
+    let program = compile("dynamic", &source, &flags);
+    let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
+    assert_eq!(said.matches("released exactly once").count(), 4, "{said}");
+}
+
+#[test]
+fn it_links_statically() {
+    let source = project().join("examples/handoff.c");
+    let flags = Prefix::plain().flags(&["--static", "--cflags", "--libs", "kref"]);
+    let program = compile("static", &source, &[&flags[..], &["-static".to_string()]].concat());
+    let said = printed(&mut Command::new(&program));
+    assert_eq!(said.matches("released exactly once").count(), 4, "{said}");
+    // The default violation handler works without a dynamic loader, too.
+    let misuse = folder("static-misuse").join("misuse.c");
+    let text =
+        "#include <kref.h>\nint main(void) { struct kref k = KREF_INIT(0); kref_get(&k); }\n";
+    std::fs::write(&misuse, text).unwrap();
+    let program = compile("static-told", &misuse, &[&flags[..], &["-static".to_string()]].concat());
+    let said = printed(&mut Command::new(&program));
+    assert!(said.contains("get on a count of zero") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn it_goes_with_another_rust_library_in_one_program() {
+    let folder = folder("two-rusts");
+    let other = folder.join("other.rs");
+    let text =
+        "#[unsafe(no_mangle)]\npub extern \"C\" fn other() -> i32 { vec![1, 2].len() as i32 }\n";
+    std::fs::write(&other, text).unwrap();
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition=2024", "--crate-type=staticlib", "-Cpanic=abort", "--out-dir"]);
+    printed(rustc.arg(&folder).arg(&other));
+    let main = folder.join("main.c");
+    let text = "#include <kref.h>\nint other(void);\nstatic void r(struct kref *k) { (void)k; }\n\
+        int main(void) { struct kref k; kref_init(&k); return kref_put(&k, r) + other() - 3; }\n";
+    std::fs::write(&main, text).unwrap();
+    let flags = [
+        "-DKREF_NO_INLINE".to_string(),
+        format!("-I{}", Prefix::plain().include().display()),
+        Prefix::plain().archive().display().to_string(),
+        folder.join("libother.a").display().to_string(),
+        "-lpthread".into(),
+        "-ldl".into(),
+        "-lm".into(),
+        "-lgcc_s".into(),
+    ];
+    printed(&mut Command::new(compile("two-rusts-program", &main, &flags)));
+}
+
+#[test]
+fn kernel_code_compiles_unchanged() {
+    let flags = Prefix::plain().flags(&["--cflags", "kref-linux", "--libs", "kref"]);
+    let warnings = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"].map(str::to_string);
+    let source = project().join("c-tests/kernel/session.c");
+    let program = compile("kernel", &source, &[&warnings[..], &flags].concat());
+    let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
+    assert_eq!(said, "session 7 released\n");
+}
+
+#[test]
+fn the_readme_example_compiles_as_it_stands() {
+    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
+    let example = readme.split("```c\n").nth(1).expect("an example").split("```").next().unwrap();
+    let source = folder("readme").join("example.c");
+    std::fs::write(&source, example).unwrap();
+    let flags = Prefix::plain().flags(&["--cflags", "--libs", "kref"]);
+    let warnings = ["-Wall", "-Wextra", "-Werror"].map(str::to_string);
+    let program = compile("readme-program", &source, &[&warnings[..], &flags].concat());
+    let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
+    assert!(readme.contains(&format!("```console\n{said}```")), "it says:\n{said}");
+}
+
+#[test]
+fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
+    let root = folder("destdir");
+    let variables = [
+        built().to_vec(),
+        vec![
+            format!("DESTDIR={}", root.display()),
+            "PREFIX=/usr".into(),
+            "LIBDIR=/usr/lib/here".into(),
+        ],
+    ]
+    .concat();
+    let installed = make(&[&["install".to_string()][..], &variables].concat());
+    assert!(installed.success, "{}", installed.output);
+    for file in ["lib/here/libkref.a", "lib/here/pkgconfig/kref.pc", "include/kref/inline.h"] {
+        assert!(root.join("usr").join(file).exists(), "{file}");
+    }
+    let pc = std::fs::read_to_string(root.join("usr/lib/here/pkgconfig/kref.pc")).unwrap();
+    assert!(pc.contains("libdir=/usr/lib/here\n") && !pc.contains('@'), "{pc}");
+
+    let removed = make(&[&["uninstall".to_string()][..], &variables].concat());
+    assert!(removed.success, "{}", removed.output);
+    let left = printed(Command::new("find").arg(&root).args(["!", "-type", "d"]));
+    assert_eq!(left, "");
+    assert!(!root.join("usr/include/kref").exists());
+}
+
+#[test]
+fn make_says_what_is_missing() {
+    let empty = format!("OUT={}", folder("nothing-built").display());
+    for (arguments, words) in [
+        (
+            ["all", "CARGO=no-such-cargo", &empty],
+            "no-such-cargo was not found; it is needed to build",
+        ),
+        (["all", "CC=no-such-cc", &empty], "no-such-cc was not found; it is needed to link"),
+        (
+            ["demo", "PKG_CONFIG=no-such-pkg", &empty],
+            "no-such-pkg was not found; it is needed to find",
+        ),
+        (["check", "CC=no-such-cc", &empty], "no-such-cc was not found; it is needed to compile"),
+    ] {
+        let said = make(&arguments.map(str::to_string));
+        assert!(!said.success && said.output.contains(words), "{arguments:?}:\n{}", said.output);
+    }
+}

@@ -1,0 +1,117 @@
+/*
+ * The inlined C and the exported Rust do the same: random operations on two counts that start from
+ * the same edge value. KREF_SEED=N replays; a failure prints its seed.
+ */
+#include "check.h"
+
+#include <sys/random.h>
+
+enum operation { GET, PUT, GET_UNLESS_ZERO, READ, OPERATIONS };
+
+/* The address of a function is the exported one, never the inlined. */
+static void (*volatile exported_get)(struct kref *) = kref_get;
+static int (*volatile exported_put)(struct kref *, void (*)(struct kref *)) = kref_put;
+static int (*volatile exported_get_unless_zero)(struct kref *) = kref_get_unless_zero;
+static unsigned int (*volatile exported_read)(const struct kref *) = kref_read;
+
+/* All that an operation shows. */
+struct outcome {
+    int count, returned, reports, kind, released;
+};
+
+static int released;
+
+static void release(struct kref *kref)
+{
+    (void)kref;
+    released++;
+}
+
+static int inlined(enum operation operation, struct kref *kref)
+{
+    switch (operation) {
+    case GET: return kref_get(kref), -1;
+    case PUT: return kref_put(kref, release);
+    case GET_UNLESS_ZERO: return kref_get_unless_zero(kref);
+    default: return (int)kref_read(kref);
+    }
+}
+
+static int exported(enum operation operation, struct kref *kref)
+{
+    switch (operation) {
+    case GET: return exported_get(kref), -1;
+    case PUT: return exported_put(kref, release);
+    case GET_UNLESS_ZERO: return exported_get_unless_zero(kref);
+    default: return (int)exported_read(kref);
+    }
+}
+
+static struct outcome observe(int (*perform)(enum operation, struct kref *),
+                              enum operation operation, struct kref *kref, struct told *told)
+{
+    struct outcome outcome;
+
+    told->times = 0;
+    told->last.kind = 0;
+    told->last.kref = NULL;
+    released = 0;
+    outcome.returned = perform(operation, kref);
+    outcome.count = kref->refcount.refs;
+    outcome.reports = told->times;
+    outcome.kind = told->last.kind;
+    outcome.released = released;
+    CHECK(!told->times || told->last.kref == kref);
+    return outcome;
+}
+
+/* xorshift64: small, and the same everywhere. */
+static unsigned long long state;
+
+static unsigned int draw(unsigned int below)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (unsigned int)((state >> 32) % below);
+}
+
+int main(void)
+{
+    static const int edges[] = { 0, 1, 2, 3, KREF_MAX - 1, KREF_MAX, INT_MIN, INT_MIN + 1, -2, -1,
+                                 KREF_SATURATED - 1, KREF_SATURATED, KREF_SATURATED + 1,
+                                 (int)0xa0000000, (int)0xa0000001, (int)0xb0000000 };
+    struct told told = { 0 };
+    const char *given = getenv("KREF_SEED");
+    unsigned long long seed;
+    int round, step;
+
+    if (given)
+        seed = strtoull(given, NULL, 0);
+    else
+        CHECK(getrandom(&seed, sizeof seed, 0) == sizeof seed);
+    state = seed | 1;
+    kref_set_violation_handler(remember, &told);
+
+    for (round = 0; round < 20000; round++) {
+        int edge = edges[draw(sizeof edges / sizeof *edges)];
+        struct kref one = KREF_INIT(edge), other = KREF_INIT(edge);
+
+        for (step = 0; step < 8; step++) {
+            enum operation operation = (enum operation)draw(OPERATIONS);
+            struct outcome a = observe(inlined, operation, &one, &told);
+            struct outcome b = observe(exported, operation, &other, &told);
+
+            if (memcmp(&a, &b, sizeof a)) {
+                fprintf(stderr,
+                        "KREF_SEED=%llu: from %d, step %d, operation %d:\n"
+                        "  inlined:  count %d, returned %d, reports %d, kind %d, released %d\n"
+                        "  exported: count %d, returned %d, reports %d, kind %d, released %d\n",
+                        seed, edge, step, operation, a.count, a.returned, a.reports, a.kind,
+                        a.released, b.count, b.returned, b.reports, b.kind, b.released);
+                return 1;
+            }
+        }
+    }
+    return 0;
+}

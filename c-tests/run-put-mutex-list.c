@@ -1,0 +1,120 @@
+/*
+ * A list that holds no references: the last put takes the list's mutex and release takes the object
+ * out, while others look it up. And the other way: release locks for itself, and a lookup finds an
+ * object whose count is zero, and leaves it. The lock orders everything here, so that tools which
+ * know locks but not atomics can follow.
+ *
+ * tools: tsan helgrind drd
+ */
+#include "check.h"
+
+#define KEYS 4
+#define ROUNDS 2000
+
+struct object {
+    struct kref kref;
+    int key;
+    struct object *next, **link;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct object *list;
+static int made, released;
+static int (*give_back)(struct object *object);
+
+static void take_out(struct object *object)
+{
+    *object->link = object->next;
+    if (object->next)
+        object->next->link = object->link;
+    released++;
+    pthread_mutex_unlock(&lock);
+    free(object);
+}
+
+static void release_locked(struct kref *kref)
+{
+    take_out(kref_entry(kref, struct object, kref));
+}
+
+static void release_and_lock(struct kref *kref)
+{
+    pthread_mutex_lock(&lock);
+    take_out(kref_entry(kref, struct object, kref));
+}
+
+static int put_mutex(struct object *object)
+{
+    return kref_put_mutex(&object->kref, release_locked, &lock);
+}
+
+static int put_then_lock(struct object *object)
+{
+    return kref_put(&object->kref, release_and_lock);
+}
+
+static struct kref *find(void *key)
+{
+    struct object *object;
+
+    for (object = list; object; object = object->next)
+        if (object->key == *(int *)key && kref_read(&object->kref))
+            return &object->kref;
+    return NULL;
+}
+
+static void insert(int key)
+{
+    struct object *object = malloc(sizeof *object);
+
+    CHECK(object);
+    kref_init(&object->kref);
+    object->key = key;
+    pthread_mutex_lock(&lock);
+    object->next = list;
+    object->link = &list;
+    if (list)
+        list->link = &object->next;
+    list = object;
+    made++;
+    pthread_mutex_unlock(&lock);
+    give_back(object);
+}
+
+static void *work(void *arg)
+{
+    unsigned int next = *(int *)arg;
+    int i;
+
+    for (i = 0; i < ROUNDS; i++) {
+        int key = (int)(next = next * 1103515245 + 12345) >> 16 & (KEYS - 1);
+        struct kref *kref = kref_lookup_mutex(&lock, find, &key);
+
+        if (kref)
+            give_back(kref_entry(kref, struct object, kref));
+        else
+            insert(key);
+    }
+    return NULL;
+}
+
+static void run(int (*put)(struct object *object))
+{
+    pthread_t threads[3];
+    int seeds[3] = { 1, 2, 3 }, i;
+
+    give_back = put;
+    made = released = 0;
+    for (i = 0; i < 3; i++)
+        start(&threads[i], work, &seeds[i]);
+    for (i = 0; i < 3; i++)
+        join(threads[i]);
+    CHECK(!list && made > 0 && made == released);
+}
+
+int main(void)
+{
+    run(put_mutex);
+    run(put_then_lock);
+    return 0;
+}

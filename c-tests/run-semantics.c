@@ -1,0 +1,134 @@
+/*
+ * Every row of data/semantics.csv: what each operation does at each edge value, by its C name.
+ */
+#include "check.h"
+
+#include <errno.h>
+
+static struct kref kref;
+#define COUNT (&kref.refcount)
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_spinlock_t spin;
+static struct told told;
+static int released;
+
+static void release(struct kref *released_kref)
+{
+    CHECK(released_kref == &kref);
+    released++;
+}
+
+#define VOID (-1)
+
+/* Does the operation; what it returns, or VOID. */
+static int perform(const char *name, int n)
+{
+    if (!strcmp(name, "refcount_inc")) return kref_count_inc(COUNT), VOID;
+    if (!strcmp(name, "refcount_add")) return kref_count_add(n, COUNT), VOID;
+    if (!strcmp(name, "refcount_inc_not_zero")) return kref_count_inc_not_zero(COUNT);
+    if (!strcmp(name, "refcount_add_not_zero")) return kref_count_add_not_zero(n, COUNT);
+    if (!strcmp(name, "refcount_inc_not_zero_acquire"))
+        return kref_count_inc_not_zero_acquire(COUNT);
+    if (!strcmp(name, "refcount_add_not_zero_acquire"))
+        return kref_count_add_not_zero_acquire(n, COUNT);
+    if (!strcmp(name, "refcount_dec")) return kref_count_dec(COUNT), VOID;
+    if (!strcmp(name, "refcount_dec_and_test")) return kref_count_dec_and_test(COUNT);
+    if (!strcmp(name, "refcount_sub_and_test")) return kref_count_sub_and_test(n, COUNT);
+    if (!strcmp(name, "refcount_dec_if_one")) return kref_count_dec_if_one(COUNT);
+    if (!strcmp(name, "refcount_dec_not_one")) return kref_count_dec_not_one(COUNT);
+    if (!strcmp(name, "refcount_dec_and_mutex_lock"))
+        return kref_count_dec_and_mutex_lock(COUNT, &mutex);
+    if (!strcmp(name, "refcount_dec_and_lock")) return kref_count_dec_and_lock(COUNT, &spin);
+    if (!strcmp(name, "kref_get")) return kref_get(&kref), VOID;
+    if (!strcmp(name, "kref_put")) return kref_put(&kref, release);
+    if (!strcmp(name, "kref_put_mutex")) return kref_put_mutex(&kref, release, &mutex);
+    if (!strcmp(name, "kref_put_lock")) return kref_put_lock(&kref, release, &spin);
+    if (!strcmp(name, "kref_get_unless_zero")) return kref_get_unless_zero(&kref);
+    fprintf(stderr, "the table names an operation that is not tested: %s\n", name);
+    exit(1);
+}
+
+/* Whether the operation left a lock held; it is free afterwards. */
+static int unlock_if_held(void)
+{
+    int held = 0;
+
+    if (pthread_mutex_trylock(&mutex) == EBUSY)
+        held = 1;
+    CHECK(pthread_mutex_unlock(&mutex) == 0);
+    if (pthread_spin_trylock(&spin) == EBUSY)
+        held = 1;
+    CHECK(pthread_spin_unlock(&spin) == 0);
+    return held;
+}
+
+/* A value as the table writes it: 3, MAX-1, SAT, INT_MIN+1. */
+static int value(const char *text)
+{
+    long long base;
+    char *rest;
+
+    if (!strncmp(text, "INT_MIN", 7))
+        base = INT_MIN, rest = (char *)text + 7;
+    else if (!strncmp(text, "MAX", 3))
+        base = KREF_MAX, rest = (char *)text + 3;
+    else if (!strncmp(text, "SAT", 3))
+        base = KREF_SATURATED, rest = (char *)text + 3;
+    else
+        base = strtoll(text, &rest, 10);
+    return (int)(base + strtoll(rest, NULL, 10));
+}
+
+/* The next field of a line. */
+static char *field(char **line)
+{
+    char *text = strsep(line, ",");
+
+    CHECK(text);
+    return text;
+}
+
+static int row(char *line)
+{
+    char *name = field(&line), *before = field(&line), *after = field(&line);
+    char *returns = field(&line), *reports = field(&line), *frees = field(&line);
+    char *holds = field(&line), operation[64];
+    int n, returned, held, ok;
+
+    n = strchr(name, '(') ? atoi(strchr(name, '(') + 1) : 0;
+    snprintf(operation, sizeof operation, "%.*s", (int)strcspn(name, "("), name);
+
+    kref_count_set(COUNT, value(before));
+    told.times = released = 0;
+    returned = perform(operation, n);
+    held = unlock_if_held();
+
+    ok = kref.refcount.refs == value(after) && (int)kref_count_read(COUNT) == value(after) &&
+         returned == (strcmp(returns, "void") ? atoi(returns) : VOID) &&
+         told.times == atoi(reports) && released == atoi(frees) && held == atoi(holds) &&
+         (!told.times || told.last.kref == &kref);
+    if (!ok)
+        fprintf(stderr, "%s at %s: count %d, returned %d, reports %d, released %d, held %d\n", name,
+                before, kref.refcount.refs, returned, told.times, released, held);
+    return ok;
+}
+
+int main(void)
+{
+    FILE *table = fopen(DATA "/semantics.csv", "r");
+    char line[256];
+    int rows = 0, wrong = 0;
+
+    CHECK(table);
+    CHECK(pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE) == 0);
+    kref_set_violation_handler(remember, &told);
+    CHECK(fgets(line, sizeof line, table) && !strncmp(line, "operation,before,after,", 23));
+    while (fgets(line, sizeof line, table)) {
+        rows++;
+        wrong += !row(line);
+    }
+    fclose(table);
+    printf("%d rows, %d wrong\n", rows, wrong);
+    CHECK(rows == 286);
+    return wrong ? 1 : 0;
+}

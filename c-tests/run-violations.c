@@ -1,0 +1,141 @@
+/*
+ * Every operation that can be misused tells the kind, the count's address, and an address in the
+ * function that misused it: the caller's, also where libkref is a library of its own.
+ */
+#include "check.h"
+
+#define NOINLINE __attribute__((noinline))
+
+static struct kref kref;
+static struct kref_slot slot;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_spinlock_t spin;
+static int sink;
+
+/* Where the program's own code begins and ends. */
+extern char __executable_start[], etext[];
+
+static void release(struct kref *released)
+{
+    (void)released;
+    CHECK(!"a misused count was released");
+}
+
+static struct kref *find(void *key)
+{
+    return key;
+}
+
+static void *never(void *arg)
+{
+    return arg;
+}
+
+#define OPERATION(name, call)                                                                      \
+    static NOINLINE void name(void)                                                                \
+    {                                                                                              \
+        call;                                                                                      \
+        __asm__ volatile(""); /* the call is not a jump: it returns here */                        \
+    }
+
+OPERATION(get, kref_get(&kref))
+OPERATION(put, sink = kref_put(&kref, release))
+OPERATION(get_unless_zero, sink = kref_get_unless_zero(&kref))
+OPERATION(put_mutex, sink = kref_put_mutex(&kref, release, &mutex))
+OPERATION(put_lock, sink = kref_put_lock(&kref, release, &spin))
+OPERATION(lookup_mutex, sink = !kref_lookup_mutex(&mutex, find, &kref))
+OPERATION(slot_get, sink = !kref_slot_get(&slot))
+OPERATION(count_add, kref_count_add(2, &kref.refcount))
+OPERATION(count_inc, kref_count_inc(&kref.refcount))
+OPERATION(count_add_not_zero, sink = kref_count_add_not_zero(2, &kref.refcount))
+OPERATION(count_inc_not_zero, sink = kref_count_inc_not_zero(&kref.refcount))
+OPERATION(count_add_acquire, sink = kref_count_add_not_zero_acquire(2, &kref.refcount))
+OPERATION(count_inc_acquire, sink = kref_count_inc_not_zero_acquire(&kref.refcount))
+OPERATION(count_sub_and_test, sink = kref_count_sub_and_test(2, &kref.refcount))
+OPERATION(count_dec_and_test, sink = kref_count_dec_and_test(&kref.refcount))
+OPERATION(count_dec, kref_count_dec(&kref.refcount))
+OPERATION(count_dec_not_one, sink = kref_count_dec_not_one(&kref.refcount))
+OPERATION(count_dec_mutex, sink = kref_count_dec_and_mutex_lock(&kref.refcount, &mutex))
+OPERATION(count_dec_lock, sink = kref_count_dec_and_lock(&kref.refcount, &spin))
+
+static NOINLINE void thread_create(void)
+{
+    pthread_t thread;
+
+    CHECK(!kref_thread_create(&thread, NULL, never, NULL, &kref, release));
+    join(thread);
+}
+
+#define QUIET 0 /* zero is nothing wrong for this operation */
+
+static const struct {
+    const char *name;
+    void (*misuse)(void);
+    int at_zero, at_max;
+} operations[] = {
+    { "kref_get", get, KREF_GET_ON_ZERO, KREF_OVERFLOW },
+    { "kref_put", put, KREF_PUT_ON_ZERO, QUIET },
+    { "kref_get_unless_zero", get_unless_zero, QUIET, KREF_OVERFLOW },
+    { "kref_put_mutex", put_mutex, KREF_PUT_ON_ZERO, QUIET },
+    { "kref_put_lock", put_lock, KREF_PUT_ON_ZERO, QUIET },
+    { "kref_lookup_mutex", lookup_mutex, QUIET, KREF_OVERFLOW },
+    { "kref_slot_get", slot_get, KREF_GET_ON_ZERO, KREF_OVERFLOW },
+    { "kref_thread_create", thread_create, KREF_GET_ON_ZERO, KREF_OVERFLOW },
+    { "kref_count_add", count_add, KREF_GET_ON_ZERO, KREF_OVERFLOW },
+    { "kref_count_inc", count_inc, KREF_GET_ON_ZERO, KREF_OVERFLOW },
+    { "kref_count_add_not_zero", count_add_not_zero, QUIET, KREF_OVERFLOW },
+    { "kref_count_inc_not_zero", count_inc_not_zero, QUIET, KREF_OVERFLOW },
+    { "kref_count_add_not_zero_acquire", count_add_acquire, QUIET, KREF_OVERFLOW },
+    { "kref_count_inc_not_zero_acquire", count_inc_acquire, QUIET, KREF_OVERFLOW },
+    { "kref_count_sub_and_test", count_sub_and_test, KREF_PUT_ON_ZERO, QUIET },
+    { "kref_count_dec_and_test", count_dec_and_test, KREF_PUT_ON_ZERO, QUIET },
+    { "kref_count_dec", count_dec, KREF_PUT_ON_ZERO, QUIET },
+    { "kref_count_dec_not_one", count_dec_not_one, KREF_PUT_ON_ZERO, QUIET },
+    { "kref_count_dec_and_mutex_lock", count_dec_mutex, KREF_PUT_ON_ZERO, QUIET },
+    { "kref_count_dec_and_lock", count_dec_lock, KREF_PUT_ON_ZERO, QUIET },
+};
+
+static struct told told;
+
+static void check(const char *name, void (*misuse)(void), int count, int kind)
+{
+    kref_count_set(&kref.refcount, count);
+    told.times = 0;
+    misuse();
+    if (kind == QUIET ? told.times != 0
+                      : told.times != 1 || (int)told.last.kind != kind || told.last.kref != &kref ||
+                            (char *)told.last.caller < __executable_start ||
+                            (char *)told.last.caller > etext) {
+        fprintf(stderr, "%s at %d: told %d times, kind %d, count %p, caller %p (kref %p, code %p)\n",
+                name, count, told.times, told.last.kind, told.last.kref, told.last.caller,
+                (void *)&kref, (void *)__executable_start);
+        exit(1);
+    }
+    CHECK(kind == QUIET || kref.refcount.refs == KREF_SATURATED);
+}
+
+int main(void)
+{
+    size_t i;
+
+    CHECK(!pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE));
+    kref_set_violation_handler(remember, &told);
+    kref_init(&kref);
+    CHECK(!kref_slot_replace(&slot, &kref));
+
+    for (i = 0; i < sizeof operations / sizeof *operations; i++) {
+        check(operations[i].name, operations[i].misuse, 0, operations[i].at_zero);
+        check(operations[i].name, operations[i].misuse, KREF_SATURATED, KREF_USE_OF_SATURATED);
+        if (operations[i].at_max)
+            check(operations[i].name, operations[i].misuse, KREF_MAX, operations[i].at_max);
+    }
+    check("kref_count_dec", count_dec, 1, KREF_DEC_TO_ZERO);
+    check("kref_count_sub_and_test", count_sub_and_test, 1, KREF_PUT_ON_ZERO);
+    check("kref_count_dec_if_one", count_dec_not_one, 1, QUIET);
+
+    /* A kref that was never initialised is one that has no references. */
+    memset(&kref, 0, sizeof kref);
+    get();
+    CHECK(told.last.kind == KREF_GET_ON_ZERO);
+    return 0;
+}

@@ -1,0 +1,140 @@
+//! The C compilers of this machine, and what they can do.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::prefix::scratch;
+use crate::process::run;
+
+/// A family of compilers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// GNU.
+    Gcc,
+    /// LLVM.
+    Clang,
+}
+
+/// A sanitizer of the compiler's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sanitizer {
+    /// ThreadSanitizer.
+    Thread,
+    /// AddressSanitizer and UndefinedBehaviorSanitizer together.
+    Address,
+}
+
+impl Sanitizer {
+    /// What the compiler is told.
+    pub fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Thread => &["-fsanitize=thread", "-g", "-O1", "-fno-omit-frame-pointer"],
+            Self::Address => &[
+                "-fsanitize=address,undefined",
+                "-fno-sanitize-recover=all",
+                "-g",
+                "-O1",
+                "-fno-omit-frame-pointer",
+            ],
+        }
+    }
+}
+
+/// A compiler, by the command that starts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Compiler {
+    kind: Kind,
+    command: &'static str,
+}
+
+impl Kind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Gcc, Self::Clang];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gcc => "gcc",
+            Self::Clang => "clang",
+        }
+    }
+}
+
+impl Compiler {
+    /// The machine's compiler of that kind: what `cc` or `$CC` is, or one by its own name.
+    pub fn find(kind: Kind) -> Option<Self> {
+        static FOUND: Mutex<Option<HashMap<Kind, Option<Compiler>>>> = Mutex::new(None);
+        let mut found = FOUND.lock().expect("no test panics in here");
+        *found.get_or_insert_default().entry(kind).or_insert_with(|| Self::look_for(kind))
+    }
+
+    fn look_for(kind: Kind) -> Option<Self> {
+        let chosen = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+        let others: &[&str] = match kind {
+            Kind::Gcc => &["gcc"],
+            Kind::Clang => &["clang", "clang-21", "clang-20", "clang-19", "clang-18", "clang-16"],
+        };
+        std::iter::once(&*chosen.leak()).chain(others.iter().copied()).find_map(|command| {
+            let version = run(Command::new(command).arg("--version"));
+            let is_clang = version.output.contains("clang");
+            let fits = version.success && is_clang == (kind == Kind::Clang);
+            fits.then_some(Self { kind, command })
+        })
+    }
+
+    /// The cheapest compiler there is: for tests to which it does not matter.
+    pub fn any() -> Self {
+        Kind::ALL.into_iter().find_map(Self::find).expect("a C compiler")
+    }
+
+    /// Its kind.
+    pub fn kind(self) -> Kind {
+        self.kind
+    }
+
+    /// A command that compiles, set up by the cc crate.
+    pub fn command(self) -> Command {
+        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        cc::Build::new()
+            .compiler(self.command)
+            .target(&target)
+            .host(&target)
+            .opt_level(0)
+            .debug(false)
+            .no_default_flags(true)
+            .cargo_metadata(false)
+            .cargo_warnings(false)
+            .get_compiler()
+            .to_command()
+    }
+
+    /// Whether it can compile and link with `sanitizer` here.
+    pub fn has(self, sanitizer: Sanitizer) -> bool {
+        static KNOWN: Mutex<Option<HashMap<(Compiler, Sanitizer), bool>>> = Mutex::new(None);
+        let mut known = KNOWN.lock().expect("no test panics in here");
+        *known.get_or_insert_default().entry((self, sanitizer)).or_insert_with(|| {
+            let directory = tempfile::tempdir_in(make_directory(&scratch())).expect("a directory");
+            let source = directory.path().join("try.c");
+            std::fs::write(&source, "int main(void) { return 0; }\n").expect("a file");
+            let program = directory.path().join("try");
+            let mut compile = self.command();
+            compile.args(sanitizer.flags()).arg(&source).arg("-o").arg(&program);
+            run(&mut compile).success && run(&mut Command::new(program)).success
+        })
+    }
+
+    /// Where LLVM's symbolizer is: its sanitizers do not look for one with a version in its name.
+    pub fn symbolizer(self) -> Option<PathBuf> {
+        let version = self.command.strip_prefix("clang")?;
+        let name = format!("llvm-symbolizer{version}");
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.exists())
+    }
+}
+
+fn make_directory(path: &Path) -> &Path {
+    std::fs::create_dir_all(path).expect("target can be written");
+    path
+}

@@ -1,0 +1,47 @@
+//! Running programs to their end.
+
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, Stdio};
+
+/// How a program ended and what it said, on both of its outputs.
+#[derive(Debug)]
+pub struct Finished {
+    /// Whether it ended with status 0.
+    pub success: bool,
+    /// The signal that ended it, if one did.
+    pub signal: Option<i32>,
+    /// Standard output, then standard error.
+    pub output: String,
+}
+
+/// Runs `command` to its end, without address randomisation, which some ThreadSanitizers cannot
+/// bear, and without options of the caller's that change what libkref says.
+pub fn run(command: &mut Command) -> Finished {
+    command.env_remove("KREF_OPTIONS").stdin(Stdio::null());
+    // SAFETY: personality is a bare system call: allowed between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
+            Ok(())
+        });
+    }
+    match command.output() {
+        Ok(ended) => Finished {
+            success: ended.status.success(),
+            signal: ended.status.signal(),
+            output: [ended.stdout, ended.stderr]
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .concat(),
+        },
+        Err(error) => Finished {
+            success: false,
+            signal: None,
+            output: format!("{}: {error}", command.get_program().display()),
+        },
+    }
+}
+
+/// Whether valgrind is here.
+pub fn valgrind() -> bool {
+    run(Command::new("valgrind").arg("--version")).success
+}
