@@ -18,6 +18,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+DATADIR ?= $(PREFIX)/share
 
 # Where cargo works, and where the finished libraries are put.
 TARGET_DIR ?= target
@@ -59,7 +60,7 @@ DEMO := $(abspath $(TARGET_DIR))/demo
 demo:
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	@$(MAKE) --no-print-directory install PREFIX=$(DEMO) LIBDIR=$(DEMO)/lib \
-		INCLUDEDIR=$(DEMO)/include PKGCONFIGDIR=$(DEMO)/lib/pkgconfig DESTDIR=
+		INCLUDEDIR=$(DEMO)/include PKGCONFIGDIR=$(DEMO)/lib/pkgconfig DATADIR=$(DEMO)/share DESTDIR=
 	PKG_CONFIG_PATH=$(DEMO)/lib/pkgconfig; export PKG_CONFIG_PATH; \
 	$(CC) -O2 -Wall -o $(DEMO)/handoff examples/handoff.c $$($(PKG_CONFIG) --cflags --libs kref)
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
@@ -78,8 +79,12 @@ header:
 	@$(call need,$(CARGO),run cbindgen: install Rust 1.88 or later, from your system or by rustup)
 	$(CARGO) build --locked -p kref --features header
 
+FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|'
+
 install: $(OUT)/built
-	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PKGCONFIGDIR) $(DESTDIR)$(INCLUDEDIR)/kref/linux
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PKGCONFIGDIR) \
+		$(DESTDIR)$(DATADIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/kref/linux
 	$(INSTALL) -m 755 $(OUT)/$(REAL) $(DESTDIR)$(LIBDIR)/$(REAL)
 	ln -sf $(REAL) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libkref.so
@@ -87,15 +92,12 @@ install: $(OUT)/built
 	for header in $(HEADERS); do \
 		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit 1; \
 	done
-	for pc in kref kref-linux; do \
-		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-			-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-			pkgconfig/$$pc.pc.in > $(DESTDIR)$(PKGCONFIGDIR)/$$pc.pc || exit 1; \
-	done
+	$(FILL_IN) pkgconfig/kref.pc.in > $(DESTDIR)$(PKGCONFIGDIR)/kref.pc
+	$(FILL_IN) pkgconfig/kref-linux.pc.in > $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a)
-	rm -f $(addprefix $(DESTDIR)$(PKGCONFIGDIR)/,kref.pc kref-linux.pc)
+	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref
 

@@ -1,9 +1,23 @@
-//! With the feature `header`: writes include/kref.h from src/capi. Otherwise it does nothing.
+//! With the feature `header`: writes include/kref.h from src/capi. With `capi`: fills in
+//! kref-linux.pc, which cargo-c installs from here, having no templates. Otherwise it does nothing.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     #[cfg(feature = "header")]
     header::write();
+    #[cfg(feature = "capi")]
+    fill_in_pkg_config();
+}
+
+#[cfg(feature = "capi")]
+fn fill_in_pkg_config() {
+    const TEMPLATE: &str = "pkgconfig/kref-linux.pc.in";
+    println!("cargo:rerun-if-changed={TEMPLATE}");
+    let template = std::fs::read_to_string(TEMPLATE).expect(TEMPLATE);
+    let directory = std::env::var("OUT_DIR").expect("set by cargo");
+    let path = std::path::Path::new(&directory).join("kref-linux.pc");
+    std::fs::write(path, template.replace("@VERSION@", env!("CARGO_PKG_VERSION")))
+        .expect("OUT_DIR can be written");
 }
 
 #[cfg(feature = "header")]

@@ -1,11 +1,42 @@
 //! What `make install` leaves behind, used as a C program would use it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
-use kref_c_tests::{Compiler, Finished, Prefix, project, run, scratch};
+use kref_c_tests::{Compiler, Finished, Prefix, plain, project, run, scratch};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 const MAKE_VARIABLES: [&str; 3] = ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"];
+
+fn main() -> ExitCode {
+    let mut trials = vec![
+        plain("kref_names_are_exported_and_nothing_else", kref_names_are_exported_and_nothing_else),
+        plain(
+            "the_shared_library_is_small_and_needs_libc_alone",
+            the_shared_library_is_small_and_needs_libc_alone,
+        ),
+        plain("nothing_in_it_can_panic", nothing_in_it_can_panic),
+        plain("the_tree_is_where_a_c_programmer_looks", the_tree_is_where_a_c_programmer_looks),
+        plain(
+            "a_program_outside_the_tree_builds_by_pkg_config_and_runs",
+            a_program_outside_the_tree_builds_by_pkg_config_and_runs,
+        ),
+        plain("it_links_statically", it_links_statically),
+        plain(
+            "it_goes_with_another_rust_library_in_one_program",
+            it_goes_with_another_rust_library_in_one_program,
+        ),
+        plain("kernel_code_compiles_unchanged", kernel_code_compiles_unchanged),
+        plain("the_readme_example_compiles_as_it_stands", the_readme_example_compiles_as_it_stands),
+        plain(
+            "install_obeys_its_variables_and_uninstall_leaves_nothing",
+            install_obeys_its_variables_and_uninstall_leaves_nothing,
+        ),
+        plain("make_says_what_is_missing", make_says_what_is_missing),
+    ];
+    trials.push(Trial::ignorable_test("cargo_c_gives_the_same_tree", cargo_c_gives_the_same_tree));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
 
 fn make(arguments: &[String]) -> Finished {
     let mut make = Command::new("make");
@@ -46,7 +77,6 @@ fn symbols(nm: &[&str], library: &Path) -> Vec<String> {
     names.map(str::to_string).collect()
 }
 
-#[test]
 fn kref_names_are_exported_and_nothing_else() {
     for (nm, library) in [
         (["-D", "--defined-only"], shared()),
@@ -62,7 +92,6 @@ fn kref_names_are_exported_and_nothing_else() {
     }
 }
 
-#[test]
 fn the_shared_library_is_small_and_needs_libc_alone() {
     let dynamic = printed(Command::new("readelf").arg("-dW").arg(shared()));
     let needed: Vec<_> = dynamic.lines().filter(|line| line.contains("(NEEDED)")).collect();
@@ -75,7 +104,6 @@ fn the_shared_library_is_small_and_needs_libc_alone() {
     assert!(size <= 24 * 1024, "{size} bytes stripped");
 }
 
-#[test]
 fn nothing_in_it_can_panic() {
     for library in [shared(), Prefix::plain().archive()] {
         let all = printed(Command::new("nm").arg(&library));
@@ -90,7 +118,6 @@ fn kref_version() -> String {
     line.trim_end_matches('"').to_string()
 }
 
-#[test]
 fn the_tree_is_where_a_c_programmer_looks() {
     let version = kref_version();
     let lib = Prefix::plain().lib();
@@ -99,7 +126,7 @@ fn the_tree_is_where_a_c_programmer_looks() {
     assert_eq!(link("libkref.so.0"), PathBuf::from(format!("libkref.so.{version}")));
     for module in ["kref", "kref-linux"] {
         let says = Prefix::plain().flags(&["--modversion", module]);
-        assert_eq!(says, [version.clone()], "{module}.pc");
+        assert_eq!(says, [&*version], "{module}.pc");
     }
     let header = std::fs::read_to_string(Prefix::plain().include().join("kref.h")).unwrap();
     assert!(header.contains(&format!("#define KREF_VERSION \"{version}\"")), "kref.h's version");
@@ -113,7 +140,6 @@ fn compile(name: &str, source: &Path, flags: &[String]) -> PathBuf {
     program
 }
 
-#[test]
 fn a_program_outside_the_tree_builds_by_pkg_config_and_runs() {
     let source = project().join("examples/handoff.c");
     let flags = Prefix::plain().flags(&["--cflags", "--libs", "kref"]);
@@ -122,7 +148,6 @@ fn a_program_outside_the_tree_builds_by_pkg_config_and_runs() {
     assert_eq!(said.matches("released exactly once").count(), 4, "{said}");
 }
 
-#[test]
 fn it_links_statically() {
     let source = project().join("examples/handoff.c");
     let flags = Prefix::plain().flags(&["--static", "--cflags", "--libs", "kref"]);
@@ -139,7 +164,6 @@ fn it_links_statically() {
     assert!(said.contains("get on a count of zero") && said.lines().count() == 1, "{said}");
 }
 
-#[test]
 fn it_goes_with_another_rust_library_in_one_program() {
     let folder = folder("two-rusts");
     let other = folder.join("other.rs");
@@ -166,7 +190,6 @@ fn it_goes_with_another_rust_library_in_one_program() {
     printed(&mut Command::new(compile("two-rusts-program", &main, &flags)));
 }
 
-#[test]
 fn kernel_code_compiles_unchanged() {
     let flags = Prefix::plain().flags(&["--cflags", "kref-linux", "--libs", "kref"]);
     let warnings = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"].map(str::to_string);
@@ -176,7 +199,6 @@ fn kernel_code_compiles_unchanged() {
     assert_eq!(said, "session 7 released\n");
 }
 
-#[test]
 fn the_readme_example_compiles_as_it_stands() {
     let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
     let example = readme.split("```c\n").nth(1).expect("an example").split("```").next().unwrap();
@@ -189,7 +211,6 @@ fn the_readme_example_compiles_as_it_stands() {
     assert!(readme.contains(&format!("```console\n{said}```")), "it says:\n{said}");
 }
 
-#[test]
 fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
     let root = folder("destdir");
     let variables = [
@@ -216,7 +237,6 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
     assert!(!root.join("usr/include/kref").exists());
 }
 
-#[test]
 fn make_says_what_is_missing() {
     let empty = format!("OUT={}", folder("nothing-built").display());
     for (arguments, words) in [
@@ -234,4 +254,39 @@ fn make_says_what_is_missing() {
         let said = make(&arguments.map(str::to_string));
         assert!(!said.success && said.output.contains(words), "{arguments:?}:\n{}", said.output);
     }
+}
+
+/// The paths below `root`, sorted.
+fn tree(root: &Path) -> String {
+    let mut find = Command::new("find");
+    let text = printed(find.current_dir(root).args([".", "!", "-type", "d"]));
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+/// cargo-c takes ten minutes to build, so no machine is made to have it.
+fn cargo_c_gives_the_same_tree() -> Result<Completion, Failed> {
+    if !run(Command::new("cargo").args(["cinstall", "--version"])).success {
+        return Ok(Completion::ignored_with("no cargo-c on this machine"));
+    }
+    let (ours, theirs) = (folder("make-install"), folder("cargo-cinstall"));
+    let variables = [format!("DESTDIR={}", ours.display()), "PREFIX=/usr".into()];
+    let installed = make(&[&["install".to_string()][..], &built(), &variables].concat());
+    assert!(installed.success, "{}", installed.output);
+
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(project()).args(["cinstall", "-p", "kref", "--release", "--locked"]);
+    cargo.args(["--prefix=/usr", "--libdir=/usr/lib"]).arg("--destdir").arg(&theirs);
+    printed(cargo.arg("--target-dir").arg(scratch().join("cargo-c")));
+
+    assert_eq!(tree(&ours), tree(&theirs));
+    let same = |file: &str| {
+        std::fs::read(ours.join(file)).unwrap() == std::fs::read(theirs.join(file)).unwrap()
+    };
+    assert!(same("usr/include/kref.h") && same("usr/share/pkgconfig/kref-linux.pc"));
+    let dynamic =
+        printed(Command::new("readelf").arg("-dW").arg(theirs.join("usr/lib/libkref.so")));
+    assert!(dynamic.contains("Library soname: [libkref.so.0]"), "{dynamic}");
+    Ok(Completion::Completed)
 }

@@ -11,13 +11,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::valgrind;
-use kref_c_tests::{Compiler, Finished, Kind, Prefix, Sanitizer, missing, project, run, scratch};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use kref_c_tests::{
+    Compiler, Finished, Kind, Prefix, Sanitizer, project, run, scratch, unless_missing, valgrind,
+};
+use libtest_mimic::{Arguments, Trial};
 
 const WARNINGS: [&str; 5] = ["-std=gnu11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
-
-type Outcome = Result<Completion, Failed>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -134,14 +133,10 @@ impl Way {
 
     /// Why this machine cannot go this way, if it cannot.
     fn compiler(self) -> Result<Compiler, String> {
-        let name = self.compiler.name();
-        let found = Compiler::find(self.compiler).ok_or(format!("no {name} on this machine"))?;
         match self.watch {
-            Watch::Sanitizer(sanitizer) if !found.has(sanitizer) => {
-                Err(format!("{name} has no {sanitizer:?}Sanitizer on this machine"))
-            }
+            Watch::Sanitizer(sanitizer) => Compiler::need_with(self.compiler, sanitizer),
             Watch::Valgrind(_) if !valgrind() => Err("no valgrind on this machine".into()),
-            _ => Ok(found),
+            _ => Compiler::need(self.compiler),
         }
     }
 }
@@ -182,7 +177,7 @@ fn must_run(program: &Program) -> Vec<Trial> {
     let trial = |way: Way| {
         let program = program.clone();
         Trial::ignorable_test(format!("{}::{}", program.name, way.name()), move || {
-            with(way, |compiler| {
+            unless_missing(way.compiler(), |compiler| {
                 let executable = build(&program, way, compiler)?;
                 let ended = execute(&executable, way, compiler);
                 if ended.success { Ok(()) } else { Err(describe("it failed", &ended)) }
@@ -208,7 +203,7 @@ fn must_be_caught(program: &Program) -> Vec<Trial> {
                 let (program, words) = (program.clone(), words.to_string());
                 let name = format!("{}::{}", program.name, way.name());
                 trials.push(Trial::ignorable_test(name, move || {
-                    with(way, |compiler| {
+                    unless_missing(way.compiler(), |compiler| {
                         let executable = build(&program, way, compiler)?;
                         let ended = execute(&executable, way, compiler);
                         match ended.output.contains(&words) && !ended.success {
@@ -239,7 +234,7 @@ fn must_not_compile(program: &Program) -> Vec<Trial> {
         let watch = Watch::Nobody;
         let way = Way { compiler: kind, library: Library::Shared, inline: true, watch };
         Trial::ignorable_test(name, move || {
-            with(way, |compiler| {
+            unless_missing(way.compiler(), |compiler| {
                 let check = |twin: &str| {
                     let mut compile = compiler.command();
                     compile.args(WARNINGS).args(["-c", "-o", "/dev/null", twin]);
@@ -259,14 +254,6 @@ fn must_not_compile(program: &Program) -> Vec<Trial> {
         })
     };
     Kind::ALL.into_iter().map(trial).collect()
-}
-
-/// Runs `test` with the way's compiler, or says why this machine cannot.
-fn with(way: Way, test: impl FnOnce(Compiler) -> Result<(), String>) -> Outcome {
-    match way.compiler() {
-        Ok(compiler) => Ok(test(compiler).map(|()| Completion::Completed)?),
-        Err(reason) => Ok(Completion::ignored_with(missing(&reason)?)),
-    }
 }
 
 fn build(program: &Program, way: Way, compiler: Compiler) -> Result<PathBuf, String> {

@@ -70,6 +70,20 @@ impl Compiler {
         *found.get_or_insert_default().entry(kind).or_insert_with(|| Self::look_for(kind))
     }
 
+    /// [`find`](Self::find), or the reason why not.
+    pub fn need(kind: Kind) -> Result<Self, String> {
+        Self::find(kind).ok_or_else(|| format!("no {} on this machine", kind.name()))
+    }
+
+    /// [`need`](Self::need) for a compiler that has `sanitizer`.
+    pub fn need_with(kind: Kind, sanitizer: Sanitizer) -> Result<Self, String> {
+        let compiler = Self::need(kind)?;
+        if compiler.has(sanitizer) {
+            return Ok(compiler);
+        }
+        Err(format!("{} has no {sanitizer:?}Sanitizer on this machine", kind.name()))
+    }
+
     fn look_for(kind: Kind) -> Option<Self> {
         let chosen = std::env::var("CC").unwrap_or_else(|_| "cc".into());
         let others: &[&str] = match kind {

@@ -55,6 +55,7 @@ impl Prefix {
             ("LIBDIR", "lib"),
             ("INCLUDEDIR", "include"),
             ("PKGCONFIGDIR", "lib/pkgconfig"),
+            ("DATADIR", "share"),
         ];
         make.args(places.map(|(name, place)| format!("{name}={}", root.join(place).display())));
         make.arg("DESTDIR=");
@@ -82,7 +83,8 @@ impl Prefix {
     pub fn pkg_config(&self) -> Command {
         let name = std::env::var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into());
         let mut command = Command::new(name);
-        command.env("PKG_CONFIG_PATH", self.lib().join("pkgconfig"));
+        let places = ["lib/pkgconfig", "share/pkgconfig"].map(|place| self.root.join(place));
+        command.env("PKG_CONFIG_PATH", std::env::join_paths(places).expect("no colon in a path"));
         command
     }
 
