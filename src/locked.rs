@@ -30,9 +30,6 @@ pub struct PthreadMutex(UnsafeCell<libc::pthread_mutex_t>);
 
 // SAFETY: a mutex is there to be used by several threads.
 unsafe impl Sync for PthreadMutex {}
-// SAFETY: an initialised mutex is only ever reached by address, which Rust keeps while it is
-// shared; before that nobody has locked it.
-unsafe impl Send for PthreadMutex {}
 
 impl PthreadMutex {
     /// A mutex of the default kind, unlocked.

@@ -1,5 +1,6 @@
 //! The safe face: [`Ref`] owns a reference, [`Slot`] publishes one.
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -67,7 +68,6 @@ unsafe fn object_of<T: Refcounted>(kref: NonNull<Kref>) -> NonNull<T> {
 /// let theirs = session.clone();
 /// std::thread::spawn(move || assert_eq!(theirs.name, "first")).join().unwrap();
 /// ```
-#[derive(Debug)]
 pub struct Ref<T: Refcounted>(NonNull<T>);
 
 // SAFETY: a reference gives `&T` to any thread, and the last one may be dropped by any thread.
@@ -99,6 +99,12 @@ impl<T: Refcounted> Deref for Ref<T> {
     }
 }
 
+impl<T: Refcounted + fmt::Debug> fmt::Debug for Ref<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 impl<T: Refcounted> Clone for Ref<T> {
     fn clone(&self) -> Self {
         // SAFETY: alive, by this very reference.
@@ -116,7 +122,7 @@ impl<T: Refcounted> Drop for Ref<T> {
 }
 
 /// One published `T`: any thread may take a reference, and any thread may replace it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Slot<T: Refcounted> {
     slot: KrefSlot,
     published: PhantomData<Ref<T>>,
@@ -150,6 +156,12 @@ impl<T: Refcounted> Slot<T> {
         let old = unsafe { self.slot.replace(next) };
         // SAFETY: it came from `kref_of`, and the slot's reference is ours now.
         old.map(|kref| unsafe { Ref::from_raw(object_of(kref)) })
+    }
+}
+
+impl<T: Refcounted> Default for Slot<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

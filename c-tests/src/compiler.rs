@@ -84,6 +84,15 @@ impl Compiler {
         Err(format!("{} has no {sanitizer:?}Sanitizer on this machine", kind.name()))
     }
 
+    /// [`need`](Self::need) for a compiler that compiles C++.
+    pub fn need_cpp(kind: Kind) -> Result<Self, String> {
+        let compiler = Self::need(kind)?;
+        if compiler.speaks_cpp() {
+            return Ok(compiler);
+        }
+        Err(format!("{} compiles no C++ on this machine", kind.name()))
+    }
+
     fn look_for(kind: Kind) -> Option<Self> {
         let chosen = std::env::var("CC").unwrap_or_else(|_| "cc".into());
         let others: &[&str] = match kind {
@@ -124,17 +133,28 @@ impl Compiler {
             .to_command()
     }
 
+    /// Whether it can compile C++ here.
+    pub fn speaks_cpp(self) -> bool {
+        self.can(&["-x", "c++"])
+    }
+
     /// Whether it can compile and link with `sanitizer` here.
     pub fn has(self, sanitizer: Sanitizer) -> bool {
-        static KNOWN: Mutex<Option<HashMap<(Compiler, Sanitizer), bool>>> = Mutex::new(None);
+        self.can(sanitizer.flags())
+    }
+
+    /// Whether it makes a program with these flags, and the program runs.
+    fn can(self, flags: &'static [&'static str]) -> bool {
+        type Known = HashMap<(Compiler, &'static [&'static str]), bool>;
+        static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
         let mut known = KNOWN.lock().expect("no test panics in here");
-        *known.get_or_insert_default().entry((self, sanitizer)).or_insert_with(|| {
+        *known.get_or_insert_default().entry((self, flags)).or_insert_with(|| {
             let directory = tempfile::tempdir_in(make_directory(&scratch())).expect("a directory");
             let source = directory.path().join("try.c");
             std::fs::write(&source, "int main(void) { return 0; }\n").expect("a file");
             let program = directory.path().join("try");
             let mut compile = self.command();
-            compile.args(sanitizer.flags()).arg(&source).arg("-o").arg(&program);
+            compile.args(flags).arg(&source).arg("-o").arg(&program);
             run(&mut compile).success && run(&mut Command::new(program)).success
         })
     }

@@ -9,4 +9,4 @@ mod trial;
 pub use compiler::{Compiler, Kind, Sanitizer};
 pub use prefix::{Prefix, project, scratch};
 pub use process::{Finished, run, valgrind};
-pub use trial::{per_compiler, per_sanitizing_compiler, plain, unless_missing};
+pub use trial::{per_compiler, plain, unless_missing};

@@ -2,7 +2,7 @@
 
 use libtest_mimic::{Completion, Failed, Trial};
 
-use crate::{Compiler, Kind, Sanitizer};
+use crate::{Compiler, Kind};
 
 /// A test that every machine can run. It fails by panicking.
 pub fn plain(name: &str, test: fn()) -> Trial {
@@ -12,24 +12,15 @@ pub fn plain(name: &str, test: fn()) -> Trial {
     })
 }
 
-/// A test for each kind of compiler.
-pub fn per_compiler(name: &str, test: fn(Compiler)) -> Vec<Trial> {
+/// A test for each kind of compiler that `need` finds: [`Compiler::need`] or one of its sisters.
+pub fn per_compiler(
+    name: &str,
+    need: fn(Kind) -> Result<Compiler, String>,
+    test: fn(Compiler),
+) -> Vec<Trial> {
     let trial = |kind: Kind| {
         Trial::ignorable_test(format!("{name}::{}", kind.name()), move || {
-            unless_missing(Compiler::need(kind), |compiler| {
-                test(compiler);
-                Ok(())
-            })
-        })
-    };
-    Kind::ALL.into_iter().map(trial).collect()
-}
-
-/// A test for each kind of compiler that has `sanitizer`.
-pub fn per_sanitizing_compiler(name: &str, sanitizer: Sanitizer, test: fn(Compiler)) -> Vec<Trial> {
-    let trial = |kind: Kind| {
-        Trial::ignorable_test(format!("{name}::{}", kind.name()), move || {
-            unless_missing(Compiler::need_with(kind, sanitizer), |compiler| {
+            unless_missing(need(kind), |compiler| {
                 test(compiler);
                 Ok(())
             })
