@@ -277,8 +277,8 @@ impl Count {
     /// Takes the count from 1 to 0; `false`, and nothing done, if it was not 1. Never reports.
     #[inline]
     pub fn dec_if_one(&self) -> bool {
-        // Acquire: this was the last reference, it pairs with every earlier release. Release: pairs
-        // with an `_acquire` form that finds the object reused.
+        // Acquire: this was the last reference, it pairs with every earlier release. Release: as
+        // every decrement; nothing here acquires a zero, a caller's fence after `read` may.
         self.refs.compare_exchange(1, 0, AcqRel, Relaxed).is_ok()
     }
 

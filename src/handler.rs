@@ -4,9 +4,10 @@
 //! says which one is in force. A writer fills the other copy and then moves the number on. A reader
 //! that interrupts a writer, even its own thread's, or runs in the child of a fork that caught one
 //! in the midst, finds the copy in force untouched.
+// In a model only the tests use the latch.
+#![cfg_attr(loom, allow(dead_code))]
 
 use core::ffi::c_void;
-use core::mem;
 use core::ptr;
 
 use crate::sync::{
@@ -20,7 +21,7 @@ use crate::violation::Handler;
 pub(crate) fn current() -> Option<(Handler, *mut c_void)> {
     let (handler, context) = LATCH.get();
     // SAFETY: the word is null or was a `Handler` in `set`, and `Option` of it has its layout.
-    let handler = unsafe { mem::transmute::<*mut (), Option<Handler>>(handler) };
+    let handler = unsafe { core::mem::transmute::<*mut (), Option<Handler>>(handler) };
     handler.map(|handler| (handler, context))
 }
 
@@ -92,5 +93,35 @@ impl Latch {
                 return (handler, context);
             }
         }
+    }
+}
+
+#[cfg(all(loom, test))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn empty() -> Pair {
+        Pair { handler: AtomicPtr::new(ptr::null_mut()), context: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// The second set writes the copy that the reader may have begun with.
+    #[test]
+    fn a_reader_against_two_sets_never_sees_a_torn_pair() {
+        loom::model(|| {
+            let latch = Latch { sequence: AtomicUsize::new(0), copies: [empty(), empty()] };
+            let latch = Arc::new(latch);
+            let theirs = Arc::clone(&latch);
+            let writer = loom::thread::spawn(move || {
+                for n in 1..=2 {
+                    theirs.set(ptr::without_provenance_mut(n), ptr::without_provenance_mut(n));
+                }
+            });
+            let (handler, context) = latch.get();
+            assert_eq!(handler.addr(), context.addr(), "a torn pair");
+            writer.join().unwrap();
+            assert_eq!(latch.get().1.addr(), 2);
+        });
     }
 }

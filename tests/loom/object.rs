@@ -1,0 +1,164 @@
+//! What the models share: two threads, a lock, and an object to count references on.
+
+use std::ffi::c_int;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use kref::{Kref, RawLock, lookup_locked};
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use loom::thread;
+
+/// Runs `there` in a second thread and `here` in this one, on what they share. The `Arc` is std's,
+/// which loom does not see: it orders nothing.
+pub fn race<T, A: 'static, B>(
+    shared: &Arc<T>,
+    there: impl FnOnce(&T) -> A + 'static,
+    here: impl FnOnce(&T) -> B,
+) -> (A, B)
+where
+    T: Send + Sync + 'static,
+{
+    let theirs = Arc::clone(shared);
+    let other = thread::spawn(move || there(&theirs));
+    let here = here(shared);
+    (other.join().unwrap(), here)
+}
+
+/// A lock that the models can see through.
+pub struct Lock {
+    held: AtomicBool,
+}
+
+// SAFETY: one thread at a time gets from false to true, and acquires what the last one released.
+unsafe impl RawLock for Lock {
+    fn lock(&self) -> Result<(), c_int> {
+        while self.held.compare_exchange(false, true, Acquire, Relaxed).is_err() {
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
+    unsafe fn unlock(&self) {
+        self.held.store(false, Release);
+    }
+}
+
+/// An object that is never freed, so that a model which goes wrong can say so: being released is a
+/// write to what its holders read.
+#[repr(C)]
+pub struct Object<C> {
+    pub refs: C,
+    payload: UnsafeCell<bool>,
+    releases: AtomicUsize,
+    /// A table of one entry, this object, under its lock.
+    pub lock: Lock,
+    listed: UnsafeCell<bool>,
+}
+
+// SAFETY: loom finds the cells' accesses that no lock and no count orders, and fails the model.
+unsafe impl<C: Sync> Sync for Object<C> {}
+
+impl<C> Object<C> {
+    pub fn new(refs: C) -> Self {
+        Self {
+            refs,
+            payload: UnsafeCell::new(false),
+            releases: AtomicUsize::new(0),
+            lock: Lock { held: AtomicBool::new(false) },
+            listed: UnsafeCell::new(true),
+        }
+    }
+
+    pub fn write(&self) {
+        // SAFETY: loom checks that nobody else is in the payload.
+        self.payload.with_mut(|payload| unsafe { *payload = true });
+    }
+
+    pub fn read(&self) -> bool {
+        // SAFETY: loom checks that nobody is writing the payload.
+        self.payload.with(|payload| unsafe { *payload })
+    }
+
+    pub fn release(&self) {
+        self.write();
+        self.releases.fetch_add(1, Relaxed);
+    }
+
+    pub fn take_out(&self) {
+        // SAFETY: loom checks that nobody else is in the table.
+        self.listed.with_mut(|listed| unsafe { *listed = false });
+    }
+
+    pub fn is_listed(&self) -> bool {
+        // SAFETY: loom checks that nobody is changing the table.
+        self.listed.with(|listed| unsafe { *listed })
+    }
+
+    pub fn unlock(&self) {
+        // SAFETY: the models unlock where they have locked.
+        unsafe { self.lock.unlock() };
+    }
+
+    pub fn releases(&self) -> usize {
+        self.releases.load(Relaxed)
+    }
+}
+
+impl Object<Kref> {
+    pub fn kref(&self) -> NonNull<Kref> {
+        NonNull::from(&self.refs)
+    }
+
+    /// The object around a kref: its first member.
+    pub fn around<'a>(kref: NonNull<Kref>) -> &'a Self {
+        // SAFETY: the models keep their objects to the end.
+        unsafe { kref.cast().as_ref() }
+    }
+
+    pub fn put(&self) -> bool {
+        // SAFETY: the object stays, and the model gives back what it took.
+        unsafe { Kref::put(self.kref(), |kref| Self::around(kref).release()) }
+    }
+
+    pub fn use_and_put(&self) -> bool {
+        self.read();
+        self.put()
+    }
+
+    pub fn put_locked(&self) -> bool {
+        let release = |kref| {
+            let object = Self::around(kref);
+            object.take_out();
+            object.release();
+            object.unlock();
+        };
+        // SAFETY: as for `put`, and the lock stays with the object.
+        unsafe { Kref::put_locked(self.kref(), &self.lock, release) }
+    }
+
+    pub fn put_and_then_lock(&self) -> bool {
+        let release = |kref| {
+            let object = Self::around(kref);
+            object.lock.lock().unwrap();
+            object.take_out();
+            object.unlock();
+            object.release();
+        };
+        // SAFETY: as for `put`.
+        unsafe { Kref::put(self.kref(), release) }
+    }
+
+    pub fn lookup(&self) -> Option<&Self> {
+        let find = || self.is_listed().then(|| self.kref());
+        // SAFETY: the object stays.
+        unsafe { lookup_locked(&self.lock, find) }.map(Self::around)
+    }
+
+    pub fn assert_released_once(&self) {
+        assert_eq!((self.refs.read(), self.releases()), (0, 1));
+    }
+}

@@ -1,0 +1,295 @@
+//! Every memory ordering that is stronger than relaxed is needed: weakened, it fails a loom model.
+//!
+//! The package is copied, one place of the copy is weakened, and the model that guards it is run.
+#![cfg(not(loom))]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::{env, fs, io};
+
+/// A place in the source, how to weaken it, and how a model finds out.
+struct Mutant {
+    file: &'static str,
+    /// Occurs once in the file.
+    source: &'static str,
+    weakened: &'static str,
+    model: &'static str,
+    /// What the model says when it fails.
+    failure: &'static str,
+}
+
+const COUNT: &str = "src/count.rs";
+const HANDLER: &str = "src/handler.rs";
+const SLOT: &str = "src/slot.rs";
+const LOCKED: &str = "src/locked.rs";
+
+const LATCH_MODEL: &str = "handler::tests::a_reader_against_two_sets_never_sees_a_torn_pair";
+
+/// loom found two accesses, one of them a write, that nothing orders.
+const RACE: &str = "Causality violation";
+const TORN: &str = "a torn pair";
+const NOT_SATURATED: &str = "not saturated";
+
+const ORDERINGS: &[Mutant] = &[
+    Mutant {
+        file: COUNT,
+        source: "self.refs.fetch_sub(n, Release)",
+        weakened: "self.refs.fetch_sub(n, Relaxed)",
+        model: "sub_and_test_against_dec_and_test",
+        failure: RACE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "self.refs.fetch_sub(1, Release)",
+        weakened: "self.refs.fetch_sub(1, Relaxed)",
+        model: "put_against_put",
+        failure: RACE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "let _ = self.refs.load(Acquire);",
+        weakened: "let _ = self.refs.load(Relaxed);",
+        model: "put_against_put",
+        failure: RACE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "self.add_not_zero_ordered(n, Acquire)",
+        weakened: "self.add_not_zero_ordered(n, Relaxed)",
+        model: "inc_not_zero_acquire_against_a_put_that_is_not_the_last",
+        failure: RACE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "compare_exchange(1, 0, AcqRel, Relaxed)",
+        weakened: "compare_exchange(1, 0, Release, Relaxed)",
+        model: "dec_if_one_against_dec_and_test",
+        failure: RACE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "compare_exchange(1, 0, AcqRel, Relaxed)",
+        weakened: "compare_exchange(1, 0, Acquire, Relaxed)",
+        model: "dec_if_one_against_a_reader_of_zero",
+        failure: RACE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "compare_exchange_weak(old, new, Release, Relaxed)",
+        weakened: "compare_exchange_weak(old, new, Relaxed, Relaxed)",
+        model: "dec_not_one_against_dec_and_test",
+        failure: RACE,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "spare.handler.store(handler, Release)",
+        weakened: "spare.handler.store(handler, Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "spare.context.store(context, Release)",
+        weakened: "spare.context.store(context, Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "self.sequence.store(next, Release)",
+        weakened: "self.sequence.store(next, Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "self.sequence.load(Acquire)",
+        weakened: "self.sequence.load(Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "copy.handler.load(Acquire)",
+        weakened: "copy.handler.load(Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "copy.context.load(Acquire)",
+        weakened: "copy.context.load(Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+];
+
+/// What may be relaxed because a lock makes several steps one, or because a later step mends it:
+/// taken apart, it fails too.
+const STEPS: &[Mutant] = &[
+    Mutant {
+        file: SLOT,
+        source: "let kref = self.kref.load(Relaxed);",
+        weakened: "drop(guard); let guard = (); let kref = self.kref.load(Relaxed);",
+        model: "slot_get_against_slot_replace",
+        failure: RACE,
+    },
+    Mutant {
+        file: SLOT,
+        source: "let old = self.kref.swap(next, Relaxed);",
+        weakened: "drop(guard); let guard = (); let old = self.kref.swap(next, Relaxed);",
+        model: "slot_get_against_slot_replace",
+        failure: RACE,
+    },
+    Mutant {
+        file: LOCKED,
+        source: "kref.as_ref() }.try_get_unless_zero()",
+        weakened: "kref.as_ref() }.try_get()",
+        model: "lookup_locked_against_a_release_that_takes_the_lock",
+        failure: RACE,
+    },
+    Mutant {
+        file: LOCKED,
+        source: "let found = find();",
+        weakened: "unsafe { lock.unlock() }; let found = find(); let _ = lock.lock();",
+        model: "lookup_locked_against_put_locked",
+        failure: RACE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "self.refs.store(SATURATED, Relaxed);",
+        weakened: "",
+        model: "gets_and_a_put_at_the_largest_count",
+        failure: NOT_SATURATED,
+    },
+];
+
+fn mutants() -> impl Iterator<Item = &'static Mutant> {
+    ORDERINGS.iter().chain(STEPS)
+}
+
+#[test]
+fn each_place_that_is_weakened_fails_its_model() {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("orderings/package");
+    copy_package(&package);
+
+    // Cargo may have to fetch loom, which the crate does without in a normal build.
+    let output = models(&package).output().expect("cargo");
+    let success = output.status.success();
+    let unchanged = text(output);
+    assert!(success, "the models do not pass on the unchanged source:\n{unchanged}");
+    for Mutant { model, .. } in mutants() {
+        let passed = unchanged.contains(&format!("test {model} ... ok"));
+        assert!(passed, "there is no model {model}:\n{unchanged}");
+    }
+    let survivors: Vec<String> =
+        mutants().filter_map(|mutant| survivor(mutant, &package)).collect();
+    assert!(survivors.is_empty(), "{}", survivors.join("\n"));
+}
+
+/// Tries one mutant. If its model did not fail as it should: what happened instead.
+fn survivor(mutant: &Mutant, package: &Path) -> Option<String> {
+    let Mutant { file, source, weakened, model, failure } = mutant;
+    let path = package.join(file);
+    let original = fs::read_to_string(&path).expect(file);
+    fs::write(&path, original.replace(source, weakened)).expect(file);
+    let output = models(package).args(["--offline", "--", "--exact", model]).output();
+    fs::write(&path, original).expect(file);
+
+    // A mutant that did not compile runs no test at all.
+    let output = text(output.expect("cargo"));
+    let failed = output.contains(&format!("test {model} ... FAILED")) && output.contains(failure);
+    (!failed).then(|| {
+        format!(
+            "{file}: `{source}` became `{weakened}`, and {model} did not fail with \"{failure}\": \
+             the model is too weak, or the original stronger than it must be.\n{output}"
+        )
+    })
+}
+
+#[test]
+fn each_place_occurs_once() {
+    for Mutant { file, source, .. } in mutants() {
+        let occurrences = read(file).matches(source).count();
+        assert_eq!(occurrences, 1, "{file}: `{source}` is to occur once; mend the table");
+    }
+}
+
+#[test]
+fn no_ordering_is_missing_from_the_table() {
+    for file in [COUNT, HANDLER] {
+        let mut code = code(&read(file));
+        for mutant in ORDERINGS.iter().filter(|mutant| mutant.file == file) {
+            code = code.replace(mutant.source, "");
+        }
+        for line in code.lines() {
+            let strong = ["Acquire", "Release", "AcqRel", "SeqCst"];
+            let missing = strong.iter().any(|ordering| line.contains(ordering));
+            assert!(!missing, "{file}: `{}` is not in the table", line.trim());
+        }
+    }
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect(file)
+}
+
+/// The source without its comments, and without the `use` that imports the orderings.
+fn code(source: &str) -> String {
+    let lines: Vec<&str> = source.lines().map(|line| line.split("//").next().unwrap()).collect();
+    let code = lines.join("\n");
+    let (before, import) = code.split_once("use crate::sync::").expect("the atomics' import");
+    let (_, after) = import.split_once(';').expect("the end of the import");
+    format!("{before}{after}")
+}
+
+/// Everything that cargo needs to build the package and its tests, and not the workspace's others.
+fn copy_package(to: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if to.exists() {
+        fs::remove_dir_all(to).expect("the last run's copy");
+    }
+    fs::create_dir_all(to).expect("CARGO_TARGET_TMPDIR");
+    for name in ["Cargo.lock", "build.rs", "src", "tests"] {
+        copy(&from.join(name), &to.join(name)).expect(name);
+    }
+    let manifest: Vec<String> = read("Cargo.toml")
+        .lines()
+        .filter(|line| !line.starts_with("members") && !line.starts_with("default-members"))
+        .map(String::from)
+        .collect();
+    fs::write(to.join("Cargo.toml"), manifest.join("\n")).expect("Cargo.toml");
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_file() {
+        return fs::copy(from, to).map(|_| ());
+    }
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let name = entry?.file_name();
+        copy(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}
+
+/// The models, built to be ready soon rather than to run fast, and explored in full whatever the
+/// environment says.
+fn models(package: &Path) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(package).args(["test", "--lib", "--test", "loom", "--target-dir"]);
+    cargo.arg(package.with_file_name("target"));
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("LOOM_") {
+            cargo.env_remove(name);
+        }
+    }
+    cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", "--cfg loom");
+    cargo.env("CARGO_INCREMENTAL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
+    cargo.env("RUST_BACKTRACE", "0");
+    cargo
+}
+
+fn text(output: Output) -> String {
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
