@@ -133,6 +133,10 @@ int main(void)
     check("kref_count_sub_and_test", count_sub_and_test, 1, KREF_PUT_ON_ZERO);
     check("kref_count_dec_if_one", count_dec_not_one, 1, QUIET);
 
+    /* What a slot publishes is nobody's any more if its count is zero. */
+    kref_count_set(&kref.refcount, 0);
+    CHECK(!kref_slot_get(&slot));
+
     /* A kref that was never initialised is one that has no references. */
     memset(&kref, 0, sizeof kref);
     get();

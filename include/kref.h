@@ -391,8 +391,9 @@ void kref_slot_init(struct kref_slot *slot) KREF_NONNULL;
  * Take a reference on what the slot publishes, in one step that no last put splits: rule 3.
  *
  * Range:    any slot that was initialised.
- * Misuse:   an object that somebody has put once too often has a count of zero or less: the count
- *           saturates, a violation is reported, and the object is returned.
+ * Misuse:   an object that somebody has put once too often may have a count of zero: the count
+ *           saturates, a violation is reported, and NULL is returned. At INT_MAX, or saturated:
+ *           the count saturates, a violation is reported, and the object is returned.
  * Ordering: acquire: whatever was done to the object before kref_slot_replace() published it is
  *           seen.
  * Threads:  any. Signal handlers: no, it takes a lock for a moment.
@@ -483,6 +484,19 @@ void kref_set_violation_handler(kref_violation_handler handler, void *context);
 void kref_count_set(struct refcount_struct *count, int n) KREF_NONNULL;
 
 /**
+ * kref_count_set() for memory that is reused while others may still try to take a reference: what
+ * was written to the object before comes before what they read after an _acquire form.
+ *
+ * Range:    n from 1 to INT_MAX; the count was zero.
+ * Misuse:   as for kref_count_set().
+ * Ordering: release; pairs with the _acquire forms.
+ * Threads:  one, the one that makes the object anew. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  Linux, refcount_set_release().
+ */
+void kref_count_set_release(struct refcount_struct *count, int n) KREF_NONNULL;
+
+/**
  * Read the count: a number to print, not to decide by, since it may have changed already.
  *
  * Range:    above INT_MAX, the counter is saturated.
@@ -552,7 +566,7 @@ KREF_NONNULL;
  *
  * Range:    i from 0; the sum up to INT_MAX.
  * Misuse:   as for kref_count_add_not_zero().
- * Ordering: acquire if it returns 1; pairs with the release of a put.
+ * Ordering: acquire if it returns 1; pairs with kref_count_set_release() and with a put.
  * Threads:  any. Signal handlers: yes.
  * Returns:  1 if they were taken, 0 if the count was zero.
  * Defined:  Linux, refcount_add_not_zero_acquire(); saturation is reported only here.
@@ -568,7 +582,7 @@ KREF_NONNULL;
  *
  * Range:    up to INT_MAX.
  * Misuse:   as for kref_count_inc_not_zero().
- * Ordering: acquire if it returns 1; pairs with the release of a put.
+ * Ordering: acquire if it returns 1; pairs with kref_count_set_release() and with a put.
  * Threads:  any. Signal handlers: yes.
  * Returns:  1 if it was taken, 0 if the count was zero.
  * Defined:  Linux, refcount_inc_not_zero_acquire(); saturation is reported only here.

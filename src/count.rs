@@ -32,8 +32,9 @@
 //!   memory is reused; it pairs with the acquire load that only the last put makes. A load and not
 //!   a fence, because ThreadSanitizer does not model fences. The load reads a value of the release
 //!   sequences of all the earlier decrements, since read-modify-writes continue them.
-//! * **`_acquire`** forms acquire when they succeed: they pair with the release of a put that was
-//!   not the last, for whoever learns from the count itself that another holder is done.
+//! * **`_acquire`** forms acquire when they succeed. They are for memory that is reused while others
+//!   may still try to take a reference: they pair with `set_release`, and with the release of a put
+//!   that was not the last.
 //!
 //! tests/orderings.rs weakens each of these in turn and shows the loom model that fails.
 
@@ -94,6 +95,13 @@ impl Count {
     #[inline]
     pub fn set(&self, n: i32) {
         self.refs.store(n, Relaxed);
+    }
+
+    /// [`set`](Self::set) for memory that is reused while others may still try to take a reference.
+    #[inline]
+    pub fn set_release(&self, n: i32) {
+        // Release: pairs with the acquire forms, which then see the object as it was made anew.
+        self.refs.store(n, Release);
     }
 
     /// The count as it stands; negative when saturated. Relaxed: a number to print, not to act on.
@@ -212,12 +220,11 @@ impl Count {
     /// Gives back `n` references; `true` if they were the last. A negative `n` saturates.
     #[inline]
     pub fn sub_and_test(&self, n: i32) -> bool {
-        // Release: pairs with the acquire load of whoever puts last.
-        let old = if n < 0 { self.read() } else { self.refs.fetch_sub(n, Release) };
-        if n < 0 || old <= 0 || old < n {
-            return report(self.saturate(put_violation(old)), self, false);
+        match self.try_sub(n, false) {
+            Put::Done => false,
+            Put::Last => true,
+            Put::Failed(kind) => report(kind, self, false),
         }
-        old == n && self.acquire_last()
     }
 
     /// Gives back one reference; `true` if it was the last.
@@ -252,16 +259,15 @@ impl Count {
         if old != 1 {
             return Put::Failed(self.saturate(put_violation(old)));
         }
-        self.acquire_last();
-        Put::Last
+        self.acquire_last()
     }
 
-    /// What the last put does before the memory is anyone's to reuse. Always `true`.
+    /// What the last put does before the memory is anyone's to reuse.
     #[inline(always)]
-    fn acquire_last(&self) -> bool {
+    fn acquire_last(&self) -> Put {
         // Acquire: pairs with the release decrement of every earlier put.
         let _ = self.refs.load(Acquire);
-        true
+        Put::Last
     }
 
     /// Gives back one reference that is known not to be the last; reaching zero saturates.
@@ -285,25 +291,31 @@ impl Count {
     /// Gives back one reference unless it is the last; `false` if it is.
     #[inline]
     pub fn dec_not_one(&self) -> bool {
-        match self.try_dec_not_one() {
+        match self.try_sub(1, true) {
             Put::Done => true,
             Put::Last => false,
             Put::Failed(kind) => report(kind, self, true),
         }
     }
 
+    /// Gives back `n`, unless they are the last and `keep_last` says to leave them.
     #[inline(always)]
-    fn try_dec_not_one(&self) -> Put {
+    fn try_sub(&self, n: i32, keep_last: bool) -> Put {
         let mut old = self.refs.load(Relaxed);
         loop {
-            if old == 1 {
+            let fits = n >= 0 && old > 0 && old >= n;
+            let last = n > 0 && old == n;
+            if last && keep_last {
                 return Put::Last;
             }
-            let new = if old > 1 { old - 1 } else { SATURATED };
+            // The exchange itself saturates, as in `try_add`: a large `n` must not leave the count
+            // where other threads' puts could bring it back to life.
+            let new = if fits { old - n } else { SATURATED };
             // Release: pairs with the acquire load of whoever puts last.
             match self.refs.compare_exchange_weak(old, new, Release, Relaxed) {
-                Ok(_) if old > 1 => return Put::Done,
-                Ok(_) => return Put::Failed(put_violation(old)),
+                Ok(_) if !fits => return Put::Failed(put_violation(old)),
+                Ok(_) if last => return self.acquire_last(),
+                Ok(_) => return Put::Done,
                 Err(now) => old = now,
             }
         }
@@ -325,7 +337,7 @@ impl Count {
     /// [`dec_and_lock`](Self::dec_and_lock) that leaves the report to the caller.
     #[inline(always)]
     pub(crate) fn try_dec_and_lock<L: RawLock + ?Sized>(&self, lock: &L) -> Put {
-        match self.try_dec_not_one() {
+        match self.try_sub(1, true) {
             Put::Last => {}
             done_or_failed => return done_or_failed,
         }

@@ -13,7 +13,7 @@ use crate::count::Get;
 use crate::kref::Kref;
 use crate::pool::lock_for;
 use crate::sync::{AtomicPtr, Ordering::Relaxed};
-use crate::violation::report_here;
+use crate::violation::{Violation, report_here};
 
 /// One published pointer to a kref: C's `struct kref_slot`. [`Slot`](crate::Slot) is the safe one.
 #[repr(transparent)]
@@ -56,8 +56,12 @@ impl KrefSlot {
         let got = unsafe { kref.as_ref() }.map(Kref::try_get);
         drop(guard);
         match got {
-            // Told without the lock: a handler may take its time, or look into a slot.
-            Some(Get::Failed(kind)) => NonNull::new(report_here(kind, kref.cast(), kref)),
+            // Told without the lock: a handler may take its time, or look into a slot. At zero the
+            // object was released under the slot's feet, and nobody may have it.
+            Some(Get::Failed(kind)) => {
+                let usable = if kind == Violation::GetOnZero { ptr::null_mut() } else { kref };
+                NonNull::new(report_here(kind, kref.cast(), usable))
+            }
             _ => NonNull::new(kref),
         }
     }

@@ -122,7 +122,8 @@ fn slot_get_against_slot_replace() {
         };
         let reader = |shared: &Shared| {
             // SAFETY: both are there to the end, and have a reference for the slot.
-            let got = Object::around(unsafe { shared.slot.get() }.unwrap());
+            let got = unsafe { shared.slot.get() }.expect("what is published has references");
+            let got = Object::around(got);
             assert!(got.read());
             got.put()
         };
@@ -256,6 +257,23 @@ fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
         race(&object, first_holder, |object| {
             if object.refs.read() == 1 {
                 assert!(object.refs.inc_not_zero_acquire());
+                assert!(object.read());
+            }
+        });
+    });
+}
+
+/// Memory that is reused: whoever gets the new object's reference sees the new object.
+#[test]
+fn inc_not_zero_acquire_against_set_release() {
+    loom::model(|| {
+        let object = Arc::new(Object::new(Count::new(0)));
+        let maker = |object: &Object<Count>| {
+            object.write();
+            object.refs.set_release(1);
+        };
+        race(&object, maker, |object| {
+            if object.refs.inc_not_zero_acquire() {
                 assert!(object.read());
             }
         });

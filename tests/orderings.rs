@@ -27,14 +27,23 @@ const LATCH_MODEL: &str = "handler::tests::a_reader_against_two_sets_never_sees_
 
 /// loom found two accesses, one of them a write, that nothing orders.
 const RACE: &str = "Causality violation";
+/// A get that came after the last put.
+const GONE: &str = "what is published has references";
 const TORN: &str = "a torn pair";
 const NOT_SATURATED: &str = "not saturated";
 
 const ORDERINGS: &[Mutant] = &[
     Mutant {
         file: COUNT,
-        source: "self.refs.fetch_sub(n, Release)",
-        weakened: "self.refs.fetch_sub(n, Relaxed)",
+        source: "self.refs.store(n, Release)",
+        weakened: "self.refs.store(n, Relaxed)",
+        model: "inc_not_zero_acquire_against_set_release",
+        failure: RACE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "compare_exchange_weak(old, new, Release, Relaxed)",
+        weakened: "compare_exchange_weak(old, new, Relaxed, Relaxed)",
         model: "sub_and_test_against_dec_and_test",
         failure: RACE,
     },
@@ -132,14 +141,14 @@ const STEPS: &[Mutant] = &[
         source: "let kref = self.kref.load(Relaxed);",
         weakened: "drop(guard); let guard = (); let kref = self.kref.load(Relaxed);",
         model: "slot_get_against_slot_replace",
-        failure: RACE,
+        failure: GONE,
     },
     Mutant {
         file: SLOT,
         source: "let old = self.kref.swap(next, Relaxed);",
         weakened: "drop(guard); let guard = (); let old = self.kref.swap(next, Relaxed);",
         model: "slot_get_against_slot_replace",
-        failure: RACE,
+        failure: GONE,
     },
     Mutant {
         file: LOCKED,

@@ -83,7 +83,7 @@ int main(void)
 	if (!refcount_dec_and_lock(&s->users, &stats_lock))
 		return 1;
 	pthread_spin_unlock(&stats_lock);
-	refcount_set(&s->users, REFCOUNT_MAX);
+	refcount_set_release(&s->users, REFCOUNT_MAX);
 	if (!refcount_add_not_zero_acquire(0, &s->users))
 		return 1;
 

@@ -32,6 +32,12 @@ static __inline__ int kref_tsan_acquire_if(int verdict, struct refcount_struct *
     return verdict;
 }
 
+static __inline__ void kref_tsan_set_release(struct refcount_struct *count, int n)
+{
+    __tsan_release(count);
+    kref_count_set_release(count, n);
+}
+
 static __inline__ int kref_tsan_add_not_zero_acquire(int i, struct refcount_struct *count)
 {
     return kref_tsan_acquire_if(kref_count_add_not_zero_acquire(i, count), count);
@@ -77,6 +83,7 @@ static __inline__ int kref_tsan_finish(int last, struct kref *kref,
     return last;
 }
 
+#define kref_count_set_release(count, n) kref_tsan_set_release(count, n)
 #define kref_count_add_not_zero_acquire(i, count) kref_tsan_add_not_zero_acquire(i, count)
 #define kref_count_inc_not_zero_acquire(count) kref_tsan_add_not_zero_acquire(1, count)
 #define kref_count_sub_and_test(i, count) kref_tsan_sub_and_test(i, count)

@@ -21,6 +21,22 @@ pub unsafe extern "C" fn kref_count_set(count: *mut refcount_struct, n: c_int) {
 }
 
 /// cbindgen:postfix=KREF_NONNULL
+/// kref_count_set() for memory that is reused while others may still try to take a reference: what
+/// was written to the object before comes before what they read after an _acquire form.
+///
+/// Range:    n from 1 to INT_MAX; the count was zero.
+/// Misuse:   as for kref_count_set().
+/// Ordering: release; pairs with the _acquire forms.
+/// Threads:  one, the one that makes the object anew. Signal handlers: yes.
+/// Returns:  nothing.
+/// Defined:  Linux, refcount_set_release().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kref_count_set_release(count: *mut refcount_struct, n: c_int) {
+    // SAFETY: the C caller guarantees a live counter.
+    unsafe { refcount_struct::as_count(count) }.set_release(n);
+}
+
+/// cbindgen:postfix=KREF_NONNULL
 /// Read the count: a number to print, not to decide by, since it may have changed already.
 ///
 /// Range:    above INT_MAX, the counter is saturated.
@@ -105,7 +121,7 @@ pub unsafe extern "C" fn kref_count_inc_not_zero(count: *mut refcount_struct) ->
 ///
 /// Range:    i from 0; the sum up to INT_MAX.
 /// Misuse:   as for kref_count_add_not_zero().
-/// Ordering: acquire if it returns 1; pairs with the release of a put.
+/// Ordering: acquire if it returns 1; pairs with kref_count_set_release() and with a put.
 /// Threads:  any. Signal handlers: yes.
 /// Returns:  1 if they were taken, 0 if the count was zero.
 /// Defined:  Linux, refcount_add_not_zero_acquire(); saturation is reported only here.
@@ -125,7 +141,7 @@ pub unsafe extern "C" fn kref_count_add_not_zero_acquire(
 ///
 /// Range:    up to INT_MAX.
 /// Misuse:   as for kref_count_inc_not_zero().
-/// Ordering: acquire if it returns 1; pairs with the release of a put.
+/// Ordering: acquire if it returns 1; pairs with kref_count_set_release() and with a put.
 /// Threads:  any. Signal handlers: yes.
 /// Returns:  1 if it was taken, 0 if the count was zero.
 /// Defined:  Linux, refcount_inc_not_zero_acquire(); saturation is reported only here.

@@ -23,8 +23,9 @@ pub unsafe extern "C" fn kref_slot_init(slot: *mut kref_slot) {
 /// Take a reference on what the slot publishes, in one step that no last put splits: rule 3.
 ///
 /// Range:    any slot that was initialised.
-/// Misuse:   an object that somebody has put once too often has a count of zero or less: the count
-///           saturates, a violation is reported, and the object is returned.
+/// Misuse:   an object that somebody has put once too often may have a count of zero: the count
+///           saturates, a violation is reported, and NULL is returned. At INT_MAX, or saturated:
+///           the count saturates, a violation is reported, and the object is returned.
 /// Ordering: acquire: whatever was done to the object before kref_slot_replace() published it is
 ///           seen.
 /// Threads:  any. Signal handlers: no, it takes a lock for a moment.

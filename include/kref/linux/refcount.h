@@ -31,6 +31,11 @@ KREF_LINUX void refcount_set(refcount_t *r, int n)
     kref_count_set(r, n);
 }
 
+KREF_LINUX void refcount_set_release(refcount_t *r, int n)
+{
+    kref_count_set_release(r, n);
+}
+
 KREF_LINUX unsigned int refcount_read(const refcount_t *r)
 {
     return kref_count_read(r);
