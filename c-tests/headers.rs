@@ -89,9 +89,9 @@ fn every_header(compiler: Compiler, language: &str, dialects: &[&str]) {
     ];
     let source = folder(&format!("dialects-{language}")).join(compiler.kind().name());
     for header in HEADERS {
-        // inline.h and tsan.h are kref.h's own, and come with it.
-        let first = if header.starts_with("kref/") { "kref.h" } else { header };
-        let text = format!("#include <{first}>\n#include <{header}>\nint nothing;\n");
+        let use_it =
+            "unsigned f(struct kref *k);\nunsigned f(struct kref *k) { return kref_read(k); }";
+        let text = format!("#include <{header}>\n#include <{header}>\n{use_it}\n");
         std::fs::write(&source, text).unwrap();
         for (dialect, use_) in dialects.iter().flat_map(|d| uses.iter().map(move |u| (d, u))) {
             let mut compile = compiler.command();

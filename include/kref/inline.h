@@ -11,6 +11,8 @@
 #ifndef KREF_INLINE_H
 #define KREF_INLINE_H
 
+#include "../kref.h"
+
 #if defined __SANITIZE_THREAD__
 #define KREF_TSAN 1
 #elif defined __has_feature

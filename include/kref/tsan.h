@@ -17,6 +17,10 @@
 #ifndef KREF_TSAN_H
 #define KREF_TSAN_H
 
+#include "../kref.h"
+
+#ifdef KREF_TSAN
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -134,5 +138,7 @@ static __inline__ int kref_tsan_put_lock(struct kref *kref, void (*release)(stru
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* KREF_TSAN */
 
 #endif /* KREF_TSAN_H */
