@@ -58,8 +58,12 @@ static struct kref *find(void *key)
     struct object *object;
 
     for (object = list; object; object = object->next)
-        if (object->key == *(int *)key && kref_read(&object->kref))
-            return &object->kref;
+        if (object->key == *(int *)key) {
+            /* Where the last put takes the lock first, nothing dead is ever in the list. */
+            CHECK(give_back == put_then_lock || kref_read(&object->kref));
+            if (kref_read(&object->kref))
+                return &object->kref;
+        }
     return NULL;
 }
 

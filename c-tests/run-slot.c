@@ -5,10 +5,10 @@
  */
 #include "check.h"
 
-#define SLOTS 3
+#define SLOTS 2
 #define READERS 2
 #define WRITERS 2
-#define ROUNDS 2000
+#define ROUNDS 4000
 
 struct object {
     struct kref kref;

@@ -54,17 +54,23 @@
  * two holders that write to the same object need a lock as ever.
  *
  * Misuse. A count that overflows, that is taken from zero or put below it, saturates: it goes to
- * INT_MIN / 2 and stays there, and the object is never released. A leak, where there would have
- * been a use after free. Then the violation handler is told; unless you set one, the first time at
- * each place in your program, a line on standard error. The environment variable KREF_OPTIONS, as
- * in KREF_OPTIONS=on_violation=abort, takes warn (the default), abort and quiet.
+ * INT_MIN / 2 and stays there, and the object is not released from then on. A leak, where there
+ * would have been a use after free. Then the violation handler is told; unless you set one, the
+ * first time at each place in your program, a line on standard error. The environment variable
+ * KREF_OPTIONS, as in KREF_OPTIONS=on_violation=abort, takes warn (the default), abort and quiet.
+ * An object that was released already is beyond help: a get or put on it is caught only as long as
+ * its memory is not used for something else.
+ *
+ * Your functions. release and find functions and the violation handler return, as C functions do:
+ * no exception, longjmp() or pthread_exit() may leave them.
  *
  * Each entry says the same things in the same order: what the function does; the Range of what it
  * takes; what happens on Misuse and at saturation; its memory Ordering; from which Threads and
  * signal handlers it may be called; what it Returns; and by which document it is Defined. A pointer
  * must not be NULL unless the entry says so; compilers warn.
  *
- * The most used functions are inlined, from kref/inline.h; -DKREF_NO_INLINE turns that off.
+ * The most used functions are inlined, from kref/inline.h; -DKREF_NO_INLINE turns that off, as it
+ * must be in a function that is compiled for a lesser machine (gcc's target attribute).
  */
 #ifndef KREF_H
 #define KREF_H
@@ -85,11 +91,13 @@
 #define KREF_NONNULL_ARGS(args) __attribute__((__nonnull__ args))
 #define KREF_MUST_USE __attribute__((__warn_unused_result__))
 #define KREF_COLD __attribute__((__cold__))
+#define KREF_STATIC static __inline__
 #else
 #define KREF_NONNULL
 #define KREF_NONNULL_ARGS(args)
 #define KREF_MUST_USE
 #define KREF_COLD
+#define KREF_STATIC static inline
 #endif
 
 #ifdef __cplusplus
@@ -197,10 +205,10 @@ typedef void (*kref_violation_handler)(const struct kref_violation *violation, v
 #define kref_entry(ptr, type, member) \
     ((type *)kref_entry_at(1 ? (ptr) : &((type *)0)->member, offsetof(type, member)))
 
-/* For kref_entry() alone. */
-static __inline__ void *kref_entry_at(struct kref *kref, size_t offset)
+/* For kref_entry() alone; const or not is the type's to say. */
+KREF_STATIC void *kref_entry_at(const struct kref *kref, size_t offset)
 {
-    return kref ? (void *)((char *)kref - offset) : NULL;
+    return kref ? (void *)((size_t)kref - offset) : NULL;
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -292,7 +300,7 @@ int kref_put(struct kref *kref, void (*release)(struct kref *kref)) KREF_NONNULL
  *           and a violation is reported. If the mutex cannot be taken (a deadlock that an
  *           error-checking mutex refuses): reported, and the reference is not given back.
  * Ordering: release; and before release() runs, acquire, as in kref_put().
- * Threads:  any. Signal handlers: no. A robust mutex whose owner died counts as taken.
+ * Threads:  any. Signal handlers: no. A robust mutex whose owner died is made consistent.
  * Returns:  1 if this was the last reference and release() has run, otherwise 0, with the mutex
  *           not held.
  * Defined:  Linux, kref_put_mutex(); POSIX, pthread_mutex_lock().
@@ -365,6 +373,8 @@ KREF_NONNULL;
  * A published pointer: take, replace
  *
  * For the one object that everybody looks up: the configuration in force, the current connection.
+ * All who use one slot must be linked with the same copy of libkref, since its lock is in there: not
+ * a program with libkref.a and its plugin with libkref.so.
  *
  *     static struct kref_slot current = KREF_SLOT_INIT;
  *
@@ -455,10 +465,12 @@ KREF_NONNULL_ARGS((1, 3, 5, 6));
  * address, the first time; KREF_OPTIONS=on_violation=abort or quiet changes that.
  *
  * Range:    handler may be NULL: the default again. context is for the handler alone.
- * Misuse:   a handler that uses the count it is told about is told again, without end.
+ * Misuse:   a handler that uses the count it is told about is told again, without end. One whose
+ *           code is unloaded must be taken back before.
  * Ordering: release; a thread that is told sees what was done before this call.
  * Threads:  any; a thread may still be in the old handler when this returns. Signal handlers: no,
- *           it takes a lock for a moment. (Being told takes none.)
+ *           it takes a lock for a moment, which the child of a fork may
+ *           find taken for ever. (Being told takes none.)
  * Returns:  nothing.
  * Defined:  here.
  */
@@ -657,7 +669,7 @@ KREF_MUST_USE int kref_count_dec_not_one(struct refcount_struct *count) KREF_NON
  * Misuse:   at zero or saturated: the count saturates, a violation is reported, and 0 is returned.
  *           If the mutex cannot be taken: reported, 0, and the reference is not given back.
  * Ordering: release; and on 1, acquire.
- * Threads:  any. Signal handlers: no. A robust mutex whose owner died counts as taken.
+ * Threads:  any. Signal handlers: no. A robust mutex whose owner died is made consistent.
  * Returns:  1 with the mutex held if the count reached zero, otherwise 0 without it.
  * Defined:  Linux, refcount_dec_and_mutex_lock(); POSIX, pthread_mutex_lock().
  */

@@ -13,11 +13,11 @@
 //! [`Ref`] and [`Slot`] make the rules safe Rust. [`Kref`] and [`KrefSlot`] are the raw parts, for
 //! objects that C and Rust share; [`Count`] is the counter alone, the kernel's `refcount_t`.
 //!
-//! A count that overflows, or is misused, saturates: the object leaks instead of being freed in
-//! somebody's hands, and a [violation](Violation) is reported.
+//! A count that overflows, or is misused, saturates: from then on the object leaks instead of being
+//! freed in somebody's hands, and a [violation](Violation) is reported.
 //!
-//! Everything may be called from any thread. What takes no lock (everything but [`Kref::put_locked`],
-//! [`lookup_locked`] and slots) may be called in a signal handler, too.
+//! Everything may be called from any thread. What takes no lock may be called in a signal handler,
+//! too: everything on [`Kref`] and [`Count`] whose name does not speak of a lock.
 
 #![cfg_attr(not(loom), no_std)]
 
@@ -33,6 +33,7 @@ mod line;
 mod locked;
 mod options;
 mod owned;
+mod place;
 mod pool;
 mod slot;
 mod sync;

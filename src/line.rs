@@ -1,7 +1,5 @@
 //! One line to standard error, in one write: no allocation, no lock, safe in a signal handler.
 
-use core::ffi::CStr;
-
 const CAPACITY: usize = 512;
 
 /// Text that grows up to a fixed size; what does not fit is cut, and the cut is shown.
@@ -23,17 +21,21 @@ impl Line {
     }
 
     /// Bytes from outside: what could move a terminal's cursor becomes `?`.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+    pub(crate) fn foreign(&mut self, bytes: &[u8]) -> &mut Self {
         for &byte in bytes {
-            let Some(place) = self.bytes.get_mut(self.length) else { break };
-            *place = if byte.is_ascii_control() { b'?' } else { byte };
-            self.length += 1;
+            let harmless = byte == b' ' || byte.is_ascii_graphic();
+            self.bytes(&[if harmless { byte } else { b'?' }]);
         }
         self
     }
 
-    pub(crate) fn c_string(&mut self, text: &CStr) -> &mut Self {
-        self.bytes(text.to_bytes())
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        for &byte in bytes {
+            let Some(place) = self.bytes.get_mut(self.length) else { break };
+            *place = byte;
+            self.length += 1;
+        }
+        self
     }
 
     pub(crate) fn hex(&mut self, number: usize) -> &mut Self {
@@ -46,29 +48,43 @@ impl Line {
         self
     }
 
-    /// Writes the line; `errno` stays as it was. Where standard error is closed there is nobody to
-    /// tell, and nothing happens.
+    /// Writes the line. Where standard error is closed there is nobody to tell, and nothing happens.
+    ///
+    /// The bare system call, because `write` is a cancellation point: a thread that has been
+    /// cancelled would end here, in the midst of somebody's `kref_get`.
     pub(crate) fn write(&mut self) {
         const CUT: &[u8] = b"...\n";
-        if self.length < CAPACITY {
-            self.bytes[self.length] = b'\n';
+        if let Some(end) = self.bytes.get_mut(self.length) {
+            *end = b'\n';
             self.length += 1;
         } else if let Some(end) = self.bytes.last_chunk_mut::<{ CUT.len() }>() {
             end.copy_from_slice(CUT);
         }
-        // SAFETY: the thread's own errno, always there.
-        let errno = unsafe { &mut *libc::__errno_location() };
-        let saved = *errno;
         let mut rest = self.bytes.get(..self.length).unwrap_or_default();
         while !rest.is_empty() {
             // SAFETY: `rest` is that long.
-            let written = unsafe { libc::write(2, rest.as_ptr().cast(), rest.len()) };
+            let written = unsafe { libc::syscall(libc::SYS_write, 2, rest.as_ptr(), rest.len()) };
             match usize::try_from(written) {
-                Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
-                _ if *errno == libc::EINTR => {}
-                _ => break,
+                Ok(0) => break,
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(_) if errno::get() == libc::EINTR => {}
+                Err(_) => break,
             }
         }
-        *errno = saved;
+    }
+}
+
+/// The calling thread's `errno`.
+pub(crate) mod errno {
+    use core::ffi::c_int;
+
+    pub(crate) fn get() -> c_int {
+        // SAFETY: the thread's own errno is always there.
+        unsafe { *libc::__errno_location() }
+    }
+
+    pub(crate) fn set(errno: c_int) {
+        // SAFETY: the thread's own errno is always there.
+        unsafe { *libc::__errno_location() = errno }
     }
 }

@@ -58,8 +58,13 @@ unsafe impl RawLock for PthreadMutex {
     fn lock(&self) -> Result<(), c_int> {
         // SAFETY: initialised, by `new` or by the C program.
         match unsafe { libc::pthread_mutex_lock(self.0.get()) } {
-            // A robust mutex whose owner died is held all the same.
-            0 | libc::EOWNERDEAD => Ok(()),
+            0 => Ok(()),
+            libc::EOWNERDEAD => {
+                // Held all the same; left inconsistent, our own unlock would make it useless.
+                // SAFETY: a robust mutex that this thread holds.
+                unsafe { libc::pthread_mutex_consistent(self.0.get()) };
+                Ok(())
+            }
             error => Err(error),
         }
     }

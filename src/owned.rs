@@ -122,11 +122,37 @@ impl<T: Refcounted> Drop for Ref<T> {
 }
 
 /// One published `T`: any thread may take a reference, and any thread may replace it.
+///
+/// A slot takes a `T` and gives it out again, so it cannot pass for a slot of something shorter-lived:
+///
+/// ```compile_fail,E0521
+/// use kref::{Ref, Refcounted, Slot};
+///
+/// struct Named<'a> { kref: kref::Kref, name: &'a str }
+/// # // SAFETY: nothing is ever made, so nothing is released.
+/// unsafe impl Refcounted for Named<'_> {
+///     const OFFSET: usize = core::mem::offset_of!(Named<'static>, kref);
+///     unsafe fn release(_: core::ptr::NonNull<Self>) {}
+/// }
+///
+/// static SLOT: Slot<Named<'static>> = Slot::new();
+///
+/// fn publish<'a>(slot: &Slot<Named<'a>>, named: Ref<Named<'a>>) {
+///     slot.replace(Some(named));
+/// }
+///
+/// fn publish_for_ever<'a>(named: Ref<Named<'a>>) {
+///     publish(&SLOT, named); // what `name` points to may be gone while it is published
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Slot<T: Refcounted> {
     slot: KrefSlot,
-    published: PhantomData<Ref<T>>,
+    published: PhantomData<(Ref<T>, Invariant<T>)>,
 }
+
+/// What takes a `T` and gives one out can pass for no other.
+type Invariant<T> = fn(T) -> T;
 
 impl<T: Refcounted> Slot<T> {
     /// An empty slot.

@@ -5,7 +5,8 @@
 //! last put can only follow a replace, whose caller then owns the slot's reference.
 //!
 //! The lock is one of a small fixed pool, chosen by the slot's address, so that a slot is one
-//! pointer wide and needs no destruction.
+//! pointer wide and needs no destruction. The pool is this copy of the library's: two copies in one
+//! process, a static and a shared one, do not exclude each other, and must not share a slot.
 
 use core::ptr::{self, NonNull};
 

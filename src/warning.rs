@@ -1,12 +1,11 @@
 //! The default violation handler: a line to standard error for each kind and calling address, the
 //! first time; then whatever `KREF_OPTIONS` says.
 
-use core::ffi::{CStr, c_void};
-use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::line::Line;
+use crate::line::{Line, errno};
 use crate::options::{OnViolation, on_violation};
+use crate::place;
 use crate::violation::{Report, Violation};
 
 pub(crate) fn warn(report: &Report) {
@@ -14,6 +13,7 @@ pub(crate) fn warn(report: &Report) {
     if mode == OnViolation::Quiet {
         return;
     }
+    let saved = errno::get();
     match SEEN.insert(report.caller as usize, report.kind) {
         Novelty::New => describe(report).write(),
         Novelty::Full => {
@@ -21,6 +21,7 @@ pub(crate) fn warn(report: &Report) {
         }
         Novelty::Known => {}
     }
+    errno::set(saved);
     if mode == OnViolation::Abort {
         // SAFETY: abort may always be called.
         unsafe { libc::abort() };
@@ -50,39 +51,11 @@ fn describe(report: &Report) -> Line {
     if report.caller.is_null() {
         line.text("an unknown place");
     } else {
-        place(&mut line, report.caller);
+        // The last byte of the call: the line is the call's, and not the next one's.
+        place::describe(&mut line, (report.caller as usize).wrapping_sub(1));
     }
     line.text(")");
     line
-}
-
-/// `module+offset` for a return address, in the form that `addr2line -e module offset` takes: the
-/// last byte of the call, so that the line is the call's and not the next one's.
-fn place(line: &mut Line, caller: *const c_void) {
-    let call = (caller as usize).wrapping_sub(1);
-    let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: `dladdr` reads nothing through the address and fills `info`. It takes the loader's
-    // lock, which is recursive: a signal in the midst of dlopen does not hang.
-    let known = unsafe { libc::dladdr(call as *const c_void, info.as_mut_ptr()) } != 0;
-    // SAFETY: zeroed, or filled by dladdr: null pointers and numbers are valid in every field.
-    let info = unsafe { info.assume_init() };
-    if !known || info.dli_fname.is_null() || info.dli_fbase.is_null() {
-        line.hex(call);
-        return;
-    }
-    // SAFETY: dladdr gives a C string that lives as long as the module.
-    line.c_string(unsafe { CStr::from_ptr(info.dli_fname) }).text("+");
-    line.hex(call.wrapping_sub(load_bias(info.dli_fbase)));
-}
-
-/// What was added to a module's own addresses when it was loaded: nothing for a fixed-address
-/// program, its base for everything else.
-fn load_bias(base: *mut c_void) -> usize {
-    const TYPE: usize = 16; // e_type's place in an ELF header
-    const FIXED: u16 = 2; // ET_EXEC
-    // SAFETY: dladdr says that a module begins at `base`, with its ELF header.
-    let kind = unsafe { base.cast::<u8>().add(TYPE).cast::<u16>().read_unaligned() };
-    if kind == FIXED { 0 } else { base as usize }
 }
 
 enum Novelty {
@@ -107,7 +80,8 @@ impl Seen {
     fn insert(&self, caller: usize, kind: Violation) -> Novelty {
         // Addresses have unused high bits, and a kind is never 0: neither is a key.
         let key = caller << 3 | kind as usize;
-        let start = key.wrapping_mul(0x9e37_79b9) >> 8;
+        // Fibonacci hashing: the product's high bits depend on all of the key.
+        let start = ((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
         for probe in 0..Self::PROBES {
             let place = start.wrapping_add(probe) % Self::CAPACITY;
             let Some(entry) = self.entries.get(place) else { break };

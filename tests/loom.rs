@@ -71,10 +71,12 @@ fn lookup_locked_against_put_locked() {
     loom::model(|| {
         let object = Arc::new(Object::new(Kref::new()));
         let (there, here) = race(&object, Object::put_locked, |object| {
-            object.lookup().is_some_and(|found| {
-                found.read();
-                found.put_locked()
-            })
+            let Some(found) = object.lookup() else {
+                assert!(!object.is_listed_under_lock(), "what is listed is alive");
+                return false;
+            };
+            found.read();
+            found.put_locked()
         });
         assert_ne!(there, here);
         assert!(!object.is_listed());

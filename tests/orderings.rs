@@ -29,6 +29,8 @@ const LATCH_MODEL: &str = "handler::tests::a_reader_against_two_sets_never_sees_
 const RACE: &str = "Causality violation";
 /// A get that came after the last put.
 const GONE: &str = "what is published has references";
+/// A last put that came before the lock.
+const DEAD: &str = "what is listed is alive";
 const TORN: &str = "a torn pair";
 const NOT_SATURATED: &str = "not saturated";
 
@@ -145,6 +147,13 @@ const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: SLOT,
+        source: "let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
+        weakened: "drop(guard); let guard = (); let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
+        model: "slot_get_against_slot_replace",
+        failure: GONE,
+    },
+    Mutant {
+        file: SLOT,
         source: "let old = self.kref.swap(next, Relaxed);",
         weakened: "drop(guard); let guard = (); let old = self.kref.swap(next, Relaxed);",
         model: "slot_get_against_slot_replace",
@@ -156,6 +165,14 @@ const STEPS: &[Mutant] = &[
         weakened: "kref.as_ref() }.try_get()",
         model: "lookup_locked_against_a_release_that_takes_the_lock",
         failure: RACE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "if lock.lock().is_err() {",
+        weakened: "if true { let put = self.try_dec(); if let Put::Last = put { \
+                   let _ = lock.lock(); } return put; } if lock.lock().is_err() {",
+        model: "lookup_locked_against_put_locked",
+        failure: DEAD,
     },
     Mutant {
         file: LOCKED,

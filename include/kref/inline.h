@@ -32,6 +32,9 @@ extern "C" {
 
 #ifndef KREF_NO_INLINE
 
+/* Makes the call before it a call, not a jump, so that a violation is reported where it is. */
+#define KREF_RETURNS_HERE __asm__ __volatile__("")
+
 /* False for zero, for INT_MAX and for whatever is negative: saturated. */
 #define KREF_LIVE_FOR_GET(old) KREF_LIKELY((unsigned)(old) - 1u < (unsigned)INT_MAX - 1u)
 
@@ -45,8 +48,10 @@ KREF_INLINE void kref_get(struct kref *kref)
     /* Relaxed: the caller's own reference keeps the object and shows it. */
     int old = __atomic_fetch_add(&kref->refcount.refs, 1, __ATOMIC_RELAXED);
 
-    if (!KREF_LIVE_FOR_GET(old))
+    if (!KREF_LIVE_FOR_GET(old)) {
         kref_get_slow(kref, old);
+        KREF_RETURNS_HERE;
+    }
 }
 
 KREF_INLINE int kref_get_unless_zero(struct kref *kref)
@@ -54,8 +59,13 @@ KREF_INLINE int kref_get_unless_zero(struct kref *kref)
     int old = __atomic_load_n(&kref->refcount.refs, __ATOMIC_RELAXED);
 
     do {
-        if (!KREF_LIVE_FOR_GET(old))
-            return old ? kref_get_unless_zero_slow(kref) : 0;
+        if (!KREF_LIVE_FOR_GET(old)) {
+            if (old) {
+                old = kref_get_unless_zero_slow(kref);
+                KREF_RETURNS_HERE;
+            }
+            return old;
+        }
         /* Relaxed: the lock, or what else protects the lookup, orders the object's contents. */
     } while (!__atomic_compare_exchange_n(&kref->refcount.refs, &old, old + 1, 1,
                                           __ATOMIC_RELAXED, __ATOMIC_RELAXED));
@@ -69,8 +79,11 @@ KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
 
     if (KREF_LIKELY(old > 1))
         return 0;
-    if (old != 1)
-        return kref_put_slow(kref, release, old);
+    if (old != 1) {
+        old = kref_put_slow(kref, release, old);
+        KREF_RETURNS_HERE;
+        return old;
+    }
     /* Acquire: pairs with the release above, of everyone who put before. */
     (void)__atomic_load_n(&kref->refcount.refs, __ATOMIC_ACQUIRE);
     release(kref);

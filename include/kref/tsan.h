@@ -12,7 +12,11 @@
  * they are called.
  *
  * Macros, because clang does not inline a function that calls itself by another name. They leave the
- * address of a function alone: it is the exported one's.
+ * address of a function alone: it is the exported one's, and calls through it are not announced.
+ *
+ * A release must be announced before the operation that may turn out not to make one: a put that
+ * fails, or a kref_count_dec_not_one() that finds the last reference. There ThreadSanitizer takes
+ * an order for given that is not, and may miss a race.
  */
 #ifndef KREF_TSAN_H
 #define KREF_TSAN_H
@@ -29,49 +33,51 @@ void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 
 /* Announces what came of an operation that acquires if it is true. */
-static __inline__ int kref_tsan_acquire_if(int verdict, struct refcount_struct *count)
+KREF_STATIC int kref_tsan_acquire_if(int verdict, struct refcount_struct *count)
 {
     if (verdict)
         __tsan_acquire(count);
     return verdict;
 }
 
-static __inline__ void kref_tsan_set_release(struct refcount_struct *count, int n)
+KREF_STATIC void kref_tsan_set_release(struct refcount_struct *count, int n)
 {
     __tsan_release(count);
     kref_count_set_release(count, n);
 }
 
-static __inline__ int kref_tsan_add_not_zero_acquire(int i, struct refcount_struct *count)
+KREF_STATIC int kref_tsan_add_not_zero_acquire(int i, struct refcount_struct *count)
 {
     return kref_tsan_acquire_if(kref_count_add_not_zero_acquire(i, count), count);
 }
 
-static __inline__ int kref_tsan_sub_and_test(int i, struct refcount_struct *count)
+KREF_STATIC int kref_tsan_sub_and_test(int i, struct refcount_struct *count)
 {
     __tsan_release(count);
     return kref_tsan_acquire_if(kref_count_sub_and_test(i, count), count);
 }
 
-static __inline__ void kref_tsan_dec(struct refcount_struct *count)
+KREF_STATIC void kref_tsan_dec(struct refcount_struct *count)
 {
     __tsan_release(count);
     kref_count_dec(count);
 }
 
-static __inline__ int kref_tsan_dec_if_one(struct refcount_struct *count)
+KREF_STATIC int kref_tsan_dec_if_one(struct refcount_struct *count)
 {
-    __tsan_release(count);
+    /* Only where it is about to succeed; nobody is left then whom a missed release could harm. */
+    if (kref_count_read(count) == 1)
+        __tsan_release(count);
     return kref_tsan_acquire_if(kref_count_dec_if_one(count), count);
 }
 
-static __inline__ int kref_tsan_dec_not_one(struct refcount_struct *count)
+KREF_STATIC int kref_tsan_dec_not_one(struct refcount_struct *count)
 {
     __tsan_release(count);
     return kref_count_dec_not_one(count);
 }
 
-static __inline__ int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count,
+KREF_STATIC int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count,
                                                    pthread_mutex_t *mutex)
 {
     __tsan_release(count);
@@ -79,7 +85,7 @@ static __inline__ int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count
 }
 
 /* Calls release, as the exported function does, once the acquire is announced. */
-static __inline__ int kref_tsan_finish(int last, struct kref *kref,
+KREF_STATIC int kref_tsan_finish(int last, struct kref *kref,
                                        void (*release)(struct kref *kref))
 {
     if (last)
@@ -97,12 +103,12 @@ static __inline__ int kref_tsan_finish(int last, struct kref *kref,
 #define kref_count_dec_not_one(count) kref_tsan_dec_not_one(count)
 #define kref_count_dec_and_mutex_lock(count, mutex) kref_tsan_dec_and_mutex_lock(count, mutex)
 
-static __inline__ int kref_tsan_put(struct kref *kref, void (*release)(struct kref *kref))
+KREF_STATIC int kref_tsan_put(struct kref *kref, void (*release)(struct kref *kref))
 {
     return kref_tsan_finish(kref_count_dec_and_test(&kref->refcount), kref, release);
 }
 
-static __inline__ int kref_tsan_put_mutex(struct kref *kref, void (*release)(struct kref *kref),
+KREF_STATIC int kref_tsan_put_mutex(struct kref *kref, void (*release)(struct kref *kref),
                                           pthread_mutex_t *mutex)
 {
     int last = kref_count_dec_and_mutex_lock(&kref->refcount, mutex);
@@ -117,14 +123,14 @@ static __inline__ int kref_tsan_put_mutex(struct kref *kref, void (*release)(str
 
 #if !defined __GLIBC__ || defined __USE_XOPEN2K
 
-static __inline__ int kref_tsan_dec_and_lock(struct refcount_struct *count,
+KREF_STATIC int kref_tsan_dec_and_lock(struct refcount_struct *count,
                                              pthread_spinlock_t *lock)
 {
     __tsan_release(count);
     return kref_tsan_acquire_if(kref_count_dec_and_lock(count, lock), count);
 }
 
-static __inline__ int kref_tsan_put_lock(struct kref *kref, void (*release)(struct kref *kref),
+KREF_STATIC int kref_tsan_put_lock(struct kref *kref, void (*release)(struct kref *kref),
                                          pthread_spinlock_t *lock)
 {
     return kref_tsan_finish(kref_tsan_dec_and_lock(&kref->refcount, lock), kref, release);

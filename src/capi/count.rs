@@ -239,7 +239,7 @@ pub unsafe extern "C" fn kref_count_dec_not_one(count: *mut refcount_struct) -> 
 /// Misuse:   at zero or saturated: the count saturates, a violation is reported, and 0 is returned.
 ///           If the mutex cannot be taken: reported, 0, and the reference is not given back.
 /// Ordering: release; and on 1, acquire.
-/// Threads:  any. Signal handlers: no. A robust mutex whose owner died counts as taken.
+/// Threads:  any. Signal handlers: no. A robust mutex whose owner died is made consistent.
 /// Returns:  1 with the mutex held if the count reached zero, otherwise 0 without it.
 /// Defined:  Linux, refcount_dec_and_mutex_lock(); POSIX, pthread_mutex_lock().
 #[unsafe(no_mangle)]

@@ -15,7 +15,7 @@ use crate::{Kref, PthreadMutex, lookup_locked};
 ///           and a violation is reported. If the mutex cannot be taken (a deadlock that an
 ///           error-checking mutex refuses): reported, and the reference is not given back.
 /// Ordering: release; and before release() runs, acquire, as in kref_put().
-/// Threads:  any. Signal handlers: no. A robust mutex whose owner died counts as taken.
+/// Threads:  any. Signal handlers: no. A robust mutex whose owner died is made consistent.
 /// Returns:  1 if this was the last reference and release() has run, otherwise 0, with the mutex
 ///           not held.
 /// Defined:  Linux, kref_put_mutex(); POSIX, pthread_mutex_lock().

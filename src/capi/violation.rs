@@ -11,10 +11,12 @@ use crate::{Handler, set_violation_handler};
 /// address, the first time; KREF_OPTIONS=on_violation=abort or quiet changes that.
 ///
 /// Range:    handler may be NULL: the default again. context is for the handler alone.
-/// Misuse:   a handler that uses the count it is told about is told again, without end.
+/// Misuse:   a handler that uses the count it is told about is told again, without end. One whose
+///           code is unloaded must be taken back before.
 /// Ordering: release; a thread that is told sees what was done before this call.
 /// Threads:  any; a thread may still be in the old handler when this returns. Signal handlers: no,
-///           it takes a lock for a moment. (Being told takes none.)
+///           it takes a lock for a moment, which the child of a fork may
+///           find taken for ever. (Being told takes none.)
 /// Returns:  nothing.
 /// Defined:  here.
 #[unsafe(no_mangle)]

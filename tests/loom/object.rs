@@ -98,6 +98,13 @@ impl<C> Object<C> {
         self.listed.with(|listed| unsafe { *listed })
     }
 
+    pub fn is_listed_under_lock(&self) -> bool {
+        self.lock.lock().unwrap();
+        let listed = self.is_listed();
+        self.unlock();
+        listed
+    }
+
     pub fn unlock(&self) {
         // SAFETY: the models unlock where they have locked.
         unsafe { self.lock.unlock() };

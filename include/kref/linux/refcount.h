@@ -24,7 +24,11 @@ typedef struct refcount_struct refcount_t;
 #define REFCOUNT_SATURATED KREF_SATURATED
 
 /* C90 has no bool; the kernel's code has it in any dialect. */
-#define KREF_LINUX __extension__ static __inline__
+#ifdef __GNUC__
+#define KREF_LINUX __extension__ KREF_STATIC
+#else
+#define KREF_LINUX KREF_STATIC
+#endif
 
 KREF_LINUX void refcount_set(refcount_t *r, int n)
 {
