@@ -5,7 +5,7 @@ use crate::contender::Contender;
 /// How many rounds, and how many operations in each. Short rounds, so that there are many; but
 /// threads must run together for much longer than it takes to start them all.
 fn rounds(threads: usize) -> (usize, u64) {
-    if threads == 1 { (301, 20_000) } else { (75, 400_000) }
+    if threads == 1 { (3_001, 20_000) } else { (101, 400_000) }
 }
 
 pub struct Table {
