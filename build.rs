@@ -55,8 +55,32 @@ mod header {
         }
         let mut text = Vec::new();
         builder.with_config(config).generate().expect(section).write(&mut text);
-        // C90 has no comma after an enum's last member.
-        String::from_utf8(text).expect("UTF-8").replace(",\n}", "\n}")
+        tidy(&String::from_utf8(text).expect("UTF-8"))
+    }
+
+    /// What cbindgen has no option for: a comment of one line on one line, attributes behind the
+    /// last parameter, and no comma after an enum's last member, which C90 does not know.
+    fn tidy(text: &str) -> String {
+        let mut lines = text.lines().peekable();
+        let mut tidied: Vec<String> = Vec::new();
+        while let Some(line) = lines.next() {
+            let comment = lines.peek().and_then(|next| next.trim_start().strip_prefix("* "));
+            match (line.strip_suffix("/**"), comment) {
+                (Some(indent), Some(comment)) => {
+                    let comment = comment.to_string();
+                    let first = lines.next().expect("peeked");
+                    if lines.peek().is_some_and(|end| end.trim() == "*/") {
+                        lines.next();
+                        tidied.push(format!("{indent}/** {comment} */"));
+                    } else {
+                        tidied.extend([line.to_string(), first.to_string()]);
+                    }
+                }
+                _ => tidied.push(line.to_string()),
+            }
+        }
+        let text = tidied.join("\n") + "\n";
+        text.replace(")\nKREF_", ") KREF_").replace(",\n}", "\n}")
     }
 
     fn with_version(line: &str) -> String {

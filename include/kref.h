@@ -108,46 +108,28 @@ extern "C" {
  * Types
  * ------------------------------------------------------------------------------------------- */
 
-/**
- * What went wrong with a count.
- */
+/** What went wrong with a count. */
 enum kref_violation_kind {
-    /**
-     * A reference was taken on an object that had none left.
-     */
+    /** A reference was taken on an object that had none left. */
     KREF_GET_ON_ZERO = 1,
-    /**
-     * There were more references than the count can hold.
-     */
+    /** There were more references than the count can hold. */
     KREF_OVERFLOW = 2,
-    /**
-     * More references were given back than were held.
-     */
+    /** More references were given back than were held. */
     KREF_PUT_ON_ZERO = 3,
-    /**
-     * A kref_count_dec() took the last reference: nobody released the object.
-     */
+    /** A kref_count_dec() took the last reference: nobody released the object. */
     KREF_DEC_TO_ZERO = 4,
-    /**
-     * The count was used again after one of the above, or is no count at all.
-     */
+    /** The count was used again after one of the above, or is no count at all. */
     KREF_USE_OF_SATURATED = 5,
-    /**
-     * The lock for the last reference, or for a lookup, could not be taken.
-     */
+    /** The lock for the last reference, or for a lookup, could not be taken. */
     KREF_LOCK_FAILED = 6
 };
 
-/**
- * A saturating counter: what the kernel calls refcount_t. Use its functions, never the field.
- */
+/** A saturating counter: what the kernel calls refcount_t. Use its functions, never the field. */
 struct refcount_struct {
     int refs;
 };
 
-/**
- * A reference count. Embed it in your object; kref_entry() leads back to the object.
- */
+/** A reference count. Embed it in your object; kref_entry() leads back to the object. */
 struct kref {
     struct refcount_struct refcount;
 };
@@ -160,22 +142,16 @@ struct kref_slot {
     struct kref *kref;
 };
 
-/**
- * What a violation handler is told.
- */
+/** What a violation handler is told. */
 struct kref_violation {
-    /**
-     * What went wrong.
-     */
+    /** What went wrong. */
     enum kref_violation_kind kind;
     /**
      * The address of the struct kref, or of the bare struct refcount_struct. NULL if there was
      * none: a lookup whose lock failed.
      */
     const void *kref;
-    /**
-     * The return address of the call, in the code that made it. NULL where it is not known.
-     */
+    /** The return address of the call, in the code that made it. NULL where it is not known. */
     const void *caller;
 };
 
@@ -307,8 +283,7 @@ int kref_put(struct kref *kref, void (*release)(struct kref *kref)) KREF_NONNULL
  */
 int kref_put_mutex(struct kref *kref,
                    void (*release)(struct kref *kref),
-                   pthread_mutex_t *mutex)
-KREF_NONNULL;
+                   pthread_mutex_t *mutex) KREF_NONNULL;
 
 /**
  * Look an object up and take a reference, in one step under the mutex: rule 3. Calls find(key)
@@ -327,8 +302,7 @@ KREF_NONNULL;
 KREF_MUST_USE
 struct kref *kref_lookup_mutex(pthread_mutex_t *mutex,
                                struct kref *(*find)(void *key),
-                               void *key)
-KREF_NONNULL_ARGS((1, 2));
+                               void *key) KREF_NONNULL_ARGS((1, 2));
 
 /* Strict -std=c99 has no pthread_spinlock_t; -std=gnu99 or -D_POSIX_C_SOURCE=200809L has it. */
 #if !defined __GLIBC__ || defined __USE_XOPEN2K
@@ -347,8 +321,7 @@ KREF_NONNULL_ARGS((1, 2));
  */
 int kref_put_lock(struct kref *kref,
                   void (*release)(struct kref *kref),
-                  pthread_spinlock_t *lock)
-KREF_NONNULL;
+                  pthread_spinlock_t *lock) KREF_NONNULL;
 
 /**
  * Give a reference back; where it is the last, return with the spin lock held.
@@ -364,8 +337,7 @@ KREF_NONNULL;
  */
 KREF_MUST_USE
 int kref_count_dec_and_lock(struct refcount_struct *count,
-                            pthread_spinlock_t *lock)
-KREF_NONNULL;
+                            pthread_spinlock_t *lock) KREF_NONNULL;
 
 #endif
 
@@ -426,8 +398,7 @@ KREF_MUST_USE struct kref *kref_slot_get(struct kref_slot *slot) KREF_NONNULL;
  */
 KREF_MUST_USE
 struct kref *kref_slot_replace(struct kref_slot *slot,
-                               struct kref *next)
-KREF_NONNULL_ARGS((1));
+                               struct kref *next) KREF_NONNULL_ARGS((1));
 
 /* ---------------------------------------------------------------------------------------------
  * A hand-over to a new thread
@@ -452,8 +423,7 @@ int kref_thread_create(pthread_t *thread,
                        void *(*start)(void *arg),
                        void *arg,
                        struct kref *kref,
-                       void (*release)(struct kref *kref))
-KREF_NONNULL_ARGS((1, 3, 5, 6));
+                       void (*release)(struct kref *kref)) KREF_NONNULL_ARGS((1, 3, 5, 6));
 
 /* ---------------------------------------------------------------------------------------------
  * Violations: who is told
@@ -569,8 +539,7 @@ KREF_MUST_USE int kref_count_add_not_zero(int i, struct refcount_struct *count) 
  * Defined:  Linux, refcount_inc_not_zero().
  */
 KREF_MUST_USE
-int kref_count_inc_not_zero(struct refcount_struct *count)
-KREF_NONNULL;
+int kref_count_inc_not_zero(struct refcount_struct *count) KREF_NONNULL;
 
 /**
  * kref_count_add_not_zero() for memory that is reused: what the count tells comes before what
@@ -585,8 +554,7 @@ KREF_NONNULL;
  */
 KREF_MUST_USE
 int kref_count_add_not_zero_acquire(int i,
-                                    struct refcount_struct *count)
-KREF_NONNULL;
+                                    struct refcount_struct *count) KREF_NONNULL;
 
 /**
  * kref_count_inc_not_zero() for memory that is reused: what the count tells comes before what
@@ -675,8 +643,7 @@ KREF_MUST_USE int kref_count_dec_not_one(struct refcount_struct *count) KREF_NON
  */
 KREF_MUST_USE
 int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
-                                  pthread_mutex_t *mutex)
-KREF_NONNULL;
+                                  pthread_mutex_t *mutex) KREF_NONNULL;
 
 /* ---------------------------------------------------------------------------------------------
  * For kref/inline.h alone
@@ -685,29 +652,41 @@ KREF_NONNULL;
 /**
  * The rest of kref_get(), for code that has raised the count itself and found old.
  *
- * Misuse:   old was not a live count: the count saturates, and a violation is reported.
+ * Range:    what an increment found that was zero, INT_MAX or negative.
+ * Misuse:   that is what it is for: the count saturates, and a violation is reported.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
  * Returns:  nothing.
+ * Defined:  here.
  */
 void kref_get_slow(struct kref *kref, int old) KREF_NONNULL KREF_COLD;
 
 /**
  * kref_get_unless_zero() again, for code that has found a count which is not live.
  *
- * Misuse:   the count was saturated, or full: it saturates, and a violation is reported.
+ * Range:    any count.
+ * Misuse:   as for kref_get_unless_zero().
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
  * Returns:  1 with a reference taken, 0 without.
+ * Defined:  here.
  */
 int kref_get_unless_zero_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
 
 /**
  * The rest of kref_put(), for code that has lowered the count itself and found old, at most 1.
  *
- * Misuse:   old was not a live count: the count saturates, and a violation is reported.
+ * Range:    what a decrement with release ordering found.
+ * Misuse:   old was zero or negative: the count saturates, release is not called, and a violation
+ *           is reported.
+ * Ordering: acquire before release() runs.
+ * Threads:  any. Signal handlers: if release() may run there.
  * Returns:  1 if old was the last reference, and release() has run; otherwise 0.
+ * Defined:  here.
  */
 int kref_put_slow(struct kref *kref,
                   void (*release)(struct kref *kref),
-                  int old)
-KREF_NONNULL KREF_COLD;
+                  int old) KREF_NONNULL KREF_COLD;
 
 #ifdef __cplusplus
 }

@@ -8,8 +8,12 @@ use crate::Kref;
 /// cbindgen:postfix=KREF_NONNULL KREF_COLD
 /// The rest of kref_get(), for code that has raised the count itself and found old.
 ///
-/// Misuse:   old was not a live count: the count saturates, and a violation is reported.
+/// Range:    what an increment found that was zero, INT_MAX or negative.
+/// Misuse:   that is what it is for: the count saturates, and a violation is reported.
+/// Ordering: relaxed.
+/// Threads:  any. Signal handlers: yes.
 /// Returns:  nothing.
+/// Defined:  here.
 #[cold]
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -21,8 +25,12 @@ pub unsafe extern "C" fn kref_get_slow(kref: *mut kref, old: c_int) {
 /// cbindgen:postfix=KREF_NONNULL KREF_COLD
 /// kref_get_unless_zero() again, for code that has found a count which is not live.
 ///
-/// Misuse:   the count was saturated, or full: it saturates, and a violation is reported.
+/// Range:    any count.
+/// Misuse:   as for kref_get_unless_zero().
+/// Ordering: relaxed.
+/// Threads:  any. Signal handlers: yes.
 /// Returns:  1 with a reference taken, 0 without.
+/// Defined:  here.
 #[cold]
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -34,8 +42,13 @@ pub unsafe extern "C" fn kref_get_unless_zero_slow(kref: *mut kref) -> c_int {
 /// cbindgen:postfix=KREF_NONNULL KREF_COLD
 /// The rest of kref_put(), for code that has lowered the count itself and found old, at most 1.
 ///
-/// Misuse:   old was not a live count: the count saturates, and a violation is reported.
+/// Range:    what a decrement with release ordering found.
+/// Misuse:   old was zero or negative: the count saturates, release is not called, and a violation
+///           is reported.
+/// Ordering: acquire before release() runs.
+/// Threads:  any. Signal handlers: if release() may run there.
 /// Returns:  1 if old was the last reference, and release() has run; otherwise 0.
+/// Defined:  here.
 #[cold]
 #[inline(never)]
 #[unsafe(no_mangle)]
