@@ -162,6 +162,7 @@ fn it_links_statically() {
     let program = compile("static-told", &misuse, &[&flags[..], &["-static".to_string()]].concat());
     let said = printed(&mut Command::new(&program));
     assert!(said.contains("get on a count of zero") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("/program+0x"), "{said}");
 }
 
 fn it_goes_with_another_rust_library_in_one_program() {

@@ -26,6 +26,7 @@ static struct kref_slot empty = KREF_SLOT_INIT;
 int main(void)
 {
     struct object *object = malloc(sizeof *object);
+    const struct kref *const_kref;
     struct kref_slot slot;
 
     CHECK(object);
@@ -49,6 +50,8 @@ int main(void)
     CHECK(kref_slot_replace(&slot, NULL) == &object->kref && !kref_slot_get(&slot));
     CHECK(!kref_put(&object->kref, release) && released == 0);
 
+    const_kref = &object->kref;
+    CHECK(kref_entry(const_kref, const struct object, kref) == object);
     CHECK(kref_put(&object->kref, release) && released == 1);
 
     CHECK(kref_read(&fixed) == 3);
