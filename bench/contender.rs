@@ -1,164 +1,113 @@
-//! The contenders: each does its operation n times.
+//! What can be timed: an operation, done n times by one thread or by one on each core.
 
-use std::ffi::{c_int, c_ulong, c_void};
-use std::path::PathBuf;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI32, Ordering::SeqCst, compiler_fence};
-use std::sync::{Arc, Barrier};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use kref::Kref;
-use kref_c_tests::{Compiler, Kind, Prefix, project, run, scratch};
-use libloading::Library;
-
-/// Something that can be done n times, by several threads at once.
+/// An operation that is to be compared with others.
 pub struct Contender {
     pub name: &'static str,
-    /// What it must not exceed, as a ratio to the first contender.
+    /// The most that it may take, as a multiple of what the first contender takes.
     pub limit: Option<f64>,
     work: Box<dyn Fn(u64) + Sync>,
 }
 
 impl Contender {
-    /// How long `threads` threads take for `n` operations each.
-    pub fn time(&self, n: u64, threads: usize) -> Duration {
-        if threads == 1 {
+    /// `work` does the operation as often as it is told, by any number of threads on one object.
+    pub fn new(name: &'static str, work: impl Fn(u64) + Sync + 'static) -> Self {
+        Self { name, limit: None, work: Box::new(work) }
+    }
+
+    pub fn at_most(self, limit: f64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// How long those threads take to do it `n` times each: from the first one's start to the last
+    /// one's end.
+    pub fn time(&self, n: u64, threads: &Threads) -> Duration {
+        let span = || {
             let start = Instant::now();
             (self.work)(n);
-            return start.elapsed();
+            (start, Instant::now())
+        };
+        let spans = threads.run(&span);
+        let start = spans.iter().map(|span| span.0).min().expect("a thread");
+        let end = spans.iter().map(|span| span.1).max().expect("a thread");
+        end - start
+    }
+}
+
+/// The threads that do an operation at the same time.
+pub enum Threads {
+    /// The calling one.
+    One,
+    /// One on each of these cores.
+    Each(Vec<usize>),
+}
+
+impl Threads {
+    /// On every core that this process may use.
+    pub fn on_each_core() -> Self {
+        Self::Each(cores())
+    }
+
+    pub fn count(&self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Each(cores) => cores.len(),
         }
-        let (ready, done) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    ready.wait();
-                    (self.work)(n);
-                    done.wait();
-                });
-            }
-            ready.wait();
-            let start = Instant::now();
-            done.wait();
-            start.elapsed()
+    }
+
+    fn run<T: Send>(&self, work: &(impl Fn() -> T + Sync)) -> Vec<T> {
+        let Self::Each(cores) = self else { return vec![work()] };
+        let gate = Gate::default();
+        let worker = |core| {
+            stay_on(core);
+            gate.pass(cores.len());
+            work()
+        };
+        thread::scope(|scope| {
+            let start = |&core| scope.spawn(move || worker(core));
+            let workers: Vec<_> = cores.iter().map(start).collect();
+            workers.into_iter().map(|worker| worker.join().expect("no loop panics")).collect()
         })
     }
 }
 
-/// Has two cache lines to itself, so that the contenders do not disturb each other.
-#[repr(align(128))]
-struct Alone<T>(T);
+/// A barrier that threads leave within about a microsecond of each other. std's puts them to sleep,
+/// and while the last one is being woken the first has the object to itself.
+#[derive(Default)]
+struct Gate(AtomicUsize);
 
-fn alone<T>(value: T) -> &'static T {
-    &Box::leak(Box::new(Alone(value))).0
-}
-
-/// How the C loops are linked.
-#[derive(Clone, Copy)]
-enum Linked {
-    Inline,
-    Static,
-    Shared,
-}
-
-/// loops.c as a shared object, for the life of the process.
-fn loops(linked: Linked) -> &'static Library {
-    let prefix = Prefix::plain();
-    let (name, flags) = match linked {
-        Linked::Inline => ("inline", vec![]),
-        // As in a program: the library's functions are called directly.
-        Linked::Static => ("static", vec!["-DKREF_NO_INLINE", "-Wl,--exclude-libs,ALL"]),
-        Linked::Shared => ("shared", vec!["-DKREF_NO_INLINE"]),
-    };
-    let folder = scratch().join("bench");
-    std::fs::create_dir_all(&folder).expect("target can be written");
-    let object: PathBuf = folder.join(format!("loops-{name}.so"));
-    let compiler = Compiler::find(Kind::Gcc).unwrap_or_else(Compiler::any);
-    let mut compile = compiler.command();
-    compile.args(["-O2", "-Wall", "-fPIC", "-shared"]).args(flags);
-    compile.arg("-I").arg(prefix.include()).arg(project().join("bench/loops.c"));
-    match linked {
-        Linked::Static => compile.arg(prefix.archive()),
-        _ => compile.arg(prefix.lib().join("libkref.so")),
-    };
-    compile.arg(format!("-Wl,-rpath,{}", prefix.lib().display())).arg("-o").arg(&object);
-    let compiled = run(&mut compile);
-    assert!(compiled.success, "loops.c does not compile:\n{}", compiled.output);
-    // SAFETY: loops.c and libkref do nothing at load time that could disturb this process.
-    let library = unsafe { Library::new(&object) };
-    Box::leak(Box::new(library.unwrap_or_else(|error| panic!("{}: {error}", object.display()))))
-}
-
-type Loop = unsafe extern "C" fn(*mut c_void, c_ulong);
-
-/// The C loop of that name, on `object`, which is what the loop takes.
-fn c_loop<T: Sync>(
-    name: &'static str,
-    linked: Linked,
-    function: &str,
-    object: &'static T,
-) -> Contender {
-    // SAFETY: loops.c declares all its loops so.
-    let function: Loop = unsafe { *loops(linked).get(function).expect("a loop of loops.c") };
-    let work = move |n| {
-        // SAFETY: the object is what the loop takes, is held for good, and all of it is atomic.
-        unsafe { function(std::ptr::from_ref(object).cast_mut().cast(), n) }
-    };
-    Contender { name, limit: None, work: Box::new(work) }
-}
-
-/// Taking a reference and giving it back; the first is what the others are compared with.
-pub fn references() -> Vec<Contender> {
-    let limited = |limit, contender| Contender { limit: Some(limit), ..contender };
-    let kref = || alone(Kref::new());
-    let by_hand =
-        c_loop("C11 atomics by hand", Linked::Inline, "by_hand", alone(AtomicI32::new(1)));
-    let inline = c_loop("kref, C inlined", Linked::Inline, "get_put", kref());
-    let static_ = c_loop("kref, C called in libkref.a", Linked::Static, "get_put", kref());
-    let shared = c_loop("kref, C called in libkref.so", Linked::Shared, "get_put", kref());
-    vec![
-        by_hand,
-        limited(1.05, inline),
-        limited(1.25, static_),
-        limited(1.25, shared),
-        rust_kref(kref()),
-        std_arc(),
-    ]
-}
-
-fn rust_kref(kref: &'static Kref) -> Contender {
-    let work = move |n| {
-        for _ in 0..n {
-            kref.get();
-            compiler_fence(SeqCst);
-            // SAFETY: the reference was just taken; the object is never released.
-            unsafe { Kref::put(NonNull::from(kref), |_| unreachable!("it is held")) };
-            compiler_fence(SeqCst);
+impl Gate {
+    fn pass(&self, threads: usize) {
+        self.0.fetch_add(1, SeqCst);
+        while self.0.load(SeqCst) < threads {
+            thread::yield_now();
         }
-    };
-    Contender { name: "kref, Rust", limit: None, work: Box::new(work) }
+    }
 }
 
-fn std_arc() -> Contender {
-    let arc = Arc::new(Alone(c_int::default()));
-    let work = move |n| {
-        for _ in 0..n {
-            drop(std::hint::black_box(Arc::clone(&arc)));
-        }
-    };
-    Contender { name: "std::sync::Arc", limit: None, work: Box::new(work) }
+/// The cores that this process may use.
+fn cores() -> Vec<usize> {
+    // SAFETY: a set of bits, for which zero is empty.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is as long as it says.
+    let failed = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &mut set) };
+    assert_eq!(failed, 0, "the kernel does not say on which cores this may run");
+    // SAFETY: within the set.
+    (0..libc::CPU_SETSIZE as usize).filter(|&core| unsafe { libc::CPU_ISSET(core, &set) }).collect()
 }
 
-/// Looking up the one published object, and giving the reference back.
-pub fn lookups() -> Vec<Contender> {
-    let (in_slot, in_table) = (alone(Kref::new()), alone(Kref::new()));
-    type Publish = unsafe extern "C" fn(*const Kref, *const Kref);
-    // SAFETY: loops.c declares it so.
-    let publish: Publish = unsafe { *loops(Linked::Inline).get("publish").expect("publish") };
-    // SAFETY: both are there for good, and each has a reference to give.
-    unsafe { publish(in_slot, in_table) };
-    vec![
-        c_loop("mutex by hand", Linked::Inline, "mutex_lookup_by_hand", in_table),
-        c_loop("kref_lookup_mutex", Linked::Inline, "mutex_lookup", in_table),
-        c_loop("kref_slot_get", Linked::Inline, "slot_lookup", in_slot),
-    ]
+/// Keeps this thread on `core`. Left to the scheduler, threads that live as briefly as these may
+/// well take turns on one core, and never meet.
+fn stay_on(core: usize) {
+    // SAFETY: a set of bits, for which zero is empty.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the core came from such a set; the set is as long as it says.
+    let failed = unsafe {
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &set)
+    };
+    assert_eq!(failed, 0, "a thread cannot be kept on core {core}");
 }

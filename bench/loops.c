@@ -1,32 +1,40 @@
 /*
- * The loops that costs.rs measures. Compiled once as a program has it, inlined, and again with
- * -DKREF_NO_INLINE. Every loop takes and gives back a reference on an object that is held anyway.
+ * The loops that the benchmarks time. c.rs compiles this file several times: with kref.h's inline
+ * functions and without, for the shared library and for the static one.
+ *
+ * Every object here is held for good, so that a put is never the last.
  */
 #include <kref.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
-/* The compiler may neither drop an operation nor join it with the next. */
-#define OPAQUE(pointer) __asm__ volatile("" : "+r"(pointer) : : "memory")
+/* Where the compiler has to forget what it knows: it may neither drop an operation nor join it with
+ * its neighbour. rust.rs has the same. */
+#define FORGET(pointer) __asm__ volatile("" : "+r"(pointer) : : "memory")
 
-static volatile int released;
+/* The line that the cores share, and the one that the prefetcher brings along. */
+#define ALONE _Alignas(128)
 
 static void release(struct kref *kref)
 {
     (void)kref;
-    released++;
+    abort();
 }
 
-void get_put(struct kref *kref, unsigned long n)
+void get_put(unsigned long n)
 {
+    static ALONE struct kref held = KREF_INIT(1);
+    struct kref *kref = &held;
+
     while (n--) {
-        OPAQUE(kref);
+        FORGET(kref);
         kref_get(kref);
-        OPAQUE(kref);
+        FORGET(kref);
         kref_put(kref, release);
     }
 }
 
-/* What a home-made header has when it is right: no check of anything. */
+/* The usual home-made header, where it is right. It checks nothing. */
 struct by_hand {
     atomic_int count;
 };
@@ -34,66 +42,93 @@ struct by_hand {
 static void by_hand_release(struct by_hand *object)
 {
     (void)object;
-    released++;
+    abort();
 }
 
-void by_hand(struct by_hand *object, unsigned long n)
+static inline void by_hand_get(struct by_hand *object)
 {
-    while (n--) {
-        OPAQUE(object);
-        atomic_fetch_add_explicit(&object->count, 1, memory_order_relaxed);
-        OPAQUE(object);
-        if (atomic_fetch_sub_explicit(&object->count, 1, memory_order_release) == 1) {
-            (void)atomic_load_explicit(&object->count, memory_order_acquire);
-            by_hand_release(object);
-        }
+    atomic_fetch_add_explicit(&object->count, 1, memory_order_relaxed);
+}
+
+static inline void by_hand_put(struct by_hand *object)
+{
+    if (atomic_fetch_sub_explicit(&object->count, 1, memory_order_release) == 1) {
+        atomic_thread_fence(memory_order_acquire);
+        by_hand_release(object);
     }
 }
 
-/* One published object, to be looked up in three ways; each kind of loop has a line of its own. */
-static struct {
-    _Alignas(128) struct kref_slot slot;
-    _Alignas(128) pthread_mutex_t mutex;
-    struct kref *table;
-} published = { KREF_SLOT_INIT, PTHREAD_MUTEX_INITIALIZER, NULL };
-
-void publish(struct kref *in_slot, struct kref *in_table)
+void get_put_by_hand(unsigned long n)
 {
-    if (kref_slot_replace(&published.slot, in_slot))
-        released++;
-    published.table = in_table;
+    static ALONE struct by_hand held = { 1 };
+    struct by_hand *object = &held;
+
+    while (n--) {
+        FORGET(object);
+        by_hand_get(object);
+        FORGET(object);
+        by_hand_put(object);
+    }
 }
 
-void slot_lookup(struct kref *unused, unsigned long n)
+/* One object, published in both ways. */
+static ALONE struct kref published = KREF_INIT(3);
+static ALONE struct kref_slot slot = { &published };
+static ALONE struct table {
+    pthread_mutex_t mutex;
+    struct kref *kref;
+} table = { PTHREAD_MUTEX_INITIALIZER, &published };
+
+void lookup_slot(unsigned long n)
 {
-    (void)unused;
-    while (n--)
-        kref_put(kref_slot_get(&published.slot), release);
+    struct kref_slot *from = &slot;
+
+    while (n--) {
+        struct kref *kref;
+
+        FORGET(from);
+        kref = kref_slot_get(from);
+        FORGET(kref);
+        if (kref)
+            kref_put(kref, release);
+    }
 }
 
 static struct kref *find(void *key)
 {
-    (void)key;
-    return published.table;
+    return ((struct table *)key)->kref;
 }
 
-void mutex_lookup(struct kref *unused, unsigned long n)
+void lookup_mutex(unsigned long n)
 {
-    (void)unused;
-    while (n--)
-        kref_put(kref_lookup_mutex(&published.mutex, find, NULL), release);
-}
+    struct table *from = &table;
 
-void mutex_lookup_by_hand(struct kref *unused, unsigned long n)
-{
-    (void)unused;
     while (n--) {
         struct kref *kref;
 
-        pthread_mutex_lock(&published.mutex);
-        kref = published.table;
-        kref_get(kref);
-        pthread_mutex_unlock(&published.mutex);
-        kref_put(kref, release);
+        FORGET(from);
+        kref = kref_lookup_mutex(&from->mutex, find, from);
+        FORGET(kref);
+        if (kref)
+            kref_put(kref, release);
+    }
+}
+
+void lookup_by_hand(unsigned long n)
+{
+    struct table *from = &table;
+
+    while (n--) {
+        struct kref *kref;
+
+        FORGET(from);
+        pthread_mutex_lock(&from->mutex);
+        kref = from->kref;
+        if (kref)
+            kref_get(kref);
+        pthread_mutex_unlock(&from->mutex);
+        FORGET(kref);
+        if (kref)
+            kref_put(kref, release);
     }
 }
