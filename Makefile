@@ -5,7 +5,7 @@
 #   make check      runs all the tests
 #   make bench      measures libkref against hand-written atomics, std Arc and a mutex
 #   make header     regenerates include/kref.h from src/capi
-#   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib
+#   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
 #   make uninstall  with the same variables
 
 CARGO ?= cargo
@@ -43,6 +43,7 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/ca
 	@$(call need,$(CARGO),build libkref: install Rust 1.88 or later, from your system or by rustup)
 	@$(call need,$(CC),link libkref: install gcc or clang, or set CC)
 	@$(call need,$(OBJCOPY),finish libkref.a: install binutils, or set OBJCOPY)
+	@$(call need,$(AR),finish libkref.a: install binutils, or set AR)
 	$(CARGO) rustc --locked --release --lib --features capi --crate-type cdylib,staticlib \
 		--target-dir $(TARGET_DIR) -- -C linker=$(CC) -C link-arg=-Wl,-soname,$(SONAME)
 	@mkdir -p $(OUT)
@@ -79,8 +80,14 @@ header:
 	@$(call need,$(CARGO),run cbindgen: install Rust 1.88 or later, from your system or by rustup)
 	$(CARGO) build --locked -p kref --features header
 
-FILL_IN = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|'
+# $(call fill_in,TEMPLATE,FILE). kref-linux.pc finds its headers from where it lies itself, unless the
+# directories are not in their usual places.
+fill_in = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $(RELOCATE) \
+	pkgconfig/$(1).in > $(2)/$(1) && chmod 644 $(2)/$(1)
+ifneq ($(INCLUDEDIR) $(DATADIR),$(PREFIX)/include $(PREFIX)/share)
+RELOCATE = -e 's|^includedir=.*|includedir=$(INCLUDEDIR)|'
+endif
 
 install: $(OUT)/built
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PKGCONFIGDIR) \
@@ -92,8 +99,8 @@ install: $(OUT)/built
 	for header in $(HEADERS); do \
 		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit 1; \
 	done
-	$(FILL_IN) pkgconfig/kref.pc.in > $(DESTDIR)$(PKGCONFIGDIR)/kref.pc
-	$(FILL_IN) pkgconfig/kref-linux.pc.in > $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
+	$(call fill_in,kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
+	$(call fill_in,kref-linux.pc,$(DESTDIR)$(DATADIR)/pkgconfig)
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a)

@@ -32,6 +32,7 @@ mod header {
         println!("cargo:rerun-if-changed=cbindgen.toml");
         println!("cargo:rerun-if-env-changed=KREF_HEADER");
         let path = env::var("KREF_HEADER").unwrap_or_else(|_| "include/kref.h".into());
+        println!("cargo:rerun-if-changed={path}");
 
         let template = fs::read_to_string(TEMPLATE).expect(TEMPLATE);
         let mut header = String::new();

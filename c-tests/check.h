@@ -46,4 +46,13 @@ __attribute__((unused)) static void join(pthread_t thread)
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
+__attribute__((unused)) static int lines(const char *text)
+{
+    int n = 0;
+
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
 #endif

@@ -1,9 +1,9 @@
 /*
- * Rule 3 broken: the object is found, and the reference taken, without the lock. Between the two the
- * last reference goes; here it is made to go.
+ * Rule 3 broken: the object is found under the lock, and the reference taken after it. Between the
+ * two the last reference goes; here it is made to go.
  *
  * caught by: asan: heap-use-after-free
- * caught by: tsan: ThreadSanitizer: data race
+ * caught by: tsan: ThreadSanitizer: heap-use-after-free
  */
 #include "check.h"
 
@@ -42,12 +42,14 @@ int main(void)
     kref_init(table);
     start(&thread, take_out, NULL);
 
-    kref = table; /* no lock */
+    pthread_mutex_lock(&lock);
+    kref = table;
+    pthread_mutex_unlock(&lock);
     __atomic_store_n(&found, 1, __ATOMIC_RELAXED);
     while (!__atomic_load_n(&taken_out, __ATOMIC_RELAXED))
         ;
-    if (kref_get_unless_zero(kref)) /* of memory that is nobody's */
-        kref_put(kref, release);
+    kref_get(kref); /* of memory that is nobody's */
+    kref_put(kref, release);
     join(thread);
     return 0;
 }

@@ -48,15 +48,22 @@ fn read(path: impl AsRef<Path>) -> String {
 
 fn kref_h_is_what_src_capi_makes() {
     let made = folder("made").join("kref.h");
-    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
-    cargo.current_dir(project()).args(["build", "--locked", "-p", "kref", "--features", "header"]);
-    cargo.arg("--target-dir").arg(folder("cargo")).env("KREF_HEADER", &made);
-    let built = run(&mut cargo);
-    assert!(built.success, "cbindgen failed:\n{}", built.output);
+    made_anew(&made);
+    std::fs::write(&made, "edited by hand").unwrap();
+    made_anew(&made);
     assert!(
         read(&made) == read(include().join("kref.h")),
         "include/kref.h is not what src/capi makes. To mend it: make header"
     );
+}
+
+/// What `make header` does, to another file.
+fn made_anew(path: &Path) {
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
+    cargo.current_dir(project()).args(["build", "--locked", "-p", "kref", "--features", "header"]);
+    cargo.arg("--target-dir").arg(folder("cargo")).env("KREF_HEADER", path);
+    let built = run(&mut cargo);
+    assert!(built.success, "cbindgen failed:\n{}", built.output);
 }
 
 fn kref_h_speaks_c() {

@@ -1,5 +1,6 @@
 //! What `make install` leaves behind, used as a C program would use it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -231,6 +232,20 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
     let pc = std::fs::read_to_string(root.join("usr/lib/here/pkgconfig/kref.pc")).unwrap();
     assert!(pc.contains("libdir=/usr/lib/here\n") && !pc.contains('@'), "{pc}");
 
+    // Headers in a place of their own: kernel code still finds them.
+    let elsewhere = vec!["INCLUDEDIR=/usr/include/libkref".to_string()];
+    let installed = make(&[&["install".to_string()][..], &variables, &elsewhere].concat());
+    assert!(installed.success, "{}", installed.output);
+    let linux = root.join("usr/share/pkgconfig/kref-linux.pc");
+    let pc = std::fs::read_to_string(&linux).unwrap();
+    assert!(pc.contains("includedir=/usr/include/libkref\n"), "{pc}");
+    let mode = std::fs::metadata(&linux).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644, "kref-linux.pc");
+    let removed = make(&[&["uninstall".to_string()][..], &variables, &elsewhere].concat());
+    assert!(removed.success, "{}", removed.output);
+
+    let installed = make(&[&["install".to_string()][..], &variables].concat());
+    assert!(installed.success, "{}", installed.output);
     let removed = make(&[&["uninstall".to_string()][..], &variables].concat());
     assert!(removed.success, "{}", removed.output);
     let left = printed(Command::new("find").arg(&root).args(["!", "-type", "d"]));

@@ -43,15 +43,6 @@ static const char *written(void)
     return text;
 }
 
-static int lines(const char *text)
-{
-    int n = 0;
-
-    for (; *text; text++)
-        n += *text == '\n';
-    return n;
-}
-
 static void on_signal(int number)
 {
     (void)number;

@@ -63,15 +63,6 @@ static int aborted(struct ending *ending)
     return WIFSIGNALED(ending->status) && WTERMSIG(ending->status) == SIGABRT;
 }
 
-static int lines(const char *text)
-{
-    int n = 0;
-
-    for (; *text; text++)
-        n += *text == '\n';
-    return n;
-}
-
 #define CHECK_ENDING(condition)                                                                    \
     do {                                                                                           \
         if (!(condition)) {                                                                        \

@@ -57,6 +57,10 @@ OPERATION(count_inc_not_zero, sink = kref_count_inc_not_zero(&kref.refcount))
 OPERATION(count_add_acquire, sink = kref_count_add_not_zero_acquire(2, &kref.refcount))
 OPERATION(count_inc_acquire, sink = kref_count_inc_not_zero_acquire(&kref.refcount))
 OPERATION(count_sub_and_test, sink = kref_count_sub_and_test(2, &kref.refcount))
+OPERATION(count_add_negative, kref_count_add(-1, &kref.refcount))
+OPERATION(count_add_not_zero_negative, sink = kref_count_add_not_zero(-1, &kref.refcount))
+OPERATION(count_add_acquire_negative, sink = kref_count_add_not_zero_acquire(-1, &kref.refcount))
+OPERATION(count_sub_and_test_negative, sink = kref_count_sub_and_test(-1, &kref.refcount))
 OPERATION(count_dec_and_test, sink = kref_count_dec_and_test(&kref.refcount))
 OPERATION(count_dec, kref_count_dec(&kref.refcount))
 OPERATION(count_dec_not_one, sink = kref_count_dec_not_one(&kref.refcount))
@@ -172,6 +176,12 @@ int main(void)
     sink = last_get_unless_zero_of(&kref);
     CHECK(is_in(told.last.caller, (void (*)(void))last_get_unless_zero_of));
 #endif
+
+    /* A negative number of references is no way to give some back, or to take some. */
+    check("kref_count_add(-1)", count_add_negative, 3, KREF_OVERFLOW);
+    check("kref_count_add_not_zero(-1)", count_add_not_zero_negative, 3, KREF_OVERFLOW);
+    check("kref_count_add_not_zero_acquire(-1)", count_add_acquire_negative, 3, KREF_OVERFLOW);
+    check("kref_count_sub_and_test(-1)", count_sub_and_test_negative, 3, KREF_PUT_ON_ZERO);
 
     /* What a slot publishes is nobody's any more if its count is zero. */
     kref_count_set(&kref.refcount, 0);

@@ -235,16 +235,16 @@ fn must_not_compile(program: &Program) -> Vec<Trial> {
         let way = Way { compiler: kind, library: Library::Shared, inline: true, watch };
         Trial::ignorable_test(name, move || {
             unless_missing(way.compiler(), |compiler| {
-                let check = |twin: &str| {
+                let check = |twin: &[&str]| {
                     let mut compile = compiler.command();
-                    compile.args(WARNINGS).args(["-c", "-o", "/dev/null", twin]);
+                    compile.args(WARNINGS).args(["-c", "-o", "/dev/null"]).args(twin);
                     run(compile.arg("-I").arg(Prefix::plain().include()).arg(&program.path))
                 };
-                let right = check("-DRIGHT");
+                let right = check(&[]);
                 if !right.success {
                     return Err(describe("the right twin does not compile", &right));
                 }
-                let wrong = check("-DWRONG");
+                let wrong = check(&["-DWRONG"]);
                 let words = program.says("says").next().expect("says: WORDS");
                 match !wrong.success && wrong.output.contains(words) {
                     true => Ok(()),

@@ -25,9 +25,9 @@ static struct kref_slot board = KREF_SLOT_INIT;
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t filled;
-    struct parcel *first;
+    struct parcel *first, **last;
     int closed;
-} queue = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0 };
+} queue = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, &queue.first, 0 };
 
 static void say(const char *who, const char *what, struct parcel *parcel)
 {
@@ -62,8 +62,9 @@ static int enqueue(struct parcel *parcel)
     pthread_mutex_lock(&queue.lock);
     closed = queue.closed;
     if (!closed) {
-        parcel->next = queue.first;
-        queue.first = parcel;
+        parcel->next = NULL;
+        *queue.last = parcel;
+        queue.last = &parcel->next;
         pthread_cond_signal(&queue.filled);
     }
     pthread_mutex_unlock(&queue.lock);
@@ -78,8 +79,8 @@ static struct parcel *dequeue(void)
     while (!queue.first && !queue.closed)
         pthread_cond_wait(&queue.filled, &queue.lock);
     parcel = queue.first;
-    if (parcel)
-        queue.first = parcel->next;
+    if (parcel && !(queue.first = parcel->next))
+        queue.last = &queue.first;
     pthread_mutex_unlock(&queue.lock);
     return parcel;
 }
@@ -134,8 +135,10 @@ static void show(struct parcel *parcel)
 {
     struct kref *old;
 
-    if (parcel)
+    if (parcel) {
         kref_get(&parcel->kref); /* rule 1: the board's reference */
+        say("board", "is given a reference", parcel);
+    }
     old = kref_slot_replace(&board, parcel ? &parcel->kref : NULL);
     if (old)
         done_with("board", kref_entry(old, struct parcel, kref));
@@ -153,6 +156,7 @@ static int produce(int number)
     show(parcel);
 
     kref_get(&parcel->kref); /* rule 1: the queue's reference, before the hand-over */
+    say("queue", "is given a reference", parcel);
     if (enqueue(parcel)) {
         say("producer", "finds the queue closed, takes it back", parcel);
         done_with("producer", parcel);

@@ -69,8 +69,9 @@
  * signal handlers it may be called; what it Returns; and by which document it is Defined. A pointer
  * must not be NULL unless the entry says so; compilers warn.
  *
- * The most used functions are inlined, from kref/inline.h; -DKREF_NO_INLINE turns that off, as it
- * must be in a function that is compiled for a lesser machine (gcc's target attribute).
+ * The most used functions are inlined, from kref/inline.h; -DKREF_NO_INLINE turns that off. Inlining
+ * is forced: a function whose target attribute takes instructions away, as target("no-sse2") does,
+ * is not compiled with it by gcc.
  */
 #ifndef KREF_H
 #define KREF_H
@@ -110,7 +111,7 @@ extern "C" {
 
 /** What went wrong with a count. */
 enum kref_violation_kind {
-    /** A reference was taken on an object that had none left. */
+    /** A reference was taken on an object that had none left, or was never initialised. */
     KREF_GET_ON_ZERO = 1,
     /** There were more references than the count can hold. */
     KREF_OVERFLOW = 2,
@@ -118,7 +119,7 @@ enum kref_violation_kind {
     KREF_PUT_ON_ZERO = 3,
     /** A kref_count_dec() took the last reference: nobody released the object. */
     KREF_DEC_TO_ZERO = 4,
-    /** The count was used again after one of the above, or is no count at all. */
+    /** The count was used again after one of the above, or is negative and no count at all. */
     KREF_USE_OF_SATURATED = 5,
     /** The lock for the last reference, or for a lookup, could not be taken. */
     KREF_LOCK_FAILED = 6
@@ -169,6 +170,8 @@ typedef void (*kref_violation_handler)(const struct kref_violation *violation, v
  *
  *     static struct config first = { .kref = KREF_INIT(1) };
  *     static struct kref_slot current = KREF_SLOT_INIT;
+ *
+ * A slot that is all zero is empty, too.
  */
 #define KREF_INIT(n) { { (n) } }
 #define KREF_SLOT_INIT { NULL }
@@ -261,10 +264,14 @@ int kref_put(struct kref *kref, void (*release)(struct kref *kref)) KREF_NONNULL
 /* ---------------------------------------------------------------------------------------------
  * Under a lock: the last put, and the lookup
  *
- * Where objects stand in a table, the last put and a lookup race for the same object. Either the
- * last put takes the table's lock (kref_put_mutex, kref_put_lock) and release takes the object out;
- * or release locks for itself, and the lookup finds an object that is on its way out and leaves it
- * (kref_get_unless_zero). kref_lookup_mutex() is right with both.
+ * Where objects stand in a table, the last put and a lookup race for the same object. Three ways to
+ * keep them apart, and kref_lookup_mutex() is right with each:
+ *
+ *   - the table holds a reference, and whoever takes the object out, under the lock, puts it;
+ *   - it holds none: the last put takes the table's lock (kref_put_mutex, kref_put_lock), and release
+ *     takes the object out;
+ *   - it holds none, and release locks for itself: the lookup may find an object that is on its way
+ *     out, and leaves it (kref_get_unless_zero).
  * ------------------------------------------------------------------------------------------- */
 
 /**
@@ -279,7 +286,7 @@ int kref_put(struct kref *kref, void (*release)(struct kref *kref)) KREF_NONNULL
  * Threads:  any. Signal handlers: no. A robust mutex whose owner died is made consistent.
  * Returns:  1 if this was the last reference and release() has run, otherwise 0, with the mutex
  *           not held.
- * Defined:  Linux, kref_put_mutex(); POSIX, pthread_mutex_lock().
+ * Defined:  Linux, kref_put_mutex(); POSIX, pthread_mutex_lock(). Saturation is reported only here.
  */
 int kref_put_mutex(struct kref *kref,
                    void (*release)(struct kref *kref),
@@ -289,7 +296,8 @@ int kref_put_mutex(struct kref *kref,
  * Look an object up and take a reference, in one step under the mutex: rule 3. Calls find(key)
  * with the mutex held; find() returns the kref of what it found, or NULL, and takes no reference.
  *
- * Range:    key is for find() alone and may be NULL; the caller does not hold the mutex.
+ * Range:    key is for find() alone and may be NULL; the caller does not hold the mutex. What
+ *           find() returns is not freed while the mutex is held.
  * Misuse:   an object whose count is zero is on its way out and is not found. A count that is
  *           saturated is reported, and the object returned. If the mutex cannot be taken:
  *           reported, and NULL is returned.
@@ -317,7 +325,7 @@ struct kref *kref_lookup_mutex(pthread_mutex_t *mutex,
  * Threads:  any. Signal handlers: no.
  * Returns:  1 if this was the last reference and release() has run, otherwise 0, with the lock
  *           not held.
- * Defined:  Linux, kref_put_lock(); POSIX, pthread_spin_lock().
+ * Defined:  Linux, kref_put_lock(); POSIX, pthread_spin_lock(). Saturation is reported only here.
  */
 int kref_put_lock(struct kref *kref,
                   void (*release)(struct kref *kref),
@@ -333,7 +341,8 @@ int kref_put_lock(struct kref *kref,
  * Ordering: release; and on 1, acquire.
  * Threads:  any. Signal handlers: no.
  * Returns:  1 with the lock held if the count reached zero, otherwise 0 without it.
- * Defined:  Linux, refcount_dec_and_lock(); POSIX, pthread_spin_lock().
+ * Defined:  Linux, refcount_dec_and_lock(); POSIX, pthread_spin_lock(). Saturation is reported only
+ *           here.
  */
 KREF_MUST_USE
 int kref_count_dec_and_lock(struct refcount_struct *count,
@@ -409,12 +418,13 @@ struct kref *kref_slot_replace(struct kref_slot *slot,
  * Rule 1 in one call. The thread puts the reference when it is done.
  *
  * Range:    thread, attr, start and arg are pthread_create()'s; attr and arg may be NULL. The
- *           caller holds a reference on kref, which stays the caller's.
- * Misuse:   as for kref_get().
+ *           caller holds a reference on kref, which stays the caller's. release is for the put if
+ *           the thread cannot be started.
+ * Misuse:   as for kref_get(); the thread is started all the same.
  * Ordering: that of pthread_create(): the thread sees what the caller did before.
  * Threads:  any. Signal handlers: no.
  * Returns:  0, or pthread_create()'s error number (EAGAIN, EINVAL, EPERM); then no thread was
- *           started, and the count is as it was.
+ *           started, and the caller's reference is still the caller's.
  * Defined:  POSIX, pthread_create().
  */
 KREF_MUST_USE
@@ -436,11 +446,11 @@ int kref_thread_create(pthread_t *thread,
  *
  * Range:    handler may be NULL: the default again. context is for the handler alone.
  * Misuse:   a handler that uses the count it is told about is told again, without end. One whose
- *           code is unloaded must be taken back before.
+ *           code is to be unloaded must be replaced before, and no thread be in it still.
  * Ordering: release; a thread that is told sees what was done before this call.
- * Threads:  any; a thread may still be in the old handler when this returns. Signal handlers: no,
- *           it takes a lock for a moment, which the child of a fork may
- *           find taken for ever. (Being told takes none.)
+ * Threads:  any; another may still be in the old handler when this returns. Signal handlers: no,
+ *           it takes a lock for a moment (to be told takes none). Nor in the child of a fork of a
+ *           multithreaded program, which may find that lock taken for ever.
  * Returns:  nothing.
  * Defined:  here.
  */
@@ -524,7 +534,7 @@ void kref_count_inc(struct refcount_struct *count) KREF_NONNULL;
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
  * Returns:  1 if they were taken, 0 if the count was zero.
- * Defined:  Linux, refcount_add_not_zero().
+ * Defined:  Linux, refcount_add_not_zero(); a negative i is caught only here.
  */
 KREF_MUST_USE int kref_count_add_not_zero(int i, struct refcount_struct *count) KREF_NONNULL;
 
@@ -573,12 +583,12 @@ KREF_MUST_USE int kref_count_inc_not_zero_acquire(struct refcount_struct *count)
  * Give i references back.
  *
  * Range:    i from 0 to the references that the caller owns.
- * Misuse:   more than there are, a negative i, or saturated: the count saturates, a violation is
- *           reported, and 0 is returned.
+ * Misuse:   more than there are, at zero, a negative i, or saturated: the count saturates, a
+ *           violation is reported, and 0 is returned.
  * Ordering: release; and on 1, acquire.
  * Threads:  any. Signal handlers: yes.
  * Returns:  1 if they were the last, otherwise 0.
- * Defined:  Linux, refcount_sub_and_test().
+ * Defined:  Linux, refcount_sub_and_test(); a negative i is caught only here.
  */
 KREF_MUST_USE int kref_count_sub_and_test(int i, struct refcount_struct *count) KREF_NONNULL;
 
@@ -639,7 +649,8 @@ KREF_MUST_USE int kref_count_dec_not_one(struct refcount_struct *count) KREF_NON
  * Ordering: release; and on 1, acquire.
  * Threads:  any. Signal handlers: no. A robust mutex whose owner died is made consistent.
  * Returns:  1 with the mutex held if the count reached zero, otherwise 0 without it.
- * Defined:  Linux, refcount_dec_and_mutex_lock(); POSIX, pthread_mutex_lock().
+ * Defined:  Linux, refcount_dec_and_mutex_lock(); POSIX, pthread_mutex_lock(). Saturation is
+ *           reported only here.
  */
 KREF_MUST_USE
 int kref_count_dec_and_mutex_lock(struct refcount_struct *count,

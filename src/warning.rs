@@ -32,8 +32,12 @@ pub(crate) fn warn(report: &Report) {
 fn meaning(kind: Violation) -> &'static str {
     match kind {
         Violation::GetOnZero => "get on a count of zero: the object is already being freed",
-        Violation::Overflow => "overflow: more references than a count can hold; the object leaks",
-        Violation::PutOnZero => "put on a count of zero: more references given back than taken",
+        Violation::Overflow => {
+            "overflow: more references than a count can hold, or a negative number; the object leaks"
+        }
+        Violation::PutOnZero => {
+            "put on a count of zero: more references given back than taken, or a negative number"
+        }
         Violation::DecToZero => {
             "dec that reached zero: the last reference is gone and nobody released the object"
         }
@@ -46,8 +50,11 @@ fn meaning(kind: Violation) -> &'static str {
 
 fn describe(report: &Report) -> Line {
     let mut line = Line::new();
-    line.text(meaning(report.kind)).text(" (count at ").hex(report.count as usize);
-    line.text(", called from ");
+    line.text(meaning(report.kind)).text(" (");
+    if !report.count.is_null() {
+        line.text("count at ").hex(report.count as usize).text(", ");
+    }
+    line.text("called from ");
     if report.caller.is_null() {
         line.text("an unknown place");
     } else {

@@ -78,7 +78,7 @@ KREF_STATIC int kref_tsan_dec_not_one(struct refcount_struct *count)
 }
 
 KREF_STATIC int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count,
-                                                   pthread_mutex_t *mutex)
+                                             pthread_mutex_t *mutex)
 {
     __tsan_release(count);
     return kref_tsan_acquire_if(kref_count_dec_and_mutex_lock(count, mutex), count);
@@ -86,7 +86,7 @@ KREF_STATIC int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count,
 
 /* Calls release, as the exported function does, once the acquire is announced. */
 KREF_STATIC int kref_tsan_finish(int last, struct kref *kref,
-                                       void (*release)(struct kref *kref))
+                                 void (*release)(struct kref *kref))
 {
     if (last)
         release(kref);
@@ -109,7 +109,7 @@ KREF_STATIC int kref_tsan_put(struct kref *kref, void (*release)(struct kref *kr
 }
 
 KREF_STATIC int kref_tsan_put_mutex(struct kref *kref, void (*release)(struct kref *kref),
-                                          pthread_mutex_t *mutex)
+                                    pthread_mutex_t *mutex)
 {
     int last = kref_count_dec_and_mutex_lock(&kref->refcount, mutex);
 
@@ -124,14 +124,14 @@ KREF_STATIC int kref_tsan_put_mutex(struct kref *kref, void (*release)(struct kr
 #if !defined __GLIBC__ || defined __USE_XOPEN2K
 
 KREF_STATIC int kref_tsan_dec_and_lock(struct refcount_struct *count,
-                                             pthread_spinlock_t *lock)
+                                       pthread_spinlock_t *lock)
 {
     __tsan_release(count);
     return kref_tsan_acquire_if(kref_count_dec_and_lock(count, lock), count);
 }
 
 KREF_STATIC int kref_tsan_put_lock(struct kref *kref, void (*release)(struct kref *kref),
-                                         pthread_spinlock_t *lock)
+                                   pthread_spinlock_t *lock)
 {
     return kref_tsan_finish(kref_tsan_dec_and_lock(&kref->refcount, lock), kref, release);
 }

@@ -91,7 +91,7 @@ pub unsafe extern "C" fn kref_count_inc(count: *mut refcount_struct) {
 /// Ordering: relaxed.
 /// Threads:  any. Signal handlers: yes.
 /// Returns:  1 if they were taken, 0 if the count was zero.
-/// Defined:  Linux, refcount_add_not_zero().
+/// Defined:  Linux, refcount_add_not_zero(); a negative i is caught only here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kref_count_add_not_zero(i: c_int, count: *mut refcount_struct) -> c_int {
@@ -156,12 +156,12 @@ pub unsafe extern "C" fn kref_count_inc_not_zero_acquire(count: *mut refcount_st
 /// Give i references back.
 ///
 /// Range:    i from 0 to the references that the caller owns.
-/// Misuse:   more than there are, a negative i, or saturated: the count saturates, a violation is
-///           reported, and 0 is returned.
+/// Misuse:   more than there are, at zero, a negative i, or saturated: the count saturates, a
+///           violation is reported, and 0 is returned.
 /// Ordering: release; and on 1, acquire.
 /// Threads:  any. Signal handlers: yes.
 /// Returns:  1 if they were the last, otherwise 0.
-/// Defined:  Linux, refcount_sub_and_test().
+/// Defined:  Linux, refcount_sub_and_test(); a negative i is caught only here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kref_count_sub_and_test(i: c_int, count: *mut refcount_struct) -> c_int {
@@ -241,7 +241,8 @@ pub unsafe extern "C" fn kref_count_dec_not_one(count: *mut refcount_struct) -> 
 /// Ordering: release; and on 1, acquire.
 /// Threads:  any. Signal handlers: no. A robust mutex whose owner died is made consistent.
 /// Returns:  1 with the mutex held if the count reached zero, otherwise 0 without it.
-/// Defined:  Linux, refcount_dec_and_mutex_lock(); POSIX, pthread_mutex_lock().
+/// Defined:  Linux, refcount_dec_and_mutex_lock(); POSIX, pthread_mutex_lock(). Saturation is
+///           reported only here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kref_count_dec_and_mutex_lock(

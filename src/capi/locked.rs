@@ -18,7 +18,7 @@ use crate::{Kref, PthreadMutex, lookup_locked};
 /// Threads:  any. Signal handlers: no. A robust mutex whose owner died is made consistent.
 /// Returns:  1 if this was the last reference and release() has run, otherwise 0, with the mutex
 ///           not held.
-/// Defined:  Linux, kref_put_mutex(); POSIX, pthread_mutex_lock().
+/// Defined:  Linux, kref_put_mutex(); POSIX, pthread_mutex_lock(). Saturation is reported only here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_put_mutex(
     kref: *mut kref,
@@ -38,7 +38,8 @@ pub unsafe extern "C" fn kref_put_mutex(
 /// Look an object up and take a reference, in one step under the mutex: rule 3. Calls find(key)
 /// with the mutex held; find() returns the kref of what it found, or NULL, and takes no reference.
 ///
-/// Range:    key is for find() alone and may be NULL; the caller does not hold the mutex.
+/// Range:    key is for find() alone and may be NULL; the caller does not hold the mutex. What
+///           find() returns is not freed while the mutex is held.
 /// Misuse:   an object whose count is zero is on its way out and is not found. A count that is
 ///           saturated is reported, and the object returned. If the mutex cannot be taken:
 ///           reported, and NULL is returned.

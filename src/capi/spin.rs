@@ -15,7 +15,7 @@ use crate::{Kref, PthreadSpin};
 /// Threads:  any. Signal handlers: no.
 /// Returns:  1 if this was the last reference and release() has run, otherwise 0, with the lock
 ///           not held.
-/// Defined:  Linux, kref_put_lock(); POSIX, pthread_spin_lock().
+/// Defined:  Linux, kref_put_lock(); POSIX, pthread_spin_lock(). Saturation is reported only here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_put_lock(
     kref: *mut kref,
@@ -41,7 +41,8 @@ pub unsafe extern "C" fn kref_put_lock(
 /// Ordering: release; and on 1, acquire.
 /// Threads:  any. Signal handlers: no.
 /// Returns:  1 with the lock held if the count reached zero, otherwise 0 without it.
-/// Defined:  Linux, refcount_dec_and_lock(); POSIX, pthread_spin_lock().
+/// Defined:  Linux, refcount_dec_and_lock(); POSIX, pthread_spin_lock(). Saturation is reported only
+///           here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kref_count_dec_and_lock(

@@ -11,12 +11,13 @@ use crate::{Kref, thread};
 /// Rule 1 in one call. The thread puts the reference when it is done.
 ///
 /// Range:    thread, attr, start and arg are pthread_create()'s; attr and arg may be NULL. The
-///           caller holds a reference on kref, which stays the caller's.
-/// Misuse:   as for kref_get().
+///           caller holds a reference on kref, which stays the caller's. release is for the put if
+///           the thread cannot be started.
+/// Misuse:   as for kref_get(); the thread is started all the same.
 /// Ordering: that of pthread_create(): the thread sees what the caller did before.
 /// Threads:  any. Signal handlers: no.
 /// Returns:  0, or pthread_create()'s error number (EAGAIN, EINVAL, EPERM); then no thread was
-///           started, and the count is as it was.
+///           started, and the caller's reference is still the caller's.
 /// Defined:  POSIX, pthread_create().
 #[unsafe(no_mangle)]
 #[must_use]

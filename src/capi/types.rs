@@ -2,6 +2,7 @@
 #![expect(non_camel_case_types, reason = "cbindgen names them in kref.h as they are named here")]
 
 use core::ffi::{c_int, c_void};
+use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use crate::{Count, Kref, KrefSlot, Report, Violation};
@@ -28,7 +29,7 @@ pub struct kref_slot {
 /// What went wrong with a count.
 #[repr(C)]
 pub enum kref_violation_kind {
-    /// A reference was taken on an object that had none left.
+    /// A reference was taken on an object that had none left, or was never initialised.
     KREF_GET_ON_ZERO = 1,
     /// There were more references than the count can hold.
     KREF_OVERFLOW = 2,
@@ -36,7 +37,7 @@ pub enum kref_violation_kind {
     KREF_PUT_ON_ZERO = 3,
     /// A kref_count_dec() took the last reference: nobody released the object.
     KREF_DEC_TO_ZERO = 4,
-    /// The count was used again after one of the above, or is no count at all.
+    /// The count was used again after one of the above, or is negative and no count at all.
     KREF_USE_OF_SATURATED = 5,
     /// The lock for the last reference, or for a lookup, could not be taken.
     KREF_LOCK_FAILED = 6,
@@ -66,7 +67,12 @@ const _: () = {
     assert!(size_of::<kref>() == size_of::<Kref>());
     assert!(size_of::<kref_slot>() == size_of::<KrefSlot>());
     assert!(align_of::<kref_slot>() == align_of::<KrefSlot>());
+    assert!(align_of::<kref>() == align_of::<Kref>());
     assert!(size_of::<kref_violation>() == size_of::<Report>());
+    assert!(align_of::<kref_violation>() == align_of::<Report>());
+    assert!(offset_of!(kref_violation, kind) == offset_of!(Report, kind));
+    assert!(offset_of!(kref_violation, kref) == offset_of!(Report, count));
+    assert!(offset_of!(kref_violation, caller) == offset_of!(Report, caller));
     assert!(kref_violation_kind::KREF_GET_ON_ZERO as i32 == Violation::GetOnZero as i32);
     assert!(kref_violation_kind::KREF_OVERFLOW as i32 == Violation::Overflow as i32);
     assert!(kref_violation_kind::KREF_PUT_ON_ZERO as i32 == Violation::PutOnZero as i32);

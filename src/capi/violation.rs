@@ -12,11 +12,11 @@ use crate::{Handler, set_violation_handler};
 ///
 /// Range:    handler may be NULL: the default again. context is for the handler alone.
 /// Misuse:   a handler that uses the count it is told about is told again, without end. One whose
-///           code is unloaded must be taken back before.
+///           code is to be unloaded must be replaced before, and no thread be in it still.
 /// Ordering: release; a thread that is told sees what was done before this call.
-/// Threads:  any; a thread may still be in the old handler when this returns. Signal handlers: no,
-///           it takes a lock for a moment, which the child of a fork may
-///           find taken for ever. (Being told takes none.)
+/// Threads:  any; another may still be in the old handler when this returns. Signal handlers: no,
+///           it takes a lock for a moment (to be told takes none). Nor in the child of a fork of a
+///           multithreaded program, which may find that lock taken for ever.
 /// Returns:  nothing.
 /// Defined:  here.
 #[unsafe(no_mangle)]
