@@ -39,7 +39,7 @@ need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 all: $(OUT)/built
 
 # A file, so that a `sudo make install` after a `make` needs no cargo.
-$(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/capi/*.rs)
+$(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/*.rs)
 	@$(call need,$(CARGO),build libkref: install Rust 1.88 or later, from your system or by rustup)
 	@$(call need,$(CC),link libkref: install gcc or clang, or set CC)
 	@$(call need,$(OBJCOPY),finish libkref.a: install binutils, or set OBJCOPY)
