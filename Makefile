@@ -27,7 +27,8 @@ OUT ?= $(TARGET_DIR)/libkref
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME := libkref.so.$(firstword $(subst ., ,$(VERSION)))
 REAL := libkref.so.$(VERSION)
-HEADERS := kref.h kref/inline.h kref/tsan.h kref/linux/kref.h kref/linux/refcount.h
+HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h kref/linux/kref.h \
+	kref/linux/refcount.h kref/linux/percpu-refcount.h
 
 # $(call need,COMMAND,WHAT IT IS FOR)
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
@@ -54,7 +55,8 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 	@# ours alone is hidden, so that libkref.a goes with any other Rust library in one program.
 	cp $(TARGET_DIR)/release/libkref.a $(OUT)/libkref.a
 	$(AR) t $(OUT)/libkref.a | grep -v '^kref\.' | xargs $(AR) d $(OUT)/libkref.a
-	$(OBJCOPY) --wildcard --keep-global-symbol='kref_*' $(OUT)/libkref.a
+	$(OBJCOPY) --wildcard --keep-global-symbol='kref_*' \
+		--keep-global-symbol='percpu_ref_*' $(OUT)/libkref.a
 	@touch $@
 
 DEMO := $(abspath $(TARGET_DIR))/demo

@@ -8,8 +8,15 @@ use kref_c_tests::{
 };
 use libtest_mimic::Arguments;
 
-const HEADERS: [&str; 5] =
-    ["kref.h", "kref/inline.h", "kref/tsan.h", "linux/kref.h", "linux/refcount.h"];
+const HEADERS: [&str; 7] = [
+    "kref.h",
+    "kref/inline.h",
+    "kref/percpu.h",
+    "kref/tsan.h",
+    "linux/kref.h",
+    "linux/refcount.h",
+    "linux/percpu-refcount.h",
+];
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 fn main() -> ExitCode {
@@ -153,7 +160,7 @@ fn every_ordering_of_inline_h_is_needed(compiler: Compiler) {
         let name = compiler.kind().name();
         let weak = folder(&format!("weak{ordering}")).join(name);
         std::fs::create_dir_all(weak.join("kref")).unwrap();
-        for header in ["kref.h", "kref/tsan.h"] {
+        for header in ["kref.h", "kref/percpu.h", "kref/tsan.h"] {
             std::fs::copy(include().join(header), weak.join(header)).unwrap();
         }
         let inline = read(include().join("kref/inline.h"));

@@ -84,7 +84,10 @@ fn kref_names_are_exported_and_nothing_else() {
         (["-g", "--defined-only"], Prefix::plain().archive()),
     ] {
         let names = symbols(&nm, &library);
-        assert!(names.iter().all(|name| name.starts_with("kref_")), "{names:?}");
+        assert!(
+            names.iter().all(|name| name.starts_with("kref_") || name.starts_with("percpu_ref_")),
+            "{names:?}"
+        );
         let header = std::fs::read_to_string(Prefix::plain().include().join("kref.h")).unwrap();
         for name in &names {
             assert!(header.contains(&format!("{name}(")), "{name} is not in kref.h");
@@ -102,7 +105,7 @@ fn the_shared_library_is_small_and_needs_libc_alone() {
     let stripped = folder("stripped").join("libkref.so");
     printed(Command::new("strip").arg("-o").arg(&stripped).arg(shared()));
     let size = std::fs::metadata(&stripped).unwrap().len();
-    assert!(size <= 24 * 1024, "{size} bytes stripped");
+    assert!(size <= 40 * 1024, "{size} bytes stripped");
 }
 
 fn nothing_in_it_can_panic() {

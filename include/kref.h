@@ -69,7 +69,7 @@
  * signal handlers it may be called; what it Returns; and by which document it is Defined. A pointer
  * must not be NULL unless the entry says so; compilers warn.
  *
- * The most used functions are inlined, from kref/inline.h; -DKREF_NO_INLINE turns that off. Inlining
+ * The most used functions are inlined, from kref/inline.h and kref/percpu.h; -DKREF_NO_INLINE turns that off. Inlining
  * is forced: a function whose target attribute takes instructions away, as target("no-sse2") does,
  * is not compiled with it by gcc.
  */
@@ -122,7 +122,18 @@ enum kref_violation_kind {
     /** The count was used again after one of the above, or is negative and no count at all. */
     KREF_USE_OF_SATURATED = 5,
     /** The lock for the last reference, or for a lookup, could not be taken. */
-    KREF_LOCK_FAILED = 6
+    KREF_LOCK_FAILED = 6,
+    /** percpu_ref_kill() on a reference that is dying: its initial reference is gone already. */
+    KREF_KILLED_TWICE = 7,
+    /** percpu_ref_exit() while somebody may hold a reference: nothing was freed. */
+    KREF_EXIT_WHILE_ALIVE = 8,
+    /**
+     * percpu_ref_resurrect(), _reinit() or _switch_to_percpu() on one that is not dead, not at zero,
+     * or made without PERCPU_REF_ALLOW_REINIT.
+     */
+    KREF_BAD_REINIT = 9,
+    /** The kernel refused a membarrier: the object leaks that was to be taken down or killed. */
+    KREF_NOT_FENCED = 10
 };
 
 /** A saturating counter: what the kernel calls refcount_t. Use its functions, never the field. */
@@ -143,13 +154,33 @@ struct kref_slot {
     struct kref *kref;
 };
 
+/**
+ * A reference count for the hottest objects, counted on each CPU apart. Embed it in your object. Use
+ * its functions, never the fields.
+ */
+struct percpu_ref {
+    void *counters;
+    ptrdiff_t rseq;
+    unsigned int cpus;
+    void *data;
+};
+
+/**
+ * One published pointer to a percpu_ref. It owns a reference on what it points to. It needs no
+ * destruction once it is empty. Use its functions, never the fields.
+ */
+struct percpu_ref_slot {
+    struct percpu_ref *percpu;
+    ptrdiff_t rseq;
+};
+
 /** What a violation handler is told. */
 struct kref_violation {
     /** What went wrong. */
     enum kref_violation_kind kind;
     /**
-     * The address of the struct kref, or of the bare struct refcount_struct. NULL if there was
-     * none: a lookup whose lock failed.
+     * The address of the struct kref, of the bare struct refcount_struct or of the struct
+     * percpu_ref. NULL if there was none: a lookup whose lock failed.
      */
     const void *kref;
     /** The return address of the call, in the code that made it. NULL where it is not known. */
@@ -166,7 +197,7 @@ typedef void (*kref_violation_handler)(const struct kref_violation *violation, v
 #define KREF_MAX INT_MAX
 #define KREF_SATURATED (INT_MIN / 2)
 
-/* Initialisers: a kref with n references, 1 as a rule; and an empty slot.
+/* Initialisers: a kref with n references, 1 as a rule; and empty slots.
  *
  *     static struct config first = { .kref = KREF_INIT(1) };
  *     static struct kref_slot current = KREF_SLOT_INIT;
@@ -175,6 +206,14 @@ typedef void (*kref_violation_handler)(const struct kref_violation *violation, v
  */
 #define KREF_INIT(n) { { (n) } }
 #define KREF_SLOT_INIT { NULL }
+#define PERCPU_REF_SLOT_INIT { NULL, 0 }
+
+/* For percpu_ref_init(): start in atomic mode, until percpu_ref_switch_to_percpu(); start dead, until
+ * percpu_ref_reinit(); keep the counters on the CPUs after percpu_ref_kill(), so as to be resurrected.
+ */
+#define PERCPU_REF_INIT_ATOMIC 1u
+#define PERCPU_REF_INIT_DEAD 2u
+#define PERCPU_REF_ALLOW_REINIT 4u
 
 /* kref_entry(ptr, type, member): the object of that type whose member, a struct kref, ptr points
  * to. NULL stays NULL, so that a lookup's result can be passed through:
@@ -354,6 +393,8 @@ int kref_count_dec_and_lock(struct refcount_struct *count,
  * A published pointer: take, replace
  *
  * For the one object that everybody looks up: the configuration in force, the current connection.
+ * For what is read more than it is replaced: a get costs one atomic operation and takes no lock where
+ * the thread has restartable sequences (kref_rseq_available), while a replace costs some microseconds.
  * All who use one slot must be linked with the same copy of libkref, since its lock is in there: not
  * a program with libkref.a and its plugin with libkref.so.
  *
@@ -387,7 +428,7 @@ void kref_slot_init(struct kref_slot *slot) KREF_NONNULL;
  *           the count saturates, a violation is reported, and the object is returned.
  * Ordering: acquire: whatever was done to the object before kref_slot_replace() published it is
  *           seen.
- * Threads:  any. Signal handlers: no, it takes a lock for a moment.
+ * Threads:  any. Signal handlers: no, it may take a lock for a moment.
  * Returns:  the kref, with a reference that is now the caller's to put, or NULL if the slot is
  *           empty.
  * Defined:  here.
@@ -399,15 +440,358 @@ KREF_MUST_USE struct kref *kref_slot_get(struct kref_slot *slot) KREF_NONNULL;
  * reference on next; the caller takes over the slot's reference on the old object, to put it.
  *
  * Range:    next may be NULL: the slot is empty then.
- * Misuse:   a result that is thrown away is a leak, and a warning of the compiler's.
+ * Misuse:   a result that is thrown away is a leak, and a warning of the compiler's. If the kernel
+ *           refuses the membarrier: reported, and the old object leaks.
  * Ordering: release for next, acquire for the old object.
- * Threads:  any. Signal handlers: no, it takes a lock for a moment.
+ * Threads:  any. Signal handlers: no, it takes a lock for a moment. It costs a membarrier, some
+ *           microseconds, unless the slot was empty.
  * Returns:  what was published, with a reference that is now the caller's to put, or NULL.
  * Defined:  here.
  */
 KREF_MUST_USE
 struct kref *kref_slot_replace(struct kref_slot *slot,
                                struct kref *next) KREF_NONNULL_ARGS((1));
+
+/**
+ * Whether this thread's lookups in slots, and its gets and puts of a percpu_ref, need no lock and no
+ * atomic operation: whether it has restartable sequences. If not, they take the slower ways, which
+ * are as right.
+ *
+ * Range:    none.
+ * Misuse:   none.
+ * Ordering: none.
+ * Threads:  any; the answer is the calling thread's. Signal handlers: no.
+ * Returns:  1 or 0. 0 with another processor than x86-64 or another libc than glibc 2.35 or later,
+ *           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, and where a filter refuses
+ *           membarrier().
+ * Defined:  here.
+ */
+int kref_rseq_available(void);
+
+/* ---------------------------------------------------------------------------------------------
+ * Hot objects: a reference count on each CPU
+ *
+ * For the few objects that all threads get and put all the time: on each CPU a counter of its own, so
+ * that a get or a put is a plain addition, and one CPU never waits for another's cache line. The
+ * kernel's percpu_ref, but that nothing here happens later: percpu_ref_kill() returns when it is done.
+ *
+ *     percpu_ref_init(&server->ref, server_release, 0);       one reference, the initial one
+ *
+ *     percpu_ref_get(&server->ref);  ...;  percpu_ref_put(&server->ref);                  as ever
+ *
+ *     percpu_ref_kill(&server->ref);          gives the initial one back; the last put releases
+ *
+ *     static void server_release(struct percpu_ref *ref)
+ *     {
+ *         percpu_ref_exit(ref);               frees what percpu_ref_init() took; then the object
+ *     }
+ *
+ * As long as it is not killed nobody can know that a put was the last. So the initial reference must
+ * stay, and percpu_ref_kill() must come: it is the end of the object's life as far as new users are
+ * concerned. On threads without restartable sequences all this is one atomic count, and as right.
+ *
+ * It takes 64 bytes and another 8 for each CPU; an object that is not hot is better off with a kref.
+ * One thread, one copy of libkref: as for slots.
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * Begin with one reference, the initial one, which percpu_ref_kill() gives back.
+ *
+ * Range:    flags: any of PERCPU_REF_INIT_ATOMIC, PERCPU_REF_INIT_DEAD, PERCPU_REF_ALLOW_REINIT, or
+ *           0. release is called by whoever gives back the last reference.
+ * Misuse:   on one in use, what it took is forgotten.
+ * Ordering: relaxed. What shows the object to others later must order it.
+ * Threads:  one, before the object is shared. Signal handlers: no, it allocates.
+ * Returns:  0; -ENOMEM; -EINVAL for a flag that is none. Then nothing was taken.
+ * Defined:  Linux, percpu_ref_init(), which has one parameter more.
+ */
+int percpu_ref_init(struct percpu_ref *ref,
+                    void (*release)(struct percpu_ref *ref),
+                    unsigned int flags) KREF_MUST_USE KREF_NONNULL;
+
+/**
+ * Free what percpu_ref_init() took: in the release function, or where the object is given up that
+ * nobody else ever knew.
+ *
+ * Range:    one that was released; or was never killed, with its initial reference alone; or one
+ *           after percpu_ref_exit(), which does nothing.
+ * Misuse:   while somebody may hold a reference, nothing is freed, and a violation is reported.
+ * Ordering: that of percpu_ref_kill() if it was never killed, otherwise none.
+ * Threads:  one, the last to know the object. Signal handlers: no.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_exit().
+ */
+void percpu_ref_exit(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * Take one more reference; the caller holds one already.
+ *
+ * Range:    the sum up to LONG_MAX / 8.
+ * Misuse:   at zero or saturated, where that can be known (in atomic mode): the count saturates, and
+ *           a violation is reported.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_get(). Saturation is only here.
+ */
+void percpu_ref_get(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * Take nr more references; the caller holds one already.
+ *
+ * Range:    nr up to INT_MAX; the sum up to LONG_MAX / 8.
+ * Misuse:   as for percpu_ref_get(); and a greater nr is an overflow, in atomic mode.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_get_many(). Saturation is only here.
+ */
+void percpu_ref_get_many(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL;
+
+/**
+ * Take a reference unless none is left. For those who hold none: something else keeps the memory.
+ *
+ * Range:    as for percpu_ref_get().
+ * Misuse:   saturated, in atomic mode: a violation is reported, and 1 is returned.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if it was taken, 0 if no reference was left.
+ * Defined:  Linux, percpu_ref_tryget(). Saturation is only here.
+ */
+KREF_MUST_USE int percpu_ref_tryget(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * Take nr references unless none is left.
+ *
+ * Range:    as for percpu_ref_get_many().
+ * Misuse:   as for percpu_ref_tryget(); and a greater nr is an overflow, in atomic mode.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if they were taken, 0 if no reference was left.
+ * Defined:  Linux, percpu_ref_tryget_many(). Saturation is only here.
+ */
+KREF_MUST_USE int percpu_ref_tryget_many(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL;
+
+/**
+ * Take a reference unless it was killed. Once percpu_ref_kill() calls confirm, or returns, nobody
+ * succeeds any more.
+ *
+ * Range:    as for percpu_ref_get().
+ * Misuse:   as for percpu_ref_tryget().
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 if it was taken, 0 if it is dying.
+ * Defined:  Linux, percpu_ref_tryget_live(). Saturation is only here.
+ */
+KREF_MUST_USE int percpu_ref_tryget_live(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * Give one reference back. After percpu_ref_kill(), the last one calls release.
+ *
+ * Range:    one reference, the caller's own, and not the initial one, which is percpu_ref_kill()'s.
+ * Misuse:   at zero or saturated, where that can be known (in atomic mode): the count saturates,
+ *           release is not called, and a violation is reported. Otherwise percpu_ref_kill() finds
+ *           out.
+ * Ordering: release; and before release() runs, acquire.
+ * Threads:  any. Signal handlers: if release() may run there.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_put(). Saturation is only here.
+ */
+void percpu_ref_put(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * Give nr references back. After percpu_ref_kill(), the last one calls release.
+ *
+ * Range:    nr references, the caller's own; up to INT_MAX.
+ * Misuse:   as for percpu_ref_put(); and a greater nr is more than was taken, in atomic mode.
+ * Ordering: release; and before release() runs, acquire.
+ * Threads:  any. Signal handlers: if release() may run there.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_put_many(). Saturation is only here.
+ */
+void percpu_ref_put_many(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL;
+
+/* ---------------------------------------------------------------------------------------------
+ * Hot objects: death and return
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * Give the initial reference back, and count atomically from now on, so that the last put is seen:
+ * it calls release, perhaps before this returns. percpu_ref_tryget_live() fails from now on.
+ *
+ * Range:    once, by whoever the initial reference belongs to.
+ * Misuse:   a second time: nothing is done, and a violation is reported. If more was put than taken,
+ *           or the kernel refuses the membarrier: reported, and the object leaks.
+ * Ordering: release; and before release() runs, acquire.
+ * Threads:  any. Signal handlers: no, it takes a lock for a moment. It costs a membarrier, some
+ *           microseconds; nobody waits for it but the caller.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_kill(), where all this happens some time later.
+ */
+void percpu_ref_kill(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * percpu_ref_kill() that calls confirm(ref) when percpu_ref_tryget_live() fails for everybody, and
+ * before it gives the initial reference back.
+ *
+ * Range:    as for percpu_ref_kill(); confirm may be NULL.
+ * Misuse:   as for percpu_ref_kill(); a second time, confirm is not called.
+ * Ordering: as for percpu_ref_kill().
+ * Threads:  as for percpu_ref_kill(); confirm runs in the calling one, before this returns.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_kill_and_confirm(), where confirm is called some time later.
+ */
+void percpu_ref_kill_and_confirm(struct percpu_ref *ref,
+                                 void (*confirm)(struct percpu_ref *ref)) KREF_NONNULL_ARGS((1));
+
+/**
+ * Count atomically from now on, until percpu_ref_switch_to_percpu(): for a time in which the count is
+ * to be known. Then confirm(ref) is called.
+ *
+ * Range:    the caller holds a reference; confirm may be NULL.
+ * Misuse:   as for percpu_ref_kill(), but for a second time, which is none.
+ * Ordering: release, for what others did before they put.
+ * Threads:  any. Signal handlers: no. It costs what percpu_ref_kill() costs.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_switch_to_atomic(), where confirm is called some time later.
+ */
+void percpu_ref_switch_to_atomic(struct percpu_ref *ref,
+                                 void (*confirm)(struct percpu_ref *ref)) KREF_NONNULL_ARGS((1));
+
+/**
+ * percpu_ref_switch_to_atomic() without a confirm: here both have happened when they return.
+ *
+ * Range:    the caller holds a reference.
+ * Misuse:   as for percpu_ref_switch_to_atomic().
+ * Ordering: as for percpu_ref_switch_to_atomic().
+ * Threads:  as for percpu_ref_switch_to_atomic().
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_switch_to_atomic_sync().
+ */
+void percpu_ref_switch_to_atomic_sync(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * Count on each CPU again: at once, or when it is resurrected.
+ *
+ * Range:    made with PERCPU_REF_ALLOW_REINIT, _INIT_ATOMIC or _INIT_DEAD. The caller holds a
+ *           reference, or has the object to itself.
+ * Misuse:   made without: it stays as it is, and a violation is reported.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: no, it takes a lock for a moment.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_switch_to_percpu().
+ */
+void percpu_ref_switch_to_percpu(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * Take a killed one back into life, with a new initial reference; references that are held count on.
+ *
+ * Range:    killed, not freed; made with PERCPU_REF_ALLOW_REINIT, _INIT_ATOMIC or _INIT_DEAD.
+ * Misuse:   not killed: nothing is done. Made without: it lives on in atomic mode. Both are reported.
+ * Ordering: relaxed.
+ * Threads:  any, one at a time with percpu_ref_kill(). Signal handlers: no.
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_resurrect().
+ */
+void percpu_ref_resurrect(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * percpu_ref_resurrect() for one whose last reference is gone; or that began with
+ * PERCPU_REF_INIT_DEAD.
+ *
+ * Range:    as for percpu_ref_resurrect(); percpu_ref_is_zero().
+ * Misuse:   as for percpu_ref_resurrect(); not at zero: resurrected all the same, and reported.
+ * Ordering: acquire.
+ * Threads:  as for percpu_ref_resurrect().
+ * Returns:  nothing.
+ * Defined:  Linux, percpu_ref_reinit().
+ */
+void percpu_ref_reinit(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * Whether it was killed and not resurrected; also after percpu_ref_exit().
+ *
+ * Range:    any that was initialised.
+ * Misuse:   none that can be seen.
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 or 0.
+ * Defined:  Linux, percpu_ref_is_dying().
+ */
+int percpu_ref_is_dying(struct percpu_ref *ref) KREF_NONNULL;
+
+/**
+ * Whether no reference is left. Never while it counts on each CPU.
+ *
+ * Range:    any that was initialised; also after percpu_ref_exit().
+ * Misuse:   none that can be seen.
+ * Ordering: acquire, if so.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 or 0.
+ * Defined:  Linux, percpu_ref_is_zero().
+ */
+int percpu_ref_is_zero(struct percpu_ref *ref) KREF_NONNULL;
+
+/* ---------------------------------------------------------------------------------------------
+ * Hot objects, published: take, replace
+ *
+ * A slot for a percpu_ref, and the cheapest lookup of all: where the thread has restartable sequences
+ * it touches nothing that another CPU writes.
+ *
+ *     static struct percpu_ref_slot current = PERCPU_REF_SLOT_INIT;
+ *
+ *     struct percpu_ref *ref = percpu_ref_slot_get(&current);    readers, any number
+ *     if (ref) { ...; percpu_ref_put(ref); }
+ *
+ *     struct percpu_ref *old = percpu_ref_slot_replace(&current, &next->ref);    a writer: next's
+ *     if (old) percpu_ref_kill(old);              initial reference is the slot's now, old's is ours
+ * ------------------------------------------------------------------------------------------- */
+
+/**
+ * Make a slot empty that was never used, as PERCPU_REF_SLOT_INIT does.
+ *
+ * Range:    a new slot, or one that is empty.
+ * Misuse:   on a slot that publishes something, the slot's reference is forgotten.
+ * Ordering: relaxed. What shows the slot to others later must order it.
+ * Threads:  one, before the slot is shared. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  here.
+ */
+void percpu_ref_slot_init(struct percpu_ref_slot *slot) KREF_NONNULL;
+
+/**
+ * Take a reference on what the slot publishes, in one step that no last put splits: rule 3.
+ *
+ * Range:    any slot that was initialised.
+ * Misuse:   one that somebody has put once too often, or that was freed, may be at zero: a violation
+ *           is reported, and NULL is returned.
+ * Ordering: acquire: whatever was done to the object before percpu_ref_slot_replace() published it
+ *           is seen.
+ * Threads:  any. Signal handlers: no, it may take a lock for a moment.
+ * Returns:  the percpu_ref, with a reference that is now the caller's to put, or NULL if the slot is
+ *           empty. It may be dying.
+ * Defined:  here.
+ */
+KREF_MUST_USE
+struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot) KREF_NONNULL;
+
+/**
+ * Publish next, or nothing, and take down what was published. The slot takes over the caller's
+ * reference on next; the caller takes over the slot's reference on the old one. As a rule that is
+ * the initial one: give it back by percpu_ref_kill().
+ *
+ * Range:    next may be NULL: the slot is empty then.
+ * Misuse:   a result that is thrown away is a leak, and a warning of the compiler's. If the kernel
+ *           refuses the membarrier: reported, and the old object leaks.
+ * Ordering: release for next, acquire for the old one.
+ * Threads:  any. Signal handlers: no, it takes a lock for a moment. It costs a membarrier unless the
+ *           slot was empty.
+ * Returns:  what was published, with a reference that is now the caller's, or NULL.
+ * Defined:  here.
+ */
+KREF_MUST_USE
+struct percpu_ref *percpu_ref_slot_replace(struct percpu_ref_slot *slot,
+                                           struct percpu_ref *next) KREF_NONNULL_ARGS((1));
 
 /* ---------------------------------------------------------------------------------------------
  * A hand-over to a new thread
@@ -657,7 +1041,7 @@ int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
                                   pthread_mutex_t *mutex) KREF_NONNULL;
 
 /* ---------------------------------------------------------------------------------------------
- * For kref/inline.h alone
+ * For kref/inline.h and kref/percpu.h alone
  * ------------------------------------------------------------------------------------------- */
 
 /**
@@ -698,6 +1082,25 @@ int kref_get_unless_zero_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
 int kref_put_slow(struct kref *kref,
                   void (*release)(struct kref *kref),
                   int old) KREF_NONNULL KREF_COLD;
+
+/**
+ * percpu_ref_get_many() without this CPU's counter: right in either mode. It and the next ones are
+ * for Range, Misuse, Ordering, Threads and Returns what the functions are that they are named after.
+ */
+void percpu_ref_get_slow(struct percpu_ref *ref,
+                         unsigned long nr) KREF_NONNULL KREF_COLD;
+
+/** percpu_ref_tryget_many() without this CPU's counter. */
+int percpu_ref_tryget_slow(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL KREF_COLD;
+
+/** percpu_ref_tryget_live() without this CPU's counter. */
+int percpu_ref_tryget_live_slow(struct percpu_ref *ref) KREF_NONNULL KREF_COLD;
+
+/** percpu_ref_put_many() without this CPU's counter. */
+void percpu_ref_put_slow(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL KREF_COLD;
+
+/** percpu_ref_slot_get(), from the start. */
+struct percpu_ref *percpu_ref_slot_get_slow(struct percpu_ref_slot *slot) KREF_NONNULL KREF_COLD;
 
 #ifdef __cplusplus
 }

@@ -62,6 +62,11 @@ impl Kref {
         self.refcount.try_inc()
     }
 
+    /// [`try_get`](Self::try_get) after an increment that found `old`.
+    pub(crate) fn try_get_found(&self, old: i32) -> Get {
+        self.refcount.try_inc_found(old)
+    }
+
     /// [`get_unless_zero`](Self::get_unless_zero) that leaves the report to the caller.
     pub(crate) fn try_get_unless_zero(&self) -> Get {
         self.refcount.try_inc_not_zero()
@@ -105,7 +110,7 @@ impl Kref {
                 release(this);
                 true
             }
-            Put::Failed(kind) => report(kind, this.as_ptr().cast(), false),
+            Put::Failed(kind) => report(kind, this.as_ptr(), false),
         }
     }
 }

@@ -33,12 +33,15 @@ mod line;
 mod locked;
 mod options;
 mod owned;
+mod percpu;
 mod place;
 mod pool;
+mod rseq;
 mod slot;
 mod sync;
 #[cfg(feature = "capi")]
 mod thread;
+mod tsan;
 mod violation;
 mod warning;
 
@@ -46,5 +49,9 @@ pub use crate::count::{Count, MAX, SATURATED};
 pub use crate::kref::Kref;
 pub use crate::locked::{PthreadMutex, PthreadSpin, RawLock, lookup_locked};
 pub use crate::owned::{Ref, Refcounted, Slot};
+pub use crate::percpu::{
+    ALLOW_REINIT, INIT_ATOMIC, INIT_DEAD, InitError, PercpuFn, PercpuRef, PercpuRefSlot,
+};
+pub use crate::rseq::rseq_available;
 pub use crate::slot::KrefSlot;
 pub use crate::violation::{Handler, Report, Violation, set_violation_handler};

@@ -5,7 +5,6 @@
 
 use core::ffi::{c_int, c_void};
 
-use crate::count::Count;
 use crate::{handler, warning};
 
 /// What went wrong with a count.
@@ -24,6 +23,14 @@ pub enum Violation {
     Saturated = 5,
     /// The lock for the last reference, or for a lookup, could not be taken.
     LockFailed = 6,
+    /// A percpu reference was killed again.
+    KilledTwice = 7,
+    /// A percpu reference was to be freed while somebody may hold a reference.
+    ExitWhileAlive = 8,
+    /// A percpu reference was brought back that was not dead, not at zero, or never to come back.
+    BadReinit = 9,
+    /// The kernel refused the membarrier that a slot or a percpu reference needs.
+    NotFenced = 10,
 }
 
 /// What a violation handler is told.
@@ -32,7 +39,8 @@ pub enum Violation {
 pub struct Report {
     /// What went wrong.
     pub kind: Violation,
-    /// The address of the count: a [`Kref`](crate::Kref) or a [`Count`]. Null if there was none.
+    /// The address of the count: a [`Kref`](crate::Kref), a [`Count`](crate::Count) or a
+    /// [`PercpuRef`](crate::PercpuRef). Null if there was none.
     pub count: *const c_void,
     /// The return address of the call, in the code that made it. Null where it is not known.
     pub caller: *const c_void,
@@ -56,8 +64,8 @@ pub unsafe fn set_violation_handler(handler: Option<Handler>, context: *mut c_vo
 /// The operations are inlined into their caller, or into an exported function. There nothing may
 /// follow a report, so that it is a jump and [`report_here`] returns straight to the C caller.
 #[inline(always)]
-pub(crate) fn report(kind: Violation, count: *const Count, verdict: bool) -> bool {
-    let verdict = report_here(kind, count, c_int::from(verdict));
+pub(crate) fn report<T>(kind: Violation, count: *const T, verdict: bool) -> bool {
+    let verdict = report_here(kind, count.cast(), c_int::from(verdict));
     // SAFETY: it returns its last argument. Knowing the value to be 0 or 1, the compiler has
     // nothing to convert after the call when a C function returns it as an int.
     unsafe { core::hint::assert_unchecked(verdict == 0 || verdict == 1) };
@@ -76,7 +84,7 @@ impl<T> Verdict for *mut T {}
 #[unsafe(naked)]
 pub(crate) extern "C" fn report_here<V: Verdict>(
     kind: Violation,
-    count: *const Count,
+    count: *const c_void,
     verdict: V,
 ) -> V {
     core::arch::naked_asm!(
@@ -91,7 +99,7 @@ pub(crate) extern "C" fn report_here<V: Verdict>(
 #[cold]
 pub(crate) extern "C" fn report_here<V: Verdict>(
     kind: Violation,
-    count: *const Count,
+    count: *const c_void,
     verdict: V,
 ) -> V {
     report_from(kind, count, verdict, core::ptr::null())
@@ -99,11 +107,11 @@ pub(crate) extern "C" fn report_here<V: Verdict>(
 
 extern "C" fn report_from<V: Verdict>(
     kind: Violation,
-    count: *const Count,
+    count: *const c_void,
     verdict: V,
     caller: *const c_void,
 ) -> V {
-    tell(&Report { kind, count: count.cast(), caller });
+    tell(&Report { kind, count, caller });
     verdict
 }
 

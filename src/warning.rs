@@ -44,6 +44,19 @@ fn meaning(kind: Violation) -> &'static str {
         Violation::Saturated => {
             "use of a saturated count: an earlier misuse or memory that is no count; the object leaks"
         }
+        Violation::KilledTwice => {
+            "percpu_ref_kill on a reference that is dying: the initial reference is gone already"
+        }
+        Violation::ExitWhileAlive => {
+            "percpu_ref_exit while references are held: nothing is freed, and the counters leak"
+        }
+        Violation::BadReinit => {
+            "a percpu reference that is alive, held or not ALLOW_REINIT cannot begin anew so"
+        }
+        Violation::NotFenced => {
+            "membarrier was refused, by a seccomp filter perhaps: the object taken down leaks; allow \
+             it, or run with GLIBC_TUNABLES=glibc.pthread.rseq=0"
+        }
         Violation::LockFailed => "the lock cannot be taken: nothing was looked up or given back",
     }
 }
@@ -86,7 +99,7 @@ impl Seen {
 
     fn insert(&self, caller: usize, kind: Violation) -> Novelty {
         // Addresses have unused high bits, and a kind is never 0: neither is a key.
-        let key = caller << 3 | kind as usize;
+        let key = caller << 4 | kind as usize;
         // Fibonacci hashing: the product's high bits depend on all of the key.
         let start = ((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
         for probe in 0..Self::PROBES {

@@ -96,6 +96,8 @@ KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
 }
 #endif
 
+#include "percpu.h"
+
 #ifdef KREF_TSAN
 #include "tsan.h"
 #endif

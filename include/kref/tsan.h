@@ -141,6 +141,80 @@ KREF_STATIC int kref_tsan_put_lock(struct kref *kref, void (*release)(struct kre
 
 #endif
 
+/* A slot publishes: what was done before a replace is seen after a get. */
+KREF_STATIC KREF_MUST_USE struct kref *kref_tsan_slot_get(struct kref_slot *slot)
+{
+    struct kref *kref = kref_slot_get(slot);
+
+    __tsan_acquire(slot);
+    return kref;
+}
+
+KREF_STATIC KREF_MUST_USE struct kref *kref_tsan_slot_replace(struct kref_slot *slot,
+                                                              struct kref *next)
+{
+    struct kref *old;
+
+    __tsan_release(slot);
+    old = kref_slot_replace(slot, next);
+    __tsan_acquire(slot);
+    return old;
+}
+
+KREF_STATIC KREF_MUST_USE struct percpu_ref *
+kref_tsan_percpu_slot_get(struct percpu_ref_slot *slot)
+{
+    struct percpu_ref *ref = percpu_ref_slot_get(slot);
+
+    __tsan_acquire(slot);
+    return ref;
+}
+
+KREF_STATIC KREF_MUST_USE struct percpu_ref *
+kref_tsan_percpu_slot_replace(struct percpu_ref_slot *slot, struct percpu_ref *next)
+{
+    struct percpu_ref *old;
+
+    __tsan_release(slot);
+    old = percpu_ref_slot_replace(slot, next);
+    __tsan_acquire(slot);
+    return old;
+}
+
+#define kref_slot_get(slot) kref_tsan_slot_get(slot)
+#define kref_slot_replace(slot, next) kref_tsan_slot_replace(slot, next)
+#define percpu_ref_slot_get(slot) kref_tsan_percpu_slot_get(slot)
+#define percpu_ref_slot_replace(slot, next) kref_tsan_percpu_slot_replace(slot, next)
+
+/* The acquire of the last put is announced by the library, which calls the release function. */
+KREF_STATIC void kref_tsan_percpu_put(struct percpu_ref *ref, unsigned long nr)
+{
+    __tsan_release(ref);
+    percpu_ref_put_many(ref, nr);
+}
+
+KREF_STATIC void kref_tsan_percpu_kill(struct percpu_ref *ref,
+                                       void (*confirm)(struct percpu_ref *ref))
+{
+    __tsan_release(ref);
+    percpu_ref_kill_and_confirm(ref, confirm);
+}
+
+KREF_STATIC int kref_tsan_percpu_is_zero(struct percpu_ref *ref)
+{
+    int zero = percpu_ref_is_zero(ref);
+
+    if (zero)
+        __tsan_acquire(ref);
+    return zero;
+}
+
+#define percpu_ref_put(ref) kref_tsan_percpu_put(ref, 1)
+#define percpu_ref_put_many(ref, nr) kref_tsan_percpu_put(ref, nr)
+#define percpu_ref_kill(ref) kref_tsan_percpu_kill(ref, NULL)
+#define percpu_ref_kill_and_confirm(ref, confirm) kref_tsan_percpu_kill(ref, confirm)
+#define percpu_ref_is_zero(ref) kref_tsan_percpu_is_zero(ref)
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,10 @@
 mod count;
 mod kref;
 mod locked;
+mod percpu;
+mod percpu_mode;
+mod percpu_slot;
+mod percpu_slow;
 mod slot;
 mod slow;
 mod spin;

@@ -1,5 +1,6 @@
 //! The published pointer.
 
+use core::ffi::c_int;
 use core::ptr::NonNull;
 
 use super::types::{kref, kref_slot, or_null};
@@ -28,7 +29,7 @@ pub unsafe extern "C" fn kref_slot_init(slot: *mut kref_slot) {
 ///           the count saturates, a violation is reported, and the object is returned.
 /// Ordering: acquire: whatever was done to the object before kref_slot_replace() published it is
 ///           seen.
-/// Threads:  any. Signal handlers: no, it takes a lock for a moment.
+/// Threads:  any. Signal handlers: no, it may take a lock for a moment.
 /// Returns:  the kref, with a reference that is now the caller's to put, or NULL if the slot is
 ///           empty.
 /// Defined:  here.
@@ -44,9 +45,11 @@ pub unsafe extern "C" fn kref_slot_get(slot: *mut kref_slot) -> *mut kref {
 /// reference on next; the caller takes over the slot's reference on the old object, to put it.
 ///
 /// Range:    next may be NULL: the slot is empty then.
-/// Misuse:   a result that is thrown away is a leak, and a warning of the compiler's.
+/// Misuse:   a result that is thrown away is a leak, and a warning of the compiler's. If the kernel
+///           refuses the membarrier: reported, and the old object leaks.
 /// Ordering: release for next, acquire for the old object.
-/// Threads:  any. Signal handlers: no, it takes a lock for a moment.
+/// Threads:  any. Signal handlers: no, it takes a lock for a moment. It costs a membarrier, some
+///           microseconds, unless the slot was empty.
 /// Returns:  what was published, with a reference that is now the caller's to put, or NULL.
 /// Defined:  here.
 #[unsafe(no_mangle)]
@@ -54,4 +57,21 @@ pub unsafe extern "C" fn kref_slot_get(slot: *mut kref_slot) -> *mut kref {
 pub unsafe extern "C" fn kref_slot_replace(slot: *mut kref_slot, next: *mut kref) -> *mut kref {
     // SAFETY: the C caller guarantees a live slot, and gives up its reference on next.
     or_null(unsafe { kref_slot::as_slot(slot).replace(NonNull::new(next.cast())) })
+}
+
+/// Whether this thread's lookups in slots, and its gets and puts of a percpu_ref, need no lock and no
+/// atomic operation: whether it has restartable sequences. If not, they take the slower ways, which
+/// are as right.
+///
+/// Range:    none.
+/// Misuse:   none.
+/// Ordering: none.
+/// Threads:  any; the answer is the calling thread's. Signal handlers: no.
+/// Returns:  1 or 0. 0 with another processor than x86-64 or another libc than glibc 2.35 or later,
+///           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, and where a filter refuses
+///           membarrier().
+/// Defined:  here.
+#[unsafe(no_mangle)]
+pub extern "C" fn kref_rseq_available() -> c_int {
+    crate::rseq_available().into()
 }

@@ -1,11 +1,11 @@
 //! The types, as C sees them.
 #![expect(non_camel_case_types, reason = "cbindgen names them in kref.h as they are named here")]
 
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_int, c_uint, c_void};
 use core::mem::offset_of;
 use core::ptr::NonNull;
 
-use crate::{Count, Kref, KrefSlot, Report, Violation};
+use crate::{Count, Kref, KrefSlot, PercpuFn, PercpuRef, PercpuRefSlot, Report, Violation};
 
 /// A saturating counter: what the kernel calls refcount_t. Use its functions, never the field.
 #[repr(C)]
@@ -26,6 +26,24 @@ pub struct kref_slot {
     pub kref: *mut kref,
 }
 
+/// A reference count for the hottest objects, counted on each CPU apart. Embed it in your object. Use
+/// its functions, never the fields.
+#[repr(C)]
+pub struct percpu_ref {
+    pub counters: *mut c_void,
+    pub rseq: isize,
+    pub cpus: c_uint,
+    pub data: *mut c_void,
+}
+
+/// One published pointer to a percpu_ref. It owns a reference on what it points to. It needs no
+/// destruction once it is empty. Use its functions, never the fields.
+#[repr(C)]
+pub struct percpu_ref_slot {
+    pub percpu: *mut percpu_ref,
+    pub rseq: isize,
+}
+
 /// What went wrong with a count.
 #[repr(C)]
 pub enum kref_violation_kind {
@@ -41,6 +59,15 @@ pub enum kref_violation_kind {
     KREF_USE_OF_SATURATED = 5,
     /// The lock for the last reference, or for a lookup, could not be taken.
     KREF_LOCK_FAILED = 6,
+    /// percpu_ref_kill() on a reference that is dying: its initial reference is gone already.
+    KREF_KILLED_TWICE = 7,
+    /// percpu_ref_exit() while somebody may hold a reference: nothing was freed.
+    KREF_EXIT_WHILE_ALIVE = 8,
+    /// percpu_ref_resurrect(), _reinit() or _switch_to_percpu() on one that is not dead, not at zero,
+    /// or made without PERCPU_REF_ALLOW_REINIT.
+    KREF_BAD_REINIT = 9,
+    /// The kernel refused a membarrier: the object leaks that was to be taken down or killed.
+    KREF_NOT_FENCED = 10,
 }
 
 /// What a violation handler is told.
@@ -48,8 +75,8 @@ pub enum kref_violation_kind {
 pub struct kref_violation {
     /// What went wrong.
     pub kind: kref_violation_kind,
-    /// The address of the struct kref, or of the bare struct refcount_struct. NULL if there was
-    /// none: a lookup whose lock failed.
+    /// The address of the struct kref, of the bare struct refcount_struct or of the struct
+    /// percpu_ref. NULL if there was none: a lookup whose lock failed.
     pub kref: *const c_void,
     /// The return address of the call, in the code that made it. NULL where it is not known.
     pub caller: *const c_void,
@@ -79,6 +106,17 @@ const _: () = {
     assert!(kref_violation_kind::KREF_DEC_TO_ZERO as i32 == Violation::DecToZero as i32);
     assert!(kref_violation_kind::KREF_USE_OF_SATURATED as i32 == Violation::Saturated as i32);
     assert!(kref_violation_kind::KREF_LOCK_FAILED as i32 == Violation::LockFailed as i32);
+    assert!(kref_violation_kind::KREF_KILLED_TWICE as i32 == Violation::KilledTwice as i32);
+    assert!(kref_violation_kind::KREF_EXIT_WHILE_ALIVE as i32 == Violation::ExitWhileAlive as i32);
+    assert!(kref_violation_kind::KREF_BAD_REINIT as i32 == Violation::BadReinit as i32);
+    assert!(kref_violation_kind::KREF_NOT_FENCED as i32 == Violation::NotFenced as i32);
+    assert!(size_of::<percpu_ref>() == size_of::<PercpuRef>());
+    assert!(align_of::<percpu_ref>() == align_of::<PercpuRef>());
+    assert!(offset_of!(percpu_ref, counters) == PercpuRef::OFFSETS[0]);
+    assert!(offset_of!(percpu_ref, rseq) == PercpuRef::OFFSETS[1]);
+    assert!(offset_of!(percpu_ref, cpus) == PercpuRef::OFFSETS[2]);
+    assert!(size_of::<percpu_ref_slot>() == size_of::<PercpuRefSlot>());
+    assert!(align_of::<percpu_ref_slot>() == align_of::<PercpuRefSlot>());
 };
 
 impl refcount_struct {
@@ -115,7 +153,39 @@ impl kref_slot {
     }
 }
 
+impl percpu_ref {
+    /// # Safety
+    /// `percpu` is live, for `'a`.
+    pub(super) unsafe fn as_percpu<'a>(percpu: *mut Self) -> &'a PercpuRef {
+        // SAFETY: same layout, all of it atomic; the C caller guarantees that it is live.
+        unsafe { &*percpu.cast() }
+    }
+
+    /// # Safety
+    /// `percpu` is not NULL.
+    pub(super) unsafe fn as_non_null(percpu: *mut Self) -> NonNull<PercpuRef> {
+        // SAFETY: the C caller guarantees that it is not NULL.
+        unsafe { NonNull::new_unchecked(percpu.cast()) }
+    }
+}
+
+impl percpu_ref_slot {
+    /// # Safety
+    /// `slot` is live, for `'a`.
+    pub(super) unsafe fn as_slot<'a>(slot: *mut Self) -> &'a PercpuRefSlot {
+        // SAFETY: same layout, all of it atomic; the C caller guarantees that it is live.
+        unsafe { &*slot.cast() }
+    }
+}
+
+/// C's function by the type that it has here.
+pub(super) fn as_percpu_fn(function: unsafe extern "C" fn(*mut percpu_ref)) -> PercpuFn {
+    // SAFETY: `percpu_ref` and `PercpuRef` are one layout by two names, and it is called with a
+    // pointer that is not NULL.
+    unsafe { core::mem::transmute::<unsafe extern "C" fn(*mut percpu_ref), PercpuFn>(function) }
+}
+
 /// A pointer for C: NULL stands for nothing.
-pub(super) fn or_null(kref: Option<NonNull<Kref>>) -> *mut kref {
-    kref.map_or(core::ptr::null_mut(), |kref| kref.as_ptr().cast())
+pub(super) fn or_null<T, C>(object: Option<NonNull<T>>) -> *mut C {
+    object.map_or(core::ptr::null_mut(), |object| object.as_ptr().cast())
 }

@@ -37,7 +37,12 @@ impl Count {
     #[inline]
     pub(crate) fn try_inc(&self) -> Get {
         // Relaxed: a reference that somebody holds keeps the object; a lock may show it.
-        let old = self.refs.fetch_add(1, Relaxed);
+        self.try_inc_found(self.refs.fetch_add(1, Relaxed))
+    }
+
+    /// What an increment means that found `old`.
+    #[inline]
+    pub(crate) fn try_inc_found(&self, old: i32) -> Get {
         if is_live_for_get(old) {
             Get::Done
         } else {

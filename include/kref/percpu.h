@@ -1,0 +1,179 @@
+/*
+ * kref/percpu.h - the hot paths of percpu_ref, for the compiler to inline. Included by inline.h.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * Each function here is the exported one once more, as in kref/inline.h, for x86-64 Linux alone. It
+ * adds to the counter of the CPU that it runs on, in a restartable sequence: the kernel starts a
+ * thread over that is interrupted in one, and percpu_ref_kill() makes it do so to all that run.
+ * src/rseq.rs says what a sequence may do and why it is right; its sequences are the same, and
+ * c-tests/run-percpu-mixed.c counts with both at once.
+ *
+ * A sequence that does not count leaves it to the _slow function, which is right whatever the reason
+ * was: the thread has no rseq, the reference counts atomically, the kernel aborted it.
+ */
+#ifndef KREF_H
+#include "../kref.h" /* where this comes in its place */
+#elif !defined KREF_PERCPU_H
+#define KREF_PERCPU_H
+
+#if defined __GNUC__ && defined __x86_64__ && !defined __ILP32__ && defined __linux__ &&            \
+    !defined KREF_NO_INLINE
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where the counters of the CPUs are, seen from one another: src/percpu/counters.rs. */
+#define KREF_PERCPU_SHIFT "12"
+
+/* The beginning: a descriptor of the sequence from label 2 to label 3 with its abort handler at label
+ * 4, and the pointer to it in the thread's rseq area, by which the thread is in the sequence. The "?"
+ * puts it in the group of the function around it: thrown away with it, where C++ has several.
+ * (No longer than C90 lets a string be.) */
+#define KREF_SEQUENCE_ENTER(scratch)                                                               \
+    ".pushsection .data.rel.ro,\"aw?\",@progbits\n"                                                 \
+    ".balign 32\n"                                                                                 \
+    "7: .long 0,0\n"                                                                               \
+    ".quad 2f,3f-2f,4f\n"                                                                          \
+    ".popsection\n"                                                                                \
+    "leaq 7b(%%rip)," scratch "\n"                                                                 \
+    "movq " scratch ",%%fs:8(%[area])\n"                                                           \
+    "2: "
+
+/* Every way out clears the pointer: the code around it may be unloaded. */
+#define KREF_SEQUENCE_LEAVE "movq $0,%%fs:8(%[area])\n"
+
+/* Out of line: the abort handler, behind the bytes by which the kernel knows one. */
+#define KREF_SEQUENCE_ABORT                                                                        \
+    ".pushsection .text.unlikely,\"ax?\",@progbits\n"                                              \
+    ".byte 0x0f,0xb9,0x3d\n"                                                                       \
+    ".long 0x53053053\n"                                                                           \
+    "4: " KREF_SEQUENCE_LEAVE
+
+/* Adds nr to this CPU's counter, if that is how ref counts now. For the functions below alone. */
+KREF_INLINE int kref_percpu_add(struct percpu_ref *ref, unsigned long nr)
+{
+    ptrdiff_t area = __atomic_load_n(&ref->rseq, __ATOMIC_RELAXED);
+
+    if (!area)
+        return 0;
+    /* The counter's CPU must be one of the first cpus: none are in atomic mode, and the CPU of a
+     * thread that is not registered is negative. Release: every store is one here. */
+    __asm__ goto(
+        KREF_SEQUENCE_ENTER("%%rax")
+        "movl %%fs:4(%[area]),%%eax\n"
+        "cmpl %[cpus],%%eax\n"
+        "jae 4f\n"
+        "shlq $" KREF_PERCPU_SHIFT ",%%rax\n"
+        "addq %[nr],(%[counters],%%rax)\n"
+        "3: " KREF_SEQUENCE_LEAVE
+        KREF_SEQUENCE_ABORT
+        "jmp %l[no]\n"
+        ".popsection"
+        :
+        : [area] "r"(area), [nr] "er"(nr), [cpus] "m"(ref->cpus),
+          [counters] "r"(__atomic_load_n(&ref->counters, __ATOMIC_RELAXED))
+        : "rax", "cc", "memory"
+        : no);
+    return 1;
+no:
+    return 0;
+}
+
+KREF_INLINE void percpu_ref_get_many(struct percpu_ref *ref, unsigned long nr)
+{
+    if (KREF_LIKELY(kref_percpu_add(ref, nr)))
+        return;
+    percpu_ref_get_slow(ref, nr);
+    KREF_RETURNS_HERE;
+}
+
+KREF_INLINE void percpu_ref_get(struct percpu_ref *ref)
+{
+    percpu_ref_get_many(ref, 1);
+}
+
+KREF_INLINE int percpu_ref_tryget_many(struct percpu_ref *ref, unsigned long nr)
+{
+    int got = 1;
+
+    if (!KREF_LIKELY(kref_percpu_add(ref, nr))) {
+        got = percpu_ref_tryget_slow(ref, nr);
+        KREF_RETURNS_HERE;
+    }
+    return got;
+}
+
+KREF_INLINE int percpu_ref_tryget(struct percpu_ref *ref)
+{
+    return percpu_ref_tryget_many(ref, 1);
+}
+
+KREF_INLINE int percpu_ref_tryget_live(struct percpu_ref *ref)
+{
+    int got = 1;
+
+    if (!KREF_LIKELY(kref_percpu_add(ref, 1))) {
+        got = percpu_ref_tryget_live_slow(ref);
+        KREF_RETURNS_HERE;
+    }
+    return got;
+}
+
+KREF_INLINE void percpu_ref_put_many(struct percpu_ref *ref, unsigned long nr)
+{
+    if (KREF_LIKELY(kref_percpu_add(ref, 0 - nr)))
+        return;
+    percpu_ref_put_slow(ref, nr);
+    KREF_RETURNS_HERE;
+}
+
+KREF_INLINE void percpu_ref_put(struct percpu_ref *ref)
+{
+    percpu_ref_put_many(ref, 1);
+}
+
+KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
+{
+    ptrdiff_t area = __atomic_load_n(&slot->rseq, __ATOMIC_RELAXED);
+    size_t found = 1, scratch;
+
+    /* Acquire: every load is one here. 1 is for what is not found out so. */
+    if (KREF_LIKELY(area != 0))
+        __asm__ __volatile__(
+            KREF_SEQUENCE_ENTER("%[at]")
+            "movq %[slot],%[ref]\n"
+            "testq %[ref],%[ref]\n"
+            "jz 3f\n"
+            "movl %%fs:4(%[area]),%k[at]\n"
+            "cmpl %c[cpus](%[ref]),%k[at]\n"
+            "jae 4f\n"
+            "shlq $" KREF_PERCPU_SHIFT ",%[at]\n"
+            "addq %c[counters](%[ref]),%[at]\n"
+            "incq (%[at])\n"
+            "3: " KREF_SEQUENCE_LEAVE
+            KREF_SEQUENCE_ABORT
+            "movl $1,%k[ref]\n"
+            "jmp 8f\n"
+            ".popsection\n"
+            "8:"
+            : [ref] "=&r"(found), [at] "=&r"(scratch)
+            : [area] "r"(area), [slot] "m"(slot->percpu),
+              [cpus] "i"(offsetof(struct percpu_ref, cpus)),
+              [counters] "i"(offsetof(struct percpu_ref, counters))
+            : "cc", "memory");
+    if (KREF_LIKELY(found != 1))
+        return (struct percpu_ref *)found;
+    found = (size_t)percpu_ref_slot_get_slow(slot);
+    KREF_RETURNS_HERE;
+    return (struct percpu_ref *)found;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* __x86_64__ */
+
+#endif /* KREF_PERCPU_H */

@@ -1,0 +1,182 @@
+//! The shared half of a percpu reference: a count and two flags in one atomic word.
+//!
+//! ```text
+//!  | count, in units of ONE ........................................ | PERCPU | DEAD |
+//! ```
+//!
+//! * PERCPU: a part of the count, of either sign, is in the counters of the CPUs. The rest, here, may
+//!   be anything, and says nothing about zero.
+//! * DEAD: killed. `tryget_live` fails. In the word, so that it fails from that moment on.
+//! * Without PERCPU the count is the count: at zero the object is released, and a negative one has
+//!   been misused. It is sent to [`SATURATED`], from where nobody brings it back.
+//!
+//! The flags are the lowest bits: nothing that is added to the count ever reaches them. All that a
+//! thread does without its CPU's counter is one operation on this word, whatever the mode: so the
+//! mode may change at any time.
+
+use crate::sync::{
+    AtomicIsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::violation::Violation;
+
+const DEAD: isize = 1;
+const PERCPU: isize = 2;
+const ONE: isize = 4;
+
+/// The most that one operation may add or take: half the bits, 2^31 - 1 where a word has 64.
+const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
+
+/// Where a misused count ends: as far from zero as 2^29 operations of [`MOST`] each.
+const SATURATED: isize = isize::MIN / 2;
+
+/// Below it a count was not just put too often, but had saturated before.
+const DRIFTING: isize = isize::MIN / 4;
+
+pub(crate) struct Word(AtomicIsize);
+
+/// What became of giving references back.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Put {
+    Done,
+    Last,
+    Failed(Violation),
+}
+
+impl Word {
+    pub(crate) fn new(count: isize, is_dead: bool) -> Self {
+        Self(AtomicIsize::new((count * ONE) | if is_dead { DEAD } else { 0 }))
+    }
+
+    /// Takes `n` more references.
+    pub(crate) fn get(&self, n: usize) -> Result<(), Violation> {
+        if n > MOST {
+            return Err(self.saturate(Violation::Overflow));
+        }
+        // Relaxed: the caller's own reference keeps and shows it the object.
+        let old = self.0.fetch_add(n as isize * ONE, Relaxed);
+        if old & PERCPU != 0 || old >= ONE {
+            return Ok(());
+        }
+        let kind = if old < 0 { Violation::Saturated } else { Violation::GetOnZero };
+        Err(self.saturate(kind))
+    }
+
+    /// Takes `n` references unless there are none; `false` if so.
+    pub(crate) fn tryget(&self, n: usize) -> Result<bool, Violation> {
+        self.get_unless(n, |word| word & !DEAD == 0)
+    }
+
+    /// Takes `n` references unless the reference was killed; `false` if so.
+    pub(crate) fn tryget_live(&self, n: usize) -> Result<bool, Violation> {
+        self.get_unless(n, |word| word & DEAD != 0 || word == 0)
+    }
+
+    fn get_unless(&self, n: usize, refuses: impl Fn(isize) -> bool) -> Result<bool, Violation> {
+        if n > MOST {
+            return Err(self.saturate(Violation::Overflow));
+        }
+        let mut old = self.0.load(Relaxed);
+        loop {
+            if refuses(old) {
+                return Ok(false);
+            }
+            if old & PERCPU == 0 && old < 0 {
+                return Err(self.saturate(Violation::Saturated));
+            }
+            // Relaxed: what keeps the memory from being freed shows the object, too.
+            match self.0.compare_exchange_weak(old, old + n as isize * ONE, Relaxed, Relaxed) {
+                Ok(_) => return Ok(true),
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Gives back `n` references.
+    pub(crate) fn put(&self, n: usize) -> Put {
+        if n > MOST {
+            return Put::Failed(self.saturate(Violation::PutOnZero));
+        }
+        // Release: pairs with the acquire load of whoever puts last.
+        let old = self.0.fetch_sub(n as isize * ONE, Release);
+        if old & PERCPU != 0 {
+            return Put::Done;
+        }
+        let (before, after) = (old & !DEAD, (old & !DEAD) - n as isize * ONE);
+        match after {
+            1.. => Put::Done,
+            0 if before > 0 => {
+                // Acquire: pairs with the release of every earlier put, and of `fold`.
+                let _ = self.0.load(Acquire);
+                Put::Last
+            }
+            _ if before < 0 => Put::Failed(self.saturate(Violation::Saturated)),
+            _ => Put::Failed(self.saturate(Violation::PutOnZero)),
+        }
+    }
+
+    /// Marks it dead; `false` if it was already.
+    pub(crate) fn kill(&self) -> bool {
+        // Relaxed: whoever fails to get has nothing to see.
+        self.0.fetch_or(DEAD, Relaxed) & DEAD == 0
+    }
+
+    /// Brings the dead to life, with one reference.
+    pub(crate) fn resurrect(&self) {
+        // Relaxed: the caller has the object to itself, or a reference.
+        self.0.fetch_add(ONE - DEAD, Relaxed);
+    }
+
+    /// From here on a part of the count is elsewhere.
+    pub(crate) fn split(&self) {
+        // Relaxed: the counters are all zero, and what opens them to others orders this.
+        self.0.fetch_or(PERCPU, Relaxed);
+    }
+
+    /// Adds what was elsewhere: the count is whole. There must be a reference left, the caller's.
+    pub(crate) fn fold(&self, elsewhere: isize) -> Result<(), Violation> {
+        let parts = elsewhere.wrapping_mul(ONE);
+        // Release: the fence showed this thread what was done before the puts that it adds here;
+        // pairs with the acquire load of whoever puts last.
+        let old = self.0.fetch_add(parts.wrapping_sub(PERCPU), Release);
+        let total = (old & !(DEAD | PERCPU)).wrapping_add(parts);
+        match total {
+            ONE.. if total < isize::MAX / 2 => Ok(()),
+            ONE.. => Err(self.saturate(Violation::Overflow)),
+            DRIFTING..ONE => Err(self.saturate(Violation::PutOnZero)),
+            _ => Err(self.saturate(Violation::Saturated)),
+        }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.0.load(Relaxed) & DEAD != 0
+    }
+
+    pub(crate) fn is_split(&self) -> bool {
+        self.0.load(Relaxed) & PERCPU != 0
+    }
+
+    /// Whether no reference is left.
+    pub(crate) fn is_zero(&self) -> bool {
+        // Acquire: whoever finds it so may reuse the object; pairs with the release of every put.
+        self.0.load(Acquire) & !DEAD == 0
+    }
+
+    /// The count, where it is whole.
+    pub(crate) fn count(&self) -> isize {
+        self.0.load(Relaxed) / ONE
+    }
+
+    /// Makes the count harmless before anybody hears of `kind`.
+    #[cold]
+    fn saturate(&self, kind: Violation) -> Violation {
+        let mut old = self.0.load(Relaxed);
+        // Relaxed: it publishes nothing. An exchange, for the flags are others'.
+        while let Err(now) =
+            self.0.compare_exchange_weak(old, SATURATED | (old & (DEAD | PERCPU)), Relaxed, Relaxed)
+        {
+            old = now;
+        }
+        kind
+    }
+}

@@ -1,0 +1,443 @@
+//! Restartable sequences: a few instructions that happen as one, or not at all.
+//!
+//! # What the kernel guarantees
+//!
+//! A thread whose rseq area (one for each thread, registered by glibc) points to a descriptor is in
+//! that descriptor's sequence while its instruction pointer is within it. If the kernel preempts the
+//! thread there, moves it to another CPU or delivers a signal to it, it clears the pointer and
+//! continues at the abort handler. So what a sequence has read is still so when its last
+//! instruction, the only one that others can see, takes effect: nothing ran on this CPU in between.
+//!
+//! `membarrier(PRIVATE_EXPEDITED_RSEQ)`, here [`fence`], does the same to every thread of the process
+//! that is running: those in a sequence start over, and all memory accesses from before are done and
+//! seen. Threads that are not running will be found preempted. So after a fence no sequence is under
+//! way that has read what was there before it: each has committed, and shows, or starts over.
+//!
+//! # What a sequence may do
+//!
+//! Read, compute in registers, and commit with its last instruction; before that no store, no call
+//! and no stack. It begins by testing the CPU's number in the area: the area of a thread that is not
+//! registered exists as well, with a negative number, and there nothing would be restarted. Every way
+//! out clears the pointer to the descriptor, which lies in this module: a thread that outlives the
+//! module in memory (`dlclose`) must not keep it, or its next preemption would be its last.
+//!
+//! # What else may come
+//!
+//! * Signals: the sequence starts over after the handler, which may use sequences itself.
+//! * fork: the child's only thread stays registered, and so does the process with membarrier. It
+//!   cannot have been in a sequence: fork is a call.
+//! * A debugger that steps through a sequence restarts it at each step. Nothing here restarts for
+//!   ever: a sequence gives up, and its caller goes the way of threads that have no rseq.
+//! * A thread that is not registered (under valgrind or qemu-user, after unregistering itself), or a
+//!   process that is not (`GLIBC_TUNABLES=glibc.pthread.rseq=0`, musl, an older glibc, a seccomp
+//!   filter from the start): [`Area::known`] is `None`, or the sequence gives up.
+//! * membarrier refused later, by a filter that the process has put on itself: [`fence`] is `false`,
+//!   and who needed it must not free what a sequence may still be about to touch.
+//!
+//! Whether the process has sequences is decided once and never again, by the first writer, before it
+//! writes. A writer that found none to fence knows therefore that no reader ever had any.
+//!
+//! Defined by the kernel's include/uapi/linux/rseq.h, membarrier(2), and glibc's `<sys/rseq.h>`.
+//! Other systems, other processors and loom's models have the second half of this file.
+
+use core::ptr::NonNull;
+
+use crate::kref::Kref;
+use crate::percpu::PercpuRef;
+
+pub(crate) use imp::{Area, fence};
+
+/// What came of a sequence that takes a reference on what a pointer publishes.
+#[allow(dead_code, reason = "nobody takes so where nobody has an area")]
+pub(crate) enum Taken<T> {
+    /// It has raised this count, having found that value there.
+    Raised(NonNull<T>, i32),
+    /// Nothing is published.
+    Nothing,
+    /// It gave up, and did nothing.
+    GaveUp,
+}
+
+/// Whether the calling thread has restartable sequences: whether its lookups in slots take no lock.
+pub fn rseq_available() -> bool {
+    Area::decided().is_some_and(Area::is_registered)
+}
+
+#[cfg(all(
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    target_os = "linux",
+    target_env = "gnu",
+    not(loom)
+))]
+mod imp {
+    use core::arch::asm;
+    use core::mem::offset_of;
+    use core::ptr;
+    use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+    use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32};
+
+    use super::{Kref, NonNull, PercpuRef, Taken};
+    use crate::line::errno;
+    use crate::percpu::counters::CPU_SHIFT;
+
+    /// Where a thread's rseq area is, counted from its thread pointer: the same in every thread.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Area(isize);
+
+    const UNDECIDED: isize = 0;
+    /// Not a multiple of the area's alignment, so no offset.
+    const NONE: isize = 1;
+    static OFFSET: AtomicIsize = AtomicIsize::new(UNDECIDED);
+
+    /// More than the kernel may ever name a CPU by. Known when the offset is.
+    static CPUS: AtomicU32 = AtomicU32::new(0);
+
+    /// How often a sequence starts over before it gives up.
+    const RESTARTS: u32 = 64;
+
+    impl Area {
+        /// Where it is, if the process is known to have them. What a reader asks: cheap.
+        #[inline(always)]
+        pub(crate) fn known() -> Option<Self> {
+            // Relaxed: the offset is all there is to know.
+            let offset = OFFSET.load(Relaxed);
+            (offset as usize > NONE as usize).then_some(Self(offset))
+        }
+
+        /// Decides whether the process has them, if nobody has yet. What a writer asks, before it
+        /// writes.
+        pub(crate) fn decided() -> Option<Self> {
+            if OFFSET.load(Relaxed) == UNDECIDED {
+                let offset = look().unwrap_or(NONE);
+                // Whoever comes second goes by what the first has found. Release: with the offset
+                // come the CPUs; pairs with the acquire in `cpus`.
+                let _ = OFFSET.compare_exchange(UNDECIDED, offset, Release, Relaxed);
+            }
+            Self::known()
+        }
+
+        /// The area of a percpu reference: its offset as that reference keeps it.
+        #[inline(always)]
+        pub(crate) fn kept(offset: isize) -> Option<Self> {
+            (offset != UNDECIDED).then_some(Self(offset))
+        }
+
+        /// The number to keep.
+        pub(crate) fn keep(self) -> isize {
+            self.0
+        }
+
+        /// More than the kernel may ever name a CPU by.
+        pub(crate) fn cpus(self) -> u32 {
+            // Acquire: pairs with the release in `decided`.
+            let _ = OFFSET.load(Acquire);
+            CPUS.load(Relaxed)
+        }
+
+        /// Whether the calling thread is registered.
+        pub(crate) fn is_registered(self) -> bool {
+            let cpu: i32;
+            // SAFETY: reads the thread's own area, which every thread of the process has.
+            unsafe {
+                asm!("mov {cpu:e}, fs:[{area} + 4]", area = in(reg) self.0, cpu = out(reg) cpu,
+                     options(nostack, readonly, preserves_flags));
+            }
+            cpu >= 0
+        }
+    }
+
+    /// The offset, if glibc has registered the main thread and the kernel will fence.
+    fn look() -> Option<isize> {
+        let (offset, size): (*const isize, *const u32);
+        // SAFETY: reads two words of the global offset table. Weak: an older glibc has no such
+        // symbols, and the words are null.
+        unsafe {
+            asm!(
+                ".weak __rseq_offset",
+                ".weak __rseq_size",
+                "mov {offset}, [rip + __rseq_offset@GOTPCREL]",
+                "mov {size}, [rip + __rseq_size@GOTPCREL]",
+                offset = out(reg) offset,
+                size = out(reg) size,
+                options(nostack, pure, readonly, preserves_flags),
+            );
+        }
+        // SAFETY: null, or glibc's, which are set before any code of ours runs.
+        let (offset, size) = unsafe { (*offset.as_ref()?, *size.as_ref()?) };
+        if size == 0 {
+            return None;
+        }
+        CPUS.store(possible_cpus()?, Relaxed);
+        membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ).then_some(offset)
+    }
+
+    /// The width of the kernel's own CPU masks. The files that tell the number may not be there.
+    fn possible_cpus() -> Option<u32> {
+        let mut mask = [0_u64; 1024];
+        // SAFETY: the mask is as long as it says.
+        let bytes = unsafe {
+            libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(&mask), mask.as_mut_ptr())
+        };
+        u32::try_from(bytes).ok().filter(|&bytes| bytes > 0)?.checked_mul(8)
+    }
+
+    const PRIVATE_EXPEDITED_RSEQ: libc::c_int = 1 << 7;
+    const REGISTER_PRIVATE_EXPEDITED_RSEQ: libc::c_int = 1 << 8;
+
+    fn membarrier(command: libc::c_int) -> bool {
+        let saved = errno::get();
+        // SAFETY: these commands take no pointer, and change nothing that the process can see.
+        let result = unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) };
+        errno::set(saved);
+        result == 0
+    }
+
+    /// Every sequence under way in the process has committed, or starts over. `false` if the kernel
+    /// refuses.
+    pub(crate) fn fence() -> bool {
+        // A process restored from a checkpoint may have to register anew.
+        membarrier(PRIVATE_EXPEDITED_RSEQ)
+            || membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ) && membarrier(PRIVATE_EXPEDITED_RSEQ)
+    }
+
+    /// The descriptor of the sequence from label 2 to label 3, whose abort handler is at label 4; and
+    /// the sequence's beginning: from here on the thread is in it.
+    macro_rules! enter {
+        () => {
+            concat!(
+                ".pushsection .data.rel.ro, \"aw\", @progbits\n",
+                ".balign 32\n",
+                "7: .long 0, 0\n",
+                ".quad 2f, 3f - 2f, 4f\n",
+                ".popsection\n",
+                "6: lea {scratch}, [rip + 7b]\n",
+                "mov fs:[{area} + 8], {scratch}\n",
+                "2:",
+            )
+        };
+    }
+
+    /// The way out, after the commit and without one.
+    macro_rules! leave {
+        () => {
+            "mov qword ptr fs:[{area} + 8], 0"
+        };
+    }
+
+    /// Out of line: the abort handler, behind the four bytes by which the kernel knows one. glibc
+    /// has registered them; as an instruction they are an undefined one.
+    macro_rules! abort_handler {
+        () => {
+            concat!(
+                ".pushsection .text.unlikely, \"ax\", @progbits\n",
+                ".byte 0x0f, 0xb9, 0x3d\n",
+                ".long 0x53053053\n",
+                "4:",
+            )
+        };
+    }
+
+    impl Area {
+        /// Takes a reference on the kref that `slot` publishes: loads the pointer and raises the
+        /// count, and no fence comes between the two.
+        ///
+        /// # Safety
+        /// What is published is a live kref, and whoever takes it down calls [`fence`] before it
+        /// gives up the slot's reference.
+        #[inline(always)]
+        pub(crate) unsafe fn take(self, slot: &AtomicPtr<Kref>) -> Taken<Kref> {
+            let kref: *mut Kref;
+            let old: i32;
+            // SAFETY: a sequence as the page above wants it. It reads the slot, and adds to a count
+            // that the caller's promise keeps alive until the addition or a restart.
+            unsafe {
+                asm!(
+                    enter!(),
+                    "cmp dword ptr fs:[{area} + 4], 0",
+                    "jl 8f",
+                    "mov {kref}, [{slot}]", // acquires, as every load does here
+                    "test {kref}, {kref}",
+                    "jz 3f",
+                    "lock xadd [{kref}], {old:e}", // the commit; relaxed is enough for a get
+                    "3:",
+                    leave!(),
+                    abort_handler!(),
+                    "dec {restarts:e}",
+                    "jnz 6b",
+                    "8:",
+                    leave!(),
+                    "mov {kref:e}, 1",
+                    "jmp 9f",
+                    ".popsection",
+                    "9:",
+                    area = in(reg) self.0,
+                    slot = in(reg) slot.as_ptr(),
+                    kref = out(reg) kref,
+                    old = inout(reg) 1 => old,
+                    restarts = inout(reg) RESTARTS => _,
+                    scratch = out(reg) _,
+                    options(nostack),
+                );
+            }
+            Self::taken(kref, old)
+        }
+
+        #[inline(always)]
+        fn taken<T>(pointer: *mut T, old: i32) -> Taken<T> {
+            match NonNull::new(pointer) {
+                None => Taken::Nothing,
+                Some(_) if pointer.addr() == 1 => Taken::GaveUp,
+                Some(pointer) => Taken::Raised(pointer, old),
+            }
+        }
+
+        /// Adds `n` to this CPU's counter of `percpu`, unless it counts atomically; says whether it
+        /// did. Never starts over: the atomic way is right, too.
+        ///
+        /// # Safety
+        /// The reference's counters are there for as long as its `cpus` is not zero, and for as long
+        /// as a sequence may have read it so.
+        #[inline(always)]
+        pub(crate) unsafe fn add(self, percpu: &PercpuRef, n: isize) -> bool {
+            let mut added = 1_u32;
+            // SAFETY: a sequence as the page above wants it. It adds to the counter of the CPU that
+            // it is on, which exists, being one of the first `cpus`.
+            unsafe {
+                asm!(
+                    enter!(),
+                    "mov {scratch:e}, fs:[{area} + 4]",
+                    "cmp {scratch:e}, [{percpu} + {cpus}]", // also if it is negative
+                    "jae 4f",
+                    "shl {scratch}, {shift}",
+                    "add [{counters} + {scratch}], {n}", // the commit; a release, as every store here
+                    "3:",
+                    leave!(),
+                    abort_handler!(),
+                    leave!(),
+                    "xor {added:e}, {added:e}",
+                    "jmp 9f",
+                    ".popsection",
+                    "9:",
+                    area = in(reg) self.0,
+                    percpu = in(reg) ptr::from_ref(percpu),
+                    counters = in(reg) percpu.counters.load(Relaxed),
+                    n = in(reg) n,
+                    added = inout(reg) added,
+                    scratch = out(reg) _,
+                    cpus = const offset_of!(PercpuRef, cpus),
+                    shift = const CPU_SHIFT,
+                    options(nostack),
+                );
+            }
+            added != 0
+        }
+
+        /// Takes a reference on the percpu reference that `slot` publishes, where it counts for each
+        /// CPU: loads the pointer and adds to this CPU's counter, and no fence comes between the two.
+        ///
+        /// # Safety
+        /// As for [`take`](Self::take) and [`add`](Self::add).
+        #[inline(always)]
+        pub(crate) unsafe fn take_percpu(self, slot: &AtomicPtr<PercpuRef>) -> Taken<PercpuRef> {
+            let percpu: *mut PercpuRef;
+            // SAFETY: a sequence as the page above wants it. It reads the slot and what is published
+            // there, which the caller's promise keeps alive until the addition or a restart.
+            unsafe {
+                asm!(
+                    enter!(),
+                    "mov {percpu}, [{slot}]",
+                    "test {percpu}, {percpu}",
+                    "jz 3f",
+                    "mov {scratch:e}, fs:[{area} + 4]",
+                    "cmp {scratch:e}, [{percpu} + {cpus}]",
+                    "jae 8f",
+                    "shl {scratch}, {shift}",
+                    "add {scratch}, [{percpu} + {counters}]",
+                    "inc qword ptr [{scratch}]", // the commit
+                    "3:",
+                    leave!(),
+                    abort_handler!(),
+                    "dec {restarts:e}",
+                    "jnz 6b",
+                    "8:",
+                    leave!(),
+                    "mov {percpu:e}, 1",
+                    "jmp 9f",
+                    ".popsection",
+                    "9:",
+                    area = in(reg) self.0,
+                    slot = in(reg) slot.as_ptr(),
+                    percpu = out(reg) percpu,
+                    restarts = inout(reg) RESTARTS => _,
+                    scratch = out(reg) _,
+                    cpus = const offset_of!(PercpuRef, cpus),
+                    counters = const offset_of!(PercpuRef, counters),
+                    shift = const CPU_SHIFT,
+                    options(nostack),
+                );
+            }
+            Self::taken(percpu, 1)
+        }
+    }
+}
+
+/// Nobody has an area: there is nothing to restart, and nothing to fence.
+#[cfg(not(all(
+    target_arch = "x86_64",
+    target_pointer_width = "64",
+    target_os = "linux",
+    target_env = "gnu",
+    not(loom)
+)))]
+mod imp {
+    use core::convert::Infallible;
+
+    use super::{Kref, PercpuRef, Taken};
+    use crate::sync::AtomicPtr;
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Area(Infallible);
+
+    pub(crate) fn fence() -> bool {
+        true
+    }
+
+    impl Area {
+        pub(crate) fn known() -> Option<Self> {
+            None
+        }
+
+        pub(crate) fn decided() -> Option<Self> {
+            None
+        }
+
+        pub(crate) fn kept(_: isize) -> Option<Self> {
+            None
+        }
+
+        pub(crate) fn keep(self) -> isize {
+            match self.0 {}
+        }
+
+        pub(crate) fn cpus(self) -> u32 {
+            match self.0 {}
+        }
+
+        pub(crate) fn is_registered(self) -> bool {
+            match self.0 {}
+        }
+
+        pub(crate) unsafe fn take(self, _: &AtomicPtr<Kref>) -> Taken<Kref> {
+            match self.0 {}
+        }
+
+        pub(crate) unsafe fn add(self, _: &PercpuRef, _: isize) -> bool {
+            match self.0 {}
+        }
+
+        pub(crate) unsafe fn take_percpu(self, _: &AtomicPtr<PercpuRef>) -> Taken<PercpuRef> {
+            match self.0 {}
+        }
+    }
+}
