@@ -180,3 +180,128 @@ impl Word {
         kind
     }
 }
+
+#[cfg(all(loom, test))]
+mod tests {
+    use std::sync::Arc;
+
+    use loom::cell::UnsafeCell;
+    use loom::thread;
+
+    use super::*;
+
+    struct Object {
+        word: Word,
+        payload: UnsafeCell<()>,
+    }
+
+    // SAFETY: loom finds accesses to the cell that nothing orders, and fails the model.
+    unsafe impl Sync for Object {}
+
+    impl Object {
+        fn read(&self) {
+            // SAFETY: loom checks that nobody is writing.
+            self.payload.with(|payload| unsafe { *payload });
+        }
+
+        fn release(&self) {
+            // SAFETY: loom checks that nobody else is in the cell.
+            self.payload.with_mut(|payload| unsafe { *payload = () });
+        }
+
+        fn use_and_put(&self) -> bool {
+            self.read();
+            let last = self.word.put(1) == Put::Last;
+            if last {
+                self.release();
+            }
+            last
+        }
+    }
+
+    fn race<A: 'static, B>(
+        word: Word,
+        there: impl FnOnce(&Object) -> A + 'static,
+        here: impl FnOnce(&Object) -> B,
+    ) -> (A, B) {
+        let object = Arc::new(Object { word, payload: UnsafeCell::new(()) });
+        let theirs = Arc::clone(&object);
+        let other = thread::spawn(move || there(&theirs));
+        let here = here(&object);
+        (other.join().unwrap(), here)
+    }
+
+    #[test]
+    fn put_against_put() {
+        loom::model(|| {
+            let (there, here) = race(Word::new(2, true), Object::use_and_put, Object::use_and_put);
+            assert_ne!(there, here);
+        });
+    }
+
+    /// Whoever was not alive before the kill is not alive after it, and the last put releases.
+    #[test]
+    fn kill_against_tryget_live() {
+        loom::model(|| {
+            let user =
+                |object: &Object| object.word.tryget_live(1).unwrap() && object.use_and_put();
+            let (there, here) = race(Word::new(1, false), user, |object| {
+                assert!(object.word.kill() && !object.word.kill());
+                assert_eq!(object.word.tryget_live(1), Ok(false));
+                let held = object.word.count();
+                object.read();
+                assert!(object.word.count() <= held, "taken after the kill");
+                object.use_and_put()
+            });
+            assert_ne!(there, here);
+        });
+    }
+
+    /// Puts on the CPUs' counters are released by whoever adds the counters up.
+    #[test]
+    fn fold_against_the_last_put() {
+        loom::model(|| {
+            let word = Word::new(1, false);
+            word.split();
+            let adds_up = |object: &Object| {
+                object.read(); // before a put on a counter, which the fence showed this thread
+                object.word.fold(0).unwrap();
+            };
+            race(word, adds_up, |object| {
+                if !object.word.is_split() {
+                    assert!(object.use_and_put());
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn a_split_word_is_never_zero() {
+        loom::model(|| {
+            let word = Word::new(1, false);
+            word.split();
+            // There are two references, one of them on a counter.
+            let (there, here) = race(word, Object::use_and_put, |object| {
+                assert!(!object.word.is_zero());
+                object.word.fold(1).unwrap();
+                object.use_and_put()
+            });
+            assert_ne!(there, here);
+        });
+    }
+
+    #[test]
+    fn whoever_finds_zero_may_reuse_the_object() {
+        loom::model(|| {
+            let user = |object: &Object| {
+                object.read();
+                object.word.put(1)
+            };
+            race(Word::new(1, true), user, |object| {
+                if object.word.is_zero() {
+                    object.release();
+                }
+            });
+        });
+    }
+}
