@@ -25,11 +25,10 @@ mod mode;
 mod slot;
 mod word;
 
-#[cfg(feature = "capi")]
 use core::mem::offset_of;
 use core::ptr::{self, NonNull};
 
-use crate::rseq::Area;
+use crate::rseq::{Area, add};
 use crate::sync::{AtomicIsize, AtomicPtr, AtomicU32, Ordering::Relaxed};
 use crate::tsan;
 use crate::violation::{Violation, report};
@@ -54,11 +53,11 @@ pub type PercpuFn = unsafe extern "C" fn(percpu: NonNull<PercpuRef>);
 #[derive(Debug)]
 pub struct PercpuRef {
     /// CPU 0's counter. Null without counters.
-    pub(crate) counters: AtomicPtr<AtomicIsize>,
+    counters: AtomicPtr<AtomicIsize>,
     /// Where a thread's rseq area is. Zero without counters.
     rseq: AtomicIsize,
     /// How many CPUs have a counter that may be used now; zero in atomic mode.
-    pub(crate) cpus: AtomicU32,
+    cpus: AtomicU32,
     /// What only the slow ways need. Null before `init` and after `exit`.
     data: AtomicPtr<Data>,
 }
@@ -84,10 +83,10 @@ pub enum InitError {
 }
 
 impl PercpuRef {
-    /// Where the header's sequences find the fields that are constant.
-    #[cfg(feature = "capi")]
-    pub(crate) const OFFSETS: [usize; 3] =
-        [offset_of!(Self, counters), offset_of!(Self, rseq), offset_of!(Self, cpus)];
+    /// Where the sequences find what they read, those in kref/percpu.h too.
+    pub(crate) const COUNTERS: usize = offset_of!(Self, counters);
+    pub(crate) const RSEQ: usize = offset_of!(Self, rseq);
+    pub(crate) const CPUS: usize = offset_of!(Self, cpus);
 
     /// A reference with one reference on it, the initial one. `release` is called by whoever gives
     /// back the last.
@@ -165,10 +164,8 @@ impl PercpuRef {
     /// Adds to this CPU's counter, if that is how it counts now.
     #[inline(always)]
     fn add_here(&self, n: isize) -> bool {
-        // Relaxed, as all that is constant from `new` to `exit`.
-        let Some(area) = Area::kept(self.rseq.load(Relaxed)) else { return false };
         // SAFETY: `go_atomic` fences between setting `cpus` to zero and the end of the counters.
-        unsafe { area.add(self, n) }
+        unsafe { add(self, n) }
     }
 
     /// [`get_many`](Self::get_many) on the word.

@@ -45,7 +45,7 @@ use core::ptr::NonNull;
 use crate::kref::Kref;
 use crate::percpu::PercpuRef;
 
-pub(crate) use imp::{Area, fence};
+pub(crate) use imp::{Area, add, fence};
 
 /// What came of a sequence that takes a reference on what a pointer publishes.
 #[allow(dead_code, reason = "nobody takes so where nobody has an area")]
@@ -72,7 +72,6 @@ pub fn rseq_available() -> bool {
 ))]
 mod imp {
     use core::arch::asm;
-    use core::mem::offset_of;
     use core::ptr;
     use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
     use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32};
@@ -117,7 +116,7 @@ mod imp {
             Self::known()
         }
 
-        /// The area of a percpu reference: its offset as that reference keeps it.
+        /// The area by the offset that a slot keeps.
         #[inline(always)]
         pub(crate) fn kept(offset: isize) -> Option<Self> {
             (offset != UNDECIDED).then_some(Self(offset))
@@ -225,12 +224,13 @@ mod imp {
         };
     }
 
-    /// Out of line: the abort handler, behind the four bytes by which the kernel knows one. glibc
-    /// has registered them; as an instruction they are an undefined one.
+    /// Out of line, in a section that no function is in: the abort handler, behind the four bytes by
+    /// which the kernel knows one. glibc has registered them; they are part of an undefined
+    /// instruction.
     macro_rules! abort_handler {
         () => {
             concat!(
-                ".pushsection .text.unlikely, \"ax\", @progbits\n",
+                ".pushsection .text.kref_rseq, \"ax\", @progbits\n",
                 ".byte 0x0f, 0xb9, 0x3d\n",
                 ".long 0x53053053\n",
                 "4:",
@@ -292,47 +292,6 @@ mod imp {
             }
         }
 
-        /// Adds `n` to this CPU's counter of `percpu`, unless it counts atomically; says whether it
-        /// did. Never starts over: the atomic way is right, too.
-        ///
-        /// # Safety
-        /// The reference's counters are there for as long as its `cpus` is not zero, and for as long
-        /// as a sequence may have read it so.
-        #[inline(always)]
-        pub(crate) unsafe fn add(self, percpu: &PercpuRef, n: isize) -> bool {
-            let mut added = 1_u32;
-            // SAFETY: a sequence as the page above wants it. It adds to the counter of the CPU that
-            // it is on, which exists, being one of the first `cpus`.
-            unsafe {
-                asm!(
-                    enter!(),
-                    "mov {scratch:e}, fs:[{area} + 4]",
-                    "cmp {scratch:e}, [{percpu} + {cpus}]", // also if it is negative
-                    "jae 4f",
-                    "shl {scratch}, {shift}",
-                    "add [{counters} + {scratch}], {n}", // the commit; a release, as every store here
-                    "3:",
-                    leave!(),
-                    abort_handler!(),
-                    leave!(),
-                    "xor {added:e}, {added:e}",
-                    "jmp 9f",
-                    ".popsection",
-                    "9:",
-                    area = in(reg) self.0,
-                    percpu = in(reg) ptr::from_ref(percpu),
-                    counters = in(reg) percpu.counters.load(Relaxed),
-                    n = in(reg) n,
-                    added = inout(reg) added,
-                    scratch = out(reg) _,
-                    cpus = const offset_of!(PercpuRef, cpus),
-                    shift = const CPU_SHIFT,
-                    options(nostack),
-                );
-            }
-            added != 0
-        }
-
         /// Takes a reference on the percpu reference that `slot` publishes, where it counts for each
         /// CPU: loads the pointer and adds to this CPU's counter, and no fence comes between the two.
         ///
@@ -371,14 +330,64 @@ mod imp {
                     percpu = out(reg) percpu,
                     restarts = inout(reg) RESTARTS => _,
                     scratch = out(reg) _,
-                    cpus = const offset_of!(PercpuRef, cpus),
-                    counters = const offset_of!(PercpuRef, counters),
+                    cpus = const PercpuRef::CPUS,
+                    counters = const PercpuRef::COUNTERS,
                     shift = const CPU_SHIFT,
                     options(nostack),
                 );
             }
             Self::taken(percpu, 1)
         }
+    }
+
+    /// Adds `n` to this CPU's counter of `percpu`, unless it counts atomically; says whether it did.
+    /// Never starts over: the atomic way is right, too.
+    ///
+    /// All that it reads it reads here: ThreadSanitizer, to which a put is announced before it is
+    /// made, must see nothing of the object after that.
+    ///
+    /// # Safety
+    /// The reference's counters are there for as long as its `cpus` is not zero, and for as long as a
+    /// sequence may have read it so.
+    #[inline(always)]
+    pub(crate) unsafe fn add(percpu: &PercpuRef, n: isize) -> bool {
+        let mut added = 1_u32;
+        // SAFETY: a sequence as the page above wants it. It adds to the counter of the CPU that it is
+        // on, which exists, being one of the first `cpus`.
+        unsafe {
+            asm!(
+                "mov {area}, [{percpu} + {rseq}]",
+                "test {area}, {area}",
+                "jz 8f",
+                enter!(),
+                "mov {scratch:e}, fs:[{area} + 4]",
+                "cmp {scratch:e}, [{percpu} + {cpus}]", // also if it is negative
+                "jae 4f",
+                "shl {scratch}, {shift}",
+                "add {scratch}, [{percpu} + {counters}]",
+                "add [{scratch}], {n}", // the commit; a release, as every store is here
+                "3:",
+                leave!(),
+                abort_handler!(),
+                leave!(),
+                "8:",
+                "xor {added:e}, {added:e}",
+                "jmp 9f",
+                ".popsection",
+                "9:",
+                percpu = in(reg) ptr::from_ref(percpu),
+                n = in(reg) n,
+                added = inout(reg) added,
+                area = out(reg) _,
+                scratch = out(reg) _,
+                rseq = const PercpuRef::RSEQ,
+                cpus = const PercpuRef::CPUS,
+                counters = const PercpuRef::COUNTERS,
+                shift = const CPU_SHIFT,
+                options(nostack),
+            );
+        }
+        added != 0
     }
 }
 
@@ -401,6 +410,10 @@ mod imp {
 
     pub(crate) fn fence() -> bool {
         true
+    }
+
+    pub(crate) unsafe fn add(_: &PercpuRef, _: isize) -> bool {
+        false
     }
 
     impl Area {
@@ -429,10 +442,6 @@ mod imp {
         }
 
         pub(crate) unsafe fn take(self, _: &AtomicPtr<Kref>) -> Taken<Kref> {
-            match self.0 {}
-        }
-
-        pub(crate) unsafe fn add(self, _: &PercpuRef, _: isize) -> bool {
             match self.0 {}
         }
 

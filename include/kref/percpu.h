@@ -31,50 +31,54 @@ extern "C" {
  * 4, and the pointer to it in the thread's rseq area, by which the thread is in the sequence. The "?"
  * puts it in the group of the function around it: thrown away with it, where C++ has several.
  * (No longer than C90 lets a string be.) */
-#define KREF_SEQUENCE_ENTER(scratch)                                                               \
+#define KREF_SEQUENCE_ENTER(scratch, area)                                                         \
     ".pushsection .data.rel.ro,\"aw?\",@progbits\n"                                                 \
     ".balign 32\n"                                                                                 \
     "7: .long 0,0\n"                                                                               \
     ".quad 2f,3f-2f,4f\n"                                                                          \
     ".popsection\n"                                                                                \
     "leaq 7b(%%rip)," scratch "\n"                                                                 \
-    "movq " scratch ",%%fs:8(%[area])\n"                                                           \
+    "movq " scratch ",%%fs:8(" area ")\n"                                                          \
     "2: "
 
 /* Every way out clears the pointer: the code around it may be unloaded. */
-#define KREF_SEQUENCE_LEAVE "movq $0,%%fs:8(%[area])\n"
+#define KREF_SEQUENCE_LEAVE(area) "movq $0,%%fs:8(" area ")\n"
 
-/* Out of line: the abort handler, behind the bytes by which the kernel knows one. */
-#define KREF_SEQUENCE_ABORT                                                                        \
-    ".pushsection .text.unlikely,\"ax?\",@progbits\n"                                              \
+/* Out of line: the abort handler, behind the bytes by which the kernel knows one. In a section that no
+ * compiler puts functions in: it would come in the midst of them. */
+#define KREF_SEQUENCE_ABORT(area)                                                                  \
+    ".pushsection .text.kref_rseq,\"ax?\",@progbits\n"                                             \
     ".byte 0x0f,0xb9,0x3d\n"                                                                       \
     ".long 0x53053053\n"                                                                           \
-    "4: " KREF_SEQUENCE_LEAVE
+    "4: " KREF_SEQUENCE_LEAVE(area)
 
 /* Adds nr to this CPU's counter, if that is how ref counts now. For the functions below alone. */
 KREF_INLINE int kref_percpu_add(struct percpu_ref *ref, unsigned long nr)
 {
-    ptrdiff_t area = __atomic_load_n(&ref->rseq, __ATOMIC_RELAXED);
-
-    if (!area)
-        return 0;
     /* The counter's CPU must be one of the first cpus: none are in atomic mode, and the CPU of a
-     * thread that is not registered is negative. Release: every store is one here. */
+     * thread that is not registered is negative. Release: every store is one here. The fields are read
+     * here and not in C, so that ThreadSanitizer, to which a put was announced already, sees nothing
+     * after it. */
     __asm__ goto(
-        KREF_SEQUENCE_ENTER("%%rax")
-        "movl %%fs:4(%[area]),%%eax\n"
-        "cmpl %[cpus],%%eax\n"
+        "movq %c[rseq](%[ref]),%%rcx\n"
+        "testq %%rcx,%%rcx\n"
+        "jz %l[no]\n"
+        KREF_SEQUENCE_ENTER("%%rax", "%%rcx")
+        "movl %%fs:4(%%rcx),%%eax\n"
+        "cmpl %c[cpus](%[ref]),%%eax\n"
         "jae 4f\n"
         "shlq $" KREF_PERCPU_SHIFT ",%%rax\n"
-        "addq %[nr],(%[counters],%%rax)\n"
-        "3: " KREF_SEQUENCE_LEAVE
-        KREF_SEQUENCE_ABORT
+        "addq %c[counters](%[ref]),%%rax\n"
+        "addq %[nr],(%%rax)\n"
+        "3: " KREF_SEQUENCE_LEAVE("%%rcx")
+        KREF_SEQUENCE_ABORT("%%rcx")
         "jmp %l[no]\n"
         ".popsection"
         :
-        : [area] "r"(area), [nr] "er"(nr), [cpus] "m"(ref->cpus),
-          [counters] "r"(__atomic_load_n(&ref->counters, __ATOMIC_RELAXED))
-        : "rax", "cc", "memory"
+        : [ref] "r"(ref), [nr] "er"(nr), [rseq] "i"(offsetof(struct percpu_ref, rseq)),
+          [cpus] "i"(offsetof(struct percpu_ref, cpus)),
+          [counters] "i"(offsetof(struct percpu_ref, counters))
+        : "rax", "rcx", "cc", "memory"
         : no);
     return 1;
 no:
@@ -142,7 +146,7 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
     /* Acquire: every load is one here. 1 is for what is not found out so. */
     if (KREF_LIKELY(area != 0))
         __asm__ __volatile__(
-            KREF_SEQUENCE_ENTER("%[at]")
+            KREF_SEQUENCE_ENTER("%[at]", "%[area]")
             "movq %[slot],%[ref]\n"
             "testq %[ref],%[ref]\n"
             "jz 3f\n"
@@ -152,8 +156,8 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
             "shlq $" KREF_PERCPU_SHIFT ",%[at]\n"
             "addq %c[counters](%[ref]),%[at]\n"
             "incq (%[at])\n"
-            "3: " KREF_SEQUENCE_LEAVE
-            KREF_SEQUENCE_ABORT
+            "3: " KREF_SEQUENCE_LEAVE("%[area]")
+            KREF_SEQUENCE_ABORT("%[area]")
             "movl $1,%k[ref]\n"
             "jmp 8f\n"
             ".popsection\n"

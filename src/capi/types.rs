@@ -112,9 +112,9 @@ const _: () = {
     assert!(kref_violation_kind::KREF_NOT_FENCED as i32 == Violation::NotFenced as i32);
     assert!(size_of::<percpu_ref>() == size_of::<PercpuRef>());
     assert!(align_of::<percpu_ref>() == align_of::<PercpuRef>());
-    assert!(offset_of!(percpu_ref, counters) == PercpuRef::OFFSETS[0]);
-    assert!(offset_of!(percpu_ref, rseq) == PercpuRef::OFFSETS[1]);
-    assert!(offset_of!(percpu_ref, cpus) == PercpuRef::OFFSETS[2]);
+    assert!(offset_of!(percpu_ref, counters) == PercpuRef::COUNTERS);
+    assert!(offset_of!(percpu_ref, rseq) == PercpuRef::RSEQ);
+    assert!(offset_of!(percpu_ref, cpus) == PercpuRef::CPUS);
     assert!(size_of::<percpu_ref_slot>() == size_of::<PercpuRefSlot>());
     assert!(align_of::<percpu_ref_slot>() == align_of::<PercpuRefSlot>());
 };

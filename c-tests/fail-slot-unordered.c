@@ -1,0 +1,54 @@
+/*
+ * A published object written to after it was published: a slot orders what came before, and nothing
+ * else.
+ *
+ * caught by: tsan: ThreadSanitizer: data race
+ */
+#include "check.h"
+
+struct object {
+    struct kref kref;
+    int number;
+};
+
+static struct kref_slot slot = KREF_SLOT_INIT;
+
+static void release(struct kref *kref)
+{
+    free(kref_entry(kref, struct object, kref));
+}
+
+static void *read_it(void *unused)
+{
+    struct kref *kref;
+    int seen;
+
+    (void)unused;
+    while (!(kref = kref_slot_get(&slot)))
+        ;
+    seen = kref_entry(kref, struct object, kref)->number;
+    kref_put(kref, release);
+    return seen ? &slot : NULL;
+}
+
+int main(void)
+{
+    struct object *object = malloc(sizeof *object);
+    struct kref *old;
+    pthread_t thread;
+
+    CHECK(object);
+    kref_init(&object->kref);
+    kref_get(&object->kref);
+    object->number = 0;
+    start(&thread, read_it, NULL);
+    if (kref_slot_replace(&slot, &object->kref))
+        return 1;
+    object->number = 1; /* too late */
+    join(thread);
+    old = kref_slot_replace(&slot, NULL);
+    CHECK(old == &object->kref);
+    kref_put(old, release);
+    kref_put(&object->kref, release);
+    return 0;
+}

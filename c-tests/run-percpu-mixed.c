@@ -1,0 +1,109 @@
+/*
+ * One percpu_ref counted in every way at once: by inlined and by exported functions, by threads that
+ * migrate, by threads that have unregistered their rseq. What one takes another gives back, and at
+ * the end the sum is exact.
+ *
+ * without: asan, whose allocator wants threads as it knows them
+ */
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+
+#define ROUNDS 200000ul
+
+/* The address of a function is the exported one, never the inlined. */
+static void (*volatile exported_get)(struct percpu_ref *) = percpu_ref_get;
+static void (*volatile exported_put)(struct percpu_ref *) = percpu_ref_put;
+static int (*volatile exported_tryget)(struct percpu_ref *) = percpu_ref_tryget;
+static void (*volatile exported_get_many)(struct percpu_ref *, unsigned long) = percpu_ref_get_many;
+
+static struct percpu_ref ref;
+static int released;
+
+static void release(struct percpu_ref *percpu)
+{
+    CHECK(percpu == &ref);
+    released++;
+}
+
+/* As a thread without rseq: one that glibc could not register. */
+static void unregister(void)
+{
+#if defined __x86_64__ && defined __GLIBC__ && __GLIBC_PREREQ(2, 35)
+    extern const ptrdiff_t __rseq_offset;
+
+    syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, 1, 0x53053053);
+    CHECK(!kref_rseq_available());
+#endif
+}
+
+static void *take(void *how)
+{
+    unsigned long i;
+
+    if (how)
+        unregister();
+    for (i = 0; i < ROUNDS; i++) {
+        percpu_ref_get(&ref);
+        exported_get(&ref);
+        CHECK(exported_tryget(&ref) && percpu_ref_tryget_live(&ref));
+    }
+    return NULL;
+}
+
+static void *give(void *how)
+{
+    unsigned long i;
+
+    if (how)
+        unregister();
+    for (i = 0; i < ROUNDS; i++) {
+        percpu_ref_put(&ref);
+        exported_put(&ref);
+        percpu_ref_put_many(&ref, 2);
+    }
+    return NULL;
+}
+
+static void *migrate(void *unused)
+{
+    cpu_set_t all, one;
+    int i, cpu = 0;
+
+    (void)unused;
+    CHECK(!sched_getaffinity(0, sizeof all, &all));
+    for (i = 0; i < 2000; i++) {
+        do
+            cpu = (cpu + 1) % CPU_SETSIZE;
+        while (!CPU_ISSET(cpu, &all));
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        CHECK(!sched_setaffinity(0, sizeof one, &one));
+        percpu_ref_get(&ref);
+        exported_put(&ref);
+    }
+    return NULL;
+}
+
+int main(void)
+{
+    void *(*bodies[])(void *) = { take, take, give, give, migrate, migrate };
+    pthread_t threads[6];
+    int i;
+
+    CHECK(!percpu_ref_init(&ref, release, 0));
+    exported_get_many(&ref, 8 * ROUNDS); /* what the givers give before the takers have taken it */
+    for (i = 0; i < 6; i++)
+        start(&threads[i], bodies[i], i % 2 ? &ref : NULL);
+    for (i = 0; i < 6; i++)
+        join(threads[i]);
+    percpu_ref_put_many(&ref, 8 * ROUNDS - 1);
+    percpu_ref_kill(&ref);
+    CHECK(!released && !percpu_ref_is_zero(&ref));
+    percpu_ref_put(&ref);
+    CHECK(released == 1);
+    percpu_ref_exit(&ref);
+    return 0;
+}
