@@ -140,15 +140,20 @@ fn the_example_on_the_first_page(compiler: Compiler) {
     assert!(ended.success && ended.output == "job 7\n", "{ended:?}");
 }
 
-/// As C++17, inline and out of line, with the kernel's names, too.
+/// As C++17, inline and out of line, with the kernel's names, too; in two files, and at -O0, where
+/// each file has its own copy of an inline function.
 fn c_plus_plus(compiler: Compiler) {
-    let source = project().join("c-tests/cpp/use.cpp");
-    for inline in ["-UKREF_NO_INLINE", "-DKREF_NO_INLINE"] {
-        let copy = folder("cpp").join(format!("use{inline}.cpp"));
-        std::fs::copy(&source, &copy).unwrap();
-        let flags = ["-x", "c++", "-std=c++17", "-O1", inline];
+    let cpp = project().join("c-tests/cpp");
+    let (hot, here) = (cpp.join("hot.cpp"), format!("-I{}", cpp.display()));
+    for (inline, optimise) in
+        [("-UKREF_NO_INLINE", "-O0"), ("-UKREF_NO_INLINE", "-O2"), ("-DKREF_NO_INLINE", "-O1")]
+    {
+        let copy = folder("cpp").join(format!("use{inline}{optimise}.cpp"));
+        std::fs::copy(cpp.join("use.cpp"), &copy).unwrap();
+        let hot = hot.to_str().unwrap();
+        let flags = ["-x", "c++", "-std=c++17", optimise, inline, &here, hot];
         let ended = build_and_run(compiler, &copy, &flags);
-        assert!(ended.success, "{inline}: {ended:?}");
+        assert!(ended.success, "{inline} {optimise}: {ended:?}");
     }
 }
 

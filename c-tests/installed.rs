@@ -198,10 +198,14 @@ fn it_goes_with_another_rust_library_in_one_program() {
 fn kernel_code_compiles_unchanged() {
     let flags = Prefix::plain().flags(&["--cflags", "kref-linux", "--libs", "kref"]);
     let warnings = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"].map(str::to_string);
-    let source = project().join("c-tests/kernel/session.c");
-    let program = compile("kernel", &source, &[&warnings[..], &flags].concat());
-    let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
-    assert_eq!(said, "session 7 released\n");
+    for (name, says) in
+        [("session", "session 7 released\n"), ("queue", "queue drained\nqueue drained\n")]
+    {
+        let source = project().join(format!("c-tests/kernel/{name}.c"));
+        let program = compile(name, &source, &[&warnings[..], &flags].concat());
+        let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
+        assert_eq!(said, says);
+    }
 }
 
 fn the_readme_example_compiles_as_it_stands() {

@@ -14,6 +14,9 @@ int main(void)
     CHECK(offsetof(struct kref, refcount) == 0 && offsetof(struct refcount_struct, refs) == 0);
     CHECK(sizeof(struct kref_slot) == sizeof(void *));
     CHECK(sizeof(struct kref_slot) == RUST_SIZEOF_SLOT);
+    CHECK(sizeof(struct percpu_ref) == RUST_SIZEOF_PERCPU_REF);
+    CHECK(_Alignof(struct percpu_ref) == _Alignof(void *));
+    CHECK(sizeof(struct percpu_ref_slot) == RUST_SIZEOF_PERCPU_REF_SLOT);
     CHECK(sizeof(struct kref_violation) == RUST_SIZEOF_VIOLATION);
     CHECK(offsetof(struct kref_violation, kref) == sizeof(void *));
     CHECK(offsetof(struct kref_violation, caller) == 2 * sizeof(void *));

@@ -2,23 +2,13 @@
  * Every operation that can be misused tells the kind, the count's address, and an address in the
  * function that misused it: the caller's, also where libkref is a library of its own.
  */
-#include "check.h"
-
-#define NOINLINE __attribute__((noinline))
+#include "misuse.h"
 
 static struct kref kref;
 static struct kref_slot slot;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_spinlock_t spin;
 static int sink;
-
-/* gcc puts cold code in a place of its own; here the caller must be found in its function. */
-#ifndef __clang__
-#pragma GCC optimize("no-reorder-blocks-and-partition")
-#endif
-
-/* More than any of the functions below is long, in any of the ways to build it. */
-#define LONGEST 1024
 
 static void release(struct kref *released)
 {
@@ -35,13 +25,6 @@ static void *never(void *arg)
 {
     return arg;
 }
-
-#define OPERATION(name, call)                                                                      \
-    static NOINLINE void name(void)                                                                \
-    {                                                                                              \
-        call;                                                                                      \
-        __asm__ volatile(""); /* the call is not a jump: it returns here */                        \
-    }
 
 OPERATION(get, kref_get(&kref))
 OPERATION(put, sink = kref_put(&kref, release))
@@ -124,12 +107,6 @@ static const struct {
 };
 
 static struct told told;
-
-/* An out-of-line function of libkref's, or one that its inlined forms call, is not the caller. */
-static int is_in(const void *caller, void (*function)(void))
-{
-    return (size_t)caller > (size_t)function && (size_t)caller < (size_t)function + LONGEST;
-}
 
 static void check(const char *name, void (*misuse)(void), int count, int kind)
 {

@@ -286,11 +286,13 @@ fn data_define() -> String {
 }
 
 /// The layout as Rust has it, for run-layout.c.
-fn layout_defines() -> [String; 4] {
+fn layout_defines() -> [String; 6] {
     [
         format!("-DRUST_SIZEOF_KREF={}", size_of::<kref::Kref>()),
         format!("-DRUST_ALIGNOF_KREF={}", align_of::<kref::Kref>()),
         format!("-DRUST_SIZEOF_SLOT={}", size_of::<kref::KrefSlot>()),
+        format!("-DRUST_SIZEOF_PERCPU_REF={}", size_of::<kref::PercpuRef>()),
+        format!("-DRUST_SIZEOF_PERCPU_REF_SLOT={}", size_of::<kref::PercpuRefSlot>()),
         format!("-DRUST_SIZEOF_VIOLATION={}", size_of::<kref::Report>()),
     ]
 }

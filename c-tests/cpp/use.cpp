@@ -1,6 +1,8 @@
 // The library from C++: what is inlined, what is exported, and the kernel's names.
 #include <kref.h>
-#include <linux/kref.h>
+#include <linux/percpu-refcount.h>
+
+#include "hot.hpp"
 
 #include <stdlib.h>
 
@@ -20,8 +22,35 @@ static void release(struct kref *kref)
     free(kref_entry(kref, object, kref));
 }
 
+bool touch_elsewhere(percpu_ref *ref, percpu_ref_slot *slot);
+
+static void hot_release(percpu_ref *ref)
+{
+    percpu_ref_exit(ref);
+    released += 10;
+}
+
+static bool hot_objects()
+{
+    percpu_ref ref;
+    percpu_ref_slot hot = PERCPU_REF_SLOT_INIT;
+
+    if (percpu_ref_init(&ref, hot_release, 0, GFP_KERNEL) || percpu_ref_slot_replace(&hot, &ref))
+        return false;
+    if (!touch(&ref) || !touch_elsewhere(&ref, &hot) || look(&hot) != &ref)
+        return false;
+    percpu_ref_put(&ref);
+    if (percpu_ref_slot_replace(&hot, NULL) != &ref)
+        return false;
+    percpu_ref_kill(&ref);
+    return released == 10 && percpu_ref_is_zero(&ref);
+}
+
 int main()
 {
+    if (!hot_objects())
+        return 7;
+    released = 0;
     object *o = static_cast<object *>(calloc(1, sizeof(object)));
     void (*get)(struct kref *) = kref_get; // the exported one
 
