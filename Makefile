@@ -24,13 +24,30 @@ DATADIR ?= $(PREFIX)/share
 TARGET_DIR ?= target
 OUT ?= $(TARGET_DIR)/libkref
 
+# A target of cargo's configuration would put everything elsewhere; this one says where. For another
+# machine: make TARGET=aarch64-unknown-linux-gnu CC=aarch64-linux-gnu-gcc OBJCOPY=... AR=...
+RUSTC ?= rustc
+TARGET ?= $(shell $(RUSTC) -vV 2>/dev/null | sed -n 's/^host: //p')
+RELEASE = $(TARGET_DIR)/$(TARGET)/release
+
+# make takes a blank for the end of a name, and `make uninstall` would take it for two.
+$(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR INCLUDEDIR PKGCONFIGDIR DATADIR DESTDIR,$(if \
+	$(word 2,$($(path))),$(error $(path) is "$($(path))": a path with a blank in it does not work \
+	here. Move the source or choose another directory)))
+
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME := libkref.so.$(firstword $(subst ., ,$(VERSION)))
 REAL := libkref.so.$(VERSION)
 HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h kref/linux/kref.h \
 	kref/linux/refcount.h kref/linux/percpu-refcount.h
 
-# $(call need,COMMAND,WHAT IT IS FOR)
+# What links: CC without a compiler cache before it. Further words of CC are options.
+LINKER = $(filter-out ccache sccache distcc,$(CC))
+LINK = -C linker=$(firstword $(LINKER)) \
+	$(foreach option,$(wordlist 2,99,$(LINKER)),-C link-arg=$(option))
+
+# $(call need,COMMAND,WHAT IT IS FOR). A comma in the text is a $(comma).
+comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
@@ -41,19 +58,19 @@ all: $(OUT)/built
 
 # A file, so that a `sudo make install` after a `make` needs no cargo.
 $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/*.rs)
-	@$(call need,$(CARGO),build libkref: install Rust 1.88 or later, from your system or by rustup)
-	@$(call need,$(CC),link libkref: install gcc or clang, or set CC)
-	@$(call need,$(OBJCOPY),finish libkref.a: install binutils, or set OBJCOPY)
-	@$(call need,$(AR),finish libkref.a: install binutils, or set AR)
+	@$(call need,$(CARGO),build libkref: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CC),link libkref: install gcc or clang$(comma) or set CC)
+	@$(call need,$(OBJCOPY),finish libkref.a: install binutils$(comma) or set OBJCOPY)
+	@$(call need,$(AR),finish libkref.a: install binutils$(comma) or set AR)
 	$(CARGO) rustc --locked --release --lib --features capi --crate-type cdylib,staticlib \
-		--target-dir $(TARGET_DIR) -- -C linker=$(CC) -C link-arg=-Wl,-soname,$(SONAME)
+		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR) -- $(LINK) -C link-arg=-Wl,-soname,$(SONAME)
 	@mkdir -p $(OUT)
-	cp $(TARGET_DIR)/release/libkref.so $(OUT)/$(REAL)
+	cp $(RELEASE)/libkref.so $(OUT)/$(REAL)
 	ln -sf $(REAL) $(OUT)/$(SONAME)
 	ln -sf $(SONAME) $(OUT)/libkref.so
 	@# Rust's own runtime stands in the archive and nothing in it is used: out with it, and what is
 	@# ours alone is hidden, so that libkref.a goes with any other Rust library in one program.
-	cp $(TARGET_DIR)/release/libkref.a $(OUT)/libkref.a
+	cp $(RELEASE)/libkref.a $(OUT)/libkref.a
 	$(AR) t $(OUT)/libkref.a | grep -v '^kref\.' | xargs $(AR) d $(OUT)/libkref.a
 	$(OBJCOPY) --wildcard --keep-global-symbol='kref_*' \
 		--keep-global-symbol='percpu_ref_*' $(OUT)/libkref.a
@@ -69,17 +86,17 @@ demo:
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
 
 check:
-	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later, from your system or by rustup)
-	@$(call need,$(CC),compile the C tests: install gcc or clang, or set CC)
+	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	$(CARGO) test --locked --workspace
 
 bench:
-	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later, from your system or by rustup)
+	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later$(comma) from your system or by rustup)
 	$(CARGO) bench --locked -p kref-bench
 
 header:
-	@$(call need,$(CARGO),run cbindgen: install Rust 1.88 or later, from your system or by rustup)
+	@$(call need,$(CARGO),run cbindgen: install Rust 1.88 or later$(comma) from your system or by rustup)
 	$(CARGO) build --locked -p kref --features header
 
 # $(call fill_in,TEMPLATE,FILE). kref-linux.pc finds its headers from where it lies itself, unless the

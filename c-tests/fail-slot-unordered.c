@@ -12,6 +12,7 @@ struct object {
 };
 
 static struct kref_slot slot = KREF_SLOT_INIT;
+static int written;
 
 static void release(struct kref *kref)
 {
@@ -25,6 +26,9 @@ static void *read_it(void *unused)
 
     (void)unused;
     while (!(kref = kref_slot_get(&slot)))
+        ;
+    /* Relaxed: it makes the bad order happen, and gives the program no order that it has not. */
+    while (!__atomic_load_n(&written, __ATOMIC_RELAXED))
         ;
     seen = kref_entry(kref, struct object, kref)->number;
     kref_put(kref, release);
@@ -45,6 +49,7 @@ int main(void)
     if (kref_slot_replace(&slot, &object->kref))
         return 1;
     object->number = 1; /* too late */
+    __atomic_store_n(&written, 1, __ATOMIC_RELAXED);
     join(thread);
     old = kref_slot_replace(&slot, NULL);
     CHECK(old == &object->kref);

@@ -73,6 +73,7 @@ static int aborted(struct ending *ending)
 
 int main(int argc, char **argv)
 {
+    static char long_key[600];
     struct ending e;
 
     if (argc > 1)
@@ -106,6 +107,11 @@ int main(int argc, char **argv)
     CHECK_ENDING(lines(e.text) == 1 && strstr(e.text, "on_violation"));
     e = with(argv[0], "=abort", "nothing");
     CHECK_ENDING(lines(e.text) == 1);
+
+    /* However long it is. */
+    memset(long_key, 'x', sizeof long_key - 3);
+    e = with(argv[0], strcat(long_key, "=1"), "nothing");
+    CHECK_ENDING(lines(e.text) == 1 && strstr(e.text, "x...\"") && strstr(e.text, "=quiet\n"));
 
     /* What comes from outside cannot move the cursor. */
     e = with(argv[0], "\033[2Jx=1", "nothing");

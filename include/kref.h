@@ -396,7 +396,8 @@ int kref_count_dec_and_lock(struct refcount_struct *count,
  * For what is read more than it is replaced: a get costs one atomic operation and takes no lock where
  * the thread has restartable sequences (kref_rseq_available), while a replace costs some microseconds.
  * All who use one slot must be linked with the same copy of libkref, since its lock is in there: not
- * a program with libkref.a and its plugin with libkref.so.
+ * a program with libkref.a and its plugin with libkref.so. The child of a fork of a multithreaded
+ * program may find that lock taken for ever: no get or replace there.
  *
  *     static struct kref_slot current = KREF_SLOT_INIT;
  *
@@ -491,7 +492,8 @@ int kref_rseq_available(void);
  * concerned. On threads without restartable sequences all this is one atomic count, and as right.
  *
  * It takes 64 bytes and another 8 for each CPU; an object that is not hot is better off with a kref.
- * One thread, one copy of libkref: as for slots.
+ * What takes a lock, as percpu_ref_kill() does, may find it taken for ever in the child of a fork of a
+ * multithreaded program; a get or a put takes none. One copy of libkref, as for slots.
  * ------------------------------------------------------------------------------------------- */
 
 /**

@@ -111,7 +111,7 @@ unsafe impl RawLock for PthreadSpin {
 
 /// Rule 3 by lock: finds an object and takes a reference, with no last put between the two.
 ///
-/// `find` runs with `lock` held. An object whose count has reached zero, and that only waits for
+/// `find` runs with `lock` held, and must not unwind: the lock would stay so. An object whose count has reached zero, and that only waits for
 /// the lock to be taken out of the table, is as good as not found. `None` too, and reported, if the
 /// lock cannot be taken.
 ///

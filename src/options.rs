@@ -76,8 +76,15 @@ fn apply(option: &[u8]) {
 
 /// One line: what was not understood, and what would have been.
 fn complain(what: &str, text: &[u8], whose: &str) {
+    /// More would push the choices out of the line.
+    const SHOWN: usize = 64;
     let mut line = Line::new();
-    line.text("KREF_OPTIONS: unknown ").text(what).text(" \"").foreign(text).text("\"").text(whose);
+    line.text("KREF_OPTIONS: unknown ").text(what).text(" \"");
+    match text.get(..SHOWN) {
+        Some(beginning) => line.foreign(beginning).text("..."),
+        None => line.foreign(text),
+    };
+    line.text("\"").text(whose);
     line.text(", ignored; the choices are on_violation=warn, on_violation=abort and ");
     line.text("on_violation=quiet").write();
 }

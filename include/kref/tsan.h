@@ -33,37 +33,39 @@ void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 
 /* Announces what came of an operation that acquires if it is true. */
-KREF_STATIC int kref_tsan_acquire_if(int verdict, struct refcount_struct *count)
+KREF_STATIC KREF_NONNULL int kref_tsan_acquire_if(int verdict, struct refcount_struct *count)
 {
     if (verdict)
         __tsan_acquire(count);
     return verdict;
 }
 
-KREF_STATIC void kref_tsan_set_release(struct refcount_struct *count, int n)
+KREF_STATIC KREF_NONNULL void kref_tsan_set_release(struct refcount_struct *count, int n)
 {
     __tsan_release(count);
     kref_count_set_release(count, n);
 }
 
-KREF_STATIC int kref_tsan_add_not_zero_acquire(int i, struct refcount_struct *count)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL
+int kref_tsan_add_not_zero_acquire(int i, struct refcount_struct *count)
 {
     return kref_tsan_acquire_if(kref_count_add_not_zero_acquire(i, count), count);
 }
 
-KREF_STATIC int kref_tsan_sub_and_test(int i, struct refcount_struct *count)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL
+int kref_tsan_sub_and_test(int i, struct refcount_struct *count)
 {
     __tsan_release(count);
     return kref_tsan_acquire_if(kref_count_sub_and_test(i, count), count);
 }
 
-KREF_STATIC void kref_tsan_dec(struct refcount_struct *count)
+KREF_STATIC KREF_NONNULL void kref_tsan_dec(struct refcount_struct *count)
 {
     __tsan_release(count);
     kref_count_dec(count);
 }
 
-KREF_STATIC int kref_tsan_dec_if_one(struct refcount_struct *count)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL int kref_tsan_dec_if_one(struct refcount_struct *count)
 {
     /* Only where it is about to succeed; nobody is left then whom a missed release could harm. */
     if (kref_count_read(count) == 1)
@@ -71,22 +73,22 @@ KREF_STATIC int kref_tsan_dec_if_one(struct refcount_struct *count)
     return kref_tsan_acquire_if(kref_count_dec_if_one(count), count);
 }
 
-KREF_STATIC int kref_tsan_dec_not_one(struct refcount_struct *count)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL int kref_tsan_dec_not_one(struct refcount_struct *count)
 {
     __tsan_release(count);
     return kref_count_dec_not_one(count);
 }
 
-KREF_STATIC int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count,
-                                             pthread_mutex_t *mutex)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL
+int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count, pthread_mutex_t *mutex)
 {
     __tsan_release(count);
     return kref_tsan_acquire_if(kref_count_dec_and_mutex_lock(count, mutex), count);
 }
 
 /* Calls release, as the exported function does, once the acquire is announced. */
-KREF_STATIC int kref_tsan_finish(int last, struct kref *kref,
-                                 void (*release)(struct kref *kref))
+KREF_STATIC KREF_NONNULL
+int kref_tsan_finish(int last, struct kref *kref, void (*release)(struct kref *kref))
 {
     if (last)
         release(kref);
@@ -103,13 +105,14 @@ KREF_STATIC int kref_tsan_finish(int last, struct kref *kref,
 #define kref_count_dec_not_one(count) kref_tsan_dec_not_one(count)
 #define kref_count_dec_and_mutex_lock(count, mutex) kref_tsan_dec_and_mutex_lock(count, mutex)
 
-KREF_STATIC int kref_tsan_put(struct kref *kref, void (*release)(struct kref *kref))
+KREF_STATIC KREF_NONNULL int kref_tsan_put(struct kref *kref, void (*release)(struct kref *kref))
 {
     return kref_tsan_finish(kref_count_dec_and_test(&kref->refcount), kref, release);
 }
 
-KREF_STATIC int kref_tsan_put_mutex(struct kref *kref, void (*release)(struct kref *kref),
-                                    pthread_mutex_t *mutex)
+KREF_STATIC KREF_NONNULL
+int kref_tsan_put_mutex(struct kref *kref,
+                        void (*release)(struct kref *kref), pthread_mutex_t *mutex)
 {
     int last = kref_count_dec_and_mutex_lock(&kref->refcount, mutex);
 
@@ -123,15 +126,16 @@ KREF_STATIC int kref_tsan_put_mutex(struct kref *kref, void (*release)(struct kr
 
 #if !defined __GLIBC__ || defined __USE_XOPEN2K
 
-KREF_STATIC int kref_tsan_dec_and_lock(struct refcount_struct *count,
-                                       pthread_spinlock_t *lock)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL
+int kref_tsan_dec_and_lock(struct refcount_struct *count, pthread_spinlock_t *lock)
 {
     __tsan_release(count);
     return kref_tsan_acquire_if(kref_count_dec_and_lock(count, lock), count);
 }
 
-KREF_STATIC int kref_tsan_put_lock(struct kref *kref, void (*release)(struct kref *kref),
-                                   pthread_spinlock_t *lock)
+KREF_STATIC KREF_NONNULL
+int kref_tsan_put_lock(struct kref *kref,
+                       void (*release)(struct kref *kref), pthread_spinlock_t *lock)
 {
     return kref_tsan_finish(kref_tsan_dec_and_lock(&kref->refcount, lock), kref, release);
 }
@@ -142,7 +146,7 @@ KREF_STATIC int kref_tsan_put_lock(struct kref *kref, void (*release)(struct kre
 #endif
 
 /* A slot publishes: what was done before a replace is seen after a get. */
-KREF_STATIC KREF_MUST_USE struct kref *kref_tsan_slot_get(struct kref_slot *slot)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL struct kref *kref_tsan_slot_get(struct kref_slot *slot)
 {
     struct kref *kref = kref_slot_get(slot);
 
@@ -150,8 +154,8 @@ KREF_STATIC KREF_MUST_USE struct kref *kref_tsan_slot_get(struct kref_slot *slot
     return kref;
 }
 
-KREF_STATIC KREF_MUST_USE struct kref *kref_tsan_slot_replace(struct kref_slot *slot,
-                                                              struct kref *next)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL_ARGS((1))
+struct kref *kref_tsan_slot_replace(struct kref_slot *slot, struct kref *next)
 {
     struct kref *old;
 
@@ -161,8 +165,8 @@ KREF_STATIC KREF_MUST_USE struct kref *kref_tsan_slot_replace(struct kref_slot *
     return old;
 }
 
-KREF_STATIC KREF_MUST_USE struct percpu_ref *
-kref_tsan_percpu_slot_get(struct percpu_ref_slot *slot)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL
+struct percpu_ref *kref_tsan_percpu_slot_get(struct percpu_ref_slot *slot)
 {
     struct percpu_ref *ref = percpu_ref_slot_get(slot);
 
@@ -170,8 +174,9 @@ kref_tsan_percpu_slot_get(struct percpu_ref_slot *slot)
     return ref;
 }
 
-KREF_STATIC KREF_MUST_USE struct percpu_ref *
-kref_tsan_percpu_slot_replace(struct percpu_ref_slot *slot, struct percpu_ref *next)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL_ARGS((1))
+struct percpu_ref *kref_tsan_percpu_slot_replace(struct percpu_ref_slot *slot,
+                                                 struct percpu_ref *next)
 {
     struct percpu_ref *old;
 
@@ -187,20 +192,20 @@ kref_tsan_percpu_slot_replace(struct percpu_ref_slot *slot, struct percpu_ref *n
 #define percpu_ref_slot_replace(slot, next) kref_tsan_percpu_slot_replace(slot, next)
 
 /* The acquire of the last put is announced by the library, which calls the release function. */
-KREF_STATIC void kref_tsan_percpu_put(struct percpu_ref *ref, unsigned long nr)
+KREF_STATIC KREF_NONNULL void kref_tsan_percpu_put(struct percpu_ref *ref, unsigned long nr)
 {
     __tsan_release(ref);
     percpu_ref_put_many(ref, nr);
 }
 
-KREF_STATIC void kref_tsan_percpu_kill(struct percpu_ref *ref,
-                                       void (*confirm)(struct percpu_ref *ref))
+KREF_STATIC KREF_NONNULL_ARGS((1))
+void kref_tsan_percpu_kill(struct percpu_ref *ref, void (*confirm)(struct percpu_ref *ref))
 {
     __tsan_release(ref);
     percpu_ref_kill_and_confirm(ref, confirm);
 }
 
-KREF_STATIC int kref_tsan_percpu_is_zero(struct percpu_ref *ref)
+KREF_STATIC KREF_NONNULL int kref_tsan_percpu_is_zero(struct percpu_ref *ref)
 {
     int zero = percpu_ref_is_zero(ref);
 

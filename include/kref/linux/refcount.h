@@ -25,7 +25,7 @@ typedef struct refcount_struct refcount_t;
 
 /* C90 has no bool; the kernel's code has it in any dialect. */
 #ifdef __GNUC__
-#define KREF_LINUX __extension__ KREF_STATIC
+#define KREF_LINUX __extension__ KREF_STATIC KREF_NONNULL
 #else
 #define KREF_LINUX KREF_STATIC
 #endif
