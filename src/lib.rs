@@ -12,12 +12,15 @@
 //!
 //! [`Ref`] and [`Slot`] make the rules safe Rust. [`Kref`] and [`KrefSlot`] are the raw parts, for
 //! objects that C and Rust share; [`Count`] is the counter alone, the kernel's `refcount_t`.
+//! [`PercpuRef`] is for the few objects that all threads use all the time: it counts on each CPU
+//! apart. [`PercpuOwner`], [`PercpuHandle`] and [`PercpuSlot`] are its safe face.
 //!
 //! A count that overflows, or is misused, saturates: from then on the object leaks instead of being
 //! freed in somebody's hands, and a [violation](Violation) is reported.
 //!
 //! Everything may be called from any thread. What takes no lock may be called in a signal handler,
-//! too: everything on [`Kref`] and [`Count`] whose name does not speak of a lock.
+//! too: everything on [`Kref`] and [`Count`] whose name does not speak of a lock, and the gets and puts
+//! of [`PercpuRef`].
 
 #![cfg_attr(not(loom), no_std)]
 
@@ -50,7 +53,8 @@ pub use crate::kref::Kref;
 pub use crate::locked::{PthreadMutex, PthreadSpin, RawLock, lookup_locked};
 pub use crate::owned::{Ref, Refcounted, Slot};
 pub use crate::percpu::{
-    ALLOW_REINIT, INIT_ATOMIC, INIT_DEAD, InitError, PercpuFn, PercpuRef, PercpuRefSlot,
+    ALLOW_REINIT, INIT_ATOMIC, INIT_DEAD, InitError, PercpuFn, PercpuHandle, PercpuOwner,
+    PercpuRef, PercpuRefSlot, PercpuRefcounted, PercpuSlot,
 };
 pub use crate::rseq::rseq_available;
 pub use crate::slot::KrefSlot;

@@ -22,9 +22,11 @@
 
 pub(crate) mod counters;
 mod mode;
+mod owned;
 mod slot;
 mod word;
 
+#[cfg(not(loom))]
 use core::mem::offset_of;
 use core::ptr::{self, NonNull};
 
@@ -34,6 +36,7 @@ use crate::tsan;
 use crate::violation::{Violation, report};
 
 use counters::Counters;
+pub use owned::{PercpuHandle, PercpuOwner, PercpuRefcounted, PercpuSlot};
 pub use slot::PercpuRefSlot;
 use word::{Put, Word};
 
@@ -83,9 +86,12 @@ pub enum InitError {
 }
 
 impl PercpuRef {
-    /// Where the sequences find what they read, those in kref/percpu.h too.
+    // Where the sequences find what they read, those in kref/percpu.h too. In a model there are none.
+    #[cfg(not(loom))]
     pub(crate) const COUNTERS: usize = offset_of!(Self, counters);
+    #[cfg(not(loom))]
     pub(crate) const RSEQ: usize = offset_of!(Self, rseq);
+    #[cfg(not(loom))]
     pub(crate) const CPUS: usize = offset_of!(Self, cpus);
 
     /// A reference with one reference on it, the initial one. `release` is called by whoever gives

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use kref::{Count, Kref, MAX, PthreadMutex, RawLock, Ref, Refcounted, Report, SATURATED, Slot};
+use kref::{PercpuOwner, PercpuRef, PercpuRefcounted, PercpuSlot};
 use kref::{Violation, lookup_locked, set_violation_handler};
 
 /// An object that counts its releases somewhere else.
@@ -97,6 +98,96 @@ fn a_slot_that_goes_gives_its_reference_back() {
     assert!(slot.replace(Some(Object::new("left", &RELEASED))).is_none());
     drop(slot);
     assert_eq!(RELEASED.load(Relaxed), 1);
+}
+
+/// A hot object that counts its releases somewhere else.
+struct Hot {
+    percpu: PercpuRef,
+    name: &'static str,
+    released: &'static AtomicUsize,
+}
+
+// SAFETY: the reference is where OFFSET says, nobody else reaches it, and release frees.
+unsafe impl PercpuRefcounted for Hot {
+    const OFFSET: usize = offset_of!(Hot, percpu);
+
+    unsafe fn release(object: NonNull<Self>) {
+        // SAFETY: `new` boxed it, and the last reference is gone.
+        let object = unsafe { Box::from_raw(object.as_ptr()) };
+        object.released.fetch_add(1, Relaxed);
+    }
+}
+
+impl Hot {
+    fn new(name: &'static str, released: &'static AtomicUsize) -> PercpuOwner<Self> {
+        let percpu = PercpuRef::of::<Self>().expect("memory");
+        let object = Box::leak(Box::new(Self { percpu, name, released }));
+        // SAFETY: a new object, whose initial reference is handed over.
+        unsafe { PercpuOwner::from_raw(NonNull::from(object)) }
+    }
+}
+
+#[test]
+fn a_hot_object_outlives_its_owner_by_its_handles() {
+    static RELEASED: AtomicUsize = AtomicUsize::new(0);
+    let owner = Hot::new("hot", &RELEASED);
+    let handles: Vec<_> = (0..4).map(|_| owner.handle()).collect();
+    let threads: Vec<_> = handles
+        .into_iter()
+        .map(|handle| {
+            thread::spawn(move || {
+                for _ in 0..1000 {
+                    assert_eq!(handle.clone().name, "hot");
+                }
+            })
+        })
+        .collect();
+    let last = owner.handle();
+    drop(owner);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(RELEASED.load(Relaxed), 0);
+    drop(last);
+    assert_eq!(RELEASED.load(Relaxed), 1);
+}
+
+#[test]
+fn a_hot_slot_gives_handles_while_it_is_replaced() {
+    static RELEASED: AtomicUsize = AtomicUsize::new(0);
+    static SLOT: PercpuSlot<Hot> = PercpuSlot::new();
+    assert!(SLOT.get().is_none());
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..2000 {
+                    if let Some(object) = SLOT.get() {
+                        assert_eq!(object.name, "published");
+                    }
+                }
+            });
+        }
+        for _ in 0..1000 {
+            drop(SLOT.replace(Some(Hot::new("published", &RELEASED))));
+        }
+    });
+    assert_eq!(RELEASED.load(Relaxed), 999);
+    assert!(SLOT.replace(None).is_some());
+    assert_eq!(RELEASED.load(Relaxed), 1000);
+}
+
+/// More than a chunk of counters, given back in another order than they were taken.
+#[test]
+fn counters_are_taken_and_given_back() {
+    static RELEASED: AtomicUsize = AtomicUsize::new(0);
+    let mut owners: Vec<_> = (0..2000).map(|_| Hot::new("one of many", &RELEASED)).collect();
+    let handles: Vec<_> = owners.iter().map(PercpuOwner::handle).collect();
+    for n in (0..1000).rev() {
+        drop(owners.swap_remove(n));
+    }
+    owners.extend((0..1000).map(|_| Hot::new("one of many", &RELEASED)));
+    drop(handles);
+    assert_eq!(RELEASED.load(Relaxed), 1000);
+    drop(owners);
+    assert_eq!(RELEASED.load(Relaxed), 3000);
 }
 
 #[test]
