@@ -20,6 +20,8 @@ static enum fences fences = FENCES;
 #endif
 static unsigned long fenced;
 
+#ifdef __x86_64__ /* elsewhere nothing is fenced */
+
 /* What libc's syscall() does. */
 static long system_call(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -65,5 +67,7 @@ long syscall(long number, ...)
     return system_call(number, arguments[0], arguments[1], arguments[2], arguments[3],
                        arguments[4], arguments[5]);
 }
+
+#endif
 
 #endif

@@ -126,7 +126,7 @@ static void write_slots(struct seat *seat)
         replace(seat, slot, NULL);
         return;
     }
-    next = object_new(seat);
+    next = object_new(!any(seat, 4));
     next->flags = flags[any(seat, 5)];
     next->is_killed = !any(seat, 4);
     CHECK(percpu_ref_init(&next->count.percpu, release, next->flags) == 0);

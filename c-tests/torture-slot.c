@@ -67,7 +67,7 @@ static void replace(struct kref_slot *slot, struct object *next)
 
 static void write_slots(struct seat *seat)
 {
-    struct object *next = any(seat, 6) ? object_new(seat) : NULL;
+    struct object *next = any(seat, 6) ? object_new(!any(seat, 4)) : NULL;
 
     if (next)
         kref_init(&next->count.kref);
