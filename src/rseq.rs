@@ -305,10 +305,12 @@ mod imp {
             unsafe {
                 asm!(
                     enter!(),
+                    "mov {scratch:e}, fs:[{area} + 4]",
+                    "test {scratch:e}, {scratch:e}", // not registered: not even a look at the object
+                    "js 8f",
                     "mov {percpu}, [{slot}]",
                     "test {percpu}, {percpu}",
                     "jz 3f",
-                    "mov {scratch:e}, fs:[{area} + 4]",
                     "cmp {scratch:e}, [{percpu} + {cpus}]",
                     "jae 8f",
                     "shl {scratch}, {shift}",

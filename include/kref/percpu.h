@@ -143,14 +143,17 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
     ptrdiff_t area = __atomic_load_n(&slot->rseq, __ATOMIC_RELAXED);
     size_t found = 1, scratch;
 
-    /* Acquire: every load is one here. 1 is for what is not found out so. */
+    /* The CPU comes first: a thread that is not registered may not even look at the object. Acquire:
+     * every load is one here. 1 is for what is not found out so. */
     if (KREF_LIKELY(area != 0))
         __asm__ __volatile__(
             KREF_SEQUENCE_ENTER("%[at]", "%[area]")
+            "movl %%fs:4(%[area]),%k[at]\n"
+            "testl %k[at],%k[at]\n"
+            "js 4f\n"
             "movq %[slot],%[ref]\n"
             "testq %[ref],%[ref]\n"
             "jz 3f\n"
-            "movl %%fs:4(%[area]),%k[at]\n"
             "cmpl %c[cpus](%[ref]),%k[at]\n"
             "jae 4f\n"
             "shlq $" KREF_PERCPU_SHIFT ",%[at]\n"

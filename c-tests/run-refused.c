@@ -1,0 +1,137 @@
+/*
+ * A membarrier that the kernel refuses after it has granted some: it is reported, and what a reader
+ * may be about to take is never released. Granted again, all goes on as before.
+ */
+#include "check.h"
+#include "fence.h"
+
+#define OBJECTS 200
+
+static struct kref krefs[OBJECTS];
+static int released[OBJECTS], n_released;
+static struct kref_slot slot = KREF_SLOT_INIT;
+static struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
+static struct told told;
+static int stop;
+
+static void release(struct kref *kref)
+{
+    CHECK(!__atomic_exchange_n(&released[kref - krefs], 1, __ATOMIC_RELAXED));
+    __atomic_fetch_add(&n_released, 1, __ATOMIC_RELAXED);
+}
+
+static void *read_often(void *unused)
+{
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        struct kref *kref = kref_slot_get(&slot);
+
+        if (!kref)
+            continue;
+        CHECK(!__atomic_load_n(&released[kref - krefs], __ATOMIC_RELAXED));
+        kref_put(kref, release);
+    }
+    return unused;
+}
+
+static void replace(struct kref *next)
+{
+    struct kref *old = kref_slot_replace(&slot, next);
+
+    if (old)
+        kref_put(old, release);
+}
+
+static void must_be_told(int times, const void *what)
+{
+    CHECK(told.times == times);
+    CHECK(told.last.kind == KREF_NOT_FENCED && told.last.kref == what && told.last.caller);
+    told.times = 0;
+}
+
+/* With readers: granted, refused, granted. */
+static void slots(void)
+{
+    pthread_t reader;
+    int i;
+
+    for (i = 0; i < OBJECTS; i++)
+        kref_init(&krefs[i]);
+    start(&reader, read_often, NULL);
+    for (i = 0; i < 50; i++)
+        replace(&krefs[i]);
+    CHECK(!told.times);
+    fences = REFUSED;
+    for (; i < 150; i++)
+        replace(&krefs[i]);
+    must_be_told(100, &krefs[148]);
+    fences = FENCES;
+    for (; i < OBJECTS; i++)
+        replace(&krefs[i]);
+    replace(NULL);
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    join(reader);
+    for (i = 0; i < OBJECTS; i++)
+        CHECK(released[i] == (i < 49 || i >= 149)); /* the others leak */
+    CHECK(n_released == OBJECTS - 100 && !told.times);
+}
+
+static void release_percpu(struct percpu_ref *ref)
+{
+    percpu_ref_exit(ref);
+    n_released++;
+}
+
+static void slots_of_percpu(void)
+{
+    static struct percpu_ref a, b; /* they leak */
+
+    n_released = 0;
+    CHECK(percpu_ref_init(&a, release_percpu, 0) == 0);
+    CHECK(percpu_ref_init(&b, release_percpu, 0) == 0);
+    CHECK(percpu_ref_slot_replace(&percpu_slot, &a) == NULL);
+    fences = REFUSED;
+    CHECK(percpu_ref_slot_replace(&percpu_slot, &b) == &a);
+    must_be_told(1, &a);
+    percpu_ref_kill(&a);
+    must_be_told(1, &a);
+    CHECK(percpu_ref_is_dying(&a) && !percpu_ref_is_zero(&a));
+    CHECK(percpu_ref_slot_replace(&percpu_slot, NULL) == &b);
+    must_be_told(1, &b);
+    fences = FENCES;
+    percpu_ref_kill(&b);
+    CHECK(percpu_ref_is_dying(&b) && !percpu_ref_is_zero(&b));
+    CHECK(!n_released && !told.times);
+}
+
+static void modes(void)
+{
+    static struct percpu_ref ref, lost;
+
+    CHECK(percpu_ref_init(&ref, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
+    CHECK(percpu_ref_init(&lost, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
+    percpu_ref_get(&ref);
+    fences = REFUSED;
+    percpu_ref_switch_to_atomic(&ref, NULL);
+    must_be_told(1, &ref);
+    percpu_ref_get_many(&ref, 2);
+    percpu_ref_put(&ref);
+    percpu_ref_kill(&lost);
+    must_be_told(1, &lost);
+    CHECK(!percpu_ref_tryget_live(&lost) && !percpu_ref_is_zero(&lost));
+    fences = FENCES;
+    percpu_ref_kill(&ref); /* now it can be known how many there are */
+    CHECK(!n_released && !percpu_ref_is_zero(&ref));
+    percpu_ref_put_many(&ref, 2);
+    CHECK(n_released == 1 && !told.times);
+}
+
+int main(void)
+{
+    kref_set_violation_handler(remember, &told);
+    if (!kref_rseq_available())
+        return 0; /* nothing is ever asked of the kernel */
+    slots();
+    slots_of_percpu();
+    modes();
+    return 0;
+}

@@ -1,0 +1,116 @@
+/*
+ * Under a debugger that goes one instruction at a time, each step restarts a sequence. A get gives up
+ * after some, and goes the other way: it ends.
+ *
+ * without: memcheck, which cannot be stepped through
+ */
+#define _GNU_SOURCE
+#include "check.h"
+
+#ifdef __x86_64__
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+/* Far more than it takes: a few hundred for a get that gives up, some thousand for the loader. */
+#define MOST_STEPS 1000000
+
+/* What stands before an abort handler. */
+#define ABORT_MARK 0x53053053
+
+static struct kref_slot slot = KREF_SLOT_INIT;
+static struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
+
+static void release(struct kref *kref)
+{
+    (void)kref;
+    _exit(2);
+}
+
+static void release_percpu(struct percpu_ref *ref)
+{
+    (void)ref;
+    _exit(3);
+}
+
+static void be_stepped(struct percpu_ref *percpu)
+{
+    struct kref *kref;
+
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+        _exit(4);
+    raise(SIGSTOP); /* here the steps begin */
+    kref = kref_slot_get(&slot);
+    if (!kref || kref_put(kref, release))
+        _exit(5);
+    percpu_ref_get(percpu);
+    percpu_ref_put(percpu);
+    if (percpu_ref_slot_get(&percpu_slot) != percpu)
+        _exit(6);
+    percpu_ref_put(percpu);
+    _exit(0);
+}
+
+/* Whether its last step was the first one of an abort handler, an instruction of at most 9 bytes. */
+static int has_restarted(pid_t child)
+{
+    struct user_regs_struct registers;
+    unsigned long length;
+
+    CHECK(ptrace(PTRACE_GETREGS, child, NULL, &registers) == 0);
+    for (length = 1; length <= 9; length++) {
+        void *before = (void *)(registers.rip - length - sizeof(uint32_t));
+
+        errno = 0;
+        if ((uint32_t)ptrace(PTRACE_PEEKTEXT, child, before, NULL) == ABORT_MARK && !errno)
+            return 1;
+    }
+    return 0;
+}
+
+int main(void)
+{
+    struct kref kref = KREF_INIT(1);
+    struct percpu_ref percpu;
+    int status, steps = 0, restarts = 0, has_rseq = kref_rseq_available();
+    pid_t child;
+
+    CHECK(percpu_ref_init(&percpu, release_percpu, 0) == 0);
+    CHECK(kref_slot_replace(&slot, &kref) == NULL);
+    CHECK(percpu_ref_slot_replace(&percpu_slot, &percpu) == NULL);
+    child = fork();
+    CHECK(child >= 0);
+    if (!child)
+        be_stepped(&percpu);
+    CHECK(waitpid(child, &status, 0) == child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 4)
+        return 0; /* somebody is tracing us, or nobody may */
+    CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+    do {
+        restarts += has_restarted(child);
+        CHECK(++steps < MOST_STEPS);
+        CHECK(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0);
+        CHECK(waitpid(child, &status, 0) == child);
+    } while (WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(has_rseq ? restarts > 10 : !restarts);
+    printf("%d steps, %d restarts\n", steps, restarts);
+
+    CHECK(kref_slot_replace(&slot, NULL) == &kref);
+    CHECK(percpu_ref_slot_replace(&percpu_slot, NULL) == &percpu);
+    percpu_ref_exit(&percpu);
+    return 0;
+}
+
+#else
+
+int main(void)
+{
+    return 0;
+}
+
+#endif

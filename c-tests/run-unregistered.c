@@ -1,0 +1,159 @@
+/*
+ * A thread that has given up its restartable sequences touches what a slot publishes under the lock
+ * alone: nothing would restart it if a writer came in between.
+ *
+ * It goes through a get one instruction at a time. As soon as a register comes to hold the object, and
+ * the lock is free, the writer comes: takes the object down, releases it and unmaps it.
+ *
+ * without: asan, which has mutexes of its own
+ * without: memcheck, which cannot step
+ */
+#define _GNU_SOURCE
+#include "check.h"
+
+#if defined __x86_64__ && defined __GLIBC__ && __GLIBC_PREREQ(2, 35)
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+#define PAGE 4096
+#define TRAP_FLAG 0x100u
+
+static struct kref_slot slot;
+static struct percpu_ref_slot percpu_slot;
+static void *object;
+static int locks, steps;
+static void (*take_down)(void);
+
+/* The pool's locks, in a program of one thread. */
+int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    (void)mutex;
+    locks++;
+    return 0;
+}
+
+int pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    (void)mutex;
+    locks--;
+    return 0;
+}
+
+static void unmap(void)
+{
+    CHECK(munmap(object, PAGE) == 0);
+}
+
+static void release(struct kref *kref)
+{
+    CHECK(kref == object);
+    unmap();
+}
+
+static void release_percpu(struct percpu_ref *ref)
+{
+    CHECK(ref == object);
+    percpu_ref_exit(ref);
+    unmap();
+}
+
+static void take_down_kref(void)
+{
+    struct kref *old = kref_slot_replace(&slot, NULL);
+
+    CHECK(old);
+    kref_put(old, release);
+}
+
+static void take_down_percpu(void)
+{
+    struct percpu_ref *old = percpu_ref_slot_replace(&percpu_slot, NULL);
+
+    CHECK(old);
+    percpu_ref_kill(old);
+}
+
+static void step(int signal, siginfo_t *info, void *context)
+{
+    const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    static greg_t before[NGREG];
+    int i, found = 0;
+
+    (void)signal;
+    (void)info;
+    for (i = REG_R8; i <= REG_RCX; i++)
+        found |= registers[i] == (greg_t)object && before[i] != (greg_t)object && steps;
+    memcpy(before, registers, sizeof before);
+    steps++;
+    if (found && !locks && take_down) {
+        void (*down)(void) = take_down;
+
+        take_down = NULL;
+        down();
+    }
+}
+
+__attribute__((noinline)) static int slot_get(void)
+{
+    return kref_slot_get(&slot) != NULL;
+}
+
+__attribute__((noinline)) static int percpu_slot_get(void)
+{
+    return percpu_ref_slot_get(&percpu_slot) != NULL;
+}
+
+static int stepwise(int (*get)(void), void (*down)(void))
+{
+    unsigned long long flags = __builtin_ia32_readeflags_u64();
+    int got;
+
+    take_down = down;
+    steps = 0;
+    __builtin_ia32_writeeflags_u64(flags | TRAP_FLAG);
+    got = get();
+    __builtin_ia32_writeeflags_u64(flags);
+    CHECK(steps > 20);
+    return got;
+}
+
+static void *new_object(void)
+{
+    object = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(object != MAP_FAILED);
+    return object;
+}
+
+int main(void)
+{
+    struct sigaction action = {.sa_sigaction = step, .sa_flags = SA_SIGINFO};
+    char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+    CHECK(sigaction(SIGTRAP, &action, NULL) == 0);
+    if (!kref_rseq_available())
+        return 0;
+    CHECK(syscall(SYS_rseq, area, 32, 1, 0x53053053) == 0 && !kref_rseq_available());
+
+    CHECK(!slot_get() && !percpu_slot_get()); /* and the loader has done its part */
+    kref_init(new_object());
+    CHECK(kref_slot_replace(&slot, object) == NULL);
+    CHECK(stepwise(slot_get, take_down_kref)); /* by then under the lock */
+
+    CHECK(percpu_ref_init(new_object(), release_percpu, 0) == 0);
+    CHECK(percpu_ref_slot_replace(&percpu_slot, object) == NULL);
+    CHECK(stepwise(percpu_slot_get, take_down_percpu));
+    return 0;
+}
+
+#else
+
+int main(void)
+{
+    return 0;
+}
+
+#endif

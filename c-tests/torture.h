@@ -1,0 +1,314 @@
+/*
+ * What the tortures share. Threads come and go and work on what is counted, while timers signal them
+ * in the middle of it, and one more thread moves them between CPUs, signals them and forks. Some give
+ * up their restartable sequences, and come back to them.
+ *
+ * The verdict depends on no timing: whoever finds the poison of poison.h fails the test, and in the end
+ * each object was released exactly once. Time only says when to stop: after KREF_TORTURE_SECONDS, or 2.
+ */
+#ifndef TORTURE_H
+#define TORTURE_H
+
+#define _GNU_SOURCE
+#include "poison.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+
+#if defined __x86_64__ && defined __has_include
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#define HAS_RSEQ 1
+#endif
+#endif
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+#define ADD(counter, n) __atomic_fetch_add(&(counter), (n), __ATOMIC_RELAXED)
+#define READ(variable) __atomic_load_n(&(variable), __ATOMIC_RELAXED)
+#define WRITE(variable, value) __atomic_store_n(&(variable), (value), __ATOMIC_RELAXED)
+
+/* Where a thread works. The same seat is taken by one thread after the other. */
+struct seat {
+    void (*work)(struct seat *seat);  /* a little work, over and over */
+    void (*leave)(struct seat *seat); /* gives back what is held; may be NULL */
+    void *held;
+    pthread_t thread;
+    int tid; /* 0 while nobody is here */
+    uint32_t random;
+    unsigned long gets, replaces, kills, switches, lives, unregistered;
+};
+
+static struct {
+    unsigned long signals, aborts, migrations, forks;
+    int stop, has_rseq;
+    cpu_set_t allowed;
+} all;
+
+static unsigned int any(struct seat *seat, unsigned int below)
+{
+    seat->random = seat->random * 1664525u + 1013904223u;
+    return (unsigned int)((uint64_t)seat->random * below >> 32);
+}
+
+static void must_not_be(const struct kref_violation *violation, void *context)
+{
+    (void)context;
+    fprintf(stderr, "violation %d of %p\n", (int)violation->kind, violation->kref);
+    exit(1);
+}
+
+/* ---- Restartable sequences, given up and taken back. ---- */
+
+/* What stands before an abort handler. Not a constant: it would stand in the code here, too. */
+static const volatile uint32_t abort_mark = 0x53053053;
+
+static void rseq_register(struct seat *seat, int flags)
+{
+#ifdef HAS_RSEQ
+    char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+    if (!all.has_rseq)
+        return;
+    CHECK(syscall(SYS_rseq, area, 32, flags, abort_mark) == 0);
+    CHECK(kref_rseq_available() == !flags);
+    seat->unregistered += flags != 0;
+#else
+    (void)seat;
+    (void)flags;
+#endif
+}
+
+/* ---- Signals: the handler may use what a handler may. ---- */
+
+static struct percpu_ref in_handlers; /* got and put in handlers, and in the children of forks */
+static int in_handlers_released;
+static void (*more_in_handlers)(void);
+
+static void in_handlers_release(struct percpu_ref *ref)
+{
+    percpu_ref_exit(ref);
+    ADD(in_handlers_released, 1);
+}
+
+static void handle(int signal, siginfo_t *info, void *context)
+{
+    (void)signal;
+    (void)info;
+    ADD(all.signals, 1);
+#ifdef __x86_64__
+    /* A sequence that the signal came into was sent to its abort handler. */
+    uintptr_t at = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    uint32_t mark = 0;
+
+    if (at % PAGE >= sizeof mark)
+        memcpy(&mark, (void *)(at - sizeof mark), sizeof mark);
+    if (mark == abort_mark)
+        ADD(all.aborts, 1);
+#else
+    (void)context;
+#endif
+    percpu_ref_get(&in_handlers);
+    percpu_ref_put(&in_handlers);
+    if (more_in_handlers)
+        more_in_handlers();
+}
+
+static timer_t timer_start(struct seat *seat)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1};
+    long period = 100000 + (long)any(seat, 100000);
+    struct itimerspec when = {{0, period}, {0, period}};
+    timer_t timer;
+
+    event.sigev_notify_thread_id = seat->tid;
+    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+    CHECK(timer_settime(timer, 0, &when, NULL) == 0);
+    return timer;
+}
+
+/* ---- Threads. ---- */
+
+/* A thread's life. It begins with sequences, goes on without, and ends with them again. */
+static void *live(void *arg)
+{
+    struct seat *seat = arg;
+    unsigned int length = 1000 + any(seat, 1000);
+    unsigned int from = any(seat, 2 * length), to = from + any(seat, length), i;
+    timer_t timer;
+
+    WRITE(seat->tid, (int)syscall(SYS_gettid));
+    timer = timer_start(seat);
+    for (i = 0; i < length && !READ(all.stop); i++) {
+        if (i == from)
+            rseq_register(seat, 1);
+        if (i == to && i > from)
+            rseq_register(seat, 0);
+        seat->work(seat);
+    }
+    if (seat->leave)
+        seat->leave(seat);
+    timer_delete(timer);
+    WRITE(seat->tid, 0);
+    seat->lives++;
+    return NULL;
+}
+
+struct seats {
+    struct seat *seats;
+    unsigned int number;
+};
+
+/* What may be done after a fork: everything that takes no lock. */
+static void be_child(void)
+{
+    int i;
+
+    for (i = 0; i < 100; i++) {
+        percpu_ref_get(&in_handlers);
+        if (!percpu_ref_tryget_live(&in_handlers))
+            _exit(2);
+        percpu_ref_put_many(&in_handlers, 2);
+    }
+    _exit(kref_rseq_available() == all.has_rseq ? 0 : 3);
+}
+
+static void fork_once(void)
+{
+    pid_t child = fork();
+    int status;
+
+    CHECK(child >= 0);
+    if (!child)
+        be_child();
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ADD(all.forks, 1);
+}
+
+/* Moves a thread to one CPU, and signals it. It may be gone by now, which is as well. */
+static void disturb_one(int tid, int cpu)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    if (sched_setaffinity(tid, sizeof one, &one) == 0)
+        ADD(all.migrations, 1);
+    syscall(SYS_tgkill, getpid(), tid, SIGUSR2);
+}
+
+static void *disturb(void *arg)
+{
+    struct seats *seats = arg;
+    struct seat own = {.random = 7};
+    int i;
+
+    while (!READ(all.stop)) {
+        for (i = 0; i < 100; i++) {
+            int tid = READ(seats->seats[any(&own, seats->number)].tid);
+            int cpu = (int)any(&own, CPU_SETSIZE);
+
+            while (!CPU_ISSET(cpu, &all.allowed))
+                cpu = (cpu + 1) % CPU_SETSIZE;
+            if (tid)
+                disturb_one(tid, cpu);
+        }
+        fork_once();
+    }
+    return NULL;
+}
+
+/* ---- The whole. ---- */
+
+static time_t seconds_now(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return now.tv_sec;
+}
+
+static void torture_begin(void)
+{
+    struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART};
+
+    kref_set_violation_handler(must_not_be, NULL);
+    CHECK(percpu_ref_init(&in_handlers, in_handlers_release, 0) == 0);
+    all.has_rseq = kref_rseq_available();
+    CHECK(sched_getaffinity(0, sizeof all.allowed, &all.allowed) == 0);
+#ifdef WITHOUT_FENCE
+    if (!all.has_rseq || CPU_COUNT(&all.allowed) < 2) {
+        printf("skipped: without rseq, or with one CPU, nothing needs a fence\n");
+        exit(0);
+    }
+#endif
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0 && sigaction(SIGUSR2, &action, NULL) == 0);
+}
+
+static void torture_run(struct seat *seats, unsigned int number)
+{
+    const char *asked = getenv("KREF_TORTURE_SECONDS");
+    int seconds = asked ? atoi(asked) : 2;
+    time_t end = seconds_now() + seconds;
+    struct seats them = {seats, number};
+    pthread_t disturber;
+    unsigned int i;
+
+    alarm((unsigned int)seconds + 200);
+    for (i = 0; i < number; i++) {
+        seats[i].random = i + 1;
+        start(&seats[i].thread, live, &seats[i]);
+    }
+    start(&disturber, disturb, &them);
+    for (i = 0; seconds_now() < end; i = (i + 1) % number) {
+        join(seats[i].thread);
+        start(&seats[i].thread, live, &seats[i]);
+    }
+    WRITE(all.stop, 1);
+    for (i = 0; i < number; i++)
+        join(seats[i].thread);
+    join(disturber);
+    percpu_ref_kill(&in_handlers);
+    CHECK(in_handlers_released == 1);
+}
+
+/* Prints what happened, all in one line; each of it must have happened. */
+static void torture_happened(const char *what, unsigned long times)
+{
+    printf(" %s %lu", what, times);
+    CHECK(times);
+}
+
+static void torture_report(struct seat *seats, unsigned int number)
+{
+    unsigned long lives = 0, unregistered = 0;
+    unsigned int i;
+
+    for (i = 0; i < number; i++) {
+        lives += seats[i].lives;
+        unregistered += seats[i].unregistered;
+    }
+    torture_happened("objects", made);
+    torture_happened("threads", lives);
+    torture_happened("signals", all.signals);
+    torture_happened("migrations", all.migrations);
+    torture_happened("forks", all.forks);
+    if (all.has_rseq) {
+        torture_happened("unregistered", unregistered);
+#ifndef KREF_TSAN /* which is slow, and may see few */
+        torture_happened("in-sequence", all.aborts);
+#endif
+    } else {
+        CHECK(!all.aborts);
+    }
+    printf("\n");
+}
+
+#endif
