@@ -12,11 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Finished, Kind, Prefix, Sanitizer, project, run, scratch, unless_missing, valgrind,
+    Compiler, Finished, Kind, Prefix, Sanitizer, WARNINGS, describe, project, run, scratch,
+    unless_missing, valgrind,
 };
 use libtest_mimic::{Arguments, Trial};
-
-const WARNINGS: [&str; 5] = ["-std=gnu11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -311,20 +310,6 @@ fn execute(executable: &Path, way: Way, compiler: Compiler) -> Finished {
         }
         _ => Command::new(executable),
     };
-    sanitizer_options(&mut command, compiler);
+    compiler.sanitizer_options(&mut command);
     run(&mut command)
-}
-
-fn sanitizer_options(command: &mut Command, compiler: Compiler) {
-    let symbolizer = compiler
-        .symbolizer()
-        .map_or(String::new(), |path| format!(":external_symbolizer_path={}", path.display()));
-    command.env("TSAN_OPTIONS", format!("halt_on_error=1:exitcode=66{symbolizer}"));
-    command.env("ASAN_OPTIONS", format!("detect_leaks=1{symbolizer}"));
-    command.env("UBSAN_OPTIONS", format!("print_stacktrace=1{symbolizer}"));
-}
-
-fn describe(what: &str, ended: &Finished) -> String {
-    let signal = ended.signal.map_or(String::new(), |signal| format!(" (signal {signal})"));
-    format!("{what}{signal}:\n{}", ended.output)
 }

@@ -6,7 +6,7 @@ mod prefix;
 mod process;
 mod trial;
 
-pub use compiler::{Compiler, Kind, Sanitizer};
+pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
 pub use prefix::{Prefix, project, scratch};
-pub use process::{Finished, run, valgrind};
+pub use process::{Finished, describe, run, valgrind};
 pub use trial::{per_compiler, plain, unless_missing};

@@ -41,6 +41,12 @@ pub fn run(command: &mut Command) -> Finished {
     }
 }
 
+/// What a failed test says of the program that it ran.
+pub fn describe(what: &str, ended: &Finished) -> String {
+    let signal = ended.signal.map_or(String::new(), |signal| format!(" (signal {signal})"));
+    format!("{what}{signal}:\n{}", ended.output)
+}
+
 /// Whether valgrind is here.
 pub fn valgrind() -> bool {
     run(Command::new("valgrind").arg("--version")).success
