@@ -17,6 +17,7 @@ fn main() -> ExitCode {
             the_shared_library_is_small_and_needs_libc_alone,
         ),
         plain("nothing_in_it_can_panic", nothing_in_it_can_panic),
+        plain("a_setuid_program_does_not_listen", a_setuid_program_does_not_listen),
         plain("the_tree_is_where_a_c_programmer_looks", the_tree_is_where_a_c_programmer_looks),
         plain(
             "a_program_outside_the_tree_builds_by_pkg_config_and_runs",
@@ -113,6 +114,20 @@ fn nothing_in_it_can_panic() {
         let all = printed(Command::new("nm").arg(&library));
         assert!(!all.contains("panic"), "{}:\n{all}", library.display());
     }
+}
+
+/// To its user's environment: the C library looks into it, and decides whether to.
+fn a_setuid_program_does_not_listen() {
+    let undefined = printed(Command::new("nm").args(["-D", "-u"]).arg(shared()));
+    let names: Vec<_> = undefined
+        .lines()
+        .filter_map(|line| line.split_whitespace().last()?.split('@').next())
+        .collect();
+    assert!(names.contains(&"secure_getenv"), "{names:?}");
+    assert!(
+        !names.iter().any(|name| ["getenv", "environ", "__environ"].contains(name)),
+        "{names:?}"
+    );
 }
 
 /// As Cargo.toml has it.
