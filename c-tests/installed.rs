@@ -34,6 +34,11 @@ fn main() -> ExitCode {
             install_obeys_its_variables_and_uninstall_leaves_nothing,
         ),
         plain("make_says_what_is_missing", make_says_what_is_missing),
+        plain("make_refuses_a_path_with_a_blank", make_refuses_a_path_with_a_blank),
+        plain(
+            "the_environment_may_name_a_compiler_and_a_target",
+            the_environment_may_name_a_compiler_and_a_target,
+        ),
     ];
     trials.extend(per_compiler("kernel_code", Compiler::need, kernel_code_compiles_unchanged));
     trials.push(Trial::ignorable_test("cargo_c_gives_the_same_tree", cargo_c_gives_the_same_tree));
@@ -41,11 +46,17 @@ fn main() -> ExitCode {
 }
 
 fn make(arguments: &[String]) -> Finished {
+    run(make_in(project()).args(arguments))
+}
+
+/// make, not as a part of the one that may run the tests.
+fn make_in(folder: &Path) -> Command {
     let mut make = Command::new("make");
     for variable in MAKE_VARIABLES {
         make.env_remove(variable);
     }
-    run(make.current_dir(project()).args(arguments))
+    make.current_dir(folder);
+    make
 }
 
 /// Where the libraries of `Prefix::plain` were built, so that nothing is built again.
@@ -287,23 +298,69 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
     assert!(!root.join("usr/include/kref").exists());
 }
 
+/// What is missing, what for, and what to do: to the end.
 fn make_says_what_is_missing() {
     let empty = format!("OUT={}", folder("nothing-built").display());
-    for (arguments, words) in [
+    let rust = "install Rust 1.88 or later, from your system or by rustup";
+    for (target, variable, needed) in [
+        ("all", "CARGO", format!("build libkref: {rust}")),
+        ("all", "CC", "link libkref: install gcc or clang, or set CC".into()),
+        ("all", "OBJCOPY", "finish libkref.a: install binutils, or set OBJCOPY".into()),
+        ("all", "AR", "finish libkref.a: install binutils, or set AR".into()),
         (
-            ["all", "CARGO=no-such-cargo", &empty],
-            "no-such-cargo was not found; it is needed to build",
+            "demo",
+            "PKG_CONFIG",
+            "find the library as a program would: install pkg-config or pkgconf".into(),
         ),
-        (["all", "CC=no-such-cc", &empty], "no-such-cc was not found; it is needed to link"),
+        ("check", "CARGO", format!("run the tests: {rust}")),
+        ("check", "CC", "compile the C tests: install gcc or clang, or set CC".into()),
         (
-            ["demo", "PKG_CONFIG=no-such-pkg", &empty],
-            "no-such-pkg was not found; it is needed to find",
+            "check",
+            "PKG_CONFIG",
+            "find the library as a program would: install pkg-config or pkgconf".into(),
         ),
-        (["check", "CC=no-such-cc", &empty], "no-such-cc was not found; it is needed to compile"),
+        ("bench", "CARGO", format!("run the benchmarks: {rust}")),
+        ("header", "CARGO", format!("run cbindgen: {rust}")),
     ] {
-        let said = make(&arguments.map(str::to_string));
-        assert!(!said.success && said.output.contains(words), "{arguments:?}:\n{}", said.output);
+        let said = make(&[target.into(), format!("{variable}=no-such"), empty.clone()]);
+        let line = format!("make: no-such was not found; it is needed to {needed}.\n");
+        assert!(!said.success && said.output.starts_with(&line), "{line}{}", said.output);
     }
+}
+
+/// make cannot work with one, and `make uninstall` would remove something else.
+fn make_refuses_a_path_with_a_blank() {
+    let checkout = folder("a blank");
+    for file in ["Makefile", "Cargo.toml"] {
+        std::fs::copy(project().join(file), checkout.join(file)).unwrap();
+    }
+    let refused = |make: &mut Command| {
+        let said = run(make);
+        let tells = said.output.contains("a path with a blank in it does not work here");
+        let one_line = said.output.lines().count() == 1;
+        assert!(!said.success && tells && one_line, "{make:?}:\n{}", said.output);
+    };
+    refused(&mut make_in(&checkout));
+    for variable in ["TARGET_DIR", "OUT", "PREFIX", "LIBDIR", "INCLUDEDIR", "DESTDIR"] {
+        refused(make_in(project()).arg("uninstall").arg(format!("{variable}=/no such/place")));
+    }
+}
+
+/// A compiler with options, or with a compiler cache before it; and a target of cargo's own, for which
+/// the libraries would lie elsewhere.
+fn the_environment_may_name_a_compiler_and_a_target() {
+    let target = folder("environment");
+    let compiler = Compiler::any().command();
+    let mut make = make_in(project());
+    make.env("CARGO_BUILD_TARGET", "no-such-target").env("TARGET_DIR", &target);
+    make.env("CC", format!("{} -pthread -Wl,-z,nodelete", compiler.get_program().display()));
+    printed(&mut make);
+    let library = target.join("libkref/libkref.so");
+    let dynamic = printed(Command::new("readelf").arg("-dW").arg(&library));
+    assert!(dynamic.contains("NODELETE") && dynamic.contains("libkref.so.0"), "{dynamic}");
+
+    let would = printed(make_in(project()).args(["--dry-run", "--always-make", "CC=ccache cc -g"]));
+    assert!(would.contains(" -C linker=cc -C link-arg=-g "), "{would}");
 }
 
 /// The paths below `root`, sorted.
