@@ -25,8 +25,10 @@ const IGNORABLE: [&str; 14] = [
     "percpu_ref_slot_get_slow",
 ];
 
+type Way = (&'static str, fn(Compiler));
+
 fn main() -> ExitCode {
-    let ways: [(&str, fn(Compiler)); 8] = [
+    let ways: [Way; 8] = [
         ("kref_h::inline", |compiler| kref_h(compiler, &[])),
         ("kref_h::outofline", |compiler| kref_h(compiler, &[OUT_OF_LINE])),
         ("kref_h::tsan::inline", |compiler| kref_h(compiler, &[TSAN])),
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
         ("refcount_h::tsan::inline", |compiler| refcount_h(compiler, &[TSAN])),
         ("refcount_h::tsan::outofline", |compiler| refcount_h(compiler, &[TSAN, OUT_OF_LINE])),
     ];
-    let trials = |(name, test)| per_compiler(name, Compiler::need, test);
+    let trials = |(name, test): Way| per_compiler(name, Compiler::need, test);
     let trials: Vec<Trial> = ways.into_iter().flat_map(trials).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

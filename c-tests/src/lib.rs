@@ -7,6 +7,6 @@ mod process;
 mod trial;
 
 pub use compiler::{Compiler, Kind, Sanitizer};
-pub use prefix::{Prefix, project, scratch};
-pub use process::{Finished, run, valgrind};
+pub use prefix::{Prefix, folder, project, scratch};
+pub use process::{Finished, printed, run, valgrind};
 pub use trial::{per_compiler, plain, unless_missing};
