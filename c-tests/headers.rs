@@ -210,9 +210,7 @@ fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
     for (number, line) in lines.iter().enumerate() {
         let Some(silent) = without_announcement(line) else { continue };
         // Without sequences a get takes the lock, too, and ThreadSanitizer sees locks for itself.
-        let by_lock = line.contains("slot") && !kref::rseq_available();
-        // Every replace does: what it took down was published under the lock.
-        if by_lock || number > 0 && lines[number - 1].contains("_slot_replace(slot, next);") {
+        if line.contains("slot") && !kref::rseq_available() {
             continue;
         }
         let weak = [&lines[..number], &[&silent], &lines[number + 1..]].concat().join("\n");
@@ -224,7 +222,7 @@ fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
         assert!(told, "nobody misses line {} of tsan.h: {line}", number + 1);
         taken_out += 1;
     }
-    assert!(taken_out >= 35, "no more announcements in tsan.h than {taken_out}");
+    assert!(taken_out >= 33, "no more announcements in tsan.h than {taken_out}");
 }
 
 /// What is left of a line of tsan.h that announces.
