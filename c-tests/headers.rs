@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             per_compiler("first_page", Compiler::need, the_example_on_the_first_page),
             per_compiler("c_plus_plus", Compiler::need_cpp, c_plus_plus),
             per_compiler("every_ordering", with_tsan, every_ordering_of_inline_h_is_needed),
+            per_compiler("every_announcement", with_tsan, every_announcement_of_tsan_h_is_needed),
         ]
         .into_iter()
         .flatten(),
@@ -162,26 +163,80 @@ fn every_ordering_of_inline_h_is_needed(compiler: Compiler) {
     for (ordering, uses) in
         [("__ATOMIC_SEQ_CST", 0), ("__ATOMIC_RELEASE", 1), ("__ATOMIC_ACQUIRE", 1)]
     {
-        let name = compiler.kind().name();
-        let weak = folder(&format!("weak{ordering}")).join(name);
-        std::fs::create_dir_all(weak.join("kref")).unwrap();
-        for header in ["kref.h", "kref/percpu.h", "kref/tsan.h"] {
-            std::fs::copy(include().join(header), weak.join(header)).unwrap();
-        }
         let inline = read(include().join("kref/inline.h"));
         assert_eq!(inline.matches(ordering).count(), uses, "inline.h's use of {ordering}");
-        std::fs::write(weak.join("kref/inline.h"), inline.replace(ordering, "__ATOMIC_RELAXED"))
-            .unwrap();
-
-        let program = weak.join("program");
-        let mut compile = compiler.command();
-        compile.args(Sanitizer::Thread.flags()).arg("-I").arg(&weak);
-        compile.arg(project().join("c-tests/run-handoff-thread.c"));
-        compile.arg(Prefix::plain().archive()).arg("-pthread").arg("-o").arg(&program);
-        let compiled = run(&mut compile);
-        assert!(compiled.success, "{}", compiled.output);
-        let ended = run(Command::new(program).env("TSAN_OPTIONS", "halt_on_error=1"));
-        let told = ended.output.contains("ThreadSanitizer: data race");
+        let weak = inline.replace(ordering, "__ATOMIC_RELAXED");
+        let ended = with_header(compiler, "kref/inline.h", &weak, "run-handoff-thread", &[]);
+        let told = ended.output.contains(RACE);
         assert_eq!(told, uses > 0, "{ordering} weakened:\n{}", ended.output);
     }
+}
+
+const RACE: &str = "ThreadSanitizer: data race";
+
+/// Runs a program of c-tests under ThreadSanitizer with another text of one header. The library is
+/// not instrumented.
+fn with_header(
+    compiler: Compiler,
+    header: &str,
+    text: &str,
+    name: &str,
+    flags: &[&str],
+) -> Finished {
+    let weak = folder("weak").join(header).join(compiler.kind().name());
+    std::fs::create_dir_all(weak.join("kref")).unwrap();
+    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/tsan.h"] {
+        std::fs::copy(include().join(header), weak.join(header)).unwrap();
+    }
+    std::fs::write(weak.join(header), text).unwrap();
+
+    let program = weak.join("program");
+    let mut compile = compiler.command();
+    compile.args(Sanitizer::Thread.flags()).args(flags).arg("-I").arg(&weak);
+    compile.arg(project().join("c-tests").join(name).with_extension("c"));
+    compile.arg(Prefix::plain().archive()).arg("-pthread").arg("-o").arg(&program);
+    let compiled = run(&mut compile);
+    assert!(compiled.success, "{}", compiled.output);
+    run(Command::new(program).env("TSAN_OPTIONS", "halt_on_error=1"))
+}
+
+/// With any line that announces taken out of tsan.h, ThreadSanitizer must speak: a word to it, or the
+/// macro that gives a function's name to what announces. Nothing is inlined, so that it sees the
+/// announcements and nothing else.
+fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
+    let header = read(include().join("kref/tsan.h"));
+    let lines: Vec<&str> = header.lines().collect();
+    let mut taken_out = 0;
+    for (number, line) in lines.iter().enumerate() {
+        let Some(silent) = without_announcement(line) else { continue };
+        // Without sequences a get takes the lock, too, and ThreadSanitizer sees locks for itself.
+        if line.contains("slot") && !kref::rseq_available() {
+            continue;
+        }
+        let weak = [&lines[..number], &[&silent], &lines[number + 1..]].concat().join("\n");
+        let told = ["run-tsan-announced", "run-tsan-announced-percpu"].iter().any(|program| {
+            let flags = ["-DKREF_NO_INLINE", "-Dunannounced(verdict,count)=(verdict)"];
+            let ended = with_header(compiler, "kref/tsan.h", &weak, program, &flags);
+            ended.output.contains(RACE)
+        });
+        assert!(told, "nobody misses line {} of tsan.h: {line}", number + 1);
+        taken_out += 1;
+    }
+    assert!(taken_out >= 33, "no more announcements in tsan.h than {taken_out}");
+}
+
+/// What is left of a line of tsan.h that announces.
+fn without_announcement(line: &str) -> Option<String> {
+    let gives_name = line.starts_with("#define ") && line.contains(") kref_tsan_");
+    if gives_name {
+        return Some(String::new());
+    }
+    let announcements = [
+        ("__tsan_acquire(", "(void)("),
+        ("__tsan_release(", "(void)("),
+        ("kref_tsan_acquire_if(", "unannounced("),
+    ];
+    let in_body = line.starts_with("    ");
+    let found = announcements.iter().find(|(word, _)| in_body && line.contains(word))?;
+    Some(line.replace(found.0, found.1))
 }

@@ -1,13 +1,10 @@
 //! What `make install` leaves behind, used as a C program would use it.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::{Compiler, Finished, Prefix, plain, project, run, scratch};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-
-const MAKE_VARIABLES: [&str; 3] = ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"];
+use kref_c_tests::{Compiler, Prefix, folder, per_compiler, plain, printed, project};
+use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let mut trials = vec![
@@ -17,6 +14,7 @@ fn main() -> ExitCode {
             the_shared_library_is_small_and_needs_libc_alone,
         ),
         plain("nothing_in_it_can_panic", nothing_in_it_can_panic),
+        plain("a_setuid_program_does_not_listen", a_setuid_program_does_not_listen),
         plain("the_tree_is_where_a_c_programmer_looks", the_tree_is_where_a_c_programmer_looks),
         plain(
             "a_program_outside_the_tree_builds_by_pkg_config_and_runs",
@@ -27,44 +25,10 @@ fn main() -> ExitCode {
             "it_goes_with_another_rust_library_in_one_program",
             it_goes_with_another_rust_library_in_one_program,
         ),
-        plain("kernel_code_compiles_unchanged", kernel_code_compiles_unchanged),
         plain("the_readme_example_compiles_as_it_stands", the_readme_example_compiles_as_it_stands),
-        plain(
-            "install_obeys_its_variables_and_uninstall_leaves_nothing",
-            install_obeys_its_variables_and_uninstall_leaves_nothing,
-        ),
-        plain("make_says_what_is_missing", make_says_what_is_missing),
     ];
-    trials.push(Trial::ignorable_test("cargo_c_gives_the_same_tree", cargo_c_gives_the_same_tree));
+    trials.extend(per_compiler("kernel_code", Compiler::need, kernel_code_compiles_unchanged));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-fn make(arguments: &[String]) -> Finished {
-    let mut make = Command::new("make");
-    for variable in MAKE_VARIABLES {
-        make.env_remove(variable);
-    }
-    run(make.current_dir(project()).args(arguments))
-}
-
-/// Where the libraries of `Prefix::plain` were built, so that nothing is built again.
-fn built() -> [String; 2] {
-    let build = scratch().join("plain/build");
-    Prefix::plain();
-    [format!("TARGET_DIR={}", build.display()), format!("OUT={}/libkref", build.display())]
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = scratch().join("installed").join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn printed(command: &mut Command) -> String {
-    let ended = run(command);
-    assert!(ended.success, "{command:?}:\n{}", ended.output);
-    ended.output
 }
 
 fn shared() -> PathBuf {
@@ -113,6 +77,20 @@ fn nothing_in_it_can_panic() {
         let all = printed(Command::new("nm").arg(&library));
         assert!(!all.contains("panic"), "{}:\n{all}", library.display());
     }
+}
+
+/// To its user's environment: the C library looks into it, and decides whether to.
+fn a_setuid_program_does_not_listen() {
+    let undefined = printed(Command::new("nm").args(["-D", "-u"]).arg(shared()));
+    let names: Vec<_> = undefined
+        .lines()
+        .filter_map(|line| line.split_whitespace().last()?.split('@').next())
+        .collect();
+    assert!(names.contains(&"secure_getenv"), "{names:?}");
+    assert!(
+        !names.iter().any(|name| ["getenv", "environ", "__environ"].contains(name)),
+        "{names:?}"
+    );
 }
 
 /// As Cargo.toml has it.
@@ -195,17 +173,29 @@ fn it_goes_with_another_rust_library_in_one_program() {
     printed(&mut Command::new(compile("two-rusts-program", &main, &flags)));
 }
 
-fn kernel_code_compiles_unchanged() {
-    let flags = Prefix::plain().flags(&["--cflags", "kref-linux", "--libs", "kref"]);
-    let warnings = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"].map(str::to_string);
-    for (name, says) in
-        [("session", "session 7 released\n"), ("queue", "queue drained\nqueue drained\n")]
-    {
-        let source = project().join(format!("c-tests/kernel/{name}.c"));
-        let program = compile(name, &source, &[&warnings[..], &flags].concat());
-        let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
-        assert_eq!(said, says);
+/// In each dialect that kernel code is written in; as C++, where it converts no pointers.
+fn kernel_code_compiles_unchanged(compiler: Compiler) {
+    let dialects = [["c", "gnu89"], ["c", "gnu11"], ["c", "gnu17"], ["c++", "c++17"]];
+    let (session, queue) = ("session 7 released\n", "queue drained\nqueue drained\n");
+    for [language, dialect] in dialects {
+        let is_c = language == "c";
+        if is_c || compiler.speaks_cpp() {
+            kernel_code(compiler, "queue", language, dialect, queue);
+        }
+        if is_c {
+            kernel_code(compiler, "session", language, dialect, session);
+        }
     }
+}
+
+fn kernel_code(compiler: Compiler, name: &str, language: &str, dialect: &str, says: &str) {
+    let program = folder(&format!("{name}-{}-{dialect}", compiler.kind().name())).join("program");
+    let mut compile = compiler.command();
+    compile.args(["-Wall", "-Wextra", "-Werror", "-x", language]).arg(format!("-std={dialect}"));
+    compile.arg(project().join(format!("c-tests/kernel/{name}.c"))).arg("-o").arg(&program);
+    printed(compile.args(Prefix::plain().flags(&["--cflags", "kref-linux", "--libs", "kref"])));
+    let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
+    assert_eq!(said, says, "{name} as {dialect}");
 }
 
 fn the_readme_example_compiles_as_it_stands() {
@@ -218,98 +208,4 @@ fn the_readme_example_compiles_as_it_stands() {
     let program = compile("readme-program", &source, &[&warnings[..], &flags].concat());
     let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
     assert!(readme.contains(&format!("```console\n{said}```")), "it says:\n{said}");
-}
-
-fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
-    let root = folder("destdir");
-    let variables = [
-        built().to_vec(),
-        vec![
-            format!("DESTDIR={}", root.display()),
-            "PREFIX=/usr".into(),
-            "LIBDIR=/usr/lib/here".into(),
-        ],
-    ]
-    .concat();
-    let installed = make(&[&["install".to_string()][..], &variables].concat());
-    assert!(installed.success, "{}", installed.output);
-    for file in ["lib/here/libkref.a", "lib/here/pkgconfig/kref.pc", "include/kref/inline.h"] {
-        assert!(root.join("usr").join(file).exists(), "{file}");
-    }
-    let pc = std::fs::read_to_string(root.join("usr/lib/here/pkgconfig/kref.pc")).unwrap();
-    assert!(pc.contains("libdir=/usr/lib/here\n") && !pc.contains('@'), "{pc}");
-
-    // Headers in a place of their own: kernel code still finds them.
-    let elsewhere = vec!["INCLUDEDIR=/usr/include/libkref".to_string()];
-    let installed = make(&[&["install".to_string()][..], &variables, &elsewhere].concat());
-    assert!(installed.success, "{}", installed.output);
-    let linux = root.join("usr/share/pkgconfig/kref-linux.pc");
-    let pc = std::fs::read_to_string(&linux).unwrap();
-    assert!(pc.contains("includedir=/usr/include/libkref\n"), "{pc}");
-    let mode = std::fs::metadata(&linux).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o644, "kref-linux.pc");
-    let removed = make(&[&["uninstall".to_string()][..], &variables, &elsewhere].concat());
-    assert!(removed.success, "{}", removed.output);
-
-    let installed = make(&[&["install".to_string()][..], &variables].concat());
-    assert!(installed.success, "{}", installed.output);
-    let removed = make(&[&["uninstall".to_string()][..], &variables].concat());
-    assert!(removed.success, "{}", removed.output);
-    let left = printed(Command::new("find").arg(&root).args(["!", "-type", "d"]));
-    assert_eq!(left, "");
-    assert!(!root.join("usr/include/kref").exists());
-}
-
-fn make_says_what_is_missing() {
-    let empty = format!("OUT={}", folder("nothing-built").display());
-    for (arguments, words) in [
-        (
-            ["all", "CARGO=no-such-cargo", &empty],
-            "no-such-cargo was not found; it is needed to build",
-        ),
-        (["all", "CC=no-such-cc", &empty], "no-such-cc was not found; it is needed to link"),
-        (
-            ["demo", "PKG_CONFIG=no-such-pkg", &empty],
-            "no-such-pkg was not found; it is needed to find",
-        ),
-        (["check", "CC=no-such-cc", &empty], "no-such-cc was not found; it is needed to compile"),
-    ] {
-        let said = make(&arguments.map(str::to_string));
-        assert!(!said.success && said.output.contains(words), "{arguments:?}:\n{}", said.output);
-    }
-}
-
-/// The paths below `root`, sorted.
-fn tree(root: &Path) -> String {
-    let mut find = Command::new("find");
-    let text = printed(find.current_dir(root).args([".", "!", "-type", "d"]));
-    let mut lines: Vec<_> = text.lines().collect();
-    lines.sort_unstable();
-    lines.join("\n")
-}
-
-/// cargo-c takes ten minutes to build, so no machine is made to have it.
-fn cargo_c_gives_the_same_tree() -> Result<Completion, Failed> {
-    if !run(Command::new("cargo").args(["cinstall", "--version"])).success {
-        return Ok(Completion::ignored_with("no cargo-c on this machine"));
-    }
-    let (ours, theirs) = (folder("make-install"), folder("cargo-cinstall"));
-    let variables = [format!("DESTDIR={}", ours.display()), "PREFIX=/usr".into()];
-    let installed = make(&[&["install".to_string()][..], &built(), &variables].concat());
-    assert!(installed.success, "{}", installed.output);
-
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(project()).args(["cinstall", "-p", "kref", "--release", "--locked"]);
-    cargo.args(["--prefix=/usr", "--libdir=/usr/lib"]).arg("--destdir").arg(&theirs);
-    printed(cargo.arg("--target-dir").arg(scratch().join("cargo-c")));
-
-    assert_eq!(tree(&ours), tree(&theirs));
-    let same = |file: &str| {
-        std::fs::read(ours.join(file)).unwrap() == std::fs::read(theirs.join(file)).unwrap()
-    };
-    assert!(same("usr/include/kref.h") && same("usr/share/pkgconfig/kref-linux.pc"));
-    let dynamic =
-        printed(Command::new("readelf").arg("-dW").arg(theirs.join("usr/lib/libkref.so")));
-    assert!(dynamic.contains("Library soname: [libkref.so.0]"), "{dynamic}");
-    Ok(Completion::Completed)
 }

@@ -97,7 +97,9 @@ int main(void)
     CHECK(lines(written()) == 1);
     CHECK(allocations == before);
 
-    close(2); /* nobody to tell: nothing happens */
+    close(2); /* nobody to tell: nothing happens, and nobody hears of the write that failed */
+    errno = 4711;
     kref_get(&kref);
+    CHECK(errno == 4711);
     return 0;
 }

@@ -1,5 +1,6 @@
 /*
- * A hand-over that fails: the reference comes back, the object lives on, the error number is told.
+ * A hand-over that fails: the reference comes back, the object lives on, the error number is told;
+ * also while others hold the object, use it, and give it back.
  *
  * tools: tsan
  */
@@ -7,12 +8,31 @@
 
 #include <errno.h>
 
+#define HOLDERS 3
+#define ROUNDS 100
+
+struct object {
+    struct kref kref;
+    int used_by[HOLDERS]; /* each holder's own: no lock */
+};
+
+struct holder {
+    struct object *object;
+    int number;
+};
+
+static pthread_attr_t impossible;
 static int released;
 
 static void release(struct kref *kref)
 {
-    (void)kref;
-    released++;
+    struct object *object = kref_entry(kref, struct object, kref);
+    int i;
+
+    for (i = 0; i < HOLDERS; i++)
+        CHECK(object->used_by[i] == ROUNDS);
+    free(object);
+    __atomic_fetch_add(&released, 1, __ATOMIC_RELAXED);
 }
 
 static void *never(void *arg)
@@ -28,33 +48,86 @@ static int enqueue(struct kref *kref)
     return -1;
 }
 
-int main(void)
+static void fail_to_hand_over(struct kref *kref)
 {
-    struct kref kref;
+    pthread_t thread;
+    int error = kref_thread_create(&thread, &impossible, never, NULL, kref, release);
+
+    CHECK(error == EAGAIN || error == EINVAL);
+    kref_get(kref);
+    if (enqueue(kref))
+        CHECK(!kref_put(kref, release));
+}
+
+/* Uses what it holds, takes and gives back references of its own, and then the one it was given. */
+static void *hold(void *arg)
+{
+    struct holder *holder = arg;
+    struct kref *kref = &holder->object->kref;
+    int i;
+
+    for (i = 0; i < ROUNDS; i++) {
+        kref_get(kref);
+        holder->object->used_by[holder->number]++;
+        CHECK(!kref_put(kref, release));
+    }
+    kref_put(kref, release);
+    return NULL;
+}
+
+/* Whoever is last, the object is released once, and not by a hand-over that failed. */
+static void among_others(int before)
+{
+    struct object *object = calloc(1, sizeof *object);
+    struct holder holders[HOLDERS];
+    pthread_t threads[HOLDERS];
+    int i;
+
+    CHECK(object);
+    kref_init(&object->kref);
+    for (i = 0; i < HOLDERS; i++) {
+        holders[i].object = object;
+        holders[i].number = i;
+        CHECK(!kref_thread_create(&threads[i], NULL, hold, &holders[i], &object->kref, release));
+    }
+    for (i = 0; i < 10; i++)
+        fail_to_hand_over(&object->kref);
+    CHECK(__atomic_load_n(&released, __ATOMIC_RELAXED) == before);
+    kref_put(&object->kref, release);
+    for (i = 0; i < HOLDERS; i++)
+        join(threads[i]);
+    CHECK(released == before + 1);
+}
+
+static void alone(void)
+{
+    struct kref kref = KREF_INIT(1);
     struct told told = { 0 };
-    pthread_attr_t attr;
     pthread_t thread;
     int error;
 
-    kref_set_violation_handler(remember, &told);
-    kref_init(&kref);
-
-    /* More stack than there are addresses: pthread_create must refuse. */
-    CHECK(!pthread_attr_init(&attr));
-    CHECK(!pthread_attr_setstacksize(&attr, (size_t)1 << 60));
-    error = kref_thread_create(&thread, &attr, never, NULL, &kref, release);
-    CHECK(error == EAGAIN || error == EINVAL);
-    CHECK(kref_read(&kref) == 1 && !released);
-
-    kref_get(&kref);
-    if (enqueue(&kref))
-        CHECK(!kref_put(&kref, release));
-    CHECK(kref_read(&kref) == 1 && !released);
+    fail_to_hand_over(&kref);
+    CHECK(kref_read(&kref) == 1);
 
     /* Nothing is given back of a reference that could not be taken. */
+    kref_set_violation_handler(remember, &told);
     kref_count_set(&kref.refcount, 0);
-    error = kref_thread_create(&thread, &attr, never, NULL, &kref, release);
-    CHECK(error && told.times == 1 && told.last.kind == KREF_GET_ON_ZERO && !released);
-    pthread_attr_destroy(&attr);
+    error = kref_thread_create(&thread, &impossible, never, NULL, &kref, release);
+    CHECK(error && told.times == 1 && told.last.kind == KREF_GET_ON_ZERO);
+    kref_set_violation_handler(NULL, NULL);
+}
+
+int main(void)
+{
+    int round;
+
+    /* More stack than there are addresses: pthread_create must refuse. */
+    CHECK(!pthread_attr_init(&impossible));
+    CHECK(!pthread_attr_setstacksize(&impossible, (size_t)1 << 60));
+    alone();
+    CHECK(!released);
+    for (round = 0; round < 20; round++)
+        among_others(round);
+    pthread_attr_destroy(&impossible);
     return 0;
 }

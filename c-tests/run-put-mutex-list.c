@@ -2,12 +2,14 @@
  * A list that holds no references: the last put takes the list's mutex and release takes the object
  * out, while others look it up. And the other way: release locks for itself, and a lookup finds an
  * object whose count is zero, and leaves it. The lock orders everything here, so that tools which
- * know locks but not atomics can follow.
+ * know locks but not atomics can follow; but for a write of each holder's before its put, which
+ * the put alone orders, and which only ThreadSanitizer is shown.
  *
  * tools: tsan helgrind drd
  */
 #include "check.h"
 
+#define THREADS 3
 #define KEYS 4
 #define ROUNDS 2000
 
@@ -15,6 +17,7 @@ struct object {
     struct kref kref;
     int key;
     struct object *next, **link;
+    int held_by[THREADS]; /* each thread's own: no lock */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -22,8 +25,21 @@ static struct object *list;
 static int made, released;
 static int (*give_back)(struct object *object);
 
+static void hold(struct object *object, int thread)
+{
+#ifdef KREF_TSAN
+    object->held_by[thread]++;
+#else
+    (void)object, (void)thread;
+#endif
+}
+
 static void take_out(struct object *object)
 {
+    int i;
+
+    for (i = 0; i < THREADS; i++)
+        CHECK(object->held_by[i] >= 0);
     *object->link = object->next;
     if (object->next)
         object->next->link = object->link;
@@ -67,9 +83,9 @@ static struct kref *find(void *key)
     return NULL;
 }
 
-static void insert(int key)
+static void insert(int key, int thread)
 {
-    struct object *object = malloc(sizeof *object);
+    struct object *object = calloc(1, sizeof *object);
 
     CHECK(object);
     kref_init(&object->kref);
@@ -82,36 +98,41 @@ static void insert(int key)
     list = object;
     made++;
     pthread_mutex_unlock(&lock);
+    hold(object, thread);
     give_back(object);
 }
 
 static void *work(void *arg)
 {
-    unsigned int next = *(int *)arg;
-    int i;
+    int thread = *(int *)arg, i;
+    unsigned int next = (unsigned int)thread + 1;
 
     for (i = 0; i < ROUNDS; i++) {
         int key = (int)(next = next * 1103515245 + 12345) >> 16 & (KEYS - 1);
         struct kref *kref = kref_lookup_mutex(&lock, find, &key);
 
-        if (kref)
+        if (kref) {
+            hold(kref_entry(kref, struct object, kref), thread);
             give_back(kref_entry(kref, struct object, kref));
-        else
-            insert(key);
+        } else {
+            insert(key, thread);
+        }
     }
     return NULL;
 }
 
 static void run(int (*put)(struct object *object))
 {
-    pthread_t threads[3];
-    int seeds[3] = { 1, 2, 3 }, i;
+    pthread_t threads[THREADS];
+    int numbers[THREADS], i;
 
     give_back = put;
     made = released = 0;
-    for (i = 0; i < 3; i++)
-        start(&threads[i], work, &seeds[i]);
-    for (i = 0; i < 3; i++)
+    for (i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        start(&threads[i], work, &numbers[i]);
+    }
+    for (i = 0; i < THREADS; i++)
         join(threads[i]);
     CHECK(!list && made > 0 && made == released);
 }

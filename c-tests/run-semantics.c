@@ -1,9 +1,19 @@
 /*
- * Every row of data/semantics.csv: what each operation does at each edge value, by its C name.
+ * Every row of data/semantics.csv: what each operation does at each edge value, by its C name; or by
+ * its kernel name, in run-semantics-linux.c.
  */
 #include "check.h"
 
 #include <errno.h>
+
+#ifdef KERNEL_NAMES
+#include <kref/linux/refcount.h>
+#define OPERATION(name) refcount_##name
+#else
+#define REFCOUNT_MAX KREF_MAX
+#define REFCOUNT_SATURATED KREF_SATURATED
+#define OPERATION(name) kref_count_##name
+#endif
 
 static struct kref kref;
 #define COUNT (&kref.refcount)
@@ -23,22 +33,22 @@ static void release(struct kref *released_kref)
 /* Does the operation; what it returns, or VOID. */
 static int perform(const char *name, int n)
 {
-    if (!strcmp(name, "refcount_inc")) return kref_count_inc(COUNT), VOID;
-    if (!strcmp(name, "refcount_add")) return kref_count_add(n, COUNT), VOID;
-    if (!strcmp(name, "refcount_inc_not_zero")) return kref_count_inc_not_zero(COUNT);
-    if (!strcmp(name, "refcount_add_not_zero")) return kref_count_add_not_zero(n, COUNT);
+    if (!strcmp(name, "refcount_inc")) return OPERATION(inc)(COUNT), VOID;
+    if (!strcmp(name, "refcount_add")) return OPERATION(add)(n, COUNT), VOID;
+    if (!strcmp(name, "refcount_inc_not_zero")) return OPERATION(inc_not_zero)(COUNT);
+    if (!strcmp(name, "refcount_add_not_zero")) return OPERATION(add_not_zero)(n, COUNT);
     if (!strcmp(name, "refcount_inc_not_zero_acquire"))
-        return kref_count_inc_not_zero_acquire(COUNT);
+        return OPERATION(inc_not_zero_acquire)(COUNT);
     if (!strcmp(name, "refcount_add_not_zero_acquire"))
-        return kref_count_add_not_zero_acquire(n, COUNT);
-    if (!strcmp(name, "refcount_dec")) return kref_count_dec(COUNT), VOID;
-    if (!strcmp(name, "refcount_dec_and_test")) return kref_count_dec_and_test(COUNT);
-    if (!strcmp(name, "refcount_sub_and_test")) return kref_count_sub_and_test(n, COUNT);
-    if (!strcmp(name, "refcount_dec_if_one")) return kref_count_dec_if_one(COUNT);
-    if (!strcmp(name, "refcount_dec_not_one")) return kref_count_dec_not_one(COUNT);
+        return OPERATION(add_not_zero_acquire)(n, COUNT);
+    if (!strcmp(name, "refcount_dec")) return OPERATION(dec)(COUNT), VOID;
+    if (!strcmp(name, "refcount_dec_and_test")) return OPERATION(dec_and_test)(COUNT);
+    if (!strcmp(name, "refcount_sub_and_test")) return OPERATION(sub_and_test)(n, COUNT);
+    if (!strcmp(name, "refcount_dec_if_one")) return OPERATION(dec_if_one)(COUNT);
+    if (!strcmp(name, "refcount_dec_not_one")) return OPERATION(dec_not_one)(COUNT);
     if (!strcmp(name, "refcount_dec_and_mutex_lock"))
-        return kref_count_dec_and_mutex_lock(COUNT, &mutex);
-    if (!strcmp(name, "refcount_dec_and_lock")) return kref_count_dec_and_lock(COUNT, &spin);
+        return OPERATION(dec_and_mutex_lock)(COUNT, &mutex);
+    if (!strcmp(name, "refcount_dec_and_lock")) return OPERATION(dec_and_lock)(COUNT, &spin);
     if (!strcmp(name, "kref_get")) return kref_get(&kref), VOID;
     if (!strcmp(name, "kref_put")) return kref_put(&kref, release);
     if (!strcmp(name, "kref_put_mutex")) return kref_put_mutex(&kref, release, &mutex);
@@ -71,9 +81,9 @@ static int value(const char *text)
     if (!strncmp(text, "INT_MIN", 7))
         base = INT_MIN, rest = (char *)text + 7;
     else if (!strncmp(text, "MAX", 3))
-        base = KREF_MAX, rest = (char *)text + 3;
+        base = REFCOUNT_MAX, rest = (char *)text + 3;
     else if (!strncmp(text, "SAT", 3))
-        base = KREF_SATURATED, rest = (char *)text + 3;
+        base = REFCOUNT_SATURATED, rest = (char *)text + 3;
     else
         base = strtoll(text, &rest, 10);
     return (int)(base + strtoll(rest, NULL, 10));
@@ -98,12 +108,12 @@ static int row(char *line)
     n = strchr(name, '(') ? atoi(strchr(name, '(') + 1) : 0;
     snprintf(operation, sizeof operation, "%.*s", (int)strcspn(name, "("), name);
 
-    kref_count_set(COUNT, value(before));
+    OPERATION(set)(COUNT, value(before));
     told.times = released = 0;
     returned = perform(operation, n);
     held = unlock_if_held();
 
-    ok = kref.refcount.refs == value(after) && (int)kref_count_read(COUNT) == value(after) &&
+    ok = kref.refcount.refs == value(after) && (int)OPERATION(read)(COUNT) == value(after) &&
          returned == (strcmp(returns, "void") ? atoi(returns) : VOID) &&
          told.times == atoi(reports) && released == atoi(frees) && held == atoi(holds) &&
          (!told.times || told.last.kref == &kref);
@@ -113,12 +123,27 @@ static int row(char *line)
     return ok;
 }
 
+#ifdef KERNEL_NAMES
+static void check_kernel_names(void)
+{
+    refcount_t made = REFCOUNT_INIT(5);
+
+    CHECK(refcount_read(&made) == 5);
+    refcount_set_release(&made, 7);
+    CHECK(refcount_read(&made) == 7);
+    CHECK(REFCOUNT_MAX == INT_MAX && REFCOUNT_SATURATED == INT_MIN / 2);
+}
+#endif
+
 int main(void)
 {
     FILE *table = fopen(DATA "/semantics.csv", "r");
     char line[256];
     int rows = 0, wrong = 0;
 
+#ifdef KERNEL_NAMES
+    check_kernel_names();
+#endif
     CHECK(table);
     CHECK(pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE) == 0);
     kref_set_violation_handler(remember, &told);

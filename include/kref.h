@@ -454,9 +454,9 @@ struct kref *kref_slot_replace(struct kref_slot *slot,
                                struct kref *next) KREF_NONNULL_ARGS((1));
 
 /**
- * Whether this thread's lookups in slots, and its gets and puts of a percpu_ref, need no lock and no
- * atomic operation: whether it has restartable sequences. If not, they take the slower ways, which
- * are as right.
+ * Whether this thread's lookups in slots need no lock, and its gets and puts of a percpu_ref no atomic
+ * operation: whether it has restartable sequences. If not, they take the slower ways, which are as
+ * right.
  *
  * Range:    none.
  * Misuse:   none.

@@ -17,6 +17,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use kref::{Count, Kref, KrefSlot, MAX, Ref, Refcounted, SATURATED, Slot};
+use kref::{PercpuOwner, PercpuRef, PercpuRefcounted, PercpuSlot};
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{Ordering::Acquire, fence};
@@ -169,6 +170,46 @@ fn a_ref_from_a_slot_outlives_its_replacement() {
             &slot,
             move |slot| slot.get().map(|node| read(Ref::clone(&node))),
             move |slot| slot.replace(None).map(read).unwrap(),
+        );
+    });
+}
+
+/// Threads without rseq: the killer and a user, of whom the last releases; then the counters' end.
+#[test]
+fn percpu_kill_against_a_user() {
+    #[repr(C)]
+    struct Hot {
+        percpu: PercpuRef,
+        payload: UnsafeCell<bool>,
+        _leak: Track<()>,
+    }
+    // SAFETY: as for `Object`.
+    unsafe impl Sync for Hot {}
+    // SAFETY: the reference is where OFFSET says, it is private, and `release` frees.
+    unsafe impl PercpuRefcounted for Hot {
+        const OFFSET: usize = offset_of!(Hot, percpu);
+        unsafe fn release(object: NonNull<Self>) {
+            // SAFETY: boxed below, and the last reference is gone.
+            let hot = unsafe { Box::from_raw(object.as_ptr()) };
+            // SAFETY: loom checks that nobody else is in the payload.
+            hot.payload.with_mut(|payload| unsafe { *payload = true });
+        }
+    }
+    loom::model(|| {
+        let percpu = PercpuRef::of::<Hot>().unwrap();
+        let hot = Hot { percpu, payload: UnsafeCell::new(false), _leak: Track::new(()) };
+        // SAFETY: a new object, whose initial reference is handed over.
+        let owner = unsafe { PercpuOwner::from_raw(NonNull::from(Box::leak(Box::new(hot)))) };
+        let slot = Arc::new(PercpuSlot::new());
+        assert!(slot.replace(Some(owner)).is_none());
+        race(
+            &slot,
+            |slot| {
+                let user = slot.get().map(|hot| hot.clone());
+                // SAFETY: loom checks that nobody is freeing the object.
+                user.map(|hot| assert!(!hot.payload.with(|payload| unsafe { *payload })))
+            },
+            |slot| drop(slot.replace(None)),
         );
     });
 }

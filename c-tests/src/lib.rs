@@ -7,6 +7,6 @@ mod process;
 mod trial;
 
 pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
-pub use prefix::{Prefix, project, scratch};
-pub use process::{Finished, describe, run, valgrind};
+pub use prefix::{Prefix, folder, project, scratch};
+pub use process::{Finished, describe, printed, run, valgrind};
 pub use trial::{per_compiler, plain, unless_missing};

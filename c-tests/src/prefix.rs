@@ -18,6 +18,14 @@ pub fn scratch() -> PathBuf {
         .join("c-tests")
 }
 
+/// An empty folder for one test of what is installed.
+pub fn folder(name: &str) -> PathBuf {
+    let folder = scratch().join("installed").join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("target can be written");
+    folder
+}
+
 /// An installed tree.
 #[derive(Debug)]
 pub struct Prefix {

@@ -47,6 +47,13 @@ pub fn describe(what: &str, ended: &Finished) -> String {
     format!("{what}{signal}:\n{}", ended.output)
 }
 
+/// What `command` says, which must end well.
+pub fn printed(command: &mut Command) -> String {
+    let ended = run(command);
+    assert!(ended.success, "{command:?}:\n{}", ended.output);
+    ended.output
+}
+
 /// Whether valgrind is here.
 pub fn valgrind() -> bool {
     run(Command::new("valgrind").arg("--version")).success

@@ -32,7 +32,7 @@ extern "C" {
  * puts it in the group of the function around it: thrown away with it, where C++ has several.
  * (No longer than C90 lets a string be.) */
 #define KREF_SEQUENCE_ENTER(scratch, area)                                                         \
-    ".pushsection .data.rel.ro,\"aw?\",@progbits\n"                                                 \
+    ".pushsection .data.rel.ro,\"aw?\"\n"                                                           \
     ".balign 32\n"                                                                                 \
     "7: .long 0,0\n"                                                                               \
     ".quad 2f,3f-2f,4f\n"                                                                          \
@@ -47,7 +47,7 @@ extern "C" {
 /* Out of line: the abort handler, behind the bytes by which the kernel knows one. In a section that no
  * compiler puts functions in: it would come in the midst of them. */
 #define KREF_SEQUENCE_ABORT(area)                                                                  \
-    ".pushsection .text.kref_rseq,\"ax?\",@progbits\n"                                             \
+    ".pushsection .text.kref_rseq,\"ax?\"\n"                                                        \
     ".byte 0x0f,0xb9,0x3d\n"                                                                       \
     ".long 0x53053053\n"                                                                           \
     "4: " KREF_SEQUENCE_LEAVE(area)

@@ -145,7 +145,8 @@ int kref_tsan_put_lock(struct kref *kref,
 
 #endif
 
-/* A slot publishes: what was done before a replace is seen after a get. */
+/* A slot publishes: what was done before a replace is seen after a get. What a replace takes down was
+ * published under the lock, which ThreadSanitizer sees. */
 KREF_STATIC KREF_MUST_USE KREF_NONNULL struct kref *kref_tsan_slot_get(struct kref_slot *slot)
 {
     struct kref *kref = kref_slot_get(slot);
@@ -157,12 +158,8 @@ KREF_STATIC KREF_MUST_USE KREF_NONNULL struct kref *kref_tsan_slot_get(struct kr
 KREF_STATIC KREF_MUST_USE KREF_NONNULL_ARGS((1))
 struct kref *kref_tsan_slot_replace(struct kref_slot *slot, struct kref *next)
 {
-    struct kref *old;
-
     __tsan_release(slot);
-    old = kref_slot_replace(slot, next);
-    __tsan_acquire(slot);
-    return old;
+    return kref_slot_replace(slot, next);
 }
 
 KREF_STATIC KREF_MUST_USE KREF_NONNULL
@@ -178,12 +175,8 @@ KREF_STATIC KREF_MUST_USE KREF_NONNULL_ARGS((1))
 struct percpu_ref *kref_tsan_percpu_slot_replace(struct percpu_ref_slot *slot,
                                                  struct percpu_ref *next)
 {
-    struct percpu_ref *old;
-
     __tsan_release(slot);
-    old = percpu_ref_slot_replace(slot, next);
-    __tsan_acquire(slot);
-    return old;
+    return percpu_ref_slot_replace(slot, next);
 }
 
 #define kref_slot_get(slot) kref_tsan_slot_get(slot)

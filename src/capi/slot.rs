@@ -59,9 +59,9 @@ pub unsafe extern "C" fn kref_slot_replace(slot: *mut kref_slot, next: *mut kref
     or_null(unsafe { kref_slot::as_slot(slot).replace(NonNull::new(next.cast())) })
 }
 
-/// Whether this thread's lookups in slots, and its gets and puts of a percpu_ref, need no lock and no
-/// atomic operation: whether it has restartable sequences. If not, they take the slower ways, which
-/// are as right.
+/// Whether this thread's lookups in slots need no lock, and its gets and puts of a percpu_ref no atomic
+/// operation: whether it has restartable sequences. If not, they take the slower ways, which are as
+/// right.
 ///
 /// Range:    none.
 /// Misuse:   none.

@@ -1,0 +1,233 @@
+//! What the compiler says of a NULL that must not be, and of a result that nobody looks at: for each
+//! function that the headers declare, so that a new one is not forgotten, in each way to compile it.
+
+use std::process::ExitCode;
+
+use kref_c_tests::{Compiler, Kind, per_compiler, project, run, scratch};
+use libtest_mimic::{Arguments, Trial};
+
+/// Results that a program may do without: what is there to be printed or asked for; what a put tells
+/// of a release that has run; and what kref/inline.h and kref/percpu.h alone call.
+const IGNORABLE: [&str; 14] = [
+    "kref_read",
+    "kref_put",
+    "kref_put_mutex",
+    "kref_put_lock",
+    "kref_rseq_available",
+    "kref_count_read",
+    "refcount_read",
+    "percpu_ref_is_dying",
+    "percpu_ref_is_zero",
+    "kref_get_unless_zero_slow",
+    "kref_put_slow",
+    "percpu_ref_tryget_slow",
+    "percpu_ref_tryget_live_slow",
+    "percpu_ref_slot_get_slow",
+];
+
+type Way = (&'static str, fn(Compiler));
+
+fn main() -> ExitCode {
+    let ways: [Way; 8] = [
+        ("kref_h::inline", |compiler| kref_h(compiler, &[])),
+        ("kref_h::outofline", |compiler| kref_h(compiler, &[OUT_OF_LINE])),
+        ("kref_h::tsan::inline", |compiler| kref_h(compiler, &[TSAN])),
+        ("kref_h::tsan::outofline", |compiler| kref_h(compiler, &[TSAN, OUT_OF_LINE])),
+        ("refcount_h::inline", |compiler| refcount_h(compiler, &[])),
+        ("refcount_h::outofline", |compiler| refcount_h(compiler, &[OUT_OF_LINE])),
+        ("refcount_h::tsan::inline", |compiler| refcount_h(compiler, &[TSAN])),
+        ("refcount_h::tsan::outofline", |compiler| refcount_h(compiler, &[TSAN, OUT_OF_LINE])),
+    ];
+    let trials = |(name, test): Way| per_compiler(name, Compiler::need, test);
+    let trials: Vec<Trial> = ways.into_iter().flat_map(trials).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+const OUT_OF_LINE: &str = "-DKREF_NO_INLINE";
+const TSAN: &str = "-fsanitize=thread";
+
+fn kref_h(compiler: Compiler, flags: &[&str]) {
+    every_function(compiler, flags, "kref.h", "kref.h", 59);
+}
+
+fn refcount_h(compiler: Compiler, flags: &[&str]) {
+    every_function(compiler, flags, "linux/refcount.h", "kref/linux/refcount.h", 16);
+}
+
+/// Each call on a line of its own, and what the compiler says of the line.
+fn every_function(compiler: Compiler, flags: &[&str], header: &str, path: &str, least: usize) {
+    let text = std::fs::read_to_string(project().join("include").join(path)).unwrap();
+    let text = without_directives(&text);
+    let functions = functions(&text);
+    assert!(functions.len() >= least, "{} functions are all that was found", functions.len());
+    let calls: Vec<Call> = functions.iter().flat_map(Function::calls).collect();
+
+    let mut source = format!("#include <{header}>\n");
+    for (number, call) in calls.iter().enumerate() {
+        source +=
+            &format!("void f{number}{0}; void f{number}{0} {{ {1}; }}\n", call.given, call.code);
+    }
+    let said = compile(compiler, flags, header, &source);
+    let mut wrong = Vec::new();
+    for (number, call) in calls.iter().enumerate() {
+        let place = format!("calls.c:{}:", number + 2);
+        let mut warnings =
+            said.lines().filter(|line| line.contains(&place) && line.contains("[-W"));
+        let right = match call.warning {
+            Some(warning) => warnings.any(|line| line.contains(warning)),
+            None => warnings.next().is_none(),
+        };
+        if !right {
+            wrong.push(format!("{}: {}", call.code, call.warning.unwrap_or("no warning")));
+        }
+    }
+    assert!(wrong.is_empty(), "{flags:?}: not what is to be said:\n{}", wrong.join("\n"));
+}
+
+fn compile(compiler: Compiler, flags: &[&str], header: &str, source: &str) -> String {
+    let name = format!("{}{}-{header}", compiler.kind().name(), flags.concat());
+    let folder = scratch().join("attributes").join(name.replace('/', "-"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("calls.c");
+    std::fs::write(&file, source).unwrap();
+    let mut compile = compiler.command();
+    if compiler.kind() == Kind::Gcc {
+        compile.arg("-ftrack-macro-expansion=0"); // says where the call is, not the macro
+    }
+    compile.args(["-std=gnu11", "-Wall", "-Wno-unused-parameter"]).args(flags);
+    let include = project().join("include");
+    compile.arg("-I").arg(&include).arg("-I").arg(include.join("kref"));
+    let compiled = run(compile.args(["-c", "-o", "/dev/null"]).arg(&file));
+    assert!(compiled.success, "{}", compiled.output);
+    compiled.output
+}
+
+/// A call, the parameters of the function that makes it, and the warning that it is to bring.
+struct Call {
+    given: String,
+    code: String,
+    warning: Option<&'static str>,
+}
+
+/// A function as a header declares it.
+struct Function<'a> {
+    name: &'a str,
+    returns_nothing: bool,
+    parameters: Vec<&'a str>,
+    /// The words in its comment of what may be NULL.
+    nullable: Vec<&'a str>,
+}
+
+impl Function<'_> {
+    /// With NULL for each pointer in turn; and with a result that nobody looks at.
+    fn calls(&self) -> Vec<Call> {
+        let names: Vec<&str> = self.parameters.iter().map(|parameter| name(parameter)).collect();
+        let mut calls = Vec::new();
+        for (number, parameter) in self.parameters.iter().enumerate() {
+            if !parameter.contains('*') && !parameter.contains("_handler ") {
+                continue;
+            }
+            // A bare void * is the program's own business.
+            let any = parameter.starts_with("void *") && !parameter.contains('(');
+            let mut arguments = names.clone();
+            arguments[number] = "0";
+            let may = any || self.nullable.contains(&names[number]);
+            let look = if self.returns_nothing { "" } else { "(void)!" };
+            calls.push(self.call(look, &arguments, (!may).then_some("[-Wnonnull]")));
+        }
+        if !self.returns_nothing {
+            let may = IGNORABLE.contains(&self.name);
+            calls.push(self.call("", &names, (!may).then_some("[-Wunused-result]")));
+        }
+        calls
+    }
+
+    fn call(&self, look: &str, arguments: &[&str], warning: Option<&'static str>) -> Call {
+        let given = match self.parameters.join(", ") {
+            none if none.is_empty() => "(void)".into(),
+            some => format!("({some})"),
+        };
+        Call { given, code: format!("{look}{}({})", self.name, arguments.join(", ")), warning }
+    }
+}
+
+/// Without what the preprocessor reads.
+fn without_directives(header: &str) -> String {
+    let (mut text, mut goes_on) = (String::new(), false);
+    for line in header.lines() {
+        if !goes_on && !line.starts_with('#') {
+            text += line;
+            text.push('\n');
+        }
+        goes_on = (goes_on || line.starts_with('#')) && line.ends_with('\\');
+    }
+    text
+}
+
+/// The functions that a header declares. Their declarations begin at the left margin.
+fn functions(header: &str) -> Vec<Function<'_>> {
+    let mut functions = Vec::new();
+    let mut comment = "";
+    for part in header.split("*/") {
+        let (code, next) = part.split_once("/*").unwrap_or((part, ""));
+        for piece in code.split([';', '{', '}']) {
+            functions.extend(function(piece, comment));
+        }
+        comment = next;
+    }
+    functions
+}
+
+fn function<'a>(piece: &'a str, comment: &'a str) -> Option<Function<'a>> {
+    let (before, rest) = piece.trim_start_matches('\n').split_once('(')?;
+    // What is static in kref.h belongs to a macro.
+    if before.starts_with(' ') || before.starts_with("typedef") || before.starts_with("KREF_STATIC")
+    {
+        return None;
+    }
+    let (before, name) = before.rsplit_once([' ', '\n'])?;
+    Some(Function {
+        name: name.trim_start_matches('*'),
+        returns_nothing: before.ends_with("void") && !name.starts_with('*'),
+        parameters: parameters(rest),
+        nullable: nullable(comment),
+    })
+}
+
+/// What stands between the parentheses, of which the first has been read.
+fn parameters(text: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut found) = (0, 0, Vec::new());
+    for (place, byte) in text.char_indices() {
+        match byte {
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            ')' | ',' if depth == 0 => {
+                found.push(text[start..place].trim());
+                start = place + 1;
+                if byte == ')' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    found.retain(|parameter| *parameter != "void");
+    found
+}
+
+/// The name in `void (*release)(struct kref *kref)`, or in `struct kref *kref`.
+fn name(parameter: &str) -> &str {
+    match parameter.split_once("(*") {
+        Some((_, rest)) => rest.split(')').next().unwrap(),
+        None => parameter.rsplit([' ', '*']).next().unwrap(),
+    }
+}
+
+/// The words before "may be NULL", as in "attr and arg may be NULL".
+fn nullable(comment: &str) -> Vec<&str> {
+    let parts: Vec<&str> = comment.split("may be NULL").collect();
+    let clauses = parts[..parts.len() - 1].iter();
+    clauses
+        .flat_map(|part| part.rsplit([';', '.', ':']).next().unwrap().split_whitespace())
+        .collect()
+}

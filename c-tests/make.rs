@@ -1,0 +1,189 @@
+//! make, as somebody calls it who has the source: what it installs and where, what it says, and what
+//! of the environment it obeys.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use kref_c_tests::{Compiler, Finished, Prefix, folder, plain, printed, project, run, scratch};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+const MAKE_VARIABLES: [&str; 3] = ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"];
+
+fn main() -> ExitCode {
+    let trials = vec![
+        plain(
+            "install_obeys_its_variables_and_uninstall_leaves_nothing",
+            install_obeys_its_variables_and_uninstall_leaves_nothing,
+        ),
+        plain("it_says_what_is_missing", it_says_what_is_missing),
+        plain("it_refuses_a_path_with_a_blank", it_refuses_a_path_with_a_blank),
+        plain(
+            "the_environment_may_name_a_compiler_and_a_target",
+            the_environment_may_name_a_compiler_and_a_target,
+        ),
+        Trial::ignorable_test("cargo_c_gives_the_same_tree", cargo_c_gives_the_same_tree),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn make(arguments: &[String]) -> Finished {
+    run(make_in(project()).args(arguments))
+}
+
+/// make, not as a part of the one that may run the tests.
+fn make_in(folder: &Path) -> Command {
+    let mut make = Command::new("make");
+    for variable in MAKE_VARIABLES {
+        make.env_remove(variable);
+    }
+    make.current_dir(folder);
+    make
+}
+
+/// Where the libraries of `Prefix::plain` were built, so that nothing is built again.
+fn built() -> [String; 2] {
+    let build = scratch().join("plain/build");
+    Prefix::plain();
+    [format!("TARGET_DIR={}", build.display()), format!("OUT={}/libkref", build.display())]
+}
+
+fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
+    let root = folder("destdir");
+    let variables = [
+        built().to_vec(),
+        vec![
+            format!("DESTDIR={}", root.display()),
+            "PREFIX=/usr".into(),
+            "LIBDIR=/usr/lib/here".into(),
+        ],
+    ]
+    .concat();
+    let installed = make(&[&["install".to_string()][..], &variables].concat());
+    assert!(installed.success, "{}", installed.output);
+    for file in ["lib/here/libkref.a", "lib/here/pkgconfig/kref.pc", "include/kref/inline.h"] {
+        assert!(root.join("usr").join(file).exists(), "{file}");
+    }
+    let pc = std::fs::read_to_string(root.join("usr/lib/here/pkgconfig/kref.pc")).unwrap();
+    assert!(pc.contains("libdir=/usr/lib/here\n") && !pc.contains('@'), "{pc}");
+
+    // Headers in a place of their own: kernel code still finds them.
+    let elsewhere = vec!["INCLUDEDIR=/usr/include/libkref".to_string()];
+    let installed = make(&[&["install".to_string()][..], &variables, &elsewhere].concat());
+    assert!(installed.success, "{}", installed.output);
+    let linux = root.join("usr/share/pkgconfig/kref-linux.pc");
+    let pc = std::fs::read_to_string(&linux).unwrap();
+    assert!(pc.contains("includedir=/usr/include/libkref\n"), "{pc}");
+    let mode = std::fs::metadata(&linux).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644, "kref-linux.pc");
+    let removed = make(&[&["uninstall".to_string()][..], &variables, &elsewhere].concat());
+    assert!(removed.success, "{}", removed.output);
+
+    let installed = make(&[&["install".to_string()][..], &variables].concat());
+    assert!(installed.success, "{}", installed.output);
+    let removed = make(&[&["uninstall".to_string()][..], &variables].concat());
+    assert!(removed.success, "{}", removed.output);
+    let left = printed(Command::new("find").arg(&root).args(["!", "-type", "d"]));
+    assert_eq!(left, "");
+    assert!(!root.join("usr/include/kref").exists());
+}
+
+/// What is missing, what for, and what to do: to the end.
+fn it_says_what_is_missing() {
+    let empty = format!("OUT={}", folder("nothing-built").display());
+    let rust = "install Rust 1.88 or later, from your system or by rustup";
+    for (target, variable, needed) in [
+        ("all", "CARGO", format!("build libkref: {rust}")),
+        ("all", "CC", "link libkref: install gcc or clang, or set CC".into()),
+        ("all", "OBJCOPY", "finish libkref.a: install binutils, or set OBJCOPY".into()),
+        ("all", "AR", "finish libkref.a: install binutils, or set AR".into()),
+        (
+            "demo",
+            "PKG_CONFIG",
+            "find the library as a program would: install pkg-config or pkgconf".into(),
+        ),
+        ("check", "CARGO", format!("run the tests: {rust}")),
+        ("check", "CC", "compile the C tests: install gcc or clang, or set CC".into()),
+        (
+            "check",
+            "PKG_CONFIG",
+            "find the library as a program would: install pkg-config or pkgconf".into(),
+        ),
+        ("bench", "CARGO", format!("run the benchmarks: {rust}")),
+        ("header", "CARGO", format!("run cbindgen: {rust}")),
+    ] {
+        let said = make(&[target.into(), format!("{variable}=no-such"), empty.clone()]);
+        let line = format!("make: no-such was not found; it is needed to {needed}.\n");
+        assert!(!said.success && said.output.starts_with(&line), "{line}{}", said.output);
+    }
+}
+
+/// make cannot work with one, and `make uninstall` would remove something else.
+fn it_refuses_a_path_with_a_blank() {
+    let checkout = folder("a blank");
+    for file in ["Makefile", "Cargo.toml"] {
+        std::fs::copy(project().join(file), checkout.join(file)).unwrap();
+    }
+    let refused = |make: &mut Command| {
+        let said = run(make);
+        let tells = said.output.contains("a path with a blank in it does not work here");
+        let one_line = said.output.lines().count() == 1;
+        assert!(!said.success && tells && one_line, "{make:?}:\n{}", said.output);
+    };
+    refused(&mut make_in(&checkout));
+    for variable in ["TARGET_DIR", "OUT", "PREFIX", "LIBDIR", "INCLUDEDIR", "DESTDIR"] {
+        refused(make_in(project()).arg("uninstall").arg(format!("{variable}=/no such/place")));
+    }
+}
+
+/// A compiler with options, or with a compiler cache before it; and a target of cargo's own, for which
+/// the libraries would lie elsewhere.
+fn the_environment_may_name_a_compiler_and_a_target() {
+    let target = folder("environment");
+    let compiler = Compiler::any().command();
+    let mut make = make_in(project());
+    make.env("CARGO_BUILD_TARGET", "no-such-target").env("TARGET_DIR", &target);
+    make.env("CC", format!("{} -pthread -Wl,-z,nodelete", compiler.get_program().display()));
+    printed(&mut make);
+    let library = target.join("libkref/libkref.so");
+    let dynamic = printed(Command::new("readelf").arg("-dW").arg(&library));
+    assert!(dynamic.contains("NODELETE") && dynamic.contains("libkref.so.0"), "{dynamic}");
+
+    let would = printed(make_in(project()).args(["--dry-run", "--always-make", "CC=ccache cc -g"]));
+    assert!(would.contains(" -C linker=cc -C link-arg=-g "), "{would}");
+}
+
+/// The paths below `root`, sorted.
+fn tree(root: &Path) -> String {
+    let mut find = Command::new("find");
+    let text = printed(find.current_dir(root).args([".", "!", "-type", "d"]));
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+/// cargo-c takes ten minutes to build, so no machine is made to have it.
+fn cargo_c_gives_the_same_tree() -> Result<Completion, Failed> {
+    if !run(Command::new("cargo").args(["cinstall", "--version"])).success {
+        return Ok(Completion::ignored_with("no cargo-c on this machine"));
+    }
+    let (ours, theirs) = (folder("make-install"), folder("cargo-cinstall"));
+    let variables = [format!("DESTDIR={}", ours.display()), "PREFIX=/usr".into()];
+    let installed = make(&[&["install".to_string()][..], &built(), &variables].concat());
+    assert!(installed.success, "{}", installed.output);
+
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(project()).args(["cinstall", "-p", "kref", "--release", "--locked"]);
+    cargo.args(["--prefix=/usr", "--libdir=/usr/lib"]).arg("--destdir").arg(&theirs);
+    printed(cargo.arg("--target-dir").arg(scratch().join("cargo-c")));
+
+    assert_eq!(tree(&ours), tree(&theirs));
+    let same = |file: &str| {
+        std::fs::read(ours.join(file)).unwrap() == std::fs::read(theirs.join(file)).unwrap()
+    };
+    assert!(same("usr/include/kref.h") && same("usr/share/pkgconfig/kref-linux.pc"));
+    let dynamic =
+        printed(Command::new("readelf").arg("-dW").arg(theirs.join("usr/lib/libkref.so")));
+    assert!(dynamic.contains("Library soname: [libkref.so.0]"), "{dynamic}");
+    Ok(Completion::Completed)
+}

@@ -1,0 +1,70 @@
+/*
+ * percpu_ref_init() where memory runs out, at either of the two places that it takes some from: it
+ * says so, and has given back what it took.
+ *
+ * without: asan, which has an allocator of its own
+ * without: memcheck, which has one, too
+ */
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+extern void __libc_free(void *memory);
+extern void *__libc_memalign(size_t alignment, size_t size);
+
+static int refuse_blocks, refuse_pages, blocks, pages;
+
+/* In the library's place of the system's: what it takes and gives back. */
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    if (refuse_blocks)
+        return NULL;
+    blocks++;
+    return __libc_memalign(alignment, size);
+}
+
+void free(void *memory)
+{
+    blocks -= memory != NULL;
+    __libc_free(memory);
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
+{
+    if (refuse_pages)
+        return MAP_FAILED;
+    pages++;
+    return (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
+}
+
+int munmap(void *address, size_t length)
+{
+    pages--;
+    return (int)syscall(SYS_munmap, address, length);
+}
+
+static void release(struct percpu_ref *ref)
+{
+    percpu_ref_exit(ref);
+}
+
+int main(void)
+{
+    struct percpu_ref ref;
+
+    refuse_blocks = 1;
+    CHECK(percpu_ref_init(&ref, release, 0) == -ENOMEM && !blocks && !pages);
+    refuse_blocks = 0;
+    if (kref_rseq_available()) {
+        refuse_pages = 1;
+        CHECK(percpu_ref_init(&ref, release, 0) == -ENOMEM && !blocks && !pages);
+        refuse_pages = 0;
+    }
+    CHECK(!percpu_ref_init(&ref, release, 0) && blocks == 1 && pages == kref_rseq_available());
+    percpu_ref_kill(&ref);
+    CHECK(!blocks && !pages);
+    return 0;
+}

@@ -1,0 +1,111 @@
+/*
+ * run-tsan-announced.c for percpu_ref: one thread writes and gives back, the other sees the count at
+ * zero, puts last, or takes from a slot, and writes.
+ *
+ * tools: tsan
+ */
+#include "check.h"
+
+#include <sched.h>
+
+struct object {
+    struct percpu_ref ref;
+    struct percpu_ref_slot slot;
+    int data; /* the other's, and ours once it was given back: no lock */
+};
+
+static int given;
+
+#define REF (&object->ref)
+#define PAIR(name, give, take)                                                                     \
+    static void give_##name(struct object *object)                                                 \
+    {                                                                                              \
+        give;                                                                                      \
+    }                                                                                              \
+    static void take_##name(struct object *object)                                                 \
+    {                                                                                              \
+        take;                                                                                      \
+    }
+
+/* Nothing: whoever sees zero without a put of his own does not see what was done here. */
+static void release(struct percpu_ref *ref)
+{
+    (void)ref;
+}
+
+static void confirm(struct percpu_ref *ref)
+{
+    CHECK(percpu_ref_is_dying(ref));
+}
+
+/* There are two references: one gives the initial one back, the other the second. */
+PAIR(put, percpu_ref_put(REF), percpu_ref_kill(REF))
+PAIR(put_many, percpu_ref_put_many(REF, 1), percpu_ref_kill(REF))
+PAIR(kill, percpu_ref_kill(REF), percpu_ref_put(REF))
+PAIR(kill_and_confirm, percpu_ref_kill_and_confirm(REF, confirm), percpu_ref_put(REF))
+PAIR(is_zero, percpu_ref_put(REF); percpu_ref_kill(REF), CHECK(percpu_ref_is_zero(REF)))
+PAIR(slot_get, CHECK(!percpu_ref_slot_replace(&object->slot, REF)),
+     CHECK(percpu_ref_slot_get(&object->slot) == REF); percpu_ref_put(REF))
+PAIR(slot_replace, CHECK(!percpu_ref_slot_replace(&object->slot, REF)),
+     CHECK(percpu_ref_slot_replace(&object->slot, NULL) == REF))
+
+static const struct pair {
+    void (*give)(struct object *object), (*take)(struct object *object);
+} pairs[] = {
+    { give_put, take_put },
+    { give_put_many, take_put_many },
+    { give_kill, take_kill },
+    { give_kill_and_confirm, take_kill_and_confirm },
+    { give_is_zero, take_is_zero },
+    { give_slot_get, take_slot_get },
+    { give_slot_replace, take_slot_replace },
+};
+
+struct errand {
+    struct object object;
+    const struct pair *pair;
+};
+
+static void *other(void *arg)
+{
+    struct errand *errand = arg;
+
+    errand->object.data = 1;
+    errand->pair->give(&errand->object);
+    __atomic_store_n(&given, 1, __ATOMIC_RELAXED); /* a turn, and no order */
+    return NULL;
+}
+
+static void one(const struct pair *pair, unsigned int flags)
+{
+    struct errand *errand = calloc(1, sizeof *errand);
+    pthread_t thread;
+
+    CHECK(errand && !percpu_ref_init(&errand->object.ref, release, flags));
+    errand->pair = pair;
+    percpu_ref_get(&errand->object.ref);
+    __atomic_store_n(&given, 0, __ATOMIC_RELAXED);
+    start(&thread, other, errand);
+    while (!__atomic_load_n(&given, __ATOMIC_RELAXED))
+        sched_yield();
+    pair->take(&errand->object);
+    errand->object.data = 2;
+    join(thread);
+    if (!percpu_ref_is_dying(&errand->object.ref)) {
+        percpu_ref_kill(&errand->object.ref);
+        percpu_ref_put(&errand->object.ref);
+    }
+    percpu_ref_exit(&errand->object.ref);
+    free(errand);
+}
+
+int main(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        one(&pairs[i], 0);
+        one(&pairs[i], PERCPU_REF_INIT_ATOMIC);
+    }
+    return 0;
+}

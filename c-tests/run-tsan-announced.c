@@ -1,0 +1,134 @@
+/*
+ * What include/kref/tsan.h announces: one thread writes and gives back, the other takes what is left
+ * and writes. Nothing orders the two but the pair of operations that is tried, and ThreadSanitizer is
+ * silent only if it was told of both. headers.rs takes each announcement away, and it must not be.
+ *
+ * tools: tsan
+ */
+#include "check.h"
+
+#include <sched.h>
+
+struct object {
+    struct kref kref;
+    struct kref_slot slot;
+    int data; /* the other's, and ours once it was given back: no lock */
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_spinlock_t spin;
+static int given;
+
+#define COUNT (&object->kref.refcount)
+#define PAIR(name, give, take)                                                                     \
+    static void give_##name(struct object *object)                                                 \
+    {                                                                                              \
+        give;                                                                                      \
+    }                                                                                              \
+    static void take_##name(struct object *object)                                                 \
+    {                                                                                              \
+        take;                                                                                      \
+    }
+
+/* The last put's: it must see the other's write. */
+static void write_data(struct kref *kref)
+{
+    kref_entry(kref, struct object, kref)->data = 2;
+}
+
+static void write_and_unlock(struct kref *kref)
+{
+    write_data(kref);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void write_and_unlock_spin(struct kref *kref)
+{
+    write_data(kref);
+    pthread_spin_unlock(&spin);
+}
+
+PAIR(made_anew, kref_count_set_release(COUNT, 1), CHECK(kref_count_inc_not_zero_acquire(COUNT)))
+PAIR(made_anew_for_many, kref_count_set_release(COUNT, 1),
+     CHECK(kref_count_add_not_zero_acquire(2, COUNT)))
+PAIR(dec, kref_count_dec(COUNT), CHECK(kref_count_dec_if_one(COUNT)))
+PAIR(dec_not_one, CHECK(kref_count_dec_not_one(COUNT)), CHECK(kref_count_dec_if_one(COUNT)))
+PAIR(dec_and_test, CHECK(!kref_count_dec_and_test(COUNT)), CHECK(kref_count_dec_and_test(COUNT)))
+PAIR(sub_and_test, CHECK(!kref_count_sub_and_test(1, COUNT)),
+     CHECK(kref_count_sub_and_test(1, COUNT)))
+/* No function acquires from a count of zero. A program may, by a fence, of which ThreadSanitizer knows
+ * nothing; so it is done by hand here. */
+PAIR(dec_if_one, CHECK(kref_count_dec_if_one(COUNT)),
+     CHECK(!__atomic_load_n(&COUNT->refs, __ATOMIC_ACQUIRE)))
+PAIR(dec_and_mutex_lock, CHECK(!kref_count_dec_and_mutex_lock(COUNT, &mutex)),
+     CHECK(kref_count_dec_and_mutex_lock(COUNT, &mutex)); write_and_unlock(&object->kref))
+PAIR(dec_and_lock, CHECK(!kref_count_dec_and_lock(COUNT, &spin)),
+     CHECK(kref_count_dec_and_lock(COUNT, &spin)); write_and_unlock_spin(&object->kref))
+PAIR(put, CHECK(!kref_put(&object->kref, write_data)), CHECK(kref_put(&object->kref, write_data)))
+PAIR(put_mutex, CHECK(!kref_put_mutex(&object->kref, write_and_unlock, &mutex)),
+     CHECK(kref_put_mutex(&object->kref, write_and_unlock, &mutex)))
+PAIR(put_lock, CHECK(!kref_put_lock(&object->kref, write_and_unlock_spin, &spin)),
+     CHECK(kref_put_lock(&object->kref, write_and_unlock_spin, &spin)))
+PAIR(slot_get, CHECK(!kref_slot_replace(&object->slot, &object->kref)),
+     CHECK(kref_slot_get(&object->slot) == &object->kref))
+PAIR(slot_replace, CHECK(!kref_slot_replace(&object->slot, &object->kref)),
+     CHECK(kref_slot_replace(&object->slot, NULL) == &object->kref))
+
+static const struct pair {
+    int count;
+    void (*give)(struct object *object), (*take)(struct object *object);
+} pairs[] = {
+    { 0, give_made_anew, take_made_anew },
+    { 0, give_made_anew_for_many, take_made_anew_for_many },
+    { 2, give_dec, take_dec },
+    { 2, give_dec_not_one, take_dec_not_one },
+    { 2, give_dec_and_test, take_dec_and_test },
+    { 2, give_sub_and_test, take_sub_and_test },
+    { 1, give_dec_if_one, take_dec_if_one },
+    { 2, give_dec_and_mutex_lock, take_dec_and_mutex_lock },
+    { 2, give_dec_and_lock, take_dec_and_lock },
+    { 2, give_put, take_put },
+    { 2, give_put_mutex, take_put_mutex },
+    { 2, give_put_lock, take_put_lock },
+    { 2, give_slot_get, take_slot_get },
+    { 2, give_slot_replace, take_slot_replace },
+};
+
+struct errand {
+    struct object object;
+    const struct pair *pair;
+};
+
+static void *other(void *arg)
+{
+    struct errand *errand = arg;
+
+    errand->object.data = 1;
+    errand->pair->give(&errand->object);
+    __atomic_store_n(&given, 1, __ATOMIC_RELAXED); /* a turn, and no order */
+    return NULL;
+}
+
+int main(void)
+{
+    size_t i;
+
+    CHECK(!pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE));
+    for (i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct errand *errand = calloc(1, sizeof *errand);
+        pthread_t thread;
+
+        CHECK(errand);
+        errand->pair = &pairs[i];
+        kref_count_set(&errand->object.kref.refcount, pairs[i].count);
+        __atomic_store_n(&given, 0, __ATOMIC_RELAXED);
+        start(&thread, other, errand);
+        while (!__atomic_load_n(&given, __ATOMIC_RELAXED))
+            sched_yield();
+        pairs[i].take(&errand->object);
+        errand->object.data = 2;
+        join(thread);
+        free(errand);
+    }
+    return 0;
+}
