@@ -94,8 +94,8 @@ check:
 
 torture: export KREF_TORTURE_SECONDS ?= 120
 torture:
-	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later, from your system or by rustup)
-	@$(call need,$(CC),compile the C tests: install gcc or clang, or set CC)
+	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	$(CARGO) test --locked -p kref-c-tests --test torture -- torture-
 
 bench:
