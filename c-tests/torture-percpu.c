@@ -12,6 +12,7 @@
 #define SLOTS 2
 
 static struct percpu_ref_slot slots[SLOTS]; /* zero is PERCPU_REF_SLOT_INIT */
+static struct percpu_ref_slot empty;
 
 static struct percpu_ref lasting;
 static unsigned long lasting_drained, lasting_released;
@@ -76,10 +77,20 @@ static void leave_slots(struct seat *seat)
     seat->held = NULL;
 }
 
+/* Nowhere is a thread so much of its time in a sequence. */
+static void read_nothing(void)
+{
+    int i;
+
+    for (i = 0; i < 64; i++)
+        CHECK(!percpu_ref_slot_get(&empty));
+}
+
 static void read_slots(struct seat *seat)
 {
     int i;
 
+    read_nothing();
     for (i = 0; i < 16; i++) {
         struct percpu_ref *ref = percpu_ref_slot_get(&slots[any(seat, SLOTS)]);
 
@@ -242,6 +253,7 @@ int main(void)
     torture_begin();
     CHECK(percpu_ref_init(&lasting, lasting_release, PERCPU_REF_ALLOW_REINIT) == 0);
     more_in_handlers = get_lasting;
+    CHECK(!percpu_ref_slot_replace(&empty, NULL)); /* from now on it is read in sequences */
     torture_run(seats, number);
     for (i = 0; i < SLOTS; i++)
         replace(&seats[0], &slots[i], NULL);
