@@ -8,5 +8,5 @@ mod trial;
 
 pub use compiler::{Compiler, Kind, Sanitizer};
 pub use prefix::{Prefix, folder, project, scratch};
-pub use process::{Finished, printed, run, valgrind};
+pub use process::{Finished, printed, run, spin, valgrind};
 pub use trial::{per_compiler, plain, unless_missing};
