@@ -25,7 +25,8 @@
 //!
 //! * Signals: the sequence starts over after the handler, which may use sequences itself.
 //! * fork: the child's only thread stays registered, and so does the process with membarrier. It
-//!   cannot have been in a sequence: fork is a call.
+//!   cannot have been in a sequence: fork is a call. (A child of vfork, or of a clone that shares its
+//!   parent's thread-local storage, looks registered and is not: it may call nothing here.)
 //! * A debugger that steps through a sequence restarts it at each step. Nothing here restarts for
 //!   ever: a sequence gives up, and its caller goes the way of threads that have no rseq.
 //! * A thread that is not registered (under valgrind or qemu-user, after unregistering itself), or a
