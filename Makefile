@@ -3,6 +3,7 @@
 #   make            builds libkref.so and libkref.a into $(OUT)
 #   make demo       builds, installs under target/, compiles and runs examples/handoff.c
 #   make check      runs all the tests
+#   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
 #   make bench      measures libkref against hand-written atomics, std Arc and a mutex
 #   make header     regenerates include/kref.h from src/capi
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
@@ -51,7 +52,7 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check bench header install uninstall clean
+.PHONY: all demo check torture bench header install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(OUT)/built
@@ -90,6 +91,12 @@ check:
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	$(CARGO) test --locked --workspace
+
+torture: export KREF_TORTURE_SECONDS ?= 120
+torture:
+	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
+	$(CARGO) test --locked -p kref-c-tests --test torture -- torture-
 
 bench:
 	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later$(comma) from your system or by rustup)

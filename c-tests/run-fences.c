@@ -1,4 +1,8 @@
-/* What costs a membarrier, and what does not. */
+/*
+ * What costs a membarrier, and what does not.
+ *
+ * tools: static
+ */
 #include "check.h"
 #include "fence.h"
 

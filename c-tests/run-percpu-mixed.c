@@ -3,6 +3,7 @@
  * migrate, by threads that have unregistered their rseq. What one takes another gives back, and at
  * the end the sum is exact.
  *
+ * tools: static
  * without: asan, whose allocator wants threads as it knows them
  */
 #define _GNU_SOURCE

@@ -2,7 +2,7 @@
  * Rule 3 by percpu_ref_slot: readers take references from a slot while a writer replaces what is
  * published and kills what it took down.
  *
- * tools: tsan
+ * tools: tsan static
  */
 #include "check.h"
 

@@ -1,6 +1,8 @@
 /*
  * percpu_ref: what each function does in either mode, in the order of a life, and what is told of
  * misuse.
+ *
+ * tools: static
  */
 #include "check.h"
 

@@ -1,6 +1,8 @@
 /*
  * A membarrier that the kernel refuses after it has granted some: it is reported, and what a reader
  * may be about to take is never released. Granted again, all goes on as before.
+ *
+ * tools: static
  */
 #include "check.h"
 #include "fence.h"

@@ -1,7 +1,7 @@
 /*
  * Rule 3 by slot: readers take references from slots while writers replace what is published.
  *
- * tools: tsan
+ * tools: tsan static
  */
 #include "check.h"
 

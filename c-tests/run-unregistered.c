@@ -5,6 +5,7 @@
  * It goes through a get one instruction at a time. As soon as a register comes to hold the object, and
  * the lock is free, the writer comes: takes the object down, releases it and unmaps it.
  *
+ * tools: static
  * without: asan, which has mutexes of its own
  * without: memcheck, which cannot step
  */

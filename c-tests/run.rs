@@ -2,8 +2,9 @@
 //!
 //! * `run-*.c` must run and end with status 0: with each compiler, against the shared library and
 //!   the static one, with kref.h's inline functions and without; under AddressSanitizer and
-//!   UndefinedBehaviorSanitizer; under valgrind's memcheck. Its opening comment may add tools
-//!   (` * tools: tsan helgrind drd`) or take some away (` * without: memcheck, for a reason`).
+//!   UndefinedBehaviorSanitizer; under valgrind's memcheck; without rseq. Its opening comment may add
+//!   tools and ways (` * tools: tsan helgrind drd static`) or take some away (` * without: memcheck,
+//!   for a reason`). `static` is a program that is all static.
 //! * `fail-*.c` is wrong, and the tool that its comment names must say so
 //!   (` * caught by: asan: heap-use-after-free`).
 //! * `compile_fail-*.c` must not compile with warnings as errors (` * says: nonnull`).
@@ -12,11 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Finished, Kind, Prefix, Sanitizer, project, run, scratch, unless_missing, valgrind,
+    Compiler, Finished, Kind, Prefix, Sanitizer, WARNINGS, describe, project, run, scratch,
+    unless_missing, valgrind,
 };
 use libtest_mimic::{Arguments, Trial};
-
-const WARNINGS: [&str; 5] = ["-std=gnu11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -82,12 +82,16 @@ struct Way {
     library: Library,
     inline: bool,
     watch: Watch,
+    /// Whether the threads have restartable sequences, where the machine has them.
+    rseq: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Library {
     Shared,
     Static,
+    /// The static one, in a program that is all static.
+    Executable,
     /// The static one, instrumented by ThreadSanitizer.
     Tsan,
 }
@@ -111,10 +115,12 @@ impl Way {
         let library = match self.library {
             Library::Shared => "shared",
             Library::Static => "static",
+            Library::Executable => "static-executable",
             Library::Tsan => "static-tsan",
         };
         let inline = if self.inline { "inline" } else { "outofline" };
-        format!("{watch}::{}::{library}::{inline}", self.compiler.name())
+        let rseq = if self.rseq { "" } else { "no-rseq-" };
+        format!("{rseq}{watch}::{}::{library}::{inline}", self.compiler.name())
     }
 
     fn flags(self) -> Vec<&'static str> {
@@ -146,7 +152,8 @@ fn ways(program: &Program) -> Vec<Way> {
     let mut ways = Vec::new();
     for compiler in Kind::ALL {
         for inline in [true, false] {
-            let mut add = |library, watch| ways.push(Way { compiler, library, inline, watch });
+            let mut add =
+                |library, watch| ways.push(Way { compiler, library, inline, watch, rseq: true });
             add(Library::Shared, Watch::Nobody);
             add(Library::Static, Watch::Nobody);
             if !program.does_without("asan") {
@@ -161,7 +168,8 @@ fn ways(program: &Program) -> Vec<Way> {
     // To valgrind one compiler is as good as the other.
     for (library, inline) in [(Library::Static, true), (Library::Shared, false)] {
         let mut add = |tool| {
-            ways.push(Way { compiler: Kind::Gcc, library, inline, watch: Watch::Valgrind(tool) });
+            let watch = Watch::Valgrind(tool);
+            ways.push(Way { compiler: Kind::Gcc, library, inline, watch, rseq: true });
         };
         if !program.does_without("memcheck") {
             add("memcheck");
@@ -169,6 +177,25 @@ fn ways(program: &Program) -> Vec<Way> {
         for tool in ["helgrind", "drd"].into_iter().filter(|tool| program.has_tool(tool)) {
             add(tool);
         }
+    }
+    let usual = Way {
+        compiler: Kind::Gcc,
+        library: Library::Shared,
+        inline: true,
+        watch: Watch::Nobody,
+        rseq: true,
+    };
+    ways.push(Way { rseq: false, ..usual });
+    if !program.does_without("asan") {
+        let watch = Watch::Sanitizer(Sanitizer::Address);
+        ways.push(Way { rseq: false, watch, ..usual });
+    }
+    if program.has_tool("static") {
+        ways.extend([true, false].map(|inline| Way {
+            library: Library::Executable,
+            inline,
+            ..usual
+        }));
     }
     ways
 }
@@ -199,7 +226,8 @@ fn must_be_caught(program: &Program) -> Vec<Trial> {
         for compiler in Kind::ALL {
             for (library, inline) in catching(sanitizer) {
                 let watch = Watch::Sanitizer(sanitizer);
-                let way = Way { compiler, library: *library, inline: *inline, watch };
+                let (library, inline) = (*library, *inline);
+                let way = Way { compiler, library, inline, watch, rseq: true };
                 let (program, words) = (program.clone(), words.to_string());
                 let name = format!("{}::{}", program.name, way.name());
                 trials.push(Trial::ignorable_test(name, move || {
@@ -232,7 +260,8 @@ fn must_not_compile(program: &Program) -> Vec<Trial> {
         let program = program.clone();
         let name = format!("{}::{}", program.name, kind.name());
         let watch = Watch::Nobody;
-        let way = Way { compiler: kind, library: Library::Shared, inline: true, watch };
+        let (library, inline) = (Library::Shared, true);
+        let way = Way { compiler: kind, library, inline, watch, rseq: true };
         Trial::ignorable_test(name, move || {
             unless_missing(way.compiler(), |compiler| {
                 let check = |twin: &[&str]| {
@@ -272,8 +301,9 @@ fn build(program: &Program, way: Way, compiler: Compiler) -> Result<PathBuf, Str
             compile.arg("-L").arg(prefix.lib()).arg("-lkref");
             compile.arg(format!("-Wl,-rpath,{}", prefix.lib().display()));
         }
-        Library::Static | Library::Tsan => {
+        Library::Static | Library::Executable | Library::Tsan => {
             compile.arg(prefix.archive());
+            compile.args((way.library == Library::Executable).then_some("-static"));
         }
     }
     let compiled = run(compile.arg("-pthread"));
@@ -311,20 +341,9 @@ fn execute(executable: &Path, way: Way, compiler: Compiler) -> Finished {
         }
         _ => Command::new(executable),
     };
-    sanitizer_options(&mut command, compiler);
+    compiler.sanitizer_options(&mut command);
+    if !way.rseq {
+        command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
+    }
     run(&mut command)
-}
-
-fn sanitizer_options(command: &mut Command, compiler: Compiler) {
-    let symbolizer = compiler
-        .symbolizer()
-        .map_or(String::new(), |path| format!(":external_symbolizer_path={}", path.display()));
-    command.env("TSAN_OPTIONS", format!("halt_on_error=1:exitcode=66{symbolizer}"));
-    command.env("ASAN_OPTIONS", format!("detect_leaks=1{symbolizer}"));
-    command.env("UBSAN_OPTIONS", format!("print_stacktrace=1{symbolizer}"));
-}
-
-fn describe(what: &str, ended: &Finished) -> String {
-    let signal = ended.signal.map_or(String::new(), |signal| format!(" (signal {signal})"));
-    format!("{what}{signal}:\n{}", ended.output)
 }

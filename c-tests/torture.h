@@ -61,8 +61,8 @@ static unsigned int any(struct seat *seat, unsigned int below)
 static void must_not_be(const struct kref_violation *violation, void *context)
 {
     (void)context;
-    fprintf(stderr, "violation %d of %p\n", (int)violation->kind, violation->kref);
-    exit(1);
+    dprintf(STDERR_FILENO, "violation %d of %p\n", (int)violation->kind, violation->kref);
+    _exit(1);
 }
 
 /* ---- Restartable sequences, given up and taken back. ---- */
@@ -164,6 +164,7 @@ static void *live(void *arg)
 struct seats {
     struct seat *seats;
     unsigned int number;
+    uint64_t end; /* in milliseconds() */
 };
 
 /* What may be done after a fork: everything that takes no lock. */
@@ -204,6 +205,14 @@ static void disturb_one(int tid, int cpu)
     syscall(SYS_tgkill, getpid(), tid, SIGUSR2);
 }
 
+static uint64_t milliseconds(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void *disturb(void *arg)
 {
     struct seats *seats = arg;
@@ -221,19 +230,13 @@ static void *disturb(void *arg)
                 disturb_one(tid, cpu);
         }
         fork_once();
+        if (milliseconds() >= seats->end)
+            WRITE(all.stop, 1);
     }
     return NULL;
 }
 
 /* ---- The whole. ---- */
-
-static time_t seconds_now(void)
-{
-    struct timespec now;
-
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-    return now.tv_sec;
-}
 
 static void torture_begin(void)
 {
@@ -255,23 +258,21 @@ static void torture_begin(void)
 static void torture_run(struct seat *seats, unsigned int number)
 {
     const char *asked = getenv("KREF_TORTURE_SECONDS");
-    int seconds = asked ? atoi(asked) : 2;
-    time_t end = seconds_now() + seconds;
-    struct seats them = {seats, number};
+    unsigned int seconds = asked ? (unsigned int)atoi(asked) : 2;
+    struct seats them = {seats, number, milliseconds() + seconds * 1000};
     pthread_t disturber;
     unsigned int i;
 
-    alarm((unsigned int)seconds + 200);
+    alarm(seconds + 100);
     for (i = 0; i < number; i++) {
         seats[i].random = i + 1;
         start(&seats[i].thread, live, &seats[i]);
     }
     start(&disturber, disturb, &them);
-    for (i = 0; seconds_now() < end; i = (i + 1) % number) {
+    for (i = 0; !READ(all.stop); i = (i + 1) % number) {
         join(seats[i].thread);
         start(&seats[i].thread, live, &seats[i]);
     }
-    WRITE(all.stop, 1);
     for (i = 0; i < number; i++)
         join(seats[i].thread);
     join(disturber);

@@ -8,6 +8,9 @@ use std::sync::Mutex;
 use crate::prefix::scratch;
 use crate::process::run;
 
+/// What every C program is compiled with.
+pub const WARNINGS: [&str; 5] = ["-std=gnu11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
 /// A family of compilers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -159,8 +162,19 @@ impl Compiler {
         })
     }
 
+    /// Tells the sanitizers of a program that this compiler made to stop at the first finding, and to
+    /// name its lines.
+    pub fn sanitizer_options(self, command: &mut Command) {
+        let symbolizer = self
+            .symbolizer()
+            .map_or(String::new(), |path| format!(":external_symbolizer_path={}", path.display()));
+        command.env("TSAN_OPTIONS", format!("halt_on_error=1:exitcode=66{symbolizer}"));
+        command.env("ASAN_OPTIONS", format!("detect_leaks=1{symbolizer}"));
+        command.env("UBSAN_OPTIONS", format!("print_stacktrace=1{symbolizer}"));
+    }
+
     /// Where LLVM's symbolizer is: its sanitizers do not look for one with a version in its name.
-    pub fn symbolizer(self) -> Option<PathBuf> {
+    fn symbolizer(self) -> Option<PathBuf> {
         let version = self.command.strip_prefix("clang")?;
         let name = format!("llvm-symbolizer{version}");
         let path = std::env::var_os("PATH")?;

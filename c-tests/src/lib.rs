@@ -6,7 +6,7 @@ mod prefix;
 mod process;
 mod trial;
 
-pub use compiler::{Compiler, Kind, Sanitizer};
+pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
 pub use prefix::{Prefix, folder, project, scratch};
-pub use process::{Finished, printed, run, spin, valgrind};
+pub use process::{Finished, describe, printed, run, spin, valgrind};
 pub use trial::{per_compiler, plain, unless_missing};

@@ -41,6 +41,12 @@ pub fn run(command: &mut Command) -> Finished {
     }
 }
 
+/// What a failed test says of the program that it ran.
+pub fn describe(what: &str, ended: &Finished) -> String {
+    let signal = ended.signal.map_or(String::new(), |signal| format!(" (signal {signal})"));
+    format!("{what}{signal}:\n{}", ended.output)
+}
+
 /// What `command` says, which must end well.
 pub fn printed(command: &mut Command) -> String {
     let ended = run(command);

@@ -1,0 +1,58 @@
+/* A plugin that counts references: linked with libkref, and with its sequences inlined. */
+#include <kref.h>
+
+int library_open(void);
+void library_use(void);
+int library_close(void);
+
+static struct kref_slot slot = KREF_SLOT_INIT;
+static struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
+static struct kref kref;
+static struct percpu_ref percpu;
+static int released;
+
+static void release(struct kref *last)
+{
+    (void)last;
+    released++;
+}
+
+static void release_percpu(struct percpu_ref *last)
+{
+    percpu_ref_exit(last);
+    released++;
+}
+
+/* Publishes; 0 if it could not. */
+int library_open(void)
+{
+    kref_init(&kref);
+    return percpu_ref_init(&percpu, release_percpu, 0) == 0 &&
+           !kref_slot_replace(&slot, &kref) && !percpu_ref_slot_replace(&percpu_slot, &percpu);
+}
+
+void library_use(void)
+{
+    struct kref *got = kref_slot_get(&slot);
+    struct percpu_ref *ref = percpu_ref_slot_get(&percpu_slot);
+
+    if (got)
+        kref_put(got, release);
+    if (!ref)
+        return;
+    percpu_ref_get(ref);
+    percpu_ref_put_many(ref, 2);
+}
+
+/* Takes it all down; how much was released: 2. */
+int library_close(void)
+{
+    struct kref *old = kref_slot_replace(&slot, NULL);
+    struct percpu_ref *ref = percpu_ref_slot_replace(&percpu_slot, NULL);
+
+    if (old)
+        kref_put(old, release);
+    if (ref)
+        percpu_ref_kill(ref);
+    return released;
+}
