@@ -1,0 +1,138 @@
+//! What a write costs, and how many lookups it takes to pay for it.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::Instant;
+
+use crate::c::Loops;
+use crate::contender::{Contender, Threads, cores, stay_on};
+use crate::pace::Pace;
+use crate::table::{median, median_ratio};
+
+/// How an object may be published and replaced, with the name of the functions in writers.c.
+const WAYS: [(&str, &str); 3] =
+    [("mutex by hand", "mutex"), ("kref_slot", "slot"), ("percpu_ref_slot", "percpu_slot")];
+
+/// Another kind of write, of one thread at a time.
+const MORTAL: (&str, &str) = ("kill + resurrect", "mortal");
+
+/// What the figures are.
+pub const LEGEND: &str = "\
+A write publishes a new object and frees the old one; other threads look it up all the while, or have
+the percpu_ref that is killed. In brackets the mean: it includes waiting for a core.
+even at: so many lookups for each write cost as much as under the mutex.
+";
+
+/// Writes that are timed together: few, so that most of these have the core to themselves.
+const BATCH: u64 = 10;
+
+/// The cost of a write in microseconds, while so many other threads read.
+pub fn costs(loops: Loops, pace: Pace) -> String {
+    let cores = cores().len();
+    let mut text = format!("{:33}", "microseconds for a write");
+    let ways = || WAYS.into_iter().chain([MORTAL]);
+    ways().for_each(|way| _ = write!(text, "{:>20}", way.0));
+    for readers in [0, 1, cores, 4 * cores] {
+        let name = format!("{readers} threads read");
+        let _ = write!(text, "\n{name:33}");
+        for (_, function) in ways() {
+            let (usual, mean) = cost(loops, function, readers, pace.of(1_000));
+            let _ = write!(text, "{:>20}", format!("{usual:.2} ({mean:.1})"));
+        }
+    }
+    text + "\n"
+}
+
+/// The median of the batches, and the mean, which has the time in it for which the others had the
+/// core.
+fn cost(loops: Loops, function: &str, readers: usize, batches: usize) -> (f64, f64) {
+    let read = loops.function(&format!("{function}_read"));
+    let mixed = loops.mixed(&format!("{function}_mixed"));
+    let (reading, stop) = (&AtomicUsize::new(0), &AtomicBool::new(false));
+    let cores = cores();
+    thread::scope(|scope| {
+        // The first reader has a core of its own, if there is one.
+        for &core in cores[1..].iter().chain(&cores[..1]).cycle().take(readers) {
+            scope.spawn(move || {
+                stay_on(core);
+                reading.fetch_add(1, SeqCst);
+                while !stop.load(SeqCst) {
+                    read(100);
+                }
+            });
+        }
+        let writer = scope.spawn(|| {
+            stay_on(cores[0]);
+            while reading.load(SeqCst) < readers {
+                thread::yield_now();
+            }
+            let batch = |_| {
+                let start = Instant::now();
+                mixed(BATCH, 0);
+                start.elapsed().as_secs_f64() * 1e6 / BATCH as f64
+            };
+            (0..batches).map(batch).collect::<Vec<f64>>()
+        });
+        let times = writer.join().expect("no loop panics");
+        stop.store(true, SeqCst);
+        let mean = times.iter().sum::<f64>() / times.len() as f64;
+        (median(times), mean)
+    })
+}
+
+const LOOKUPS: [u64; 8] = [1, 3, 10, 30, 100, 300, 1000, 3000];
+
+/// Lookups in a round, or nearly so.
+const LOOKUPS_A_ROUND: u64 = 6_000;
+
+/// What a lookup costs with its share of the writes, as a ratio to a mutex by hand, by the lookups
+/// for each write; and where the ratio is one.
+pub fn crossover(loops: Loops, pace: Pace) -> String {
+    let mut text = String::new();
+    for (threads, name) in [(Threads::One, "one thread"), (Threads::on_each_core(), "each core")] {
+        let _ = write!(text, "{:33}", format!("lookups for a write, {name}"));
+        LOOKUPS.iter().for_each(|lookups| _ = write!(text, "{lookups:>8}"));
+        let _ = writeln!(text, "{:>12}", "even at");
+        let rows = LOOKUPS.map(|lookups| shares(loops, lookups, &threads, pace));
+        let first = rows.iter().map(|row| format!("{:>8.0}", row[0])).collect::<String>();
+        let _ = writeln!(text, "{:33}{first}", "mutex by hand, ns");
+        for way in 1..WAYS.len() {
+            let ratios = rows.each_ref().map(|row| row[way]);
+            let row = ratios.iter().map(|ratio| format!("{ratio:>8.2}")).collect::<String>();
+            let _ = writeln!(text, "{:33}{row}{:>12}", WAYS[way].0, even_at(&ratios));
+        }
+    }
+    text
+}
+
+/// The mutex's nanoseconds for an operation, and the ratios of the others to it.
+fn shares(loops: Loops, lookups: u64, threads: &Threads, pace: Pace) -> [f64; WAYS.len()] {
+    let contenders = WAYS.map(|(name, function)| {
+        let mixed = loops.mixed(&format!("{function}_mixed"));
+        Contender::new(name, move |operations| mixed(operations / (lookups + 1), lookups))
+    });
+    let writes = LOOKUPS_A_ROUND.div_ceil(lookups).min(500);
+    let mut times = WAYS.map(|_| vec![]);
+    for _ in 0..pace.of(100) {
+        for (contender, times) in contenders.iter().zip(&mut times) {
+            times.push(contender.nanoseconds(writes * (lookups + 1), threads));
+        }
+    }
+    std::array::from_fn(|way| match way {
+        0 => median(times[0].clone()),
+        _ => median_ratio(&times[way], &times[0]),
+    })
+}
+
+/// Where the ratio falls below one: how many lookups there must be for each write.
+fn even_at(ratios: &[f64; LOOKUPS.len()]) -> String {
+    let Some(below) = ratios.iter().position(|&ratio| ratio < 1.0) else {
+        return format!("> {}", LOOKUPS[LOOKUPS.len() - 1]);
+    };
+    let Some(above) = below.checked_sub(1) else { return format!("< {}", LOOKUPS[0]) };
+    // On a straight line between the two, where both scales are logarithmic.
+    let [high, low] = [ratios[above], ratios[below]].map(f64::ln);
+    let [few, many] = [LOOKUPS[above], LOOKUPS[below]].map(|lookups| (lookups as f64).ln());
+    format!("{:.0}", (few + (many - few) * high / (high - low)).exp())
+}
