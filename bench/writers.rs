@@ -19,8 +19,9 @@ const MORTAL: (&str, &str) = ("kill + resurrect", "mortal");
 
 /// What the figures are.
 pub const LEGEND: &str = "\
-A write publishes a new object and frees the old one; other threads look it up all the while, or have
-the percpu_ref that is killed. In brackets the mean: it includes waiting for a core.
+A write publishes a new object and gives the old one back: to percpu_ref_slot by percpu_ref_kill().
+Other threads take and give back references all the while, the first of them on a core of its own. In
+brackets the mean: waiting for a core is in it.
 even at: so many lookups for each write cost as much as under the mutex.
 ";
 
@@ -34,8 +35,7 @@ pub fn costs(loops: Loops, pace: Pace) -> String {
     let ways = || WAYS.into_iter().chain([MORTAL]);
     ways().for_each(|way| _ = write!(text, "{:>20}", way.0));
     for readers in [0, 1, cores, 4 * cores] {
-        let name = format!("{readers} threads read");
-        let _ = write!(text, "\n{name:33}");
+        let _ = write!(text, "\n{:33}", format!("threads that read: {readers}"));
         for (_, function) in ways() {
             let (usual, mean) = cost(loops, function, readers, pace.of(1_000));
             let _ = write!(text, "{:>20}", format!("{usual:.2} ({mean:.1})"));
