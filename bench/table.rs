@@ -43,7 +43,8 @@ struct Cost {
 
 /// What the columns mean.
 pub const LEGEND: &str = "\
-ratio: to the first row. Medians of rounds in which all take turns, apart from criterion's figures.
+ratio: to the first row. Medians of rounds in which all take turns, apart from criterion's figures;
+       a round in which another program took a core is done again.
 quiet: the same between the fastest rounds, one in fifty. A core may have another half, and work
        there slows all contenders down to much the same pace; least of all in these rounds.
 x one: what an operation takes with a thread on each core, to what it takes by one of them alone.

@@ -127,7 +127,7 @@ fn shares(loops: Loops, lookups: u64, threads: &Threads, pace: Pace) -> [f64; WA
         let mixed = loops.mixed(&format!("{function}_mixed"));
         Contender::new(name, move |operations| mixed(operations / (lookups + 1), lookups))
     });
-    let writes = LOOKUPS_A_ROUND.div_ceil(lookups).min(500);
+    let writes = LOOKUPS_A_ROUND.div_ceil(lookups).min(100);
     let mut times = WAYS.map(|_| vec![]);
     for _ in 0..pace.of(100) {
         for (contender, times) in contenders.iter().zip(&mut times) {
