@@ -1,6 +1,6 @@
 /*
  * percpu_ref_slot: a published percpu reference, taken by a sequence that reads it, and then what it
- * points to. src/percpu/slot.rs and Area::take_percpu in src/rseq.rs are the source.
+ * points to. src/percpu/slot.rs and Area::take_percpu in src/rseq/sequences.rs are the source.
  *
  * One reader with restartable sequences and one that has none take a reference, and put it. The slot
  * begins with a reference of its own on the first object, which another thread kills meanwhile. The

@@ -2,9 +2,8 @@
 //!
 //! Counters come in chunks, in which each CPU has 512 bytes of its own. The counters of one reference
 //! stand at the same place in each CPU's: 8 bytes for each CPU and reference, neighbours with the same
-//! CPU's other counters and never in one cache line with another CPU's. A page for each CPU would do as
-//! well, but adding up reads every CPU's, and the kernel names more CPUs than there are, many pages of
-//! which would be touched for the first time then.
+//! CPU's other counters and never in one cache line with another CPU's. (A page for each CPU would be as
+//! good for the CPUs; but a kill reads all of a reference's counters, and so touches fewer pages.)
 //!
 //! ```text
 //!  chunk: | header | CPU 0: counter 0, 1, .. 63 | CPU 1: counter 0, 1, .. 63 | ...
