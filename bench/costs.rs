@@ -52,7 +52,10 @@ fn main() {
     print!("\n{}", writers::costs(writers, pace));
     print!("\n{}", writers::crossover(writers, pace));
     println!("\n{}{}", table::LEGEND, writers::LEGEND);
-    without.iter().for_each(|why| println!("{why}: its rows are left out."));
+    if !without.is_empty() {
+        let packages = without.join(", ");
+        println!("No rows for {packages}: pkg-config does not find them (Debian's liburcu-dev).");
+    }
     println!("C is compiled by {} -O2.", c::compiler().kind().name());
 }
 

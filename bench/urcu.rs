@@ -33,7 +33,7 @@ pub fn preload() {
         unsafe { std::env::remove_var(PRELOAD) };
         return;
     }
-    let is_here = |flavour: &&Flavour| flavour.flags().is_ok();
+    let is_here = |flavour: &&Flavour| flavour.flags().is_some();
     let file = |flavour: &Flavour| format!("{}.so", flavour.package);
     let libraries: Vec<_> = FLAVOURS.iter().filter(is_here).map(file).collect();
     if libraries.is_empty() {
@@ -45,30 +45,26 @@ pub fn preload() {
     panic!("it does not start again: {}", again.exec());
 }
 
-/// Those that are here, and why the others are not.
-pub fn contenders() -> (Vec<Contender>, Vec<String>) {
+/// Those that are here, and the packages of those that are not.
+pub fn contenders() -> (Vec<Contender>, Vec<&'static str>) {
     let (mut contenders, mut without) = (vec![], vec![]);
     for flavour in FLAVOURS {
         match flavour.flags() {
-            Ok(flags) => {
+            Some(flags) => {
                 let loops = Loops::peer("peers/urcu.c", flavour.package, &flags);
                 contenders.push(loops.contender_that_registers(flavour.name, "lookup"));
             }
-            Err(why) => without.push(why),
+            None => without.push(flavour.package),
         }
     }
     (contenders, without)
 }
 
 impl Flavour {
-    fn flags(&self) -> Result<Vec<String>, String> {
+    fn flags(&self) -> Option<Vec<String>> {
         let found = run(Command::new("pkg-config").args(["--cflags", "--libs", self.package]));
-        if !found.success {
-            let package = self.package;
-            return Err(format!("pkg-config does not find {package} (Debian's liburcu-dev)"));
-        }
         let mut flags: Vec<_> = found.output.split_whitespace().map(str::to_string).collect();
         flags.extend(["-ftls-model=initial-exec".into(), format!("-DHEADER=<{}>", self.header)]);
-        Ok(flags)
+        found.success.then_some(flags)
     }
 }

@@ -142,10 +142,13 @@ fn shares(loops: Loops, lookups: u64, threads: &Threads, pace: Pace) -> [f64; WA
 
 /// Where the ratio falls below one: how many lookups there must be for each write.
 fn even_at(ratios: &[f64; LOOKUPS.len()]) -> String {
-    let Some(below) = ratios.iter().position(|&ratio| ratio < 1.0) else {
-        return format!("> {}", LOOKUPS[LOOKUPS.len() - 1]);
+    let Some(above) = ratios.iter().rposition(|&ratio| ratio >= 1.0) else {
+        return format!("< {}", LOOKUPS[0]);
     };
-    let Some(above) = below.checked_sub(1) else { return format!("< {}", LOOKUPS[0]) };
+    let below = above + 1;
+    if below == LOOKUPS.len() {
+        return format!("> {}", LOOKUPS[above]);
+    }
     // On a straight line between the two, where both scales are logarithmic.
     let [high, low] = [ratios[above], ratios[below]].map(f64::ln);
     let [few, many] = [LOOKUPS[above], LOOKUPS[below]].map(|lookups| (lookups as f64).ln());
