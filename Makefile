@@ -4,7 +4,7 @@
 #   make demo       builds, installs under target/, compiles and runs examples/handoff.c
 #   make check      runs all the tests
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
-#   make bench      measures libkref against hand-written atomics, std Arc and a mutex
+#   make bench      measures libkref against hand-written atomics and locks, std Arc and liburcu
 #   make header     regenerates include/kref.h from src/capi
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
 #   make uninstall  with the same variables

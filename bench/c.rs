@@ -1,7 +1,7 @@
-//! The C contenders: loops.c, against libkref as `make install` leaves it.
+//! The C contenders: loops.c and its peers, against libkref as `make install` leaves it.
 
 use std::ffi::c_ulong;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kref_c_tests::{Compiler, Kind, Prefix, project, run, scratch};
 use libloading::Library;
@@ -41,23 +41,11 @@ impl Build {
         }
     }
 
-    fn compile(self) -> PathBuf {
-        let prefix = Prefix::plain();
-        let folder = scratch().join("bench");
-        std::fs::create_dir_all(&folder).expect("target can be written");
-        let object = folder.join(format!("loops-{}.so", self.name()));
-        let library = match self {
-            Self::Archive => prefix.archive(),
-            _ => prefix.lib().join("libkref.so"),
-        };
-        let mut compile = compiler().command();
-        compile.args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]);
-        compile.args(self.flags()).arg("-I").arg(prefix.include());
-        compile.arg(project().join("bench/loops.c")).arg(library);
-        compile.arg(format!("-Wl,-rpath,{}", prefix.lib().display())).arg("-o").arg(&object);
-        let compiled = run(&mut compile);
-        assert!(compiled.success, "loops.c does not compile:\n{}", compiled.output);
-        object
+    fn library(self) -> PathBuf {
+        match self {
+            Self::Archive => Prefix::plain().archive(),
+            _ => Prefix::plain().lib().join("libkref.so"),
+        }
     }
 }
 
@@ -68,24 +56,75 @@ pub fn compiler() -> Compiler {
     Compiler::find(kind).unwrap_or_else(Compiler::any)
 }
 
-/// loops.c in one build, loaded for good.
+/// A file of loops in one build, loaded for good.
+#[derive(Clone, Copy)]
 pub struct Loops(&'static Library);
 
 impl Loops {
+    /// loops.c.
     pub fn of(build: Build) -> Self {
-        let object = build.compile();
-        // SAFETY: loops.c and libkref run nothing when they are loaded.
+        Self::compiled("loops.c", build, build.name(), &[])
+    }
+
+    /// Another file of this folder's, with the inline functions.
+    pub fn inlined(source: &str) -> Self {
+        Self::compiled(source, Build::Inline, "", &[])
+    }
+
+    /// The same with more flags, and a name for what comes of it.
+    pub fn peer(source: &str, name: &str, flags: &[String]) -> Self {
+        Self::compiled(source, Build::Inline, name, flags)
+    }
+
+    fn compiled(source: &str, build: Build, name: &str, flags: &[String]) -> Self {
+        let prefix = Prefix::plain();
+        let folder = scratch().join("bench");
+        std::fs::create_dir_all(&folder).expect("target can be written");
+        let stem = Path::new(source).file_stem().expect("a file").display();
+        let object = folder.join(format!("{stem}-{name}.so"));
+        let mut compile = compiler().command();
+        compile.args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]);
+        compile.args(build.flags()).arg("-I").arg(prefix.include());
+        compile.arg(project().join("bench").join(source)).arg(build.library()).args(flags);
+        compile.arg(format!("-Wl,-rpath,{}", prefix.lib().display())).arg("-o").arg(&object);
+        let compiled = run(&mut compile);
+        assert!(compiled.success, "{source} does not compile:\n{}", compiled.output);
+        // SAFETY: what the loops run when they are loaded publishes their objects, and no more.
         let library = unsafe { Library::new(&object) };
-        let library = library.unwrap_or_else(|why| panic!("{}: {why}", object.display()));
+        let library = library.unwrap_or_else(|why| panic!("{}: {why:?}", object.display()));
         Self(Box::leak(Box::new(library)))
     }
 
     /// The loop of that name.
-    pub fn contender(&self, name: &'static str, function: &str) -> Contender {
-        // SAFETY: loops.c declares every loop so.
+    pub fn contender(self, name: &'static str, function: &str) -> Contender {
+        Contender::new(name, self.function(function))
+    }
+
+    /// The same, for loops that want to know when a thread comes and goes.
+    pub fn contender_that_registers(self, name: &'static str, function: &str) -> Contender {
+        // SAFETY: peers/urcu.c declares both so.
+        let [enter, leave]: [unsafe extern "C" fn(); 2] =
+            ["enter", "leave"].map(|name| unsafe { *self.0.get(name).expect("in peers/urcu.c") });
+        // SAFETY: a thread enters once before it leaves once.
+        self.contender(name, function)
+            .between(move || unsafe { enter() }, move || unsafe { leave() })
+    }
+
+    /// A function that does an operation n times.
+    pub fn function(self, name: &str) -> impl Fn(u64) + Copy + Send + Sync + 'static {
+        // SAFETY: every loop is declared so.
         let function: unsafe extern "C" fn(c_ulong) =
-            unsafe { *self.0.get(function).expect("a loop of loops.c") };
+            unsafe { *self.0.get(name).expect("one of the file's loops") };
         // SAFETY: a loop may be run by any number of threads, as often as one likes.
-        Contender::new(name, move |n| unsafe { function(n) })
+        move |n| unsafe { function(n) }
+    }
+
+    /// A function that does an operation n times, each after so many lookups.
+    pub fn mixed(self, name: &str) -> impl Fn(u64, u64) + Copy + Send + Sync + 'static {
+        // SAFETY: every one of writers.c is declared so.
+        let function: unsafe extern "C" fn(c_ulong, c_ulong) =
+            unsafe { *self.0.get(name).expect("one of writers.c") };
+        // SAFETY: as above.
+        move |n, lookups| unsafe { function(n, lookups) }
     }
 }

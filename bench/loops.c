@@ -1,25 +1,8 @@
 /*
- * The loops that the benchmarks time. c.rs compiles this file several times: with kref.h's inline
- * functions and without, for the shared library and for the static one.
- *
- * Every object here is held for good, so that a put is never the last.
+ * libkref's loops. c.rs compiles this file several times: with kref.h's inline functions and without,
+ * for the shared library and for the static one.
  */
-#include <kref.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-
-/* Where the compiler has to forget what it knows: it may neither drop an operation nor join it with
- * its neighbour. rust.rs has the same. */
-#define FORGET(pointer) __asm__ volatile("" : "+r"(pointer) : : "memory")
-
-/* The line that the cores share, and the one that the prefetcher brings along. */
-#define ALONE _Alignas(128)
-
-static void release(struct kref *kref)
-{
-    (void)kref;
-    abort();
-}
+#include "loops.h"
 
 void get_put(unsigned long n)
 {
@@ -34,50 +17,47 @@ void get_put(unsigned long n)
     }
 }
 
-/* The usual home-made header, where it is right. It checks nothing. */
-struct by_hand {
-    atomic_int count;
-};
-
-static void by_hand_release(struct by_hand *object)
+/* The same on an object that no other thread has: nothing is shared but the machine. */
+void get_put_of_own(unsigned long n)
 {
-    (void)object;
-    abort();
-}
-
-static inline void by_hand_get(struct by_hand *object)
-{
-    atomic_fetch_add_explicit(&object->count, 1, memory_order_relaxed);
-}
-
-static inline void by_hand_put(struct by_hand *object)
-{
-    if (atomic_fetch_sub_explicit(&object->count, 1, memory_order_release) == 1) {
-        atomic_thread_fence(memory_order_acquire);
-        by_hand_release(object);
-    }
-}
-
-void get_put_by_hand(unsigned long n)
-{
-    static ALONE struct by_hand held = { 1 };
-    struct by_hand *object = &held;
+    ALONE struct kref own = KREF_INIT(1);
+    struct kref *kref = &own;
 
     while (n--) {
-        FORGET(object);
-        by_hand_get(object);
-        FORGET(object);
-        by_hand_put(object);
+        FORGET(kref);
+        kref_get(kref);
+        FORGET(kref);
+        kref_put(kref, release);
     }
 }
 
 /* One object, published in both ways. */
 static ALONE struct kref published = KREF_INIT(3);
-static ALONE struct kref_slot slot = { &published };
+static ALONE struct kref_slot slot = KREF_SLOT_INIT;
 static ALONE struct table {
     pthread_mutex_t mutex;
     struct kref *kref;
 } table = { PTHREAD_MUTEX_INITIALIZER, &published };
+
+/* One more, counted on each CPU. */
+static ALONE struct percpu_ref percpu;
+static ALONE struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
+
+static void percpu_release(struct percpu_ref *ref)
+{
+    (void)ref;
+    abort();
+}
+
+/* Slots are filled by their functions alone: it is there that the library learns what it has. */
+__attribute__((constructor)) static void publish(void)
+{
+    if (percpu_ref_init(&percpu, percpu_release, 0))
+        abort();
+    percpu_ref_get(&percpu);
+    if (kref_slot_replace(&slot, &published) || percpu_ref_slot_replace(&percpu_slot, &percpu))
+        abort();
+}
 
 void lookup_slot(unsigned long n)
 {
@@ -114,21 +94,29 @@ void lookup_mutex(unsigned long n)
     }
 }
 
-void lookup_by_hand(unsigned long n)
+void percpu_get_put(unsigned long n)
 {
-    struct table *from = &table;
+    struct percpu_ref *ref = &percpu;
 
     while (n--) {
-        struct kref *kref;
+        FORGET(ref);
+        percpu_ref_get(ref);
+        FORGET(ref);
+        percpu_ref_put(ref);
+    }
+}
+
+void lookup_percpu_slot(unsigned long n)
+{
+    struct percpu_ref_slot *from = &percpu_slot;
+
+    while (n--) {
+        struct percpu_ref *ref;
 
         FORGET(from);
-        pthread_mutex_lock(&from->mutex);
-        kref = from->kref;
-        if (kref)
-            kref_get(kref);
-        pthread_mutex_unlock(&from->mutex);
-        FORGET(kref);
-        if (kref)
-            kref_put(kref, release);
+        ref = percpu_ref_slot_get(from);
+        FORGET(ref);
+        if (ref)
+            percpu_ref_put(ref);
     }
 }

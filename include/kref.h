@@ -516,7 +516,8 @@ int percpu_ref_init(struct percpu_ref *ref,
  * nobody else ever knew.
  *
  * Range:    one that was released; or was never killed, with its initial reference alone; or one
- *           after percpu_ref_exit(), which does nothing.
+ *           after percpu_ref_exit(), which does nothing. Nobody may be in a percpu_ref_tryget() any
+ *           more: what keeps the memory for those must keep it from this, too.
  * Misuse:   while somebody may hold a reference, nothing is freed, and a violation is reported.
  * Ordering: that of percpu_ref_kill() if it was never killed, otherwise none.
  * Threads:  one, the last to know the object. Signal handlers: no.
@@ -637,7 +638,8 @@ void percpu_ref_kill(struct percpu_ref *ref) KREF_NONNULL;
  * before it gives the initial reference back.
  *
  * Range:    as for percpu_ref_kill(); confirm may be NULL.
- * Misuse:   as for percpu_ref_kill(); a second time, confirm is not called.
+ * Misuse:   as for percpu_ref_kill(). The second time, and where the membarrier is refused, confirm is
+ *           not called: there is nothing to confirm.
  * Ordering: as for percpu_ref_kill().
  * Threads:  as for percpu_ref_kill(); confirm runs in the calling one, before this returns.
  * Returns:  nothing.

@@ -102,7 +102,7 @@ impl PercpuRef {
         }
         let dead = flags & INIT_DEAD != 0;
         let allows = if flags & (INIT_ATOMIC | INIT_DEAD) != 0 { ALLOW_REINIT } else { 0 };
-        let area = Area::decided();
+        let area = Area::decided().filter(|area| area.cpus() > 0);
         let data = Data {
             word: Word::new(if dead { 0 } else { 1 }, dead),
             release,

@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use kref::{Count, Kref, KrefSlot, MAX, Ref, Refcounted, SATURATED, Slot};
-use kref::{PercpuOwner, PercpuRef, PercpuRefcounted, PercpuSlot};
+use kref::{PercpuHandle, PercpuOwner, PercpuRef, PercpuRefcounted, PercpuSlot};
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{Ordering::Acquire, fence};
@@ -205,7 +205,7 @@ fn percpu_kill_against_a_user() {
         race(
             &slot,
             |slot| {
-                let user = slot.get().map(|hot| hot.clone());
+                let user = slot.get().map(|hot| PercpuHandle::clone(&hot));
                 // SAFETY: loom checks that nobody is freeing the object.
                 user.map(|hot| assert!(!hot.payload.with(|payload| unsafe { *payload })))
             },

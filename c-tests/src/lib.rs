@@ -8,5 +8,5 @@ mod trial;
 
 pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
 pub use prefix::{Prefix, folder, project, scratch};
-pub use process::{Finished, describe, printed, run, valgrind};
+pub use process::{Finished, describe, printed, run, spin, valgrind};
 pub use trial::{per_compiler, plain, unless_missing};

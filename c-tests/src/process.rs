@@ -58,3 +58,8 @@ pub fn printed(command: &mut Command) -> String {
 pub fn valgrind() -> bool {
     run(Command::new("valgrind").arg("--version")).success
 }
+
+/// Whether spin is here, which checks models.
+pub fn spin() -> bool {
+    run(Command::new("spin").arg("-V")).success
+}

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Where the counters of the CPUs are, seen from one another: src/percpu/counters.rs. */
-#define KREF_PERCPU_SHIFT "12"
+#define KREF_PERCPU_SHIFT "9"
 
 /* The beginning: a descriptor of the sequence from label 2 to label 3 with its abort handler at label
  * 4, and the pointer to it in the thread's rseq area, by which the thread is in the sequence. The "?"

@@ -35,7 +35,8 @@ pub unsafe extern "C" fn percpu_ref_init(
 /// nobody else ever knew.
 ///
 /// Range:    one that was released; or was never killed, with its initial reference alone; or one
-///           after percpu_ref_exit(), which does nothing.
+///           after percpu_ref_exit(), which does nothing. Nobody may be in a percpu_ref_tryget() any
+///           more: what keeps the memory for those must keep it from this, too.
 /// Misuse:   while somebody may hold a reference, nothing is freed, and a violation is reported.
 /// Ordering: that of percpu_ref_kill() if it was never killed, otherwise none.
 /// Threads:  one, the last to know the object. Signal handlers: no.

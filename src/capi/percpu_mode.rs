@@ -28,7 +28,8 @@ pub unsafe extern "C" fn percpu_ref_kill(r#ref: *mut percpu_ref) {
 /// before it gives the initial reference back.
 ///
 /// Range:    as for percpu_ref_kill(); confirm may be NULL.
-/// Misuse:   as for percpu_ref_kill(); a second time, confirm is not called.
+/// Misuse:   as for percpu_ref_kill(). The second time, and where the membarrier is refused, confirm is
+///           not called: there is nothing to confirm.
 /// Ordering: as for percpu_ref_kill().
 /// Threads:  as for percpu_ref_kill(); confirm runs in the calling one, before this returns.
 /// Returns:  nothing.

@@ -27,10 +27,7 @@ impl PercpuRef {
         });
         match killed {
             Ok(whole) => {
-                if let Some(confirm) = confirm {
-                    // SAFETY: alive by the initial reference still.
-                    unsafe { confirm(this) };
-                }
+                Self::confirm(this, confirm, &whole);
                 match whole {
                     // SAFETY: the initial reference, as promised.
                     Ok(()) => unsafe { Self::put_slow(this, 1) },
@@ -38,6 +35,15 @@ impl PercpuRef {
                 }
             }
             Err(kind) => _ = report(kind, this.as_ptr(), false),
+        }
+    }
+
+    /// Calls `confirm`, unless there is nothing to confirm: a sequence may be about to succeed.
+    #[inline(always)]
+    fn confirm(this: NonNull<Self>, confirm: Option<PercpuFn>, whole: &Result<(), Violation>) {
+        if let Some(confirm) = confirm.filter(|_| *whole != Err(Violation::NotFenced)) {
+            // SAFETY: alive, by a reference of the caller's caller.
+            unsafe { confirm(this) };
         }
     }
 
@@ -49,10 +55,7 @@ impl PercpuRef {
             data.flags.store(data.flags.load(Relaxed) | INIT_ATOMIC, Relaxed);
             self.go_atomic(data)
         });
-        if let Some(confirm) = confirm {
-            // SAFETY: alive, by the caller's reference.
-            unsafe { confirm(NonNull::from(self)) };
-        }
+        Self::confirm(NonNull::from(self), confirm, &whole);
         if let Err(kind) = whole {
             report(kind, self, false);
         }

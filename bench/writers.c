@@ -1,0 +1,156 @@
+/*
+ * A published object that is replaced now and then, in three ways. Each write publishes a new object
+ * and gives the old one back, which the last to put it frees.
+ */
+#include "loops.h"
+
+/* A block of its own, far enough from the next. */
+#define OBJECT 256
+
+static void *fresh(void)
+{
+    void *object = malloc(OBJECT);
+
+    if (!object)
+        abort();
+    return object;
+}
+
+static struct kref *fresh_kref(void)
+{
+    struct kref *kref = fresh();
+
+    kref_init(kref);
+    return kref;
+}
+
+static void kref_free(struct kref *kref)
+{
+    free(kref);
+}
+
+/* A mutex around the pointer. */
+static ALONE struct {
+    pthread_mutex_t mutex;
+    struct kref *kref;
+} table = { PTHREAD_MUTEX_INITIALIZER, NULL };
+
+static struct kref *table_replace(struct kref *next)
+{
+    struct kref *old;
+
+    pthread_mutex_lock(&table.mutex);
+    old = table.kref;
+    table.kref = next;
+    pthread_mutex_unlock(&table.mutex);
+    return old;
+}
+
+void mutex_read(unsigned long n)
+{
+    while (n--) {
+        struct kref *kref;
+
+        pthread_mutex_lock(&table.mutex);
+        kref = table.kref;
+        kref_get(kref);
+        pthread_mutex_unlock(&table.mutex);
+        FORGET(kref);
+        kref_put(kref, kref_free);
+    }
+}
+
+void mutex_mixed(unsigned long n, unsigned long lookups)
+{
+    while (n--) {
+        mutex_read(lookups);
+        kref_put(table_replace(fresh_kref()), kref_free);
+    }
+}
+
+/* kref_slot. */
+static ALONE struct kref_slot slot = KREF_SLOT_INIT;
+
+void slot_read(unsigned long n)
+{
+    while (n--) {
+        struct kref *kref = kref_slot_get(&slot);
+
+        FORGET(kref);
+        kref_put(kref, kref_free);
+    }
+}
+
+void slot_mixed(unsigned long n, unsigned long lookups)
+{
+    while (n--) {
+        slot_read(lookups);
+        kref_put(kref_slot_replace(&slot, fresh_kref()), kref_free);
+    }
+}
+
+/* percpu_ref_slot. */
+static ALONE struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
+
+static void percpu_free(struct percpu_ref *ref)
+{
+    percpu_ref_exit(ref);
+    free(ref);
+}
+
+static struct percpu_ref *fresh_percpu(void)
+{
+    struct percpu_ref *ref = fresh();
+
+    if (percpu_ref_init(ref, percpu_free, 0))
+        abort();
+    return ref;
+}
+
+void percpu_slot_read(unsigned long n)
+{
+    while (n--) {
+        struct percpu_ref *ref = percpu_ref_slot_get(&percpu_slot);
+
+        FORGET(ref);
+        percpu_ref_put(ref);
+    }
+}
+
+void percpu_slot_mixed(unsigned long n, unsigned long lookups)
+{
+    while (n--) {
+        percpu_slot_read(lookups);
+        percpu_ref_kill(percpu_ref_slot_replace(&percpu_slot, fresh_percpu()));
+    }
+}
+
+/* One percpu_ref that is killed and comes to life again, by one thread at a time. */
+static ALONE struct percpu_ref mortal;
+
+void mortal_read(unsigned long n)
+{
+    while (n--)
+        if (percpu_ref_tryget_live(&mortal))
+            percpu_ref_put(&mortal);
+}
+
+void mortal_mixed(unsigned long n, unsigned long lookups)
+{
+    while (n--) {
+        mortal_read(lookups);
+        percpu_ref_kill(&mortal);
+        percpu_ref_resurrect(&mortal);
+    }
+}
+
+__attribute__((constructor)) static void publish(void)
+{
+    table.kref = fresh_kref();
+    if (kref_slot_replace(&slot, fresh_kref()) ||
+        percpu_ref_slot_replace(&percpu_slot, fresh_percpu()) ||
+        percpu_ref_init(&mortal, percpu_free, PERCPU_REF_ALLOW_REINIT))
+        abort();
+    /* A second one, so that it never comes to its end. */
+    percpu_ref_get(&mortal);
+}
