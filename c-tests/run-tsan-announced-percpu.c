@@ -44,6 +44,10 @@ PAIR(put_many, percpu_ref_put_many(REF, 1), percpu_ref_kill(REF))
 PAIR(kill, percpu_ref_kill(REF), percpu_ref_put(REF))
 PAIR(kill_and_confirm, percpu_ref_kill_and_confirm(REF, confirm), percpu_ref_put(REF))
 PAIR(is_zero, percpu_ref_put(REF); percpu_ref_kill(REF), CHECK(percpu_ref_is_zero(REF)))
+/* Written once more after the kill, whose lock reinit takes, too. */
+PAIR(reinit, percpu_ref_kill(REF); object->data = 1; percpu_ref_put(REF),
+     percpu_ref_reinit(REF); percpu_ref_get(REF))
+PAIR(exit, percpu_ref_put(REF), percpu_ref_exit(REF))
 PAIR(slot_get, CHECK(!percpu_ref_slot_replace(&object->slot, REF)),
      CHECK(percpu_ref_slot_get(&object->slot) == REF); percpu_ref_put(REF))
 PAIR(slot_replace, CHECK(!percpu_ref_slot_replace(&object->slot, REF)),
@@ -57,6 +61,8 @@ static const struct pair {
     { give_kill, take_kill },
     { give_kill_and_confirm, take_kill_and_confirm },
     { give_is_zero, take_is_zero },
+    { give_reinit, take_reinit },
+    { give_exit, take_exit },
     { give_slot_get, take_slot_get },
     { give_slot_replace, take_slot_replace },
 };
@@ -104,7 +110,7 @@ int main(void)
     size_t i;
 
     for (i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        one(&pairs[i], 0);
+        one(&pairs[i], PERCPU_REF_ALLOW_REINIT);
         one(&pairs[i], PERCPU_REF_INIT_ATOMIC);
     }
     return 0;

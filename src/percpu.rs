@@ -38,7 +38,7 @@ use crate::violation::{Violation, report};
 use counters::Counters;
 pub use owned::{PercpuHandle, PercpuOwner, PercpuRefcounted, PercpuSlot};
 pub use slot::PercpuRefSlot;
-use word::{Put, Word};
+use word::{MOST, Put, Word};
 
 /// Start counting atomically, until [`PercpuRef::switch_to_percpu`].
 pub const INIT_ATOMIC: u32 = 1;
@@ -133,7 +133,7 @@ impl PercpuRef {
     /// Takes `n` more references; the caller holds one. Relaxed.
     #[inline(always)]
     pub fn get_many(&self, n: usize) {
-        if !self.add_here(n as isize) {
+        if n > MOST || !self.add_here(n as isize) {
             self.get_slow(n);
         }
     }
@@ -142,7 +142,7 @@ impl PercpuRef {
     #[inline(always)]
     #[must_use = "without the reference the object may be gone"]
     pub fn tryget_many(&self, n: usize) -> bool {
-        self.add_here(n as isize) || self.tryget_slow(n)
+        (n <= MOST && self.add_here(n as isize)) || self.tryget_slow(n)
     }
 
     /// Takes a reference unless this was killed; `false` if so. Relaxed.
@@ -161,7 +161,7 @@ impl PercpuRef {
     #[inline(always)]
     pub unsafe fn put_many(this: NonNull<Self>, n: usize) {
         // SAFETY: the caller's references keep it alive up to the addition, the last access.
-        if !unsafe { this.as_ref() }.add_here((n as isize).wrapping_neg()) {
+        if n > MOST || !unsafe { this.as_ref() }.add_here(-(n as isize)) {
             // SAFETY: as promised.
             unsafe { Self::put_slow(this, n) };
         }

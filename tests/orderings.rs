@@ -167,6 +167,13 @@ const ORDERINGS: &[Mutant] = &[
     },
     Mutant {
         file: WORD,
+        source: "self.0.load(Acquire) / ONE",
+        weakened: "self.0.load(Relaxed) / ONE",
+        model: "percpu::word::tests::whoever_finds_nobody_else_may_free_the_object",
+        failure: RACE,
+    },
+    Mutant {
+        file: WORD,
         source: "self.0.load(Acquire) & !DEAD == 0",
         weakened: "self.0.load(Relaxed) & !DEAD == 0",
         model: "percpu::word::tests::whoever_finds_zero_may_reuse_the_object",

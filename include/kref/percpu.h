@@ -62,7 +62,7 @@ KREF_INLINE int kref_percpu_add(struct percpu_ref *ref, unsigned long nr)
     __asm__ goto(
         "movq %c[rseq](%[ref]),%%rcx\n"
         "testq %%rcx,%%rcx\n"
-        "jz %l[no]\n"
+        "jz %l[kref_no]\n"
         KREF_SEQUENCE_ENTER("%%rax", "%%rcx")
         "movl %%fs:4(%%rcx),%%eax\n"
         "cmpl %c[cpus](%[ref]),%%eax\n"
@@ -72,22 +72,22 @@ KREF_INLINE int kref_percpu_add(struct percpu_ref *ref, unsigned long nr)
         "addq %[nr],(%%rax)\n"
         "3: " KREF_SEQUENCE_LEAVE("%%rcx")
         KREF_SEQUENCE_ABORT("%%rcx")
-        "jmp %l[no]\n"
+        "jmp %l[kref_no]\n"
         ".popsection"
         :
         : [ref] "r"(ref), [nr] "er"(nr), [rseq] "i"(offsetof(struct percpu_ref, rseq)),
           [cpus] "i"(offsetof(struct percpu_ref, cpus)),
           [counters] "i"(offsetof(struct percpu_ref, counters))
         : "rax", "rcx", "cc", "memory"
-        : no);
+        : kref_no);
     return 1;
-no:
+kref_no:
     return 0;
 }
 
 KREF_INLINE void percpu_ref_get_many(struct percpu_ref *ref, unsigned long nr)
 {
-    if (KREF_LIKELY(kref_percpu_add(ref, nr)))
+    if (KREF_LIKELY(nr <= INT_MAX && kref_percpu_add(ref, nr)))
         return;
     percpu_ref_get_slow(ref, nr);
     KREF_RETURNS_HERE;
@@ -102,7 +102,7 @@ KREF_INLINE int percpu_ref_tryget_many(struct percpu_ref *ref, unsigned long nr)
 {
     int got = 1;
 
-    if (!KREF_LIKELY(kref_percpu_add(ref, nr))) {
+    if (!KREF_LIKELY(nr <= INT_MAX && kref_percpu_add(ref, nr))) {
         got = percpu_ref_tryget_slow(ref, nr);
         KREF_RETURNS_HERE;
     }
@@ -127,7 +127,7 @@ KREF_INLINE int percpu_ref_tryget_live(struct percpu_ref *ref)
 
 KREF_INLINE void percpu_ref_put_many(struct percpu_ref *ref, unsigned long nr)
 {
-    if (KREF_LIKELY(kref_percpu_add(ref, 0 - nr)))
+    if (KREF_LIKELY(nr <= INT_MAX && kref_percpu_add(ref, 0 - nr)))
         return;
     percpu_ref_put_slow(ref, nr);
     KREF_RETURNS_HERE;

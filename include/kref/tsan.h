@@ -207,6 +207,21 @@ KREF_STATIC KREF_NONNULL int kref_tsan_percpu_is_zero(struct percpu_ref *ref)
     return zero;
 }
 
+/* After either, what others did before they put is seen. */
+KREF_STATIC KREF_NONNULL void kref_tsan_percpu_reinit(struct percpu_ref *ref)
+{
+    percpu_ref_reinit(ref);
+    __tsan_acquire(ref);
+}
+
+KREF_STATIC KREF_NONNULL void kref_tsan_percpu_exit(struct percpu_ref *ref)
+{
+    percpu_ref_exit(ref);
+    __tsan_acquire(ref);
+}
+
+#define percpu_ref_reinit(ref) kref_tsan_percpu_reinit(ref)
+#define percpu_ref_exit(ref) kref_tsan_percpu_exit(ref)
 #define percpu_ref_put(ref) kref_tsan_percpu_put(ref, 1)
 #define percpu_ref_put_many(ref, nr) kref_tsan_percpu_put(ref, nr)
 #define percpu_ref_kill(ref) kref_tsan_percpu_kill(ref, NULL)

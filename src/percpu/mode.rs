@@ -107,9 +107,9 @@ impl PercpuRef {
     }
 
     /// Frees what `new` took. If somebody may still hold a reference, that is reported and nothing is
-    /// freed.
+    /// freed. Rust drops instead: nobody else may be here, not even one who only looks.
     #[inline(always)]
-    pub fn exit(&self) {
+    pub(crate) fn exit(&self) {
         let Some(data) = self.data() else { return };
         let ended = self.change(|data| {
             self.go_atomic(data)?;
@@ -121,9 +121,10 @@ impl PercpuRef {
         match ended {
             Ok(()) => {
                 self.drop_counters(data);
-                self.data.store(ptr::null_mut(), Relaxed);
-                // SAFETY: allocated in `new`; no reference is left, and so nobody is here.
-                unsafe { Data::free(NonNull::from(data)) };
+                if let Some(data) = NonNull::new(self.data.swap(ptr::null_mut(), Relaxed)) {
+                    // SAFETY: allocated in `new`; no reference is left, and so nobody is here.
+                    unsafe { Data::free(data) };
+                }
             }
             Err(kind) => _ = report(kind, self, false),
         }

@@ -25,7 +25,10 @@ const PERCPU: isize = 2;
 const ONE: isize = 4;
 
 /// The most that one operation may add or take: half the bits, 2^31 - 1 where a word has 64.
-const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
+pub(super) const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
+
+/// The most that the counters may hold together: what a count may be.
+const MOST_ELSEWHERE: usize = (isize::MAX / (2 * ONE)) as usize;
 
 /// Where a misused count ends: as far from zero as 2^29 operations of [`MOST`] each.
 const SATURATED: isize = isize::MIN / 2;
@@ -135,6 +138,12 @@ impl Word {
 
     /// Adds what was elsewhere: the count is whole. There must be a reference left, the caller's.
     pub(crate) fn fold(&self, elsewhere: isize) -> Result<(), Violation> {
+        if elsewhere.unsigned_abs() > MOST_ELSEWHERE {
+            // Saturated before it is whole: in between nobody may find zero.
+            let kind = self.saturate(Violation::Overflow);
+            self.0.fetch_sub(PERCPU, Relaxed);
+            return Err(kind);
+        }
         let parts = elsewhere.wrapping_mul(ONE);
         // Release: the fence showed this thread what was done before the puts that it adds here;
         // pairs with the acquire load of whoever puts last.
@@ -164,7 +173,8 @@ impl Word {
 
     /// The count, where it is whole.
     pub(crate) fn count(&self) -> isize {
-        self.0.load(Relaxed) / ONE
+        // Acquire: whoever finds nobody else may free the object; pairs with the release of every put.
+        self.0.load(Acquire) / ONE
     }
 
     /// Makes the count harmless before anybody hears of `kind`.
@@ -287,6 +297,22 @@ mod tests {
                 object.use_and_put()
             });
             assert_ne!(there, here);
+        });
+    }
+
+    /// Of one that was never killed: the initial reference alone.
+    #[test]
+    fn whoever_finds_nobody_else_may_free_the_object() {
+        loom::model(|| {
+            let user = |object: &Object| {
+                object.read();
+                object.word.put(1)
+            };
+            race(Word::new(2, false), user, |object| {
+                if object.word.count() == 1 {
+                    object.release();
+                }
+            });
         });
     }
 
