@@ -543,7 +543,7 @@ void percpu_ref_get(struct percpu_ref *ref) KREF_NONNULL;
  * Take nr more references; the caller holds one already.
  *
  * Range:    nr up to INT_MAX; the sum up to LONG_MAX / 8.
- * Misuse:   as for percpu_ref_get(); and a greater nr is an overflow, in atomic mode.
+ * Misuse:   as for percpu_ref_get(); and a greater nr is an overflow.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
  * Returns:  nothing.
@@ -567,7 +567,7 @@ KREF_MUST_USE int percpu_ref_tryget(struct percpu_ref *ref) KREF_NONNULL;
  * Take nr references unless none is left.
  *
  * Range:    as for percpu_ref_get_many().
- * Misuse:   as for percpu_ref_tryget(); and a greater nr is an overflow, in atomic mode.
+ * Misuse:   as for percpu_ref_tryget(); and a greater nr is an overflow.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
  * Returns:  1 if they were taken, 0 if no reference was left.
@@ -606,7 +606,7 @@ void percpu_ref_put(struct percpu_ref *ref) KREF_NONNULL;
  * Give nr references back. After percpu_ref_kill(), the last one calls release.
  *
  * Range:    nr references, the caller's own; up to INT_MAX.
- * Misuse:   as for percpu_ref_put(); and a greater nr is more than was taken, in atomic mode.
+ * Misuse:   as for percpu_ref_put(); and a greater nr is more than was taken.
  * Ordering: release; and before release() runs, acquire.
  * Threads:  any. Signal handlers: if release() may run there.
  * Returns:  nothing.
