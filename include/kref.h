@@ -542,7 +542,7 @@ void percpu_ref_get(struct percpu_ref *ref) KREF_NONNULL;
 /**
  * Take nr more references; the caller holds one already.
  *
- * Range:    nr up to INT_MAX; the sum up to LONG_MAX / 8.
+ * Range:    nr up to INT_MAX (2^15 - 1 where a long has 32 bits); the sum up to LONG_MAX / 8.
  * Misuse:   as for percpu_ref_get(); and a greater nr is an overflow.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.

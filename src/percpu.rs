@@ -96,7 +96,10 @@ impl PercpuRef {
 
     /// A reference with one reference on it, the initial one. `release` is called by whoever gives
     /// back the last.
-    pub fn new(release: PercpuFn, flags: u32) -> Result<Self, InitError> {
+    ///
+    /// # Safety
+    /// `release` may be called with this reference, wherever that is by then, once.
+    pub unsafe fn new(release: PercpuFn, flags: u32) -> Result<Self, InitError> {
         if flags & !(INIT_ATOMIC | INIT_DEAD | ALLOW_REINIT) != 0 {
             return Err(InitError::UnknownFlag);
         }
@@ -157,7 +160,8 @@ impl PercpuRef {
     /// Release; whoever puts last acquires before it releases.
     ///
     /// # Safety
-    /// The caller owns `n` references, which are gone afterwards.
+    /// The caller owns `n` references, which are gone afterwards; it lies where its release function
+    /// expects it.
     #[inline(always)]
     pub unsafe fn put_many(this: NonNull<Self>, n: usize) {
         // SAFETY: the caller's references keep it alive up to the addition, the last access.

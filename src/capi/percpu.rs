@@ -21,7 +21,8 @@ pub unsafe extern "C" fn percpu_ref_init(
     release: unsafe extern "C" fn(r#ref: *mut percpu_ref),
     flags: c_uint,
 ) -> c_int {
-    match PercpuRef::new(as_percpu_fn(release), flags) {
+    // SAFETY: the C caller guarantees that release may be called with the reference.
+    match unsafe { PercpuRef::new(as_percpu_fn(release), flags) } {
         // SAFETY: the C caller guarantees memory for a percpu_ref. What was in it is not dropped.
         Ok(new) => unsafe { r#ref.cast::<PercpuRef>().write(new) },
         Err(InitError::OutOfMemory) => return -libc::ENOMEM,
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn percpu_ref_get(r#ref: *mut percpu_ref) {
 /// cbindgen:postfix=KREF_NONNULL
 /// Take nr more references; the caller holds one already.
 ///
-/// Range:    nr up to INT_MAX; the sum up to LONG_MAX / 8.
+/// Range:    nr up to INT_MAX (2^15 - 1 where a long has 32 bits); the sum up to LONG_MAX / 8.
 /// Misuse:   as for percpu_ref_get(); and a greater nr is an overflow.
 /// Ordering: relaxed.
 /// Threads:  any. Signal handlers: yes.

@@ -58,8 +58,11 @@ pub unsafe extern "C" fn percpu_ref_switch_to_atomic(
     r#ref: *mut percpu_ref,
     confirm: Option<unsafe extern "C" fn(r#ref: *mut percpu_ref)>,
 ) {
-    // SAFETY: the C caller guarantees a live percpu_ref, and its own reference on it.
-    unsafe { percpu_ref::as_percpu(r#ref) }.switch_to_atomic(confirm.map(as_percpu_fn));
+    // SAFETY: the C caller guarantees a live percpu_ref, its own reference on it, and that confirm may
+    // be called with it.
+    unsafe {
+        percpu_ref::as_percpu(r#ref).switch_to_atomic_and_confirm(confirm.map(as_percpu_fn));
+    }
 }
 
 /// cbindgen:postfix=KREF_NONNULL
@@ -74,7 +77,7 @@ pub unsafe extern "C" fn percpu_ref_switch_to_atomic(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn percpu_ref_switch_to_atomic_sync(r#ref: *mut percpu_ref) {
     // SAFETY: the C caller guarantees a live percpu_ref, and its own reference on it.
-    unsafe { percpu_ref::as_percpu(r#ref) }.switch_to_atomic(None);
+    unsafe { percpu_ref::as_percpu(r#ref) }.switch_to_atomic();
 }
 
 /// cbindgen:postfix=KREF_NONNULL

@@ -17,7 +17,8 @@ impl PercpuRef {
     /// Then calls `confirm`, and gives back the initial reference.
     ///
     /// # Safety
-    /// The initial reference is the caller's to give up, once.
+    /// The initial reference is the caller's to give up, once; it lies where its release function
+    /// expects it, and `confirm` may be called with it.
     #[inline(always)]
     pub unsafe fn kill(this: NonNull<Self>, confirm: Option<PercpuFn>) {
         // SAFETY: the initial reference keeps it alive up to the put.
@@ -27,7 +28,8 @@ impl PercpuRef {
         });
         match killed {
             Ok(whole) => {
-                Self::confirm(this, confirm, &whole);
+                // SAFETY: as promised; alive, by the initial reference.
+                unsafe { Self::confirm(this, confirm, &whole) };
                 match whole {
                     // SAFETY: the initial reference, as promised.
                     Ok(()) => unsafe { Self::put_slow(this, 1) },
@@ -39,23 +41,39 @@ impl PercpuRef {
     }
 
     /// Calls `confirm`, unless there is nothing to confirm: a sequence may be about to succeed.
+    ///
+    /// # Safety
+    /// `confirm` may be called with `this`, which is alive.
     #[inline(always)]
-    fn confirm(this: NonNull<Self>, confirm: Option<PercpuFn>, whole: &Result<(), Violation>) {
+    unsafe fn confirm(
+        this: NonNull<Self>,
+        confirm: Option<PercpuFn>,
+        whole: &Result<(), Violation>,
+    ) {
         if let Some(confirm) = confirm.filter(|_| *whole != Err(Violation::NotFenced)) {
-            // SAFETY: alive, by a reference of the caller's caller.
+            // SAFETY: as promised.
             unsafe { confirm(this) };
         }
     }
 
-    /// Counts atomically from now on, until [`switch_to_percpu`](Self::switch_to_percpu). Then calls
-    /// `confirm`.
+    /// Counts atomically from now on, until [`switch_to_percpu`](Self::switch_to_percpu).
+    pub fn switch_to_atomic(&self) {
+        // SAFETY: there is nothing to call.
+        unsafe { self.switch_to_atomic_and_confirm(None) };
+    }
+
+    /// [`switch_to_atomic`](Self::switch_to_atomic), which then calls `confirm`.
+    ///
+    /// # Safety
+    /// `confirm` may be called with this reference.
     #[inline(always)]
-    pub fn switch_to_atomic(&self, confirm: Option<PercpuFn>) {
+    pub(crate) unsafe fn switch_to_atomic_and_confirm(&self, confirm: Option<PercpuFn>) {
         let whole = self.change(|data| {
             data.flags.store(data.flags.load(Relaxed) | INIT_ATOMIC, Relaxed);
             self.go_atomic(data)
         });
-        Self::confirm(NonNull::from(self), confirm, &whole);
+        // SAFETY: as promised; alive, by the caller's reference.
+        unsafe { Self::confirm(NonNull::from(self), confirm, &whole) };
         if let Err(kind) = whole {
             report(kind, self, false);
         }

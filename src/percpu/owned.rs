@@ -33,7 +33,8 @@ impl PercpuRef {
             // left.
             unsafe { T::release(object_of(percpu)) };
         }
-        Self::new(release::<T>, 0)
+        // SAFETY: whoever gives references back promises that it lies in a `T`.
+        unsafe { Self::new(release::<T>, 0) }
     }
 }
 
