@@ -39,8 +39,8 @@ $(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR INCLUDEDIR PKGCONFIGDIR DATAD
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME := libkref.so.$(firstword $(subst ., ,$(VERSION)))
 REAL := libkref.so.$(VERSION)
-HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h kref/linux/kref.h \
-	kref/linux/refcount.h kref/linux/percpu-refcount.h
+HEADERS := kref.h kref/inline.h kref/percpu.h kref/track.h kref/tsan.h \
+	kref/linux/kref.h kref/linux/refcount.h kref/linux/percpu-refcount.h
 
 # What links: CC without a compiler cache before it. Further words of CC are options.
 LINKER = $(filter-out ccache sccache distcc,$(CC))

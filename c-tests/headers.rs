@@ -8,10 +8,11 @@ use kref_c_tests::{
 };
 use libtest_mimic::Arguments;
 
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 8] = [
     "kref.h",
     "kref/inline.h",
     "kref/percpu.h",
+    "kref/track.h",
     "kref/tsan.h",
     "linux/kref.h",
     "linux/refcount.h",

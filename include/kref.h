@@ -69,9 +69,9 @@
  * signal handlers it may be called; what it Returns; and by which document it is Defined. A pointer
  * must not be NULL unless the entry says so; compilers warn.
  *
- * The most used functions are inlined, from kref/inline.h and kref/percpu.h; -DKREF_NO_INLINE turns that off. Inlining
- * is forced: a function whose target attribute takes instructions away, as target("no-sse2") does,
- * is not compiled with it by gcc.
+ * The most used functions are inlined, from kref/inline.h, kref/percpu.h and kref/track.h;
+ * -DKREF_NO_INLINE turns that off. Inlining is forced: a function whose target attribute takes
+ * instructions away, as target("no-sse2") does, is not compiled with it by gcc.
  */
 #ifndef KREF_H
 #define KREF_H
@@ -192,6 +192,47 @@ struct kref_violation {
  * called by several threads at once. The violation is gone when it returns.
  */
 typedef void (*kref_violation_handler)(const struct kref_violation *violation, void *context);
+
+/**
+ * Who is told of every reference that is taken or given back on an object that is tracked. Each
+ * function may be called by any thread, by several at once, and in signal handlers: wherever the
+ * program gets and puts; and with the program's locks held. Each may be NULL. errno is kept.
+ */
+struct kref_tracker {
+    /** sizeof(struct kref_tracker). Members beyond it do not exist. */
+    size_t size;
+    /** A kref_init() is about to begin an object, with one reference. 0: do not track it. */
+    int (*created)(struct kref *kref);
+    /** Somebody is about to take a reference: before the count changes. It may come to nothing. */
+    void (*getting)(struct kref *kref);
+    /**
+     * A reference was taken; count is what there are now. holder is kref_get_as()'s, or NULL. Where
+     * an operation takes several, once for each.
+     */
+    void (*got)(struct kref *kref, unsigned int count, const char *holder);
+    /**
+     * A reference is about to be given back; count is what there are still, and the object is alive.
+     * release is NULL where only the counter's functions are used. Should others be quicker, so that
+     * a kref_count_dec_not_one() or its like must not give it back, getting and got follow.
+     */
+    void (*putting)(struct kref *kref,
+                    void (*release)(struct kref *kref),
+                    unsigned int count,
+                    const char *holder);
+    /**
+     * The last reference is gone. release, if not NULL, runs next: from here on nothing is told of
+     * the object but violations.
+     */
+    void (*released)(struct kref *kref, void (*release)(struct kref *kref));
+    /** A reference was given back. The object may be gone: kref is an address and nothing else. */
+    void (*done)(const void *kref);
+    /** A violation, before its handler is told; also of counts that are not tracked. */
+    void (*violated)(const struct kref_violation *violation);
+    /** kref_track_report(). */
+    void (*report)(int fd);
+    /** kref_track_checkpoint(). */
+    void (*checkpoint)(void);
+};
 
 /* The most that a count can hold, and where it ends when something goes wrong. */
 #define KREF_MAX INT_MAX
@@ -845,6 +886,102 @@ int kref_thread_create(pthread_t *thread,
 void kref_set_violation_handler(kref_violation_handler handler, void *context);
 
 /* ---------------------------------------------------------------------------------------------
+ * Tracking: who has which reference
+ *
+ * A program that is run with KREF_OPTIONS=track=1 in its environment loads libkref_track.so, which is
+ * told of every object that kref_init() begins, and of each of its gets and puts, and says at the end
+ * who forgot what: see its documentation, or kref-track --help. It is found as KREF_TRACK_LIBRARY
+ * says, or beside libkref.so, or as the loader finds libraries. What KREF_OPTIONS says beside track
+ * and on_violation is for the tracker. A setuid program does not listen to any of this, and one that
+ * is linked with -static cannot load it.
+ *
+ * A program may have a tracker of its own:
+ *
+ *     static void got(struct kref *kref, unsigned int count, const char *holder) { ... }
+ *
+ *     static const struct kref_tracker tracker = { .size = sizeof tracker, .created = ..., .got = got };
+ *
+ *     if (kref_set_tracker(&tracker)) ...
+ *
+ * While nobody tracks, this costs nothing: the code of a get or a put is the same. A count that is
+ * tracked holds 4000000 references; one more is an overflow, as INT_MAX is for others. So that a
+ * reader can be told from another, name the holders: kref_get_as(), kref_put_as(). Code that is to
+ * compile with an older libkref, too, asks for KREF_HAS_HOLDERS.
+ * ------------------------------------------------------------------------------------------- */
+
+#define KREF_HAS_HOLDERS 1
+
+/**
+ * Set who is told of objects from now on: of each that kref_init() begins, and to which created()
+ * says yes, whatever is done to its references.
+ *
+ * Range:    tracker may be NULL: nobody. Objects made from now on are not tracked then; those that
+ *           are go on counting, and nobody is told. Objects made before are not tracked, nor are
+ *           those that KREF_INIT() makes, or kref_count_set().
+ * Misuse:   a size that no table has is refused. The table, and the code of its functions, must stay
+ *           for good, also when another is set.
+ * Ordering: release; whoever is told sees what was done before this call.
+ * Threads:  any; the old table may still be used when this returns. Signal handlers: yes.
+ * Returns:  0, or -EINVAL.
+ * Defined:  here.
+ */
+KREF_MUST_USE
+int kref_set_tracker(const struct kref_tracker *tracker);
+
+/**
+ * kref_get() by a holder with a name: what is to hold the reference, as "cache". A tracker that finds
+ * the reference left over can say who has it. Where nobody tracks it costs what kref_get() costs.
+ *
+ * Range:    as for kref_get(); holder is a string that outlives the reference, or NULL, which is
+ *           nobody with a name.
+ * Misuse:   as for kref_get().
+ * Ordering: relaxed, as in kref_get().
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  nothing; it cannot fail.
+ * Defined:  here.
+ */
+void kref_get_as(struct kref *kref,
+                 const char *holder) KREF_NONNULL_ARGS((1));
+
+/**
+ * kref_put() by a holder with a name, the one of its kref_get_as().
+ *
+ * Range:    as for kref_put(); holder as for kref_get_as(). What kref_init() gave has no name.
+ * Misuse:   as for kref_put(). A holder that holds nothing is for the tracker to complain of.
+ * Ordering: release; and before release() runs, acquire, as in kref_put().
+ * Threads:  any. Signal handlers: if release() may run there.
+ * Returns:  1 if this was the last reference and release() has run, otherwise 0.
+ * Defined:  here.
+ */
+int kref_put_as(struct kref *kref,
+                void (*release)(struct kref *kref),
+                const char *holder) KREF_NONNULL_ARGS((1, 2));
+
+/**
+ * Write a report of what is referenced now.
+ *
+ * Range:    fd is open for writing.
+ * Misuse:   what cannot be written is lost.
+ * Ordering: none.
+ * Threads:  any. Signal handlers: the tracker's documentation says; libkref_track.so: no.
+ * Returns:  0, or -ENOTSUP if nobody tracks who reports.
+ * Defined:  here.
+ */
+int kref_track_report(int fd);
+
+/**
+ * Remember what is referenced now: the next report is of what came since.
+ *
+ * Range:    none.
+ * Misuse:   none.
+ * Ordering: none.
+ * Threads:  any. Signal handlers: the tracker's documentation says; libkref_track.so: no.
+ * Returns:  0, or -ENOTSUP if nobody tracks who has checkpoints.
+ * Defined:  here.
+ */
+int kref_track_checkpoint(void);
+
+/* ---------------------------------------------------------------------------------------------
  * The counter alone: the kernel's refcount_t
  *
  * For code that is written with refcount_t; <linux/refcount.h>, from the same package, gives these
@@ -1045,20 +1182,58 @@ int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
                                   pthread_mutex_t *mutex) KREF_NONNULL;
 
 /* ---------------------------------------------------------------------------------------------
- * For kref/inline.h and kref/percpu.h alone
+ * For kref/inline.h and its like alone
  * ------------------------------------------------------------------------------------------- */
+
+/**
+ * The rest of kref_read(), for code that has read the count itself and found it negative.
+ *
+ * Range:    any count.
+ * Misuse:   none that can be seen.
+ * Ordering: none.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  the number of references, if the count is tracked; otherwise found itself.
+ * Defined:  here.
+ */
+unsigned int kref_read_slow(int found) KREF_COLD;
+
+/**
+ * Whether a tracker is told of this object. For kref/tsan.h.
+ *
+ * Range:    the caller holds a reference.
+ * Misuse:   none that can be seen.
+ * Ordering: relaxed.
+ * Threads:  any; it stays as it is as long as the object lives. Signal handlers: yes.
+ * Returns:  1 or 0.
+ * Defined:  here.
+ */
+int kref_is_tracked(const struct kref *kref) KREF_NONNULL;
 
 /**
  * The rest of kref_get(), for code that has raised the count itself and found old.
  *
  * Range:    what an increment found that was zero, INT_MAX or negative.
- * Misuse:   that is what it is for: the count saturates, and a violation is reported.
+ * Misuse:   unless the count is tracked: it saturates, and a violation is reported.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
  * Returns:  nothing.
  * Defined:  here.
  */
 void kref_get_slow(struct kref *kref, int old) KREF_NONNULL KREF_COLD;
+
+/**
+ * The rest of kref_get_as(), for code that has raised the count itself and found old.
+ *
+ * Range:    as for kref_get_slow(); holder as for kref_get_as().
+ * Misuse:   as for kref_get_slow().
+ * Ordering: relaxed.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  here.
+ */
+void kref_get_as_slow(struct kref *kref,
+                      int old,
+                      const char *holder) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
  * kref_get_unless_zero() again, for code that has found a count which is not live.
@@ -1076,16 +1251,31 @@ int kref_get_unless_zero_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
  * The rest of kref_put(), for code that has lowered the count itself and found old, at most 1.
  *
  * Range:    what a decrement with release ordering found.
- * Misuse:   old was zero or negative: the count saturates, release is not called, and a violation
- *           is reported.
+ * Misuse:   old was zero, or negative and not tracked: the count saturates, release is not called,
+ *           and a violation is reported.
  * Ordering: acquire before release() runs.
  * Threads:  any. Signal handlers: if release() may run there.
- * Returns:  1 if old was the last reference, and release() has run; otherwise 0.
+ * Returns:  1 if it was the last reference, and release() has run; otherwise 0.
  * Defined:  here.
  */
 int kref_put_slow(struct kref *kref,
                   void (*release)(struct kref *kref),
                   int old) KREF_NONNULL KREF_COLD;
+
+/**
+ * The rest of kref_put_as(), for code that has lowered the count itself and found old, at most 1.
+ *
+ * Range:    as for kref_put_slow(); holder as for kref_put_as().
+ * Misuse:   as for kref_put_slow().
+ * Ordering: acquire before release() runs.
+ * Threads:  any. Signal handlers: if release() may run there.
+ * Returns:  1 if it was the last reference, and release() has run; otherwise 0.
+ * Defined:  here.
+ */
+int kref_put_as_slow(struct kref *kref,
+                     void (*release)(struct kref *kref),
+                     int old,
+                     const char *holder) KREF_NONNULL_ARGS((1, 2)) KREF_COLD;
 
 /**
  * percpu_ref_get_many() without this CPU's counter: right in either mode. It and the next ones are

@@ -7,17 +7,20 @@
 //!
 //! ```text
 //!  MIN       0x9000_0000      0xA000_0000      0xB000_0000      0xC000_0000      -1 | 0 |  1 .. MAX
-//!  |<- just overflowed ->|<-- reserved ------------->|<- SATURATED, drifting ->|    |dead|<- live ->|
+//!  |<- just overflowed ->|<-- tracked -------------->|<- SATURATED, drifting ->|    |dead|<- live ->|
 //! ```
 //!
 //! * live: a get may find `1..=MAX-1`, a put `2..=MAX`; a put that finds 1 was the last.
-//! * anything negative is saturated. Whatever goes wrong stores [`SATURATED`], halfway down the
-//!   negative half, and the object is never released: a leak instead of a use after free.
+//! * anything negative that is not tracked is saturated. Whatever goes wrong stores [`SATURATED`],
+//!   halfway down the negative half, and the object is never released: a leak instead of a use after
+//!   free.
 //! * between the atomic that went wrong and the store that repairs it, other threads may move the
 //!   count by one each. From `MIN` or from `MIN / 2` it takes at least 2^30 such moves to look like
 //!   a last reference, and Linux has at most 2^22 threads.
-//! * `0xA000_0000..0xB000_0000` is reserved for counts whose every operation is to take the cold
-//!   path. Until something uses it, it is saturated like the rest.
+//! * `0xA000_0000..0xB000_0000` is for counts that a tracker is told of: being negative, they take the
+//!   cold path with every operation, in code too that was compiled before anybody thought of a
+//!   tracker. tracked.rs has their arithmetic. They begin with a `kref_init` while a tracker is set;
+//!   in a program without one nothing is there.
 //!
 //! A get or put on zero cannot be refused by an unconditional add, so until the repair the count
 //! reads 1 or -1. Its caller held no reference and the object was already gone for it; nothing here
@@ -36,11 +39,13 @@
 //!   may still try to take a reference: they pair with `set_release`, and with the release of a put
 //!   that was not the last.
 //!
-//! This file and the two below it are the only ones that name an ordering for the count.
+//! This file and those below it are the only ones that name an ordering for the count.
 //! tests/orderings.rs weakens each of these in turn and shows the loom model that fails.
 
 mod get;
 mod put;
+mod slow;
+mod tracked;
 
 use crate::sync::{
     AtomicI32,
@@ -49,7 +54,7 @@ use crate::sync::{
 use crate::violation::Violation;
 
 pub(crate) use get::Get;
-pub(crate) use put::Put;
+pub(crate) use put::{Put, Sub};
 
 /// The largest count. One more saturates.
 pub const MAX: i32 = i32::MAX;
@@ -95,7 +100,13 @@ impl Count {
     /// The count as it stands; negative when saturated. Relaxed: a number to print, not to act on.
     #[inline]
     pub fn read(&self) -> i32 {
-        self.refs.load(Relaxed)
+        Self::read_found(self.refs.load(Relaxed))
+    }
+
+    /// What a count is read as that stands at `found`.
+    #[inline]
+    pub(crate) fn read_found(found: i32) -> i32 {
+        if found < 0 { slow::read_slow(found) } else { found }
     }
 
     /// Makes the count harmless before anybody hears of `kind`. Relaxed: it publishes nothing, and

@@ -1,10 +1,14 @@
 //! `Kref`: a count and the rule that the last put releases.
 
+#[cfg(feature = "capi")]
+use core::ffi::c_char;
+use core::ffi::c_int;
 use core::ptr::NonNull;
 
-use crate::count::{Count, Get, Put};
+use crate::count::{Count, Get, Put, Sub};
 use crate::locked::RawLock;
-use crate::violation::report;
+use crate::tracker::{self, By};
+use crate::violation::{Violation, as_bool, report};
 
 /// A reference count to embed in an object: the kernel's and C's `struct kref`.
 ///
@@ -29,10 +33,25 @@ impl Kref {
         Self { refcount: Count::new(1) }
     }
 
-    /// Starts over with one reference. Nobody else may know the object yet.
+    /// Starts over with one reference. Nobody else may know the object yet. While a tracker is set,
+    /// it is told, and may want to be told of what happens to the object.
     #[inline]
     pub fn init(&self) {
-        self.refcount.set(1);
+        if tracker::is_set() {
+            self.init_told();
+        } else {
+            self.refcount.set(1);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn init_told(&self) {
+        if tracker::created(self) {
+            self.refcount.set_tracked();
+        } else {
+            self.refcount.set(1);
+        }
     }
 
     /// The count as it stands: a number to print, not to act on. Negative when saturated.
@@ -80,8 +99,64 @@ impl Kref {
     /// `this` is live, and the caller owns one of its references, which is gone afterwards.
     #[inline(always)]
     pub unsafe fn put(this: NonNull<Self>, release: impl FnOnce(NonNull<Self>)) -> bool {
+        // SAFETY: as promised.
+        unsafe { Self::put_by(this, By::NOBODY, release) }
+    }
+
+    /// [`put`](Self::put) by somebody of whom a tracker is to hear more.
+    ///
+    /// # Safety
+    /// As for [`put`](Self::put).
+    #[inline(always)]
+    pub(crate) unsafe fn put_by(
+        this: NonNull<Self>,
+        by: By,
+        release: impl FnOnce(NonNull<Self>),
+    ) -> bool {
         // SAFETY: the caller's reference keeps it alive up to the decrement, the last access.
-        let put = unsafe { this.as_ref() }.refcount.try_dec();
+        let old = unsafe { this.as_ref() }.refcount.lower();
+        // SAFETY: as promised, and the decrement is made.
+        unsafe { Self::put_found(this, old, by, release) }
+    }
+
+    /// What a decrement means that found `old`.
+    ///
+    /// # Safety
+    /// As for [`put`](Self::put), but for the decrement.
+    #[inline(always)]
+    unsafe fn put_found(
+        this: NonNull<Self>,
+        old: i32,
+        by: By,
+        release: impl FnOnce(NonNull<Self>),
+    ) -> bool {
+        match Count::dec_found(old) {
+            Sub::Done => false,
+            Sub::Last => {
+                // SAFETY: the last reference is gone, and nobody has released the object yet.
+                let _ = unsafe { this.as_ref() }.refcount.acquire_last();
+                release(this);
+                true
+            }
+            // SAFETY: it returns 0 or 1; the rest is promised.
+            Sub::Slow => unsafe { as_bool(Self::put_not_live(this, old, by, release)) },
+        }
+    }
+
+    /// What a decrement means that found `old`, not live. Apart from the rest, which so needs no stack.
+    ///
+    /// # Safety
+    /// As for [`put_found`](Self::put_found).
+    #[cold]
+    #[inline(never)]
+    unsafe fn put_not_live(
+        this: NonNull<Self>,
+        old: i32,
+        by: By,
+        release: impl FnOnce(NonNull<Self>),
+    ) -> c_int {
+        // SAFETY: misused; or tracked, and alive by the caller's reference, which still counts.
+        let put = unsafe { this.as_ref() }.refcount.dec_slow(old, false, by);
         Self::finish_put(this, put, release)
     }
 
@@ -96,21 +171,69 @@ impl Kref {
         lock: &L,
         release: impl FnOnce(NonNull<Self>),
     ) -> bool {
+        // SAFETY: as promised.
+        unsafe { Self::put_locked_by(this, By::NOBODY, lock, release) }
+    }
+
+    /// [`put_locked`](Self::put_locked) by somebody of whom a tracker is to hear more.
+    ///
+    /// # Safety
+    /// As for [`put_locked`](Self::put_locked).
+    #[inline(always)]
+    pub(crate) unsafe fn put_locked_by<L: RawLock + ?Sized>(
+        this: NonNull<Self>,
+        by: By,
+        lock: &L,
+        release: impl FnOnce(NonNull<Self>),
+    ) -> bool {
         // SAFETY: the caller's reference keeps it alive up to the decrement, the last access.
-        let put = unsafe { this.as_ref() }.refcount.try_dec_and_lock(lock);
+        match unsafe { this.as_ref() }.refcount.try_dec_and_lock(lock) {
+            Ok(false) => false,
+            Ok(true) => {
+                release(this);
+                true
+            }
+            // SAFETY: it returns 0 or 1; the rest is promised.
+            Err(failed) => unsafe {
+                as_bool(Self::put_locked_not_live(this, failed, by, lock, release))
+            },
+        }
+    }
+
+    /// [`put_locked`](Self::put_locked) of what is not live, or `failed` already.
+    ///
+    /// # Safety
+    /// As for [`put_locked`](Self::put_locked).
+    #[cold]
+    #[inline(never)]
+    unsafe fn put_locked_not_live<L: RawLock + ?Sized>(
+        this: NonNull<Self>,
+        failed: Option<Violation>,
+        by: By,
+        lock: &L,
+        release: impl FnOnce(NonNull<Self>),
+    ) -> c_int {
+        let put = match failed {
+            Some(kind) => Put::Failed(kind),
+            // SAFETY: misused; or tracked, and alive by the caller's reference.
+            None => unsafe { this.as_ref() }.refcount.dec_and_lock_slow(lock, by),
+        };
         Self::finish_put(this, put, release)
     }
 
     /// Nothing follows the report, so that it is a jump and sees who called the exported function.
     #[inline(always)]
-    fn finish_put(this: NonNull<Self>, put: Put, release: impl FnOnce(NonNull<Self>)) -> bool {
+    fn finish_put(this: NonNull<Self>, put: Put, release: impl FnOnce(NonNull<Self>)) -> c_int {
         match put {
-            Put::Done => false,
-            Put::Last => {
+            Put::Done => 0,
+            Put::Last | Put::LastTracked => {
                 release(this);
-                true
+                if let Put::LastTracked = put {
+                    tracker::done(this.as_ptr());
+                }
+                1
             }
-            Put::Failed(kind) => report(kind, this.as_ptr(), false),
+            Put::Failed(kind) => report(kind, this.as_ptr(), false).into(),
         }
     }
 }
@@ -118,10 +241,23 @@ impl Kref {
 /// The halves of get and put, for kref/inline.h, which makes the atomic operation itself.
 #[cfg(feature = "capi")]
 impl Kref {
-    /// The rest of [`get`](Self::get), after an increment that found `old`, not a live count.
+    /// Whether a tracker is told of this object.
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.refcount.is_tracked()
+    }
+
+    /// The increment of [`get`](Self::get) alone: what it found goes to
+    /// [`get_slow`](Self::get_slow) if it is an error.
     #[inline(always)]
-    pub(crate) fn get_slow(&self, old: i32) {
-        self.refcount.inc_found(old);
+    pub(crate) fn get_fast(&self) -> Result<(), i32> {
+        self.refcount.raise()
+    }
+
+    /// The rest of [`get`](Self::get), after an increment that found `old`, not a live count. The
+    /// holder's name is for a tracker; null is none.
+    #[inline(always)]
+    pub(crate) fn get_slow(&self, old: i32, holder: *const c_char) {
+        self.refcount.inc_found(old, holder);
     }
 
     /// The decrement of [`put`](Self::put) alone: what it found goes to
@@ -143,11 +279,11 @@ impl Kref {
     pub(crate) unsafe fn put_slow(
         this: NonNull<Self>,
         old: i32,
+        by: By,
         release: impl FnOnce(NonNull<Self>),
     ) -> bool {
-        // SAFETY: the caller has just lowered the count itself, and found it misused or its own.
-        let put = unsafe { this.as_ref() }.refcount.dec_found(old);
-        Self::finish_put(this, put, release)
+        // SAFETY: as promised.
+        unsafe { Self::put_found(this, old, by, release) }
     }
 }
 

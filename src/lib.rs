@@ -44,6 +44,7 @@ mod slot;
 mod sync;
 #[cfg(feature = "capi")]
 mod thread;
+mod tracker;
 mod tsan;
 mod violation;
 mod warning;
@@ -58,4 +59,5 @@ pub use crate::percpu::{
 };
 pub use crate::rseq::rseq_available;
 pub use crate::slot::KrefSlot;
+pub use crate::tracker::{ReleaseFn, Tracker, set_tracker};
 pub use crate::violation::{Handler, Report, Violation, set_violation_handler};

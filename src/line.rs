@@ -21,6 +21,7 @@ impl Line {
     }
 
     /// Bytes from outside: what could move a terminal's cursor becomes `?`.
+    #[inline(never)]
     pub(crate) fn foreign(&mut self, bytes: &[u8]) -> &mut Self {
         for &byte in bytes {
             let harmless = byte == b' ' || byte.is_ascii_graphic();
@@ -29,6 +30,8 @@ impl Line {
         self
     }
 
+    // Not inlined, here and below: these are many calls, and nobody waits for them.
+    #[inline(never)]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         for &byte in bytes {
             let Some(place) = self.bytes.get_mut(self.length) else { break };
@@ -38,6 +41,7 @@ impl Line {
         self
     }
 
+    #[inline(never)]
     pub(crate) fn hex(&mut self, number: usize) -> &mut Self {
         self.text("0x");
         let digits = (usize::BITS - number.leading_zeros()).div_ceil(4).max(1);
@@ -52,6 +56,7 @@ impl Line {
     ///
     /// The bare system call, because `write` is a cancellation point: a thread that has been
     /// cancelled would end here, in the midst of somebody's `kref_get`.
+    #[inline(never)]
     pub(crate) fn write(&mut self) {
         const CUT: &[u8] = b"...\n";
         if let Some(end) = self.bytes.get_mut(self.length) {

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 
 use crate::count::Get;
 use crate::kref::Kref;
+use crate::tracker::By;
 use crate::violation::report_here;
 
 /// Takes a reference for the thread, starts it, and gives the reference back if that failed.
@@ -18,6 +19,7 @@ pub(crate) unsafe fn create(
     start: extern "C" fn(*mut c_void) -> *mut c_void,
     arg: *mut c_void,
     kref: NonNull<Kref>,
+    by: By,
     release: impl FnOnce(NonNull<Kref>),
 ) -> c_int {
     // SAFETY: the caller's own reference keeps it alive.
@@ -30,7 +32,7 @@ pub(crate) unsafe fn create(
         _ if error == 0 => 0,
         _ => {
             // SAFETY: the reference was taken above, and nobody else has it.
-            unsafe { Kref::put(kref, release) };
+            unsafe { Kref::put_by(kref, by, release) };
             error
         }
     }

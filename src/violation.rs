@@ -5,7 +5,7 @@
 
 use core::ffi::{c_int, c_void};
 
-use crate::{handler, warning};
+use crate::{handler, tracker, warning};
 
 /// What went wrong with a count.
 #[repr(i32)]
@@ -65,9 +65,18 @@ pub unsafe fn set_violation_handler(handler: Option<Handler>, context: *mut c_vo
 /// follow a report, so that it is a jump and [`report_here`] returns straight to the C caller.
 #[inline(always)]
 pub(crate) fn report<T>(kind: Violation, count: *const T, verdict: bool) -> bool {
-    let verdict = report_here(kind, count.cast(), c_int::from(verdict));
-    // SAFETY: it returns its last argument. Knowing the value to be 0 or 1, the compiler has
-    // nothing to convert after the call when a C function returns it as an int.
+    // SAFETY: it returns its last argument.
+    unsafe { as_bool(report_here(kind, count.cast(), c_int::from(verdict))) }
+}
+
+/// What a call returned that is to be a jump when a C function returns it as an int: knowing it to be
+/// 0 or 1, the compiler has nothing to convert after the call.
+///
+/// # Safety
+/// It is 0 or 1.
+#[inline(always)]
+pub(crate) unsafe fn as_bool(verdict: c_int) -> bool {
+    // SAFETY: the caller's promise.
     unsafe { core::hint::assert_unchecked(verdict == 0 || verdict == 1) };
     verdict != 0
 }
@@ -116,6 +125,7 @@ extern "C" fn report_from<V: Verdict>(
 }
 
 fn tell(report: &Report) {
+    tracker::violated(report);
     match handler::current() {
         // SAFETY: whoever set the handler promised that it may be called with this context.
         Some((handler, context)) => unsafe { handler(report, context) },

@@ -35,12 +35,15 @@ extern "C" {
 /* Makes the call before it a call, not a jump, so that a violation is reported where it is. */
 #define KREF_RETURNS_HERE __asm__ __volatile__("")
 
-/* False for zero, for INT_MAX and for whatever is negative: saturated. */
+/* False for zero, for INT_MAX and for whatever is negative: saturated, or tracked. */
 #define KREF_LIVE_FOR_GET(old) KREF_LIKELY((unsigned)(old) - 1u < (unsigned)INT_MAX - 1u)
 
 KREF_INLINE unsigned int kref_read(const struct kref *kref)
 {
-    return (unsigned int)__atomic_load_n(&kref->refcount.refs, __ATOMIC_RELAXED);
+    int found = __atomic_load_n(&kref->refcount.refs, __ATOMIC_RELAXED);
+
+    /* A count that is tracked is negative, and so is a saturated one. */
+    return KREF_LIKELY(found >= 0) ? (unsigned int)found : kref_read_slow(found);
 }
 
 KREF_INLINE void kref_get(struct kref *kref)
@@ -97,6 +100,7 @@ KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
 #endif
 
 #include "percpu.h"
+#include "track.h"
 
 #ifdef KREF_TSAN
 #include "tsan.h"

@@ -3,7 +3,8 @@
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 
-use super::types::{kref, or_null};
+use super::types::{as_release, kref, or_null, releasing};
+use crate::tracker::By;
 use crate::{Kref, PthreadMutex, lookup_locked};
 
 /// cbindgen:postfix=KREF_NONNULL
@@ -28,8 +29,8 @@ pub unsafe extern "C" fn kref_put_mutex(
     // SAFETY: the C caller guarantees a live kref, its own reference on it, an initialised mutex,
     // and that release may be called with the kref.
     unsafe {
-        let mutex = PthreadMutex::from_ptr(mutex);
-        Kref::put_locked(kref::as_non_null(kref), mutex, |last| release(last.as_ptr().cast()))
+        let (mutex, by) = (PthreadMutex::from_ptr(mutex), By::putting(as_release(release)));
+        Kref::put_locked_by(kref::as_non_null(kref), by, mutex, releasing(release))
     }
     .into()
 }

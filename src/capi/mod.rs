@@ -15,6 +15,7 @@ mod slot;
 mod slow;
 mod spin;
 mod thread;
+mod track;
 mod types;
 mod violation;
 

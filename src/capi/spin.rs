@@ -2,7 +2,8 @@
 
 use core::ffi::c_int;
 
-use super::types::{kref, refcount_struct};
+use super::types::{as_release, kref, refcount_struct, releasing};
+use crate::tracker::By;
 use crate::{Kref, PthreadSpin};
 
 /// cbindgen:postfix=KREF_NONNULL
@@ -25,8 +26,8 @@ pub unsafe extern "C" fn kref_put_lock(
     // SAFETY: the C caller guarantees a live kref, its own reference on it, an initialised lock,
     // and that release may be called with the kref.
     unsafe {
-        let lock = PthreadSpin::from_ptr(lock);
-        Kref::put_locked(kref::as_non_null(kref), lock, |last| release(last.as_ptr().cast()))
+        let (lock, by) = (PthreadSpin::from_ptr(lock), By::putting(as_release(release)));
+        Kref::put_locked_by(kref::as_non_null(kref), by, lock, releasing(release))
     }
     .into()
 }

@@ -1,10 +1,10 @@
 //! Rule 1 in one call.
 
 use core::ffi::{c_int, c_void};
-use core::ptr::NonNull;
 
-use super::types::kref;
-use crate::{Kref, thread};
+use super::types::{as_release, kref, releasing};
+use crate::thread;
+use crate::tracker::By;
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 3, 5, 6))
 /// Hand a reference to a new thread: take it, start the thread, and give it back if that failed.
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn kref_thread_create(
     // SAFETY: the C caller guarantees a live kref, its own reference on it, that release may be
     // called with it, and arguments for pthread_create.
     unsafe {
-        let release = |last: NonNull<Kref>| release(last.as_ptr().cast());
-        thread::create(thread, attr, start, arg, kref::as_non_null(kref), release)
+        let by = By::putting(as_release(release));
+        thread::create(thread, attr, start, arg, kref::as_non_null(kref), by, releasing(release))
     }
 }

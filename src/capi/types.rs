@@ -1,11 +1,12 @@
 //! The types, as C sees them.
 #![expect(non_camel_case_types, reason = "cbindgen names them in kref.h as they are named here")]
 
-use core::ffi::{c_int, c_uint, c_void};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use crate::{Count, Kref, KrefSlot, PercpuFn, PercpuRef, PercpuRefSlot, Report, Violation};
+use crate::{ReleaseFn, Tracker};
 
 /// A saturating counter: what the kernel calls refcount_t. Use its functions, never the field.
 #[repr(C)]
@@ -87,6 +88,49 @@ pub struct kref_violation {
 pub type kref_violation_handler =
     Option<unsafe extern "C" fn(violation: *const kref_violation, context: *mut c_void)>;
 
+/// Who is told of every reference that is taken or given back on an object that is tracked. Each
+/// function may be called by any thread, by several at once, and in signal handlers: wherever the
+/// program gets and puts; and with the program's locks held. Each may be NULL. errno is kept.
+#[repr(C)]
+pub struct kref_tracker {
+    /// sizeof(struct kref_tracker). Members beyond it do not exist.
+    pub size: usize,
+    /// A kref_init() is about to begin an object, with one reference. 0: do not track it.
+    pub created: Option<unsafe extern "C" fn(kref: *mut kref) -> c_int>,
+    /// Somebody is about to take a reference: before the count changes. It may come to nothing.
+    pub getting: Option<unsafe extern "C" fn(kref: *mut kref)>,
+    /// A reference was taken; count is what there are now. holder is kref_get_as()'s, or NULL. Where
+    /// an operation takes several, once for each.
+    pub got: Option<unsafe extern "C" fn(kref: *mut kref, count: c_uint, holder: *const c_char)>,
+    /// A reference is about to be given back; count is what there are still, and the object is alive.
+    /// release is NULL where only the counter's functions are used. Should others be quicker, so that
+    /// a kref_count_dec_not_one() or its like must not give it back, getting and got follow.
+    pub putting: Option<
+        unsafe extern "C" fn(
+            kref: *mut kref,
+            release: Option<unsafe extern "C" fn(kref: *mut kref)>,
+            count: c_uint,
+            holder: *const c_char,
+        ),
+    >,
+    /// The last reference is gone. release, if not NULL, runs next: from here on nothing is told of
+    /// the object but violations.
+    pub released: Option<
+        unsafe extern "C" fn(
+            kref: *mut kref,
+            release: Option<unsafe extern "C" fn(kref: *mut kref)>,
+        ),
+    >,
+    /// A reference was given back. The object may be gone: kref is an address and nothing else.
+    pub done: Option<unsafe extern "C" fn(kref: *const c_void)>,
+    /// A violation, before its handler is told; also of counts that are not tracked.
+    pub violated: Option<unsafe extern "C" fn(violation: *const kref_violation)>,
+    /// kref_track_report().
+    pub report: Option<unsafe extern "C" fn(fd: c_int)>,
+    /// kref_track_checkpoint().
+    pub checkpoint: Option<unsafe extern "C" fn()>,
+}
+
 // What C calls by one name and Rust by another is one thing.
 const _: () = {
     assert!(size_of::<refcount_struct>() == size_of::<Count>());
@@ -117,6 +161,16 @@ const _: () = {
     assert!(offset_of!(percpu_ref, cpus) == PercpuRef::CPUS);
     assert!(size_of::<percpu_ref_slot>() == size_of::<PercpuRefSlot>());
     assert!(align_of::<percpu_ref_slot>() == align_of::<PercpuRefSlot>());
+    assert!(size_of::<kref_tracker>() == size_of::<Tracker>());
+    assert!(offset_of!(kref_tracker, created) == offset_of!(Tracker, created));
+    assert!(offset_of!(kref_tracker, getting) == offset_of!(Tracker, getting));
+    assert!(offset_of!(kref_tracker, got) == offset_of!(Tracker, got));
+    assert!(offset_of!(kref_tracker, putting) == offset_of!(Tracker, putting));
+    assert!(offset_of!(kref_tracker, released) == offset_of!(Tracker, released));
+    assert!(offset_of!(kref_tracker, done) == offset_of!(Tracker, done));
+    assert!(offset_of!(kref_tracker, violated) == offset_of!(Tracker, violated));
+    assert!(offset_of!(kref_tracker, report) == offset_of!(Tracker, report));
+    assert!(offset_of!(kref_tracker, checkpoint) == offset_of!(Tracker, checkpoint));
 };
 
 impl refcount_struct {
@@ -176,6 +230,23 @@ impl percpu_ref_slot {
         // SAFETY: same layout, all of it atomic; the C caller guarantees that it is live.
         unsafe { &*slot.cast() }
     }
+}
+
+/// C's release function by the type that it has here.
+pub(super) fn as_release(release: unsafe extern "C" fn(*mut kref)) -> ReleaseFn {
+    // SAFETY: `kref` and `Kref` are one layout by two names.
+    unsafe { core::mem::transmute::<unsafe extern "C" fn(*mut kref), ReleaseFn>(release) }
+}
+
+/// What calls C's release function. One closure for all, so that what takes it is compiled once.
+///
+/// # Safety
+/// It may be called with whatever kref it will be called with.
+pub(super) unsafe fn releasing(
+    release: unsafe extern "C" fn(*mut kref),
+) -> impl FnOnce(NonNull<Kref>) {
+    // SAFETY: the caller's promise.
+    move |last| unsafe { release(last.as_ptr().cast()) }
 }
 
 /// C's function by the type that it has here.

@@ -1,11 +1,14 @@
 //! Taking references.
 
-use super::{Count, MAX, SATURATED};
+use core::ffi::{c_char, c_int};
+use core::ptr;
+
+use super::{Count, MAX};
 use crate::sync::{
     Ordering,
     Ordering::{Acquire, Relaxed},
 };
-use crate::violation::{Violation, report};
+use crate::violation::{Violation, as_bool, report};
 
 /// What became of an increment.
 pub(crate) enum Get {
@@ -16,48 +19,77 @@ pub(crate) enum Get {
     Failed(Violation),
 }
 
+/// What became of an increment that does not go where it cannot count on.
+enum Add {
+    Done,
+    WasZero,
+    /// Nothing was done: the count is not live, or it would not fit.
+    Slow,
+}
+
 impl Count {
     /// Takes one more reference: the caller holds one already.
     #[inline(always)]
     pub fn inc(&self) {
-        // Relaxed: the caller's own reference is what keeps and shows it the object.
-        let old = self.refs.fetch_add(1, Relaxed);
-        if !is_live_for_get(old) {
-            self.inc_found(old);
+        if let Err(old) = self.raise() {
+            self.inc_found(old, ptr::null());
         }
     }
 
-    /// What an increment means that found `old`, and could not count on from there.
+    /// The increment alone; what it found, where it could not count on from there, goes to
+    /// [`inc_found`](Self::inc_found).
     #[inline(always)]
-    pub(crate) fn inc_found(&self, old: i32) {
-        report(self.saturate(get_violation(old)), self, true);
+    pub(crate) fn raise(&self) -> Result<(), i32> {
+        // Relaxed: a reference that the caller or somebody else holds keeps and shows the object; or
+        // a lock does.
+        let old = self.refs.fetch_add(1, Relaxed);
+        if is_live_for_get(old) { Ok(()) } else { Err(old) }
+    }
+
+    /// What an increment means that found `old`, not live. The holder's name is for a tracker; null is
+    /// none.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn inc_found(&self, old: i32, holder: *const c_char) {
+        if let Get::Failed(kind) = self.inc_slow(old, holder) {
+            report(kind, self, true);
+        }
     }
 
     /// [`inc`](Self::inc) that leaves the report to the caller.
     #[inline]
     pub(crate) fn try_inc(&self) -> Get {
-        // Relaxed: a reference that somebody holds keeps the object; a lock may show it.
-        self.try_inc_found(self.refs.fetch_add(1, Relaxed))
+        match self.raise() {
+            Ok(()) => Get::Done,
+            Err(old) => self.inc_slow(old, ptr::null()),
+        }
     }
 
-    /// What an increment means that found `old`.
+    /// What an increment means that found `old`, and is all that keeps the object.
     #[inline]
     pub(crate) fn try_inc_found(&self, old: i32) -> Get {
-        if is_live_for_get(old) {
-            Get::Done
-        } else {
-            Get::Failed(self.saturate(get_violation(old)))
-        }
+        if is_live_for_get(old) { Get::Done } else { self.inc_slow_unheld(old) }
     }
 
     /// Takes `n` more references. A negative `n` saturates.
     #[inline]
     pub fn add(&self, n: i32) {
         match self.try_add(n, Relaxed) {
-            Get::Done => {}
-            Get::WasZero => self.inc_found(0),
-            Get::Failed(kind) => _ = report(kind, self, true),
+            Add::Done => {}
+            Add::WasZero | Add::Slow => self.add_found(n),
         }
+    }
+
+    /// [`add`](Self::add) to what is not live.
+    #[cold]
+    #[inline(never)]
+    fn add_found(&self, n: i32) {
+        let kind = match self.add_slow(n, Relaxed, ptr::null()) {
+            Get::Done => return,
+            Get::WasZero => self.saturate(Violation::GetOnZero),
+            Get::Failed(kind) => kind,
+        };
+        report(kind, self, true);
     }
 
     /// Takes one reference unless the count is zero; `false` if it was.
@@ -79,7 +111,11 @@ impl Count {
     /// [`inc_not_zero`](Self::inc_not_zero) that leaves the report to the caller.
     #[inline]
     pub(crate) fn try_inc_not_zero(&self) -> Get {
-        self.try_add(1, Relaxed)
+        match self.try_add(1, Relaxed) {
+            Add::Done => Get::Done,
+            Add::WasZero => Get::WasZero,
+            Add::Slow => self.add_slow(1, Relaxed, ptr::null()),
+        }
     }
 
     /// Takes `n` references unless the count is zero; `false` if it was.
@@ -104,26 +140,36 @@ impl Count {
     #[inline(always)]
     fn add_not_zero_ordered(&self, n: i32, success: Ordering) -> bool {
         match self.try_add(n, success) {
-            Get::Done => true,
-            Get::WasZero => false,
-            Get::Failed(kind) => report(kind, self, true),
+            Add::Done => true,
+            Add::WasZero => false,
+            // SAFETY: it returns 0 or 1.
+            Add::Slow => unsafe { as_bool(self.add_not_zero_found(n, success)) },
+        }
+    }
+
+    /// [`add_not_zero`](Self::add_not_zero) to what is not live.
+    #[cold]
+    #[inline(never)]
+    fn add_not_zero_found(&self, n: i32, success: Ordering) -> c_int {
+        match self.add_slow(n, success, ptr::null()) {
+            Get::Done => 1,
+            Get::WasZero => 0,
+            Get::Failed(kind) => report(kind, self, true).into(),
         }
     }
 
     #[inline(always)]
-    fn try_add(&self, n: i32, success: Ordering) -> Get {
+    fn try_add(&self, n: i32, success: Ordering) -> Add {
         let mut old = self.refs.load(Relaxed);
         loop {
             if old == 0 {
-                return Get::WasZero;
+                return Add::WasZero;
             }
-            let fits = n >= 0 && old > 0 && old <= MAX - n;
-            // The exchange itself saturates: a bare store could hit a count that has since been
-            // put to zero, and with it memory that is no longer the object's.
-            let new = if fits { old + n } else { SATURATED };
-            match self.refs.compare_exchange_weak(old, new, success, Relaxed) {
-                Ok(_) if fits => return Get::Done,
-                Ok(_) => return Get::Failed(get_violation(old)),
+            if n < 0 || old < 0 || old > MAX - n {
+                return Add::Slow;
+            }
+            match self.refs.compare_exchange_weak(old, old + n, success, Relaxed) {
+                Ok(_) => return Add::Done,
                 Err(now) => old = now,
             }
         }
@@ -134,13 +180,4 @@ impl Count {
 #[inline(always)]
 fn is_live_for_get(old: i32) -> bool {
     (old as u32).wrapping_sub(1) < (MAX - 1) as u32
-}
-
-/// What it means that a get found `old`, which it could not count on from.
-fn get_violation(old: i32) -> Violation {
-    match old {
-        0 => Violation::GetOnZero,
-        1.. => Violation::Overflow,
-        _ => Violation::Saturated,
-    }
 }
