@@ -186,7 +186,7 @@ fn with_header(
 ) -> Finished {
     let weak = folder("weak").join(header).join(compiler.kind().name());
     std::fs::create_dir_all(weak.join("kref")).unwrap();
-    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/tsan.h"] {
+    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/track.h", "kref/tsan.h"] {
         std::fs::copy(include().join(header), weak.join(header)).unwrap();
     }
     std::fs::write(weak.join(header), text).unwrap();

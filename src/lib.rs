@@ -33,6 +33,8 @@ mod count;
 mod handler;
 mod kref;
 mod line;
+#[cfg(not(loom))]
+mod load;
 mod locked;
 mod options;
 mod owned;
@@ -48,6 +50,7 @@ mod tracker;
 mod tsan;
 mod violation;
 mod warning;
+mod weak;
 
 pub use crate::count::{Count, MAX, SATURATED};
 pub use crate::kref::Kref;

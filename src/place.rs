@@ -88,6 +88,7 @@ impl Text {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
+    #[inline(never)]
     fn push(&mut self, byte: u8) {
         if let Some(place) = self.bytes.get_mut(self.length) {
             *place = byte;

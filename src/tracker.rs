@@ -156,6 +156,7 @@ mod calls {
     }
 
     /// Whether the object that is about to begin is to be tracked.
+    #[inline(never)]
     pub(crate) fn created(kref: *const Kref) -> bool {
         let saved = errno::get();
         // SAFETY: whoever set the table promised that its functions may be called so.

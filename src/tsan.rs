@@ -4,16 +4,7 @@
 /// What others have announced as released at `address` happens before what this thread does next.
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(loom)))]
 pub(crate) fn acquire<T>(address: *const T) {
-    let function: *const ();
-    // SAFETY: reads a word of the global offset table. Weak: null in most programs.
-    unsafe {
-        core::arch::asm!(
-            ".weak __tsan_acquire",
-            "mov {function}, [rip + __tsan_acquire@GOTPCREL]",
-            function = out(reg) function,
-            options(nostack, pure, readonly, preserves_flags),
-        );
-    }
+    let function = crate::weak::weak!("__tsan_acquire");
     if !function.is_null() {
         // SAFETY: ThreadSanitizer's, which is of that type and takes any address.
         unsafe { core::mem::transmute::<*const (), extern "C" fn(*const T)>(function)(address) };

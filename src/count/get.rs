@@ -84,7 +84,7 @@ impl Count {
     #[cold]
     #[inline(never)]
     fn add_found(&self, n: i32) {
-        let kind = match self.add_slow(n, Relaxed, ptr::null()) {
+        let kind = match self.add_slow(n, ptr::null()) {
             Get::Done => return,
             Get::WasZero => self.saturate(Violation::GetOnZero),
             Get::Failed(kind) => kind,
@@ -114,7 +114,7 @@ impl Count {
         match self.try_add(1, Relaxed) {
             Add::Done => Get::Done,
             Add::WasZero => Get::WasZero,
-            Add::Slow => self.add_slow(1, Relaxed, ptr::null()),
+            Add::Slow => self.add_slow(1, ptr::null()),
         }
     }
 
@@ -143,15 +143,15 @@ impl Count {
             Add::Done => true,
             Add::WasZero => false,
             // SAFETY: it returns 0 or 1.
-            Add::Slow => unsafe { as_bool(self.add_not_zero_found(n, success)) },
+            Add::Slow => unsafe { as_bool(self.add_not_zero_found(n)) },
         }
     }
 
     /// [`add_not_zero`](Self::add_not_zero) to what is not live.
     #[cold]
     #[inline(never)]
-    fn add_not_zero_found(&self, n: i32, success: Ordering) -> c_int {
-        match self.add_slow(n, success, ptr::null()) {
+    fn add_not_zero_found(&self, n: i32) -> c_int {
+        match self.add_slow(n, ptr::null()) {
             Get::Done => 1,
             Get::WasZero => 0,
             Get::Failed(kind) => report(kind, self, true).into(),

@@ -18,10 +18,7 @@ use core::ptr;
 use super::tracked::{Lowered, is_tracked, lowered, of, raised, readable, references, without};
 use super::{Count, Get, Put, SATURATED};
 use crate::kref::Kref;
-use crate::sync::{
-    Ordering,
-    Ordering::{AcqRel, Relaxed, Release},
-};
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::tracker::{self, By};
 use crate::tsan;
 use crate::violation::Violation;
@@ -50,7 +47,7 @@ impl Count {
     pub(super) fn inc_slow(&self, old: i32, holder: *const c_char) -> Get {
         if is_tracked(old) {
             self.take_back(1);
-            self.never_zero(self.add_slow(1, Relaxed, holder))
+            self.never_zero(self.add_slow(1, holder))
         } else {
             Get::Failed(self.saturate(get_violation(old)))
         }
@@ -74,7 +71,7 @@ impl Count {
                 Get::Done
             }
             // Dead, saturated, full, or made anew and not tracked.
-            Err(_) => self.never_zero(self.add_slow(1, Relaxed, ptr::null())),
+            Err(_) => self.never_zero(self.add_slow(1, ptr::null())),
         }
     }
 
@@ -89,7 +86,7 @@ impl Count {
     /// Takes `n` references unless the count is zero.
     #[cold]
     #[inline(never)]
-    pub(super) fn add_slow(&self, n: i32, success: Ordering, holder: *const c_char) -> Get {
+    pub(super) fn add_slow(&self, n: i32, holder: *const c_char) -> Get {
         let mut told = false;
         let mut old = self.refs.load(Relaxed);
         loop {
@@ -103,7 +100,10 @@ impl Count {
                 continue;
             }
             let new = raised(old, n);
-            match self.refs.compare_exchange_weak(old, new.unwrap_or(SATURATED), success, Relaxed) {
+            let next = new.unwrap_or(SATURATED);
+            // Acquire: for the forms that say so, which come here too; pairs with the release of a
+            // decrement that was not the last.
+            match self.refs.compare_exchange_weak(old, next, Acquire, Relaxed) {
                 Ok(_) => {
                     let Some(new) = new else { return Get::Failed(get_violation(old)) };
                     if is_tracked(new) {

@@ -12,6 +12,7 @@ use crate::kref::Kref;
 use crate::line::errno;
 use crate::percpu::PercpuRef;
 use crate::percpu::counters::CPU_SHIFT;
+use crate::weak::weak;
 
 /// Where a thread's rseq area is, counted from its thread pointer: the same in every thread.
 #[derive(Clone, Copy)]
@@ -85,20 +86,8 @@ impl Area {
 
 /// The offset, if glibc has registered the main thread and the kernel will fence.
 fn look() -> Option<isize> {
-    let (offset, size): (*const isize, *const u32);
-    // SAFETY: reads two words of the global offset table. Weak: an older glibc has no such
-    // symbols, and the words are null.
-    unsafe {
-        asm!(
-            ".weak __rseq_offset",
-            ".weak __rseq_size",
-            "mov {offset}, [rip + __rseq_offset@GOTPCREL]",
-            "mov {size}, [rip + __rseq_size@GOTPCREL]",
-            offset = out(reg) offset,
-            size = out(reg) size,
-            options(nostack, pure, readonly, preserves_flags),
-        );
-    }
+    let offset: *const isize = weak!("__rseq_offset").cast();
+    let size: *const u32 = weak!("__rseq_size").cast();
     // SAFETY: null, or glibc's, which are set before any code of ours runs.
     let (offset, size) = unsafe { (*offset.as_ref()?, *size.as_ref()?) };
     if size == 0 {
