@@ -1,0 +1,96 @@
+/* A tracker for tests: writes down what it is told, as a line of words. */
+#ifndef TRACKER_H
+#define TRACKER_H
+
+#include "check.h"
+
+#include <stdarg.h>
+
+/* What was told since the last CHECK_TOLD, "got 2 cache; done"; and of which object. */
+static char told_events[4096];
+static const void *told_kref;
+static void (*told_release)(struct kref *);
+static int track_next = 1;
+
+__attribute__((format(printf, 2, 3), unused))
+static void write_down(const void *kref, const char *format, ...)
+{
+    size_t length = strlen(told_events);
+    va_list arguments;
+
+    if (length)
+        length += (size_t)sprintf(told_events + length, "; ");
+    va_start(arguments, format);
+    vsnprintf(told_events + length, sizeof told_events - length, format, arguments);
+    va_end(arguments);
+    told_kref = kref;
+}
+
+static int created(struct kref *kref)
+{
+    write_down(kref, "created");
+    return track_next;
+}
+
+static void getting(struct kref *kref)
+{
+    write_down(kref, "getting");
+}
+
+static void got(struct kref *kref, unsigned int count, const char *holder)
+{
+    write_down(kref, "got %u%s%s", count, holder ? " " : "", holder ? holder : "");
+}
+
+static void putting(struct kref *kref, void (*release)(struct kref *), unsigned int count,
+                    const char *holder)
+{
+    CHECK(kref_read(kref) >= 1);
+    told_release = release;
+    write_down(kref, "putting %u%s%s", count, holder ? " " : "", holder ? holder : "");
+}
+
+static void released(struct kref *kref, void (*release)(struct kref *))
+{
+    CHECK(kref_read(kref) == 0);
+    told_release = release;
+    write_down(kref, "released");
+}
+
+static void done(const void *kref)
+{
+    write_down(kref, "done");
+}
+
+static void violated(const struct kref_violation *violation)
+{
+    write_down(violation->kref, "violated %d", (int)violation->kind);
+}
+
+static void report(int fd)
+{
+    write_down(NULL, "report %d", fd);
+}
+
+static void checkpoint(void)
+{
+    write_down(NULL, "checkpoint");
+}
+
+static const struct kref_tracker writes_down = { sizeof writes_down, created, getting,  got,
+                                                 putting,            released, done, violated,
+                                                 report,             checkpoint };
+
+/* The events since the last time, all of the one object. */
+#define CHECK_TOLD(object, events)                                                                 \
+    do {                                                                                           \
+        if (strcmp(told_events, events) ||                                                         \
+            (*told_events && told_kref != (const void *)(object))) {                               \
+            fprintf(stderr, "%s:%d: told \"%s\" of %p, not \"%s\" of %p\n", __FILE__, __LINE__,    \
+                    told_events, (void *)(size_t)told_kref, events, (void *)(object));             \
+            exit(1);                                                                               \
+        }                                                                                          \
+        *told_events = '\0';                                                                       \
+    } while (0)
+
+#endif
