@@ -81,9 +81,10 @@ impl Kref {
         self.refcount.try_inc()
     }
 
-    /// [`try_get`](Self::try_get) after an increment that found `old`.
-    pub(crate) fn try_get_found(&self, old: i32) -> Get {
-        self.refcount.try_inc_found(old)
+    /// What an increment means that found `old`, and is all that keeps the object, which it took from
+    /// `slot`.
+    pub(crate) fn try_get_found<T>(&self, old: i32, slot: *const T) -> Get {
+        self.refcount.try_inc_found(old, slot)
     }
 
     /// [`get_unless_zero`](Self::get_unless_zero) that leaves the report to the caller.

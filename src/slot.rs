@@ -68,7 +68,7 @@ impl KrefSlot {
                 Taken::Nothing => return None,
                 Taken::Raised(kref, old) => {
                     // SAFETY: the reference is taken, or it was too late for that.
-                    let got = unsafe { kref.as_ref() }.try_get_found(old);
+                    let got = unsafe { kref.as_ref() }.try_get_found(old, self);
                     return Self::check(kref, got);
                 }
                 Taken::GaveUp => {}

@@ -65,10 +65,11 @@ impl Count {
         }
     }
 
-    /// What an increment means that found `old`, and is all that keeps the object.
+    /// What an increment means that found `old`, and is all that keeps the object, which it took from
+    /// `slot`.
     #[inline]
-    pub(crate) fn try_inc_found(&self, old: i32) -> Get {
-        if is_live_for_get(old) { Get::Done } else { self.inc_slow_unheld(old) }
+    pub(crate) fn try_inc_found<T>(&self, old: i32, slot: *const T) -> Get {
+        if is_live_for_get(old) { Get::Done } else { self.inc_slow_unheld(old, slot) }
     }
 
     /// Takes `n` more references. A negative `n` saturates.

@@ -57,7 +57,8 @@ impl Count {
     /// slot's reader's. So it counts, and takes back what it has added, in one step.
     #[cold]
     #[inline(never)]
-    pub(super) fn inc_slow_unheld(&self, old: i32) -> Get {
+    pub(super) fn inc_slow_unheld<T>(&self, old: i32, slot: *const T) -> Get {
+        tsan::acquire(slot); // whoever is told of the object sees it as it was published
         if !is_tracked(old) {
             return Get::Failed(self.saturate(get_violation(old)));
         }
@@ -143,6 +144,7 @@ impl Count {
             if was_tracked && !told && becomes != Lowered::TooFew {
                 told = true;
                 tracker::putting(self.as_kref(), n, references(old), by);
+                tsan::release(self); // what the tracker has done comes before the last put as well
                 old = self.refs.load(Relaxed); // that may have taken its time
                 continue;
             }
