@@ -43,6 +43,8 @@
 //! tests/orderings.rs weakens each of these in turn and shows the loom model that fails.
 
 mod get;
+#[cfg(all(loom, test))]
+mod models;
 mod put;
 mod slow;
 mod tracked;

@@ -75,6 +75,7 @@ pub unsafe fn set_tracker(tracker: *const Tracker) -> bool {
 
 /// Beside the count, what a tracker is told of a reference that is given back.
 #[derive(Clone, Copy)]
+#[cfg_attr(loom, allow(dead_code))] // in a model nobody asks
 pub(crate) struct By {
     pub(crate) release: Option<ReleaseFn>,
     pub(crate) holder: *const c_char,

@@ -114,7 +114,7 @@ pub struct kref_tracker {
         ),
     >,
     /// The last reference is gone. release, if not NULL, runs next: from here on nothing is told of
-    /// the object but violations.
+    /// the object but violations, that an earlier put is done, and a getting that comes to nothing.
     pub released: Option<
         unsafe extern "C" fn(
             kref: *mut kref,

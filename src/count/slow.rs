@@ -9,7 +9,8 @@
 //!
 //! `putting` is told while the caller's reference still counts and the object cannot go; `released`
 //! after the last reference went, before `release` runs. So nothing is told of an object after its
-//! memory may be another's, but violations. An operation that was told to be putting, and then must
+//! memory may be another's, but violations, and what counts nothing: `getting` of a get that comes too
+//! late, `done` of a put that was not the last. An operation that was told to be putting, and then must
 //! not, because others were quicker, is told to get the reference again.
 
 use core::ffi::c_char;

@@ -37,14 +37,6 @@
 //! threads or more are on their way in one direction. So the cold path first takes back what the
 //! caller has added, and has nothing on the way while the tracker does its work, which may be to sleep.
 //! A slot's reader cannot, having nothing else to hold the object by.
-//!
-//! # Events
-//!
-//! `putting` is told while the caller's reference still counts and the object cannot go; `released`
-//! after the last reference went, before `release` runs. So nothing is told of an object after its
-//! memory may be another's, but violations. An operation that was told to be putting, and then must
-//! not, because others were quicker, is told to get the reference again.
-
 use super::MAX;
 
 /// The first value of the zone, and the first behind it.
