@@ -1,8 +1,8 @@
 //! `KREF_OPTIONS=track=1`: finds the tracker, libkref_track.so, and sets its table.
 //!
 //! At load and never later: the loader's lock is ours to wait for in a constructor, and in no get or
-//! put. The loader's functions are weak references: a program that is linked with -static has none,
-//! and with an older glibc they may be in a library that the program does without.
+//! put. The loader's functions are weak references: they must not be pulled into a program that is
+//! linked with -static, and with an older glibc they may be in a library that the program does without.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
@@ -18,7 +18,7 @@ type Start = unsafe extern "C" fn(options: *const c_char) -> *const Tracker;
 
 /// Loads the tracker, or says in one line why not.
 pub(crate) fn track(options: &CStr) {
-    let Some(loader) = Loader::find() else {
+    let Some(loader) = Loader::find().filter(|_| is_dynamic()) else {
         say("this program has no dynamic loader that could load ");
         return;
     };
@@ -36,6 +36,19 @@ pub(crate) fn track(options: &CStr) {
     if !set {
         say("the table has no size that a table has, of ");
     }
+}
+
+/// Whether the program was started by a dynamic loader: whether it names one. A static program may have
+/// the loader's functions, but what they load brings a second libc along.
+fn is_dynamic() -> bool {
+    // SAFETY: getauxval may always be called.
+    let [headers, size, count] =
+        [libc::AT_PHDR, libc::AT_PHENT, libc::AT_PHNUM].map(|key| unsafe { libc::getauxval(key) });
+    (0..count).any(|n| {
+        let header = ptr::with_exposed_provenance::<u32>((headers + n * size) as usize);
+        // SAFETY: the program's own headers, as the kernel tells; each begins with its type.
+        unsafe { header.read() == libc::PT_INTERP }
+    })
 }
 
 /// The rest of a line about the tracker that was looked for.

@@ -15,9 +15,14 @@ pub struct Finished {
 }
 
 /// Runs `command` to its end, without address randomisation, which some ThreadSanitizers cannot
-/// bear, and without options of the caller's that change what libkref says.
+/// bear, and without options of the environment's, other than the command's own, that change what libkref says.
 pub fn run(command: &mut Command) -> Finished {
-    command.env_remove("KREF_OPTIONS").stdin(Stdio::null());
+    for name in ["KREF_OPTIONS", "KREF_TRACK_LIBRARY"] {
+        if !command.get_envs().any(|(set, _)| set == name) {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
     // SAFETY: personality is a bare system call: allowed between fork and exec.
     unsafe {
         command.pre_exec(|| {
