@@ -221,7 +221,7 @@ struct kref_tracker {
                     const char *holder);
     /**
      * The last reference is gone. release, if not NULL, runs next: from here on nothing is told of
-     * the object but violations.
+     * the object but violations, that an earlier put is done, and a getting that comes to nothing.
      */
     void (*released)(struct kref *kref, void (*release)(struct kref *kref));
     /** A reference was given back. The object may be gone: kref is an address and nothing else. */
@@ -1232,8 +1232,8 @@ void kref_get_slow(struct kref *kref, int old) KREF_NONNULL KREF_COLD;
  * Defined:  here.
  */
 void kref_get_as_slow(struct kref *kref,
-                      int old,
-                      const char *holder) KREF_NONNULL_ARGS((1)) KREF_COLD;
+                      const char *holder,
+                      int old) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
  * kref_get_unless_zero() again, for code that has found a count which is not live.
@@ -1274,8 +1274,8 @@ int kref_put_slow(struct kref *kref,
  */
 int kref_put_as_slow(struct kref *kref,
                      void (*release)(struct kref *kref),
-                     int old,
-                     const char *holder) KREF_NONNULL_ARGS((1, 2)) KREF_COLD;
+                     const char *holder,
+                     int old) KREF_NONNULL_ARGS((1, 2)) KREF_COLD;
 
 /**
  * percpu_ref_get_many() without this CPU's counter: right in either mode. It and the next ones are

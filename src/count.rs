@@ -43,8 +43,6 @@
 //! tests/orderings.rs weakens each of these in turn and shows the loom model that fails.
 
 mod get;
-#[cfg(all(loom, test))]
-mod models;
 mod put;
 mod slow;
 mod tracked;
@@ -119,3 +117,6 @@ impl Count {
         kind
     }
 }
+
+#[cfg(all(loom, test))]
+mod models;

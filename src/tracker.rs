@@ -92,11 +92,13 @@ impl By {
     }
 }
 
+#[cfg_attr(loom, allow(dead_code))] // in a model only the test sets one
 struct Current(AtomicPtr<Tracker>);
 
 #[cfg(not(loom))]
 static CURRENT: Current = Current(AtomicPtr::new(ptr::null_mut()));
 
+#[cfg_attr(loom, allow(dead_code))]
 impl Current {
     fn set(&self, tracker: *const Tracker) {
         // Release: whoever calls a function of the table sees what was done before the table was

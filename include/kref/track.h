@@ -24,7 +24,7 @@ KREF_INLINE void kref_get_as(struct kref *kref, const char *holder)
     int old = __atomic_fetch_add(&kref->refcount.refs, 1, __ATOMIC_RELAXED);
 
     if (!KREF_LIVE_FOR_GET(old)) {
-        kref_get_as_slow(kref, old, holder);
+        kref_get_as_slow(kref, holder, old);
         KREF_RETURNS_HERE;
     }
 }
@@ -38,7 +38,7 @@ int kref_put_as(struct kref *kref, void (*release)(struct kref *kref), const cha
     if (KREF_LIKELY(old > 1))
         return 0;
     if (old != 1) {
-        old = kref_put_as_slow(kref, release, old, holder);
+        old = kref_put_as_slow(kref, release, holder, old);
         KREF_RETURNS_HERE;
         return old;
     }

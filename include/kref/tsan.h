@@ -106,13 +106,11 @@ int kref_tsan_finish(int last, struct kref *kref, void (*release)(struct kref *k
 #define kref_count_dec_and_mutex_lock(count, mutex) kref_tsan_dec_and_mutex_lock(count, mutex)
 
 /* Of a tracked object the exported put is told release, and tells it on; there the library announces
- * the acquire. The name in brackets is the function's, not the macro's below. */
+ * both orders. The name in brackets is the function's, not the macro's below. */
 KREF_STATIC KREF_NONNULL int kref_tsan_put(struct kref *kref, void (*release)(struct kref *kref))
 {
-    if (kref_is_tracked(kref)) {
-        __tsan_release(kref);
+    if (kref_is_tracked(kref))
         return (kref_put)(kref, release);
-    }
     return kref_tsan_finish(kref_count_dec_and_test(&kref->refcount), kref, release);
 }
 
@@ -120,10 +118,8 @@ KREF_STATIC KREF_NONNULL
 int kref_tsan_put_mutex(struct kref *kref,
                         void (*release)(struct kref *kref), pthread_mutex_t *mutex)
 {
-    if (kref_is_tracked(kref)) {
-        __tsan_release(kref);
+    if (kref_is_tracked(kref))
         return (kref_put_mutex)(kref, release, mutex);
-    }
     return kref_tsan_finish(kref_count_dec_and_mutex_lock(&kref->refcount, mutex), kref, release);
 }
 
@@ -132,10 +128,8 @@ int kref_tsan_put_mutex(struct kref *kref,
 KREF_STATIC KREF_NONNULL_ARGS((1, 2))
 int kref_tsan_put_as(struct kref *kref, void (*release)(struct kref *kref), const char *holder)
 {
-    if (kref_is_tracked(kref)) {
-        __tsan_release(kref);
+    if (kref_is_tracked(kref))
         return (kref_put_as)(kref, release, holder);
-    }
     return kref_tsan_put(kref, release);
 }
 
@@ -157,10 +151,8 @@ KREF_STATIC KREF_NONNULL
 int kref_tsan_put_lock(struct kref *kref,
                        void (*release)(struct kref *kref), pthread_spinlock_t *lock)
 {
-    if (kref_is_tracked(kref)) {
-        __tsan_release(kref);
+    if (kref_is_tracked(kref))
         return (kref_put_lock)(kref, release, lock);
-    }
     return kref_tsan_finish(kref_tsan_dec_and_lock(&kref->refcount, lock), kref, release);
 }
 

@@ -67,7 +67,7 @@ pub unsafe extern "C" fn kref_get_slow(kref: *mut kref, old: c_int) {
 #[cold]
 #[inline(never)]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_get_as_slow(kref: *mut kref, old: c_int, holder: *const c_char) {
+pub unsafe extern "C" fn kref_get_as_slow(kref: *mut kref, holder: *const c_char, old: c_int) {
     // SAFETY: the C caller guarantees a live kref.
     unsafe { kref::as_kref(kref) }.get_slow(old, holder);
 }
@@ -131,8 +131,8 @@ pub unsafe extern "C" fn kref_put_slow(
 pub unsafe extern "C" fn kref_put_as_slow(
     kref: *mut kref,
     release: unsafe extern "C" fn(kref: *mut kref),
-    old: c_int,
     holder: *const c_char,
+    old: c_int,
 ) -> c_int {
     // SAFETY: the C caller guarantees a kref that it has just put, and that release may be called
     // with it.

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn kref_get_as(kref: *mut kref, holder: *const c_char) {
     // SAFETY: the C caller guarantees a live kref.
     unsafe {
         if let Err(old) = kref::as_kref(kref).get_fast() {
-            kref_get_as_slow(kref, old, holder);
+            kref_get_as_slow(kref, holder, old);
         }
     }
 }
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn kref_put_as(
     // be called with it.
     unsafe {
         let old = Kref::put_fast(kref::as_non_null(kref));
-        if old > 1 { 0 } else { kref_put_as_slow(kref, release, old, holder) }
+        if old > 1 { 0 } else { kref_put_as_slow(kref, release, holder, old) }
     }
 }
 

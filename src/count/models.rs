@@ -93,7 +93,7 @@ fn check_events(n: i32, events: &[Event]) {
     let count = |kind: fn(&&Event) -> bool| before.iter().filter(kind).count() as i32;
     let got = count(|event| matches!(event, Event::Got(_)));
     let put = count(|event| matches!(event, Event::Putting(_)));
-    assert_eq!(n + got, put, "{events:?}");
+    assert_eq!(n + got, put, "told too little: {events:?}");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
         let theirs = Arc::clone(&object);
         let first = thread::spawn(move || {
             theirs.write();
-            assert!(!theirs.refs.sub_and_test(1));
+            assert!(!theirs.refs.dec_and_test());
         });
         if object.refs.read() == 1 {
             assert!(object.refs.inc_not_zero_acquire());
@@ -207,7 +207,8 @@ fn put_against_a_reader_of_a_slot() {
             }
             let old = object.refs.raise().expect_err("tracked");
             drop(published);
-            assert!(matches!(object.refs.try_inc_found(old, object), Get::Done));
+            let got = object.refs.try_inc_found(old, object);
+            assert!(matches!(got, Get::Done), "gone under the reader's feet");
             object.put(dec_and_test)
         },
     );

@@ -19,7 +19,7 @@ use core::ptr;
 use super::tracked::{Lowered, is_tracked, lowered, of, raised, readable, references, without};
 use super::{Count, Get, Put, SATURATED};
 use crate::kref::Kref;
-use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::tracker::{self, By};
 use crate::tsan;
 use crate::violation::Violation;
@@ -177,8 +177,8 @@ impl Count {
             return false;
         }
         tracker::putting(self.as_kref(), 1, 1, By::NOBODY);
-        // AcqRel: as for a live count.
-        match self.refs.compare_exchange(old, 0, AcqRel, Relaxed) {
+        // Release: as for a live count; `end` acquires.
+        match self.refs.compare_exchange(old, 0, Release, Relaxed) {
             Ok(_) => matches!(self.end(By::NOBODY), Put::LastTracked),
             Err(now) => {
                 self.tell_again(true, 1, now, By::NOBODY);
