@@ -107,7 +107,7 @@ fn the_exported_functions_are_short() {
             text.lines().filter_map(|line| line.split_once(":\t")).map(|(_, code)| code.trim());
         let hot: Vec<_> = code.take_while(|line| !line.starts_with("ret")).collect();
         assert!(hot.len() < most, "{function} returns after {hot:#?}");
-        let touches = |line: &&str| ["push", "call", "%rsp"].iter().any(|word| line.contains(word));
-        assert!(!hot.iter().any(|line| touches(&line)), "{function} has a stack: {hot:#?}");
+        let touches = |line: &str| ["push", "call", "%rsp"].iter().any(|word| line.contains(word));
+        assert!(!hot.iter().any(|line| touches(line)), "{function} has a stack: {hot:#?}");
     }
 }

@@ -65,6 +65,8 @@ PAIR(dec_and_mutex_lock, CHECK(!kref_count_dec_and_mutex_lock(COUNT, &mutex)),
 PAIR(dec_and_lock, CHECK(!kref_count_dec_and_lock(COUNT, &spin)),
      CHECK(kref_count_dec_and_lock(COUNT, &spin)); write_and_unlock_spin(&object->kref))
 PAIR(put, CHECK(!kref_put(&object->kref, write_data)), CHECK(kref_put(&object->kref, write_data)))
+PAIR(put_as, CHECK(!kref_put_as(&object->kref, write_data, "one")),
+     CHECK(kref_put_as(&object->kref, write_data, "other")))
 PAIR(put_mutex, CHECK(!kref_put_mutex(&object->kref, write_and_unlock, &mutex)),
      CHECK(kref_put_mutex(&object->kref, write_and_unlock, &mutex)))
 PAIR(put_lock, CHECK(!kref_put_lock(&object->kref, write_and_unlock_spin, &spin)),
@@ -88,6 +90,7 @@ static const struct pair {
     { 2, give_dec_and_mutex_lock, take_dec_and_mutex_lock },
     { 2, give_dec_and_lock, take_dec_and_lock },
     { 2, give_put, take_put },
+    { 2, give_put_as, take_put_as },
     { 2, give_put_mutex, take_put_mutex },
     { 2, give_put_lock, take_put_lock },
     { 2, give_slot_get, take_slot_get },

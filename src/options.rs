@@ -116,23 +116,31 @@ impl Options<'_> {
 }
 
 /// What is before the first `separator`, and what is behind it.
+#[inline(never)]
 fn halves(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
     let mut halves = text.splitn(2, |&byte| byte == separator);
     (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
 }
 
 fn apply(key: &[u8], value: &[u8], is_tracked: bool) {
-    let mode = match (key, value) {
-        (b"on_violation", b"warn") => OnViolation::Warn,
-        (b"on_violation", b"abort") => OnViolation::Abort,
-        (b"on_violation", b"quiet") => OnViolation::Quiet,
-        (b"on_violation", _) => return complain("value", value, " of on_violation"),
-        (b"track", b"0" | b"1") => return,
-        (b"track", _) => return complain("value", value, " of track"),
-        _ if is_tracked => return,
-        _ => return complain("option", key, ""),
-    };
-    ON_VIOLATION.store(mode as u8, Relaxed);
+    // Compared whole: patterns would be compared byte by byte, in half a kilobyte of code.
+    if key == b"track" {
+        if value != b"1" && value != b"0" {
+            complain("value", value, " of track");
+        }
+    } else if key != b"on_violation" {
+        if !is_tracked {
+            complain("option", key, "");
+        }
+    } else if value == b"warn" {
+        ON_VIOLATION.store(OnViolation::Warn as u8, Relaxed);
+    } else if value == b"abort" {
+        ON_VIOLATION.store(OnViolation::Abort as u8, Relaxed);
+    } else if value == b"quiet" {
+        ON_VIOLATION.store(OnViolation::Quiet as u8, Relaxed);
+    } else {
+        complain("value", value, " of on_violation");
+    }
 }
 
 /// One line: what was not understood, and what would have been.

@@ -66,6 +66,7 @@ fn load_bias(base: usize) -> usize {
     if kind == FIXED { 0 } else { base }
 }
 
+#[inline(never)]
 fn hexadecimal(digits: &[u8]) -> usize {
     digits.iter().fold(0, |number, &digit| {
         let value = char::from(digit).to_digit(16).unwrap_or_default();

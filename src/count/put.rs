@@ -232,7 +232,8 @@ impl Count {
     }
 
     /// [`dec_and_lock`](Self::dec_and_lock) of what is not live.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn dec_and_lock_slow<L: RawLock + ?Sized>(&self, lock: &L, by: By) -> Put {
         match self.sub_slow(1, true, by) {
             Put::Last => {}
