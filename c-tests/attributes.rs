@@ -7,12 +7,15 @@ use kref_c_tests::{Compiler, Kind, per_compiler, project, run, scratch};
 use libtest_mimic::{Arguments, Trial};
 
 /// Results that a program may do without: what is there to be printed or asked for; what a put tells
-/// of a release that has run; and what kref/inline.h and kref/percpu.h alone call.
-const IGNORABLE: [&str; 14] = [
+/// of a release that has run; and what kref/inline.h and its like alone call.
+const IGNORABLE: [&str; 20] = [
     "kref_read",
     "kref_put",
     "kref_put_mutex",
     "kref_put_lock",
+    "kref_put_as",
+    "kref_track_report",
+    "kref_track_checkpoint",
     "kref_rseq_available",
     "kref_count_read",
     "refcount_read",
@@ -20,6 +23,9 @@ const IGNORABLE: [&str; 14] = [
     "percpu_ref_is_zero",
     "kref_get_unless_zero_slow",
     "kref_put_slow",
+    "kref_put_as_slow",
+    "kref_read_slow",
+    "kref_is_tracked",
     "percpu_ref_tryget_slow",
     "percpu_ref_tryget_live_slow",
     "percpu_ref_slot_get_slow",

@@ -932,8 +932,8 @@ int kref_set_tracker(const struct kref_tracker *tracker);
  * kref_get() by a holder with a name: what is to hold the reference, as "cache". A tracker that finds
  * the reference left over can say who has it. Where nobody tracks it costs what kref_get() costs.
  *
- * Range:    as for kref_get(); holder is a string that outlives the reference, or NULL, which is
- *           nobody with a name.
+ * Range:    as for kref_get(). holder may be NULL, which is nobody with a name; otherwise it is a
+ *           string that outlives the reference.
  * Misuse:   as for kref_get().
  * Ordering: relaxed, as in kref_get().
  * Threads:  any. Signal handlers: yes.
@@ -946,7 +946,8 @@ void kref_get_as(struct kref *kref,
 /**
  * kref_put() by a holder with a name, the one of its kref_get_as().
  *
- * Range:    as for kref_put(); holder as for kref_get_as(). What kref_init() gave has no name.
+ * Range:    as for kref_put(). holder may be NULL, as for kref_get_as(): what kref_init() gave has no
+ *           name.
  * Misuse:   as for kref_put(). A holder that holds nothing is for the tracker to complain of.
  * Ordering: release; and before release() runs, acquire, as in kref_put().
  * Threads:  any. Signal handlers: if release() may run there.
@@ -1224,7 +1225,7 @@ void kref_get_slow(struct kref *kref, int old) KREF_NONNULL KREF_COLD;
 /**
  * The rest of kref_get_as(), for code that has raised the count itself and found old.
  *
- * Range:    as for kref_get_slow(); holder as for kref_get_as().
+ * Range:    as for kref_get_slow(); holder may be NULL.
  * Misuse:   as for kref_get_slow().
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
@@ -1265,7 +1266,7 @@ int kref_put_slow(struct kref *kref,
 /**
  * The rest of kref_put_as(), for code that has lowered the count itself and found old, at most 1.
  *
- * Range:    as for kref_put_slow(); holder as for kref_put_as().
+ * Range:    as for kref_put_slow(); holder may be NULL.
  * Misuse:   as for kref_put_slow().
  * Ordering: acquire before release() runs.
  * Threads:  any. Signal handlers: if release() may run there.

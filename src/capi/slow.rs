@@ -58,7 +58,7 @@ pub unsafe extern "C" fn kref_get_slow(kref: *mut kref, old: c_int) {
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1)) KREF_COLD
 /// The rest of kref_get_as(), for code that has raised the count itself and found old.
 ///
-/// Range:    as for kref_get_slow(); holder as for kref_get_as().
+/// Range:    as for kref_get_slow(); holder may be NULL.
 /// Misuse:   as for kref_get_slow().
 /// Ordering: relaxed.
 /// Threads:  any. Signal handlers: yes.
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn kref_put_slow(
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 2)) KREF_COLD
 /// The rest of kref_put_as(), for code that has lowered the count itself and found old, at most 1.
 ///
-/// Range:    as for kref_put_slow(); holder as for kref_put_as().
+/// Range:    as for kref_put_slow(); holder may be NULL.
 /// Misuse:   as for kref_put_slow().
 /// Ordering: acquire before release() runs.
 /// Threads:  any. Signal handlers: if release() may run there.

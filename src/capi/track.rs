@@ -30,8 +30,8 @@ pub unsafe extern "C" fn kref_set_tracker(tracker: *const kref_tracker) -> c_int
 /// kref_get() by a holder with a name: what is to hold the reference, as "cache". A tracker that finds
 /// the reference left over can say who has it. Where nobody tracks it costs what kref_get() costs.
 ///
-/// Range:    as for kref_get(); holder is a string that outlives the reference, or NULL, which is
-///           nobody with a name.
+/// Range:    as for kref_get(). holder may be NULL, which is nobody with a name; otherwise it is a
+///           string that outlives the reference.
 /// Misuse:   as for kref_get().
 /// Ordering: relaxed, as in kref_get().
 /// Threads:  any. Signal handlers: yes.
@@ -50,7 +50,8 @@ pub unsafe extern "C" fn kref_get_as(kref: *mut kref, holder: *const c_char) {
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 2))
 /// kref_put() by a holder with a name, the one of its kref_get_as().
 ///
-/// Range:    as for kref_put(); holder as for kref_get_as(). What kref_init() gave has no name.
+/// Range:    as for kref_put(). holder may be NULL, as for kref_get_as(): what kref_init() gave has no
+///           name.
 /// Misuse:   as for kref_put(). A holder that holds nothing is for the tracker to complain of.
 /// Ordering: release; and before release() runs, acquire, as in kref_put().
 /// Threads:  any. Signal handlers: if release() may run there.

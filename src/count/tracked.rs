@@ -37,6 +37,7 @@
 //! threads or more are on their way in one direction. So the cold path first takes back what the
 //! caller has added, and has nothing on the way while the tracker does its work, which may be to sleep.
 //! A slot's reader cannot, having nothing else to hold the object by.
+
 use super::MAX;
 
 /// The first value of the zone, and the first behind it.
