@@ -1,0 +1,53 @@
+/*
+ * An old free() from before the object was counted: the memory goes while the count is 1, and what
+ * release would have given back is lost. Met after a conversion to reference counts.
+ * The next object gets the same memory: that is when it can be seen. Both were made at one line.
+ *
+ * found by: free-alive
+ */
+#include "../check.h"
+
+struct session {
+    char user[712];
+    struct kref kref;
+    char *history;
+};
+
+static void session_release(struct kref *kref)
+{
+    struct session *session = kref_entry(kref, struct session, kref);
+
+    free(session->history);
+    free(session);
+}
+
+static struct session *session_new(const char *user)
+{
+    struct session *session = malloc(sizeof *session);
+
+    CHECK(session);
+    kref_init(&session->kref); /* BLAME */
+    snprintf(session->user, sizeof session->user, "%s", user);
+    session->history = strdup(user);
+    CHECK(session->history);
+    return session;
+}
+
+static void reject(struct session *session)
+{
+#ifdef RIGHT
+    kref_put(&session->kref, session_release); /* FIX */
+#else
+    free(session);
+#endif
+}
+
+int main(void)
+{
+    struct session *session = session_new("mallory");
+
+    reject(session);
+    session = session_new("alice");
+    kref_put(&session->kref, session_release);
+    return 0;
+}

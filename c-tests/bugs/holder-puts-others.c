@@ -1,0 +1,65 @@
+/*
+ * The cache evicts a page that it never held, since it was marked as not to be cached, and so gives
+ * back the client's reference. Met in caches and pools with exceptions.
+ *
+ * found by: holder
+ * holder: cache
+ */
+#include "../check.h"
+
+#ifndef KREF_HAS_HOLDERS
+static inline void kref_get_as(struct kref *kref, const char *holder)
+{
+    (void)holder;
+    kref_get(kref);
+}
+
+static inline int kref_put_as(struct kref *kref, void (*release)(struct kref *kref),
+                              const char *holder)
+{
+    (void)holder;
+    return kref_put(kref, release);
+}
+#endif
+
+struct page {
+    char url[32];
+    struct kref kref;
+    int cached;
+};
+
+static void page_release(struct kref *kref)
+{
+    free(kref_entry(kref, struct page, kref));
+}
+
+static void cache_add(struct page *page, int cacheable)
+{
+    if (cacheable)
+        kref_get_as(&page->kref, "cache");
+    page->cached = cacheable;
+}
+
+static void cache_evict(struct page *page)
+{
+#ifdef RIGHT
+    if (page->cached)                                    /* FIX */
+        kref_put_as(&page->kref, page_release, "cache"); /* FIX */
+#else
+    kref_put_as(&page->kref, page_release, "cache"); /* BLAME */
+#endif
+}
+
+int main(void)
+{
+    struct page *page = calloc(1, sizeof *page);
+
+    CHECK(page);
+    kref_init(&page->kref);
+    kref_get_as(&page->kref, "client");
+    cache_add(page, 0);
+    cache_evict(page);
+    kref_put_as(&page->kref, page_release, "client");
+    kref_put(&page->kref, page_release);
+    return 0;
+}

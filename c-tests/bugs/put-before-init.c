@@ -1,0 +1,54 @@
+/*
+ * A constructor fails before it came to kref_init(), and its error label puts the object. Met in
+ * probe functions with one label for all errors.
+ *
+ * found by: put-on-zero
+ */
+#include "../check.h"
+
+struct port {
+    char name[16];
+    struct kref kref;
+    char *buffer;
+};
+
+static void port_release(struct kref *kref)
+{
+    struct port *port = kref_entry(kref, struct port, kref);
+
+    free(port->buffer);
+    free(port);
+}
+
+static struct port *port_new(size_t size)
+{
+    struct port *port = calloc(1, sizeof *port);
+
+    CHECK(port);
+#ifdef RIGHT
+    kref_init(&port->kref); /* FIX */
+#endif
+    if (size > 4096)
+        goto failed;
+    port->buffer = malloc(size);
+    if (!port->buffer)
+        goto failed;
+#ifndef RIGHT
+    kref_init(&port->kref);
+#endif
+    return port;
+
+failed:
+    kref_put(&port->kref, port_release); /* BLAME */
+    return NULL;
+}
+
+int main(void)
+{
+    struct port *port = port_new(512);
+
+    CHECK(port);
+    CHECK(!port_new(1 << 20));
+    kref_put(&port->kref, port_release);
+    return 0;
+}

@@ -1,0 +1,64 @@
+/*
+ * A line was copied and not changed: of two directories that were held for a rename, the first is
+ * put twice and the second never. Met wherever a function holds two objects of one type.
+ * One directory goes too early and the other leaks; only holders' names tell that this put is to
+ * blame.
+ *
+ * found by: holder
+ * holder: rename
+ */
+#include "../check.h"
+
+#ifndef KREF_HAS_HOLDERS
+static inline void kref_get_as(struct kref *kref, const char *holder)
+{
+    (void)holder;
+    kref_get(kref);
+}
+
+static inline int kref_put_as(struct kref *kref, void (*release)(struct kref *kref),
+                              const char *holder)
+{
+    (void)holder;
+    return kref_put(kref, release);
+}
+#endif
+
+struct directory {
+    char name[16];
+    struct kref kref;
+    int entries;
+};
+
+static void directory_release(struct kref *kref)
+{
+    free(kref_entry(kref, struct directory, kref));
+}
+
+static void rename_entry(struct directory *from, struct directory *to)
+{
+    kref_get_as(&from->kref, "rename");
+    kref_get_as(&to->kref, "rename");
+    from->entries--;
+    to->entries++;
+    kref_put_as(&from->kref, directory_release, "rename");
+#ifdef RIGHT
+    kref_put_as(&to->kref, directory_release, "rename"); /* FIX */
+#else
+    kref_put_as(&from->kref, directory_release, "rename"); /* BLAME */
+#endif
+}
+
+int main(void)
+{
+    struct directory *from = calloc(1, sizeof *from);
+    struct directory *to = calloc(1, sizeof *to);
+
+    CHECK(from && to);
+    kref_init(&from->kref);
+    kref_init(&to->kref);
+    rename_entry(from, to);
+    kref_put(&from->kref, directory_release);
+    kref_put(&to->kref, directory_release);
+    return 0;
+}

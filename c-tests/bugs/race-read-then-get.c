@@ -1,0 +1,69 @@
+/*
+ * A lookup reads the count and takes a reference if it is not zero: two steps, and the last put may
+ * come between. Met where somebody wrote kref_get_unless_zero() by hand.
+ * Without a schedule that helps, nothing shows it today.
+ *
+ * found by: race
+ */
+#include "../check.h"
+
+#define ROUNDS 20
+
+struct inode {
+    char name[16];
+    struct kref kref;
+};
+
+static struct inode *table;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void inode_release(struct kref *kref)
+{
+    pthread_mutex_lock(&lock);
+    table = NULL;
+    pthread_mutex_unlock(&lock);
+    free(kref_entry(kref, struct inode, kref));
+}
+
+static void *forget(void *inode)
+{
+    kref_put(&((struct inode *)inode)->kref, inode_release);
+    return NULL;
+}
+
+static struct inode *find(void)
+{
+    struct inode *inode;
+
+    pthread_mutex_lock(&lock);
+    inode = table;
+#ifdef RIGHT
+    if (inode && !kref_get_unless_zero(&inode->kref)) /* FIX */
+        inode = NULL;                                 /* FIX */
+#else
+    if (inode && kref_read(&inode->kref))
+        kref_get(&inode->kref); /* BLAME */
+    else
+        inode = NULL;
+#endif
+    pthread_mutex_unlock(&lock);
+    return inode;
+}
+
+int main(void)
+{
+    struct inode *inode;
+    pthread_t thread;
+    int i;
+
+    for (i = 0; i < ROUNDS; i++) {
+        table = inode = calloc(1, sizeof *table);
+        CHECK(inode);
+        kref_init(&inode->kref);
+        start(&thread, forget, inode);
+        if ((inode = find()))
+            kref_put(&inode->kref, inode_release);
+        join(thread);
+    }
+    return 0;
+}

@@ -1,0 +1,60 @@
+/*
+ * A new configuration is published, and what the slot held is thrown away with its reference. Met
+ * at each reload: the program grows by one old configuration.
+ * The reference was kref_init()'s, handed over to the slot.
+ *
+ * found by: leak
+ */
+#include "../check.h"
+
+struct config {
+    char file[16];
+    struct kref kref;
+    int generation;
+};
+
+static struct kref_slot current = KREF_SLOT_INIT;
+
+static void config_release(struct kref *kref)
+{
+    free(kref_entry(kref, struct config, kref));
+}
+
+static void load(int generation)
+{
+    struct config *config = calloc(1, sizeof *config);
+
+    CHECK(config);
+    kref_init(&config->kref); /* BLAME */
+    config->generation = generation;
+#ifdef RIGHT
+    struct kref *old = kref_slot_replace(&current, &config->kref); /* FIX */
+
+    if (old)                           /* FIX */
+        kref_put(old, config_release); /* FIX */
+#else
+    (void)!kref_slot_replace(&current, &config->kref);
+#endif
+}
+
+static int generation(void)
+{
+    struct config *config = kref_entry(kref_slot_get(&current), struct config, kref);
+    int number = config->generation;
+
+    kref_put(&config->kref, config_release);
+    return number;
+}
+
+int main(void)
+{
+    struct kref *last;
+
+    load(1);
+    CHECK(generation() == 1);
+    load(2);
+    CHECK(generation() == 2);
+    last = kref_slot_replace(&current, NULL);
+    kref_put(last, config_release);
+    return 0;
+}
