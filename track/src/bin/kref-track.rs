@@ -1,0 +1,261 @@
+//! Runs a program with its references tracked.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+
+#[path = "../clock.rs"]
+#[expect(dead_code, reason = "needed by the options")]
+mod clock;
+#[path = "../options.rs"]
+#[expect(dead_code, reason = "here they are only looked at, to tell of mistakes")]
+mod options;
+
+const HELP: &str = "\
+kref-track - names who forgot a reference, in a program that uses libkref
+
+usage: kref-track [options] PROGRAM [arguments]
+
+The program runs as ever. When it ends, what is still referenced is told on standard error, by type,
+by holder, and by the stack of the get that nobody undid; misuse is told at once: a get or put on a
+released object (who did it, who released it, who created it), a second kref_init() on a live object,
+memory that was freed or reused while it was referenced, a put by a holder that holds nothing. If there
+is nothing to tell, nothing is printed. The exit status is the program's.
+
+  --filter GLOB         only types (release functions), or objects whose creation went through a function
+                        or file that fits: 'session_*', '*/server.c*'
+  --object N            the chronicle of object #N, as reports number them: each get and put with
+                        time, thread, count and stack
+
+  --chaos               hold threads up around each get and put, so that a race happens now; the seed
+                        is told with what was found
+  --seed N              the same disturbance again
+
+  --format text|json    json: one value in a line; schema.json describes them
+  --flamegraph FILE     draw what is held at exit as an SVG, to be looked at in a browser
+  --log-path FILE       reports go there; %p becomes the process's number
+  --exitcode N          exit with N if anything was found (N is not 0)
+  --signal USR1         report what is held when that signal comes (USR1, USR2, HUP, PROF, WINCH)
+  --summary             one line at exit in any case
+
+  --depth N             frames of a stack that are kept (16; at most 64)
+  --sample 1/N          track one object in N
+  --max-memory MB       for the table (1024); what was dropped is told
+  --keep-freed          keep memory that release functions free for a while, so that a put or get that
+                        comes after is caught in every case. Not for programs with AddressSanitizer
+  --library FILE        libkref_track.so, if it is not beside this command or in its ../lib
+
+  --help, --version
+
+In the program, kref_track_checkpoint() forgets what is held now, and kref_track_report(fd) tells what
+came since. Without this command the same is KREF_OPTIONS=track=1:depth=8:... with the names above, -
+written as _.
+
+How a put finds its get: by the holder's name; else by the functions that both went through: the put's
+own function first, then its caller, and so on. Where that cannot tell, the report says so and gives the
+balance of gets and puts by call site.
+
+example: kref-track --filter 'session_*' --flamegraph held.svg ./server --port 8080
+";
+
+fn main() -> ExitCode {
+    match Arguments::read().and_then(run) {
+        Ok(code) => code,
+        Err(mistake) => {
+            eprintln!("kref-track: {mistake} (kref-track --help tells all)");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The command line.
+struct Arguments {
+    options: String,
+    library: Option<PathBuf>,
+    keep_freed: bool,
+    program: OsString,
+    arguments: Vec<OsString>,
+}
+
+impl Arguments {
+    fn read() -> Result<Self, String> {
+        use lexopt::prelude::*;
+        let mut parser = lexopt::Parser::from_env();
+        let (mut options, mut library, mut keep_freed) = (String::new(), None, false);
+        let mut add = |key: &str, value: OsString| -> Result<(), String> {
+            let value = value.into_string().map_err(|_| format!("--{key}: not UTF-8"))?;
+            if value.contains(':') {
+                return Err(format!("--{key} {value}: a colon cannot be passed on"));
+            }
+            options += &format!(":{}={value}", key.replace('-', "_"));
+            Ok(())
+        };
+        loop {
+            let argument = parser.next().map_err(|error| error.to_string())?;
+            match argument.ok_or("which program?")? {
+                Long("help") | Short('h') => say_and_end(HELP),
+                Long("version") => {
+                    say_and_end(concat!("kref-track ", env!("CARGO_PKG_VERSION"), "\n"));
+                }
+                Long(flag @ ("chaos" | "summary")) => add(flag, "1".into())?,
+                Long("keep-freed") => {
+                    keep_freed = true;
+                    add("keep_freed", "1".into())?;
+                }
+                Long("library") => library = Some(value(&mut parser)?.into()),
+                Long(key) => {
+                    let key = key.to_string();
+                    let known = options::Options::parse(&key.replace('-', "_"));
+                    if known.is_err_and(|mistake| mistake.starts_with("unknown")) {
+                        return Err(format!("unknown option --{key}"));
+                    }
+                    add(&key, value(&mut parser)?)?;
+                }
+                Value(program) => {
+                    let arguments = parser.raw_args().map_err(|error| error.to_string())?.collect();
+                    options::Options::parse(&options)?;
+                    return Ok(Self { options, library, keep_freed, program, arguments });
+                }
+                Short(other) => return Err(format!("unknown option -{other}")),
+            }
+        }
+    }
+}
+
+fn value(parser: &mut lexopt::Parser) -> Result<OsString, String> {
+    parser.value().map_err(|error| error.to_string())
+}
+
+fn say_and_end(text: &str) -> ! {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    std::process::exit(0)
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let library = match &arguments.library {
+        Some(file) => file.clone(),
+        None => find_library()?,
+    };
+    let started = Started::new();
+    let mut options = format!("track=1{}{}", arguments.options, started.option());
+    if let Ok(before) = std::env::var("KREF_OPTIONS")
+        && !before.is_empty()
+    {
+        options = format!("{before}:{options}");
+    }
+    let mut command = Command::new(&arguments.program);
+    command.args(&arguments.arguments);
+    command.env("KREF_OPTIONS", options).env("KREF_TRACK_LIBRARY", &library);
+    if arguments.keep_freed {
+        command.env("LD_PRELOAD", preload(&library));
+    }
+    let name = arguments.program.display();
+    forward_signals();
+    let mut child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
+    CHILD.store(child.id() as i32, Relaxed);
+    let status = child.wait().map_err(|error| error.to_string())?;
+    if !started.happened() {
+        eprintln!(
+            "kref-track: {name} was not tracked: it uses no libkref that can track, or is setuid or \
+             linked with -static"
+        );
+    }
+    Ok(pass_on(status, &name.to_string()))
+}
+
+/// The program's status as ours. A signal that ended it ends us, too.
+fn pass_on(status: ExitStatus, name: &str) -> ExitCode {
+    if let Some(signal) = status.signal() {
+        eprintln!(
+            "kref-track: {name} was ended by signal {signal}: there is no report of its exit"
+        );
+        // SAFETY: the signal gets its default action back, and no core of ours is wanted.
+        unsafe {
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            libc::setrlimit(libc::RLIMIT_CORE, &none);
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
+        return ExitCode::from(128 + signal as u8);
+    }
+    ExitCode::from(status.code().unwrap_or(1) as u8)
+}
+
+fn find_library() -> Result<PathBuf, String> {
+    const NAMES: [&str; 2] = ["libkref_track.so.0", "libkref_track.so"];
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    let here = here.parent().unwrap_or(Path::new("."));
+    let places = [here.to_path_buf(), here.join("../lib"), here.join("../lib64")];
+    let multiarch = here.join(format!("../lib/{}-linux-gnu", std::env::consts::ARCH));
+    let candidates =
+        places.iter().chain([&multiarch]).flat_map(|place| NAMES.map(|n| place.join(n)));
+    let mut candidates = candidates.filter(|file| file.exists());
+    candidates.next().and_then(|file| file.canonicalize().ok()).ok_or_else(|| {
+        format!(
+            "libkref_track.so.0 is neither in {0} nor in {0}/../lib; --library names it",
+            here.display()
+        )
+    })
+}
+
+fn preload(library: &Path) -> OsString {
+    let mut preload = library.as_os_str().to_os_string();
+    if let Some(before) = std::env::var_os("LD_PRELOAD") {
+        preload.push(":");
+        preload.push(before);
+    }
+    preload
+}
+
+/// A file in which the tracker notes that it was started.
+struct Started(Option<PathBuf>);
+
+impl Started {
+    fn new() -> Self {
+        let name = format!("kref-track.{}.{}", std::process::id(), clock::exactly());
+        let path = std::env::temp_dir().join(name);
+        let usable = !path.to_string_lossy().contains(':');
+        Self((usable && std::fs::File::create_new(&path).is_ok()).then_some(path))
+    }
+
+    fn option(&self) -> String {
+        self.0.as_ref().map_or(String::new(), |path| format!(":started={}", path.display()))
+    }
+
+    fn happened(&self) -> bool {
+        let size = |path: &PathBuf| std::fs::metadata(path).map_or(1, |data| data.len());
+        self.0.as_ref().is_none_or(|path| size(path) > 0)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+static CHILD: AtomicI32 = AtomicI32::new(0);
+
+/// What somebody sends to us is meant for the program.
+fn forward_signals() {
+    for signal in
+        [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, libc::SIGINT, libc::SIGQUIT]
+    {
+        // SAFETY: `forward` does what a handler may.
+        unsafe { libc::signal(signal, forward as *const () as usize) };
+    }
+}
+
+extern "C" fn forward(signal: libc::c_int) {
+    let child = CHILD.load(Relaxed);
+    // The terminal sends these to the program itself.
+    if child > 0 && signal != libc::SIGINT && signal != libc::SIGQUIT {
+        // SAFETY: a bare system call.
+        unsafe { libc::kill(child, signal) };
+    }
+}

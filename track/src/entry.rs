@@ -1,0 +1,144 @@
+//! The functions of the table.
+
+use std::ffi::{c_char, c_int, c_uint, c_void};
+
+use crate::event::{What, happen};
+use crate::object::Holder;
+use crate::options::options;
+use crate::seam::{Caller, Kref, Release, Table, Violation, enter};
+use crate::{chaos, report, thread};
+
+/// The table that libkref gets. Nobody needs to be told twice of a get or put, unless for chaos
+/// or for memory that is kept.
+pub fn table() -> Table {
+    let chaos = options().chaos.is_some();
+    Table {
+        size: size_of::<Table>(),
+        created,
+        getting: chaos.then_some(getting),
+        got,
+        putting,
+        released,
+        done: (chaos || options().keep_freed).then_some(done),
+        violated,
+        report: Some(on_report),
+        checkpoint: Some(on_checkpoint),
+    }
+}
+
+#[unsafe(naked)]
+extern "C" fn created(kref: *mut Kref) -> c_int {
+    enter!(on_created, "rsi", "rdx")
+}
+
+extern "C" fn on_created(kref: *mut Kref, sp: *const u64, bp: u64) -> c_int {
+    if !is_sampled() {
+        return 0;
+    }
+    // SAFETY: `created` gave us its stack pointer.
+    let caller = unsafe { Caller::at_entry(sp, bp) };
+    c_int::from(happen(What::Created, kref as usize, caller))
+}
+
+/// One object in N of each thread.
+fn is_sampled() -> bool {
+    let every = options().sample;
+    if every == 1 {
+        return true;
+    }
+    let Some(mut inside) = thread::enter().filter(thread::Inside::is_outermost) else {
+        return false;
+    };
+    let countdown = &mut inside.own().countdown;
+    let hit = *countdown % every == 0;
+    *countdown = countdown.wrapping_add(1);
+    hit
+}
+
+extern "C" fn getting(_: *mut Kref) {
+    chaos::turn();
+}
+
+#[unsafe(naked)]
+extern "C" fn got(kref: *mut Kref, count: c_uint, holder: *const c_char) {
+    enter!(on_got, "rcx", "r8")
+}
+
+extern "C" fn on_got(
+    kref: *mut Kref,
+    count: c_uint,
+    holder: *const c_char,
+    sp: *const u64,
+    bp: u64,
+) {
+    // SAFETY: `got` gave us its stack pointer.
+    let caller = unsafe { Caller::at_entry(sp, bp) };
+    happen(What::Got(count, Holder(holder as usize)), kref as usize, caller);
+    chaos::turn();
+}
+
+#[unsafe(naked)]
+extern "C" fn putting(kref: *mut Kref, release: Release, count: c_uint, holder: *const c_char) {
+    enter!(on_putting, "r8", "r9")
+}
+
+extern "C" fn on_putting(
+    kref: *mut Kref,
+    release: Release,
+    count: c_uint,
+    holder: *const c_char,
+    sp: *const u64,
+    bp: u64,
+) {
+    // SAFETY: `putting` gave us its stack pointer.
+    let caller = unsafe { Caller::at_entry(sp, bp) };
+    let what = What::Putting(address(release), count, Holder(holder as usize));
+    happen(what, kref as usize, caller);
+    chaos::turn();
+}
+
+#[unsafe(naked)]
+extern "C" fn released(kref: *mut Kref, release: Release) {
+    enter!(on_released, "rdx", "rcx")
+}
+
+extern "C" fn on_released(kref: *mut Kref, release: Release, sp: *const u64, bp: u64) {
+    // SAFETY: `released` gave us its stack pointer.
+    let caller = unsafe { Caller::at_entry(sp, bp) };
+    happen(What::Released(address(release)), kref as usize, caller);
+    if options().keep_freed
+        && let Some(mut inside) = thread::enter().filter(thread::Inside::is_outermost)
+    {
+        inside.own().begin_release(kref as usize);
+    }
+}
+
+fn address(release: Release) -> usize {
+    release.map_or(0, |release| release as *const () as usize)
+}
+
+extern "C" fn done(kref: *const c_void) {
+    if let Some(mut inside) = thread::enter_if_known().filter(thread::Inside::is_outermost) {
+        inside.own().end_put(kref as usize);
+    }
+    chaos::turn();
+}
+
+#[unsafe(naked)]
+extern "C" fn violated(violation: *const Violation) {
+    enter!(on_violated, "rsi", "rdx")
+}
+
+extern "C" fn on_violated(violation: *const Violation, sp: *const u64, bp: u64) {
+    // SAFETY: `violated` gave us its stack pointer, and libkref a violation.
+    let (caller, violation) = unsafe { (Caller::at_entry(sp, bp), &*violation) };
+    happen(What::Violated(violation.kind), violation.kref as usize, caller);
+}
+
+extern "C" fn on_report(fd: c_int) {
+    report::on_request(fd, "the program");
+}
+
+extern "C" fn on_checkpoint() {
+    report::checkpoint();
+}

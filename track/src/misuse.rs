@@ -1,0 +1,220 @@
+//! What is wrong at the moment at which it is done.
+
+use hashbrown::HashSet;
+use rustc_hash::FxBuildHasher;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::lock::Lock;
+use crate::object::{Act, Group, Object};
+use crate::options::options;
+use crate::stacks::{Call, Id};
+use crate::{filter, json, output, stacks, table, text};
+
+/// The kinds. Their names are what format=json calls them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// A get on a released object.
+    GetAfterRelease,
+    /// A put on a released object.
+    PutAfterRelease,
+    /// One of these.
+    UseAfterRelease,
+    /// kref_init() on a live object, elsewhere than the first one.
+    InitTwice,
+    /// kref_init() on a live object by the line that made the first one.
+    FreeAlive,
+    /// A put by a holder who holds nothing.
+    WrongHolder,
+    /// A get on a count of zero that is no object we know.
+    GetOnZero,
+    /// A put on a count of zero, likewise.
+    PutOnZero,
+    /// More references than a count can hold.
+    Overflow,
+    /// kref_count_dec() took the last reference.
+    DecToZero,
+    /// The count of a live object is none any more.
+    Overwritten,
+    /// The last put, by a thread that is in kref_lookup_mutex().
+    EndInLookup,
+}
+
+impl Kind {
+    /// For machines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GetAfterRelease => "get-after-release",
+            Self::PutAfterRelease => "put-after-release",
+            Self::UseAfterRelease => "use-after-release",
+            Self::InitTwice => "init-twice",
+            Self::FreeAlive => "free-alive",
+            Self::WrongHolder => "holder",
+            Self::GetOnZero => "get-on-zero",
+            Self::PutOnZero => "put-on-zero",
+            Self::Overflow => "overflow",
+            Self::DecToZero => "dec-to-zero",
+            Self::Overwritten => "overwritten",
+            Self::EndInLookup => "end-in-lookup",
+        }
+    }
+
+    /// For people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::GetAfterRelease => "get on a released object",
+            Self::PutAfterRelease => "put on a released object",
+            Self::UseAfterRelease => "get or put on a released object",
+            Self::InitTwice => "kref_init() on an object that is referenced: initialised twice",
+            Self::FreeAlive => {
+                "kref_init() where an object is still referenced: it was freed or reused without a put"
+            }
+            Self::WrongHolder => "put by a holder that holds nothing",
+            Self::GetOnZero => "get on a count of zero that nothing tracked: never initialised?",
+            Self::PutOnZero => "put on a count of zero that nothing tracked: never initialised?",
+            Self::Overflow => "too many references",
+            Self::DecToZero => {
+                "a decrement took the last reference, and nobody released the object"
+            }
+            Self::Overwritten => "the count of a referenced object was overwritten",
+            Self::EndInLookup => {
+                "the last reference was dropped inside kref_lookup_mutex(), with its mutex held"
+            }
+        }
+    }
+
+    /// Two objects at one address: the line that made both has no reason to do it twice to one object,
+    /// so the memory came to it again; another line has.
+    pub fn created_again(before: &Object, by: Act) -> Self {
+        let place = |id: Id| {
+            let frame = stacks::get(id)?.frames.first()?;
+            let offset = if frame.line == 0 { frame.offset } else { 0 };
+            Some((frame.identity, frame.line, offset)) // one line may be inlined in several places
+        };
+        if place(before.created.stack) == place(by.stack) {
+            Self::FreeAlive
+        } else {
+            Self::InitTwice
+        }
+    }
+}
+
+/// A misuse, with what is known of the object.
+pub struct Offence {
+    /// What was wrong.
+    pub kind: Kind,
+    /// Who did it.
+    pub by: Act,
+    /// The count's address.
+    pub address: usize,
+    /// The object's number, or 0.
+    pub serial: u64,
+    /// The release function, or 0.
+    pub release: usize,
+    /// Who created it.
+    pub created: Option<Act>,
+    /// Who released it.
+    pub released: Option<Act>,
+    /// The name that a put gave.
+    pub holder: Option<&'static str>,
+    /// Who held references.
+    pub held: Vec<Group>,
+}
+
+impl Offence {
+    /// On a known object.
+    pub fn new(kind: Kind, address: usize, by: Act, object: &Object) -> Self {
+        Self {
+            kind,
+            by,
+            address,
+            serial: object.serial,
+            release: object.release,
+            created: Some(object.created),
+            released: object.released,
+            holder: None,
+            held: object.held().collect(),
+        }
+    }
+
+    fn on_stranger(kind: Kind, address: usize, by: Act) -> Self {
+        Self {
+            kind,
+            by,
+            address,
+            serial: 0,
+            release: 0,
+            created: None,
+            released: None,
+            holder: None,
+            held: Vec::new(),
+        }
+    }
+}
+
+/// Stacks and kinds that were told: once is enough.
+static TOLD: Lock<HashSet<(Kind, Id), FxBuildHasher>> =
+    Lock::new(HashSet::with_hasher(FxBuildHasher));
+const MOST_TOLD: usize = 1024;
+
+/// Tells of it, once for each stack.
+pub fn report(offence: &Offence) {
+    if !filter::fits(offence.release, offence.created.map_or(offence.by.stack, |by| by.stack)) {
+        return;
+    }
+    let mut told = TOLD.lock();
+    if told.len() >= MOST_TOLD || !told.insert((offence.kind, offence.by.stack)) {
+        return;
+    }
+    drop(told);
+    output::FOUND.fetch_add(1, Relaxed);
+    output::write(&if options().json { json::misuse(offence) } else { text::misuse(offence) });
+}
+
+/// What libkref itself found.
+pub fn violated(number: i32, address: usize, by: Act) {
+    const GET_ON_ZERO: i32 = 1;
+    const OVERFLOW: i32 = 2;
+    const PUT_ON_ZERO: i32 = 3;
+    const DEC_TO_ZERO: i32 = 4;
+    const SATURATED: i32 = 5;
+    let known = table::with(address, |object| {
+        let kind = match (number, object.released.is_some()) {
+            (OVERFLOW, _) => {
+                object.lost = true;
+                Some(Kind::Overflow)
+            }
+            (GET_ON_ZERO, true) => Some(Kind::GetAfterRelease),
+            (PUT_ON_ZERO, true) => Some(Kind::PutAfterRelease),
+            (SATURATED, true) => Some(match stacks::get(by.stack).map(|stack| stack.call) {
+                Some(Call::Get) => Kind::GetAfterRelease,
+                Some(Call::Put) => Kind::PutAfterRelease,
+                _ => Kind::UseAfterRelease,
+            }),
+            (DEC_TO_ZERO, _) => Some(Kind::DecToZero),
+            (GET_ON_ZERO | PUT_ON_ZERO | SATURATED, false) => Some(Kind::Overwritten),
+            _ => None,
+        };
+        let kind = kind.filter(|_| !object.reported)?;
+        object.reported = true;
+        Some(Offence::new(kind, address, by, object))
+    });
+    let offence = known.unwrap_or_else(|| {
+        let kind = match number {
+            GET_ON_ZERO => Kind::GetOnZero,
+            PUT_ON_ZERO => Kind::PutOnZero,
+            _ => return None,
+        };
+        Some(Offence::on_stranger(kind, address, by))
+    });
+    offence.iter().for_each(report);
+}
+
+/// Around a fork.
+pub fn before_fork() {
+    TOLD.take();
+}
+
+/// In the parent and in the child.
+pub fn after_fork() {
+    TOLD.give_back();
+}

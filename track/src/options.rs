@@ -1,0 +1,193 @@
+//! What KREF_OPTIONS says: `key=value` with colons between.
+
+use std::sync::OnceLock;
+
+/// The options, read once when the tracker starts.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most frames of a stack that are kept.
+    pub depth: usize,
+    /// Only types or creation sites that fit this pattern.
+    pub filter: Option<String>,
+    /// One object in so many is tracked.
+    pub sample: u32,
+    /// Where reports go; standard error if not set.
+    pub log_path: Option<String>,
+    /// The exit status when something was found; 0 leaves the program's own.
+    pub exitcode: i32,
+    /// Reports for machines.
+    pub json: bool,
+    /// The signal that asks for a report.
+    pub signal: Option<i32>,
+    /// The object, counted in the order of creation from 1, whose chronicle is written.
+    pub object: Option<u64>,
+    /// A seed, if gets and puts are to be disturbed.
+    pub chaos: Option<u64>,
+    /// The most memory for the table.
+    pub max_memory: usize,
+    /// Where a flame graph goes at exit.
+    pub flamegraph: Option<String>,
+    /// One line at exit even if nothing was found.
+    pub summary: bool,
+    /// What release functions free is kept for a while.
+    pub keep_freed: bool,
+    /// A file in which kref-track looks whether the tracker was started.
+    pub started: Option<String>,
+}
+
+static OPTIONS: OnceLock<Options> = OnceLock::new();
+
+/// The options of this process.
+pub fn options() -> &'static Options {
+    OPTIONS.get_or_init(|| Options::parse("").expect("no option is no mistake"))
+}
+
+/// Sets them, once.
+pub fn set(options: Options) {
+    let _ = OPTIONS.set(options);
+}
+
+impl Options {
+    /// Reads them. The core's own options are not ours to judge.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut options = Self {
+            depth: 16,
+            filter: None,
+            sample: 1,
+            log_path: None,
+            exitcode: 0,
+            json: false,
+            signal: None,
+            object: None,
+            chaos: None,
+            max_memory: 1024 << 20,
+            flamegraph: None,
+            summary: false,
+            keep_freed: false,
+            started: None,
+        };
+        let (mut chaos, mut seed) = (false, None);
+        for option in text.split(':').filter(|option| !option.is_empty()) {
+            let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            match key {
+                "chaos" => chaos = flag(key, value)?,
+                "seed" => seed = Some(number(key, value, 0, u64::MAX)?),
+                _ => options.apply(key, value)?,
+            }
+        }
+        options.chaos = (chaos || seed.is_some()).then(|| seed.unwrap_or_else(any_seed));
+        Ok(options)
+    }
+
+    fn apply(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "track" | "on_violation" => {}
+            "depth" => self.depth = number(key, value, 1, 64)? as usize,
+            "filter" => self.filter = Some(text(key, value)?),
+            "sample" => self.sample = one_in(value)?,
+            "log_path" => self.log_path = Some(text(key, value)?),
+            "exitcode" => self.exitcode = number(key, value, 0, 255)? as i32,
+            "format" => {
+                self.json = match value {
+                    "json" => true,
+                    "text" => false,
+                    _ => return Err(format!("format={value}: it is text or json")),
+                }
+            }
+            "signal" => self.signal = Some(signal(value)?),
+            "object" => self.object = Some(number(key, value, 1, u64::MAX)?),
+            "max_memory" => self.max_memory = (number(key, value, 1, 1 << 20)? as usize) << 20,
+            "flamegraph" => self.flamegraph = Some(text(key, value)?),
+            "keep_freed" => self.keep_freed = flag(key, value)?,
+            "started" => self.started = Some(text(key, value)?),
+            "summary" => self.summary = flag(key, value)?,
+            _ => return Err(format!("unknown option \"{key}\"; {CHOICES}")),
+        }
+        Ok(())
+    }
+}
+
+const CHOICES: &str = "the choices are depth=, filter=, sample=1/N, log_path=, exitcode=, \
+    format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph= and summary=1";
+
+fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
+    match value.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ if most == u64::MAX => Err(format!("{key}={value}: it is a number from {least}")),
+        _ => Err(format!("{key}={value}: it is a number from {least} to {most}")),
+    }
+}
+
+fn flag(key: &str, value: &str) -> Result<bool, String> {
+    Ok(number(key, value, 0, 1)? == 1)
+}
+
+fn text(key: &str, value: &str) -> Result<String, String> {
+    if value.is_empty() { Err(format!("{key}= needs a value")) } else { Ok(value.to_string()) }
+}
+
+fn one_in(value: &str) -> Result<u32, String> {
+    let number = value.strip_prefix("1/").and_then(|number| number.parse().ok());
+    number.filter(|&number| number > 0).ok_or(format!("sample={value}: it is 1/N, as in 1/100"))
+}
+
+fn signal(value: &str) -> Result<i32, String> {
+    match value.strip_prefix("SIG").unwrap_or(value) {
+        "USR1" => Ok(libc::SIGUSR1),
+        "USR2" => Ok(libc::SIGUSR2),
+        "HUP" => Ok(libc::SIGHUP),
+        "PROF" => Ok(libc::SIGPROF),
+        "WINCH" => Ok(libc::SIGWINCH),
+        _ => Err(format!("signal={value}: it is USR1, USR2, HUP, PROF or WINCH")),
+    }
+}
+
+fn any_seed() -> u64 {
+    (crate::clock::exactly() ^ u64::from(std::process::id())) % 1_000_000
+}
+
+/// Whether `text` fits `pattern`, in which `*` stands for anything and `?` for one character.
+pub fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&byte) if byte == b'?' || byte == text[t] => (p, t) = (p + 1, t + 1),
+            _ => match star {
+                Some((place, taken)) => {
+                    star = Some((place, taken + 1));
+                    (p, t) = (place + 1, taken + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&byte| byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, fits};
+
+    #[test]
+    fn patterns() {
+        assert!(fits("session_*", "session_release"));
+        assert!(fits("*.c:1?", "main.c:12"));
+        assert!(!fits("session", "session_release"));
+        assert!(fits("*a*b", "xaxxb") && !fits("*a*b", "xaxx"));
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        assert!(Options::parse("track=1:depth=8:sample=1/10").is_ok_and(|o| o.depth == 8));
+        for wrong in ["depth=0", "dept=3", "sample=10", "format=xml", "signal=9", "filter="] {
+            assert!(Options::parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(Options::parse("seed=7").expect("a seed").chaos, Some(7));
+        assert!(Options::parse("chaos=1").expect("chaos").chaos.is_some());
+    }
+}

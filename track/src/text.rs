@@ -1,0 +1,220 @@
+//! Reports for people.
+
+use std::fmt::Write as _;
+
+use crate::leaks::{Leaks, Reference, Type};
+use crate::misuse::{Kind, Offence};
+use crate::object::{Act, Group};
+use crate::stacks::{self, Id};
+use crate::symbols::{self, Frame};
+use crate::{clock, thread, tree};
+
+/// Lines of a report that repeat little are cut after so many.
+const MOST: usize = 32;
+
+/// What is held.
+pub fn leaks(leaks: &Leaks, title: &str) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "kref-track: {} on {} {} {title}",
+        number(leaks.references, "reference"),
+        number(leaks.objects, "object"),
+        if leaks.references == 1 { "is" } else { "are" },
+    );
+    for of in leaks.types.iter().take(MOST) {
+        one_type(&mut out, of, leaks.now);
+    }
+    if leaks.types.len() > MOST {
+        let _ = writeln!(out, "\n... and {} more types", leaks.types.len() - MOST);
+    }
+    out
+}
+
+fn one_type(out: &mut String, of: &Type, now: clock::Time) {
+    let (references, objects) = (number(of.references, "reference"), number(of.objects, "object"));
+    let _ = writeln!(out, "\n{}: {references} on {objects}", of.name);
+    for held in of.held.iter().take(MOST) {
+        reference(out, held, now);
+    }
+    if of.held.len() > MOST {
+        let _ = writeln!(out, "  ... and {} more stacks", of.held.len() - MOST);
+    }
+    if of.unrecorded > 0 {
+        let gets = number(of.unrecorded, "get");
+        let _ = writeln!(out, "  {gets} more: the memory that max_memory= allows was full");
+    }
+    if of.unsure > 0 {
+        let puts = number(of.unsure, "put");
+        let _ = writeln!(
+            out,
+            "  It is not known which reference {puts} gave back: the above is likely, not certain."
+        );
+        balance(out, of);
+    }
+    tree::write(out, of);
+}
+
+fn reference(out: &mut String, held: &Reference, now: clock::Time) {
+    let what = match (held.holder, held.is_first) {
+        (Some(name), _) => format!(" of \"{name}\""),
+        (None, true) => " of kref_init()'s".to_string(),
+        (None, false) => String::new(),
+    };
+    let (serial, address) = held.example;
+    let objects = match held.objects {
+        1 => format!("object #{serial} at {address:#x}"),
+        n => format!("{n} objects, as #{serial} at {address:#x}"),
+    };
+    let count = number(held.count, "reference");
+    let ages = ages(held, now);
+    let _ = writeln!(out, "  {count}{what}, on {objects}, taken {ages} by {}:", threads(held));
+    stack(out, held.stack, "    ");
+}
+
+fn ages(held: &Reference, now: clock::Time) -> String {
+    let age = |time: clock::Time| duration(now.saturating_sub(time));
+    match (age(held.times.0), age(held.times.1)) {
+        (oldest, newest) if oldest == newest => format!("{oldest} ago"),
+        (oldest, newest) => format!("{newest} to {oldest} ago"),
+    }
+}
+
+fn duration(nanoseconds: u64) -> String {
+    match nanoseconds / 1_000_000 {
+        ms @ ..1000 => format!("{ms} ms"),
+        ms @ ..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        ms @ ..3_600_000 => format!("{} min", ms / 60_000),
+        ms => format!("{:.1} h", ms as f64 / 3_600_000.0),
+    }
+}
+
+fn threads(held: &Reference) -> String {
+    let mut all = held.threads.keys();
+    match (all.next(), all.next()) {
+        (Some(&only), None) => thread(only),
+        _ => format!("{} threads", held.threads.len()),
+    }
+}
+
+/// Gets, puts and the net of both, by call site.
+fn balance(out: &mut String, of: &Type) {
+    let _ = writeln!(out, "        gets       puts        net");
+    for (place, (gets, puts)) in sites(of).into_iter().take(MOST) {
+        let net = gets as i64 - puts as i64;
+        let _ = writeln!(out, "  {gets:>10} {puts:>10} {net:>+10}  {place}");
+    }
+}
+
+/// The balance by innermost place, the gets first.
+fn sites(of: &Type) -> Vec<(String, (u64, u64))> {
+    let mut sites: Vec<(String, (u64, u64))> = Vec::new();
+    for (&stack, &(gets, puts)) in &of.sites {
+        let frame = stacks::get(stack).and_then(|stack| stack.frames.first());
+        let name = frame.map_or("an unknown place".to_string(), place);
+        match sites.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum = (sum.0 + gets, sum.1 + puts),
+            None => sites.push((name, (gets, puts))),
+        }
+    }
+    sites.sort_by_key(|&(_, (gets, puts))| puts as i64 - gets as i64);
+    sites
+}
+
+/// A misuse.
+pub fn misuse(offence: &Offence) -> String {
+    let mut out = String::new();
+    let holder = offence.holder.map(|name| format!(": \"{name}\"")).unwrap_or_default();
+    let _ = writeln!(out, "kref-track: {}{holder}", offence.kind.sentence());
+    let _ = writeln!(out, "  {}", object(offence));
+    act(&mut out, "by", offence.by);
+    if let Some(released) = offence.released {
+        act(&mut out, "released by", released);
+    }
+    if let Some(created) = offence.created {
+        act(&mut out, "created by", created);
+    }
+    if matches!(
+        offence.kind,
+        Kind::WrongHolder | Kind::Overflow | Kind::InitTwice | Kind::FreeAlive | Kind::Overwritten
+    ) {
+        held(&mut out, &offence.held);
+    }
+    out
+}
+
+fn object(offence: &Offence) -> String {
+    match (offence.serial, offence.release) {
+        (0, _) => format!("count at {:#x}", offence.address),
+        (serial, 0) => format!("object #{serial} at {:#x}", offence.address),
+        (serial, release) => {
+            format!("object #{serial} at {:#x}, {}", offence.address, symbols::function(release))
+        }
+    }
+}
+
+fn act(out: &mut String, what: &str, by: Act) {
+    let _ = writeln!(out, "  {what} {}, {} ago:", thread(by.thread), since(by.time));
+    stack(out, by.stack, "    ");
+}
+
+fn since(time: clock::Time) -> String {
+    duration(clock::now().saturating_sub(time))
+}
+
+/// Who holds references, those with the most first.
+fn held(out: &mut String, groups: &[Group]) {
+    const TOP: usize = 5;
+    let mut groups = groups.to_vec();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    if groups.is_empty() {
+        let _ = writeln!(out, "  nobody holds a reference");
+    }
+    for group in groups.iter().take(TOP) {
+        let holder = match (group.holder.name(), group.is_first) {
+            (Some(name), _) => format!("\"{name}\""),
+            (None, true) => "kref_init()".to_string(),
+            (None, false) => thread(group.by.thread),
+        };
+        let count = number(group.count.into(), "reference");
+        let _ = writeln!(out, "  held: {count} by {holder}, taken:");
+        stack(out, group.by.stack, "    ");
+    }
+}
+
+/// A thread, by our number and the kernel's.
+pub fn thread(number: u32) -> String {
+    match thread::kernel_number(number) {
+        Some(tid) => format!("thread {number} ({tid})"),
+        None => format!("thread {number}"),
+    }
+}
+
+/// The frames, one in a line.
+pub fn stack(out: &mut String, id: Id, indent: &str) {
+    match stacks::get(id) {
+        Some(stack) if !stack.frames.is_empty() => {
+            for frame in &stack.frames {
+                let _ = writeln!(out, "{indent}{}", place(frame));
+            }
+        }
+        _ => _ = writeln!(out, "{indent}(stack not recorded)"),
+    }
+}
+
+/// A frame: function and line, or what there is of these.
+pub fn place(frame: &Frame) -> String {
+    match (frame.function, frame.file) {
+        ("", "") => format!("{}+{:#x}", frame.module, frame.offset),
+        (function, "") => {
+            format!("{function}+{:#x} ({}+{:#x})", frame.into, frame.module, frame.offset)
+        }
+        ("", file) => format!("{file}:{}", frame.line),
+        (function, file) => format!("{function} {file}:{}", frame.line),
+    }
+}
+
+/// "1 object", "2 objects".
+pub fn number(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
