@@ -1,12 +1,14 @@
 # libkref, for people who know make and not cargo.
 #
-#   make            builds libkref.so and libkref.a into $(OUT)
+#   make            builds libkref.so, libkref.a, libkref_track.so.0 and kref-track into $(OUT)
 #   make demo       builds, installs under target/, compiles and runs examples/handoff.c
 #   make check      runs all the tests
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
+#   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
 #   make bench      measures libkref against hand-written atomics and locks, std Arc and liburcu
 #   make header     regenerates include/kref.h from src/capi
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
+#                   BINDIR=$(PREFIX)/bin; TRACK=no leaves the tracker out
 #   make uninstall  with the same variables
 
 CARGO ?= cargo
@@ -17,6 +19,7 @@ INSTALL ?= install
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
+BINDIR ?= $(PREFIX)/bin
 INCLUDEDIR ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 DATADIR ?= $(PREFIX)/share
@@ -30,17 +33,23 @@ OUT ?= $(TARGET_DIR)/libkref
 RUSTC ?= rustc
 TARGET ?= $(shell $(RUSTC) -vV 2>/dev/null | sed -n 's/^host: //p')
 RELEASE = $(TARGET_DIR)/$(TARGET)/release
+TRACKED = $(TARGET_DIR)/$(TARGET)/track
 
 # make takes a blank for the end of a name, and `make uninstall` would take it for two.
-$(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR INCLUDEDIR PKGCONFIGDIR DATADIR DESTDIR,$(if \
+$(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR BINDIR INCLUDEDIR PKGCONFIGDIR DATADIR DESTDIR,$(if \
 	$(word 2,$($(path))),$(error $(path) is "$($(path))": a path with a blank in it does not work \
 	here. Move the source or choose another directory)))
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME := libkref.so.$(firstword $(subst ., ,$(VERSION)))
 REAL := libkref.so.$(VERSION)
+TRACK_SONAME := libkref_track.so.$(firstword $(subst ., ,$(VERSION)))
 HEADERS := kref.h kref/inline.h kref/percpu.h kref/track.h kref/tsan.h \
 	kref/linux/kref.h kref/linux/refcount.h kref/linux/percpu-refcount.h
+
+# TRACK=no: libkref is built and installed without its tracker.
+TRACK ?= yes
+BUILT := $(OUT)/built $(if $(filter yes,$(TRACK)),$(OUT)/built-track)
 
 # What links: CC without a compiler cache before it. Further words of CC are options.
 LINKER = $(filter-out ccache sccache distcc,$(CC))
@@ -52,10 +61,10 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check torture bench header install uninstall clean
+.PHONY: all demo check bugs torture bench header install uninstall clean
 .DELETE_ON_ERROR:
 
-all: $(OUT)/built
+all: $(BUILT)
 
 # A file, so that a `sudo make install` after a `make` needs no cargo.
 $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/*.rs)
@@ -77,11 +86,22 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 		--keep-global-symbol='percpu_ref_*' $(OUT)/libkref.a
 	@touch $@
 
+$(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.rs \
+		$(wildcard track/src/*.rs track/src/*/*.rs)
+	@$(call need,$(CARGO),build the tracker: install Rust 1.88 or later$(comma) or set TRACK=no)
+	$(CARGO) build --locked --profile track -p kref-track \
+		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
+	@mkdir -p $(OUT)
+	cp $(TRACKED)/libkref_track.so $(OUT)/$(TRACK_SONAME)
+	cp $(TRACKED)/kref-track $(OUT)/kref-track
+	@touch $@
+
 DEMO := $(abspath $(TARGET_DIR))/demo
 demo:
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	@$(MAKE) --no-print-directory install PREFIX=$(DEMO) LIBDIR=$(DEMO)/lib \
-		INCLUDEDIR=$(DEMO)/include PKGCONFIGDIR=$(DEMO)/lib/pkgconfig DATADIR=$(DEMO)/share DESTDIR=
+		BINDIR=$(DEMO)/bin INCLUDEDIR=$(DEMO)/include PKGCONFIGDIR=$(DEMO)/lib/pkgconfig \
+		DATADIR=$(DEMO)/share DESTDIR=
 	PKG_CONFIG_PATH=$(DEMO)/lib/pkgconfig; export PKG_CONFIG_PATH; \
 	$(CC) -O2 -Wall -o $(DEMO)/handoff examples/handoff.c $$($(PKG_CONFIG) --cflags --libs kref)
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
@@ -97,6 +117,10 @@ torture:
 	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	$(CARGO) test --locked -p kref-c-tests --test torture -- torture-
+
+bugs:
+	@$(call need,$(CARGO),run the programs: install Rust 1.88 or later$(comma) from your system or by rustup)
+	$(CARGO) test --locked -q -p kref-c-tests --test bugs
 
 bench:
 	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later$(comma) from your system or by rustup)
@@ -115,7 +139,7 @@ ifneq ($(INCLUDEDIR) $(DATADIR),$(PREFIX)/include $(PREFIX)/share)
 RELOCATE = -e 's|^includedir=.*|includedir=$(INCLUDEDIR)|'
 endif
 
-install: $(OUT)/built
+install: $(BUILT)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PKGCONFIGDIR) \
 		$(DESTDIR)$(DATADIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/kref/linux
 	$(INSTALL) -m 755 $(OUT)/$(REAL) $(DESTDIR)$(LIBDIR)/$(REAL)
@@ -125,11 +149,15 @@ install: $(OUT)/built
 	for header in $(HEADERS); do \
 		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit 1; \
 	done
+	$(if $(filter yes,$(TRACK)),$(INSTALL) -d $(DESTDIR)$(BINDIR) && \
+		$(INSTALL) -m 755 $(OUT)/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/$(TRACK_SONAME) && \
+		$(INSTALL) -m 755 $(OUT)/kref-track $(DESTDIR)$(BINDIR)/kref-track)
 	$(call fill_in,kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
 	$(call fill_in,kref-linux.pc,$(DESTDIR)$(DATADIR)/pkgconfig)
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a $(TRACK_SONAME))
+	rm -f $(DESTDIR)$(BINDIR)/kref-track
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref

@@ -44,10 +44,11 @@ impl Prefix {
         static TSAN: OnceLock<Prefix> = OnceLock::new();
         TSAN.get_or_init(|| {
             // An older ThreadSanitizer, gcc's, has no names of its own for memcpy and memset.
+            // The tracker is loaded at run time, and nobody's sanitizer looks into it.
             let flags = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer \
                          -Cllvm-args=-tsan-instrument-memintrinsics=0";
             let mut make = Command::new("make");
-            make.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
+            make.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags).arg("TRACK=no");
             Self::install("tsan", &mut make)
         })
     }
@@ -61,6 +62,7 @@ impl Prefix {
             ("OUT", "build/libkref"),
             ("PREFIX", ""),
             ("LIBDIR", "lib"),
+            ("BINDIR", "bin"),
             ("INCLUDEDIR", "include"),
             ("PKGCONFIGDIR", "lib/pkgconfig"),
             ("DATADIR", "share"),
@@ -80,6 +82,11 @@ impl Prefix {
     /// Where the libraries are.
     pub fn lib(&self) -> PathBuf {
         self.root.join("lib")
+    }
+
+    /// kref-track.
+    pub fn kref_track(&self) -> PathBuf {
+        self.root.join("bin/kref-track")
     }
 
     /// libkref.a.

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 pub struct Finished {
     /// Whether it ended with status 0.
     pub success: bool,
+    /// Its exit status, if it came to that.
+    pub status: Option<i32>,
     /// The signal that ended it, if one did.
     pub signal: Option<i32>,
     /// Standard output, then standard error.
@@ -33,6 +35,7 @@ pub fn run(command: &mut Command) -> Finished {
     match command.output() {
         Ok(ended) => Finished {
             success: ended.status.success(),
+            status: ended.status.code(),
             signal: ended.status.signal(),
             output: [ended.stdout, ended.stderr]
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -40,6 +43,7 @@ pub fn run(command: &mut Command) -> Finished {
         },
         Err(error) => Finished {
             success: false,
+            status: None,
             signal: None,
             output: format!("{}: {error}", command.get_program().display()),
         },

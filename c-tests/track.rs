@@ -1,0 +1,384 @@
+//! The tracker in real programs (c-tests/track): what it finds and how it says so, and what it must
+//! bear: forks, signals, threads, unloaded libraries, no memory.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use kref_c_tests::{
+    Compiler, Finished, Kind, Prefix, Sanitizer, per_compiler, plain, project, run, scratch,
+    unless_missing,
+};
+use libtest_mimic::{Arguments, Trial};
+use serde_json::Value;
+
+fn main() {
+    let mut tests = vec![
+        plain("a-leak-is-told-by-type-holder-and-stack", a_leak),
+        plain("balance-where-it-is-not-known", unsure),
+        plain("last-put-in-a-lookup", last_put_in_a_lookup),
+        plain("json-is-as-the-schema-says", json),
+        plain("flame-graph", flame_graph),
+        plain("chronicle", chronicle),
+        plain("filter", filter),
+        plain("sample", sample),
+        plain("exitcode-and-log-path", exitcode_and_log_path),
+        plain("checkpoint-and-report", checkpoint_and_report),
+        plain("signal", signal),
+        plain("status-and-signals-are-passed-on", status),
+        plain("options-that-are-wrong", options_that_are_wrong),
+        plain("depth", depth),
+        plain("overflow", overflow),
+        plain("fork", || silent("fork", &[])),
+        plain("signal-handler", || silent("handler", &[])),
+        plain("threads", || silent("threads", &[])),
+        plain("threads-in-chaos", || silent("threads", &["--seed", "3"])),
+        plain("threads-keep-freed", || silent("threads", &["--keep-freed"])),
+        plain("no-memory", no_memory),
+        plain("max-memory", max_memory),
+        plain("a-million-live-objects", a_million),
+        plain("unloaded-library", unloaded_library),
+        plain("stripped", stripped),
+        plain("not-linked-with-libkref", not_linked),
+    ];
+    tests.extend(per_compiler("inlined", Compiler::need, |compiler| {
+        for flags in
+            [&["-O2"][..], &["-O2", "-no-pie", "-fno-pie"], &["-O0"], &["-O2", "-gdwarf-4"]]
+        {
+            inlined(compiler, flags);
+        }
+    }));
+    tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
+    tests.push(sanitized("threads", Sanitizer::Thread));
+    tests.push(sanitized("fork", Sanitizer::Thread));
+    // Not fork.c: its children leave behind what threads of the parent's held.
+    tests.push(sanitized("threads", Sanitizer::Address));
+    libtest_mimic::run(&Arguments::from_args(), tests).exit();
+}
+
+/// Compiles c-tests/track/NAME.c with the shared libkref.
+fn compile(compiler: Compiler, name: &str, flags: &[&str]) -> PathBuf {
+    let prefix = Prefix::plain();
+    let lib = prefix.lib();
+    let rpath = format!("-Wl,-rpath,{}", lib.display());
+    build(compiler, name, flags, &["-L", &lib.to_string_lossy(), "-lkref", &rpath])
+}
+
+/// Each program is built once: another test may be running it.
+fn build(compiler: Compiler, name: &str, flags: &[&str], link: &[&str]) -> PathBuf {
+    static BUILT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = scratch().join("track");
+    std::fs::create_dir_all(&folder).expect("target can be written");
+    let link_label = if link.contains(&"-lkref") { "" } else { "archive" };
+    let label: String = flags.concat().chars().filter(char::is_ascii_alphanumeric).collect();
+    let program = folder.join(format!("{name}-{}-{label}{link_label}", compiler.kind().name()));
+    if !built.insert(program.clone()) {
+        return program;
+    }
+    let mut command = compiler.command();
+    command.arg("-g").args(flags).arg(project().join(format!("c-tests/track/{name}.c")));
+    command.arg("-o").arg(&program).arg("-I").arg(Prefix::plain().include());
+    command.args(link).args(["-pthread", "-ldl"]);
+    let compiled = run(&mut command);
+    assert!(compiled.success, "{name}: {}", compiled.output);
+    program
+}
+
+/// Runs a program of c-tests/track under kref-track.
+fn track(name: &str, options: &[&str], arguments: &[&str]) -> Finished {
+    let program = compile(Compiler::any(), name, &["-O1"]);
+    run(kref_track(options).arg(program).args(arguments))
+}
+
+fn kref_track(options: &[&str]) -> Command {
+    let mut command = Command::new(Prefix::plain().kref_track());
+    command.args(options);
+    command
+}
+
+/// Not a word about a program that is right.
+fn silent(name: &str, options: &[&str]) {
+    let ended = track(name, options, &[]);
+    assert!(ended.success && ended.output.is_empty(), "{name} {options:?}: {ended:?}");
+    // That it was tracked at all:
+    let told = track(name, &[options, &["--summary"]].concat(), &[]).output;
+    assert!(told.contains(" tracked, 0 found"), "{told}");
+    assert!(!told.contains("kref-track: 0 objects"), "{told}");
+    assert!(!told.contains("not recorded"), "{told}");
+}
+
+/// The number of the line that a program's source marks.
+fn here(name: &str) -> String {
+    let source = std::fs::read_to_string(project().join(format!("c-tests/track/{name}.c")));
+    let source = source.expect("a source file");
+    let line = source.lines().position(|line| line.contains("/* HERE */")).expect("a mark");
+    format!("track/{name}.c:{}", line + 1)
+}
+
+fn contains(ended: &Finished, wanted: &[&str]) {
+    for text in wanted {
+        assert!(ended.output.contains(text), "no {text:?} in\n{}", ended.output);
+    }
+}
+
+fn a_leak() {
+    let ended = track("holders", &[], &[]);
+    assert!(ended.success, "{ended:?}");
+    contains(
+        &ended,
+        &[
+            "kref-track: 15 references on 15 objects are still held at exit\n",
+            "object_release: 15 references on 15 objects\n",
+            "  15 references of \"index\", on 15 objects, as #1 at 0x",
+            " by thread 1 (",
+            "    serve ",
+            "    main ",
+            "without branches that are even:\n    +15 main ",
+        ],
+    );
+    assert!(!ended.output.contains("\"cache\""), "{}", ended.output);
+    assert!(!ended.output.contains("not known"), "{}", ended.output);
+}
+
+fn unsure() {
+    let ended = track("unsure", &[], &[]);
+    contains(
+        &ended,
+        &["It is not known which reference 2 puts gave back", "gets       puts        net"],
+    );
+    contains(
+        &ended,
+        &["         1          0         +1  take ", "0          2         -2  object_put "],
+    );
+}
+
+fn last_put_in_a_lookup() {
+    let ended = track("lookup", &[], &[]);
+    contains(&ended, &["the last reference was dropped inside kref_lookup_mutex()"]);
+    contains(&ended, &["    find "]);
+}
+
+fn json() {
+    let ended = track("holders", &["--format", "json"], &[]);
+    let report: Value = serde_json::from_str(&ended.output).expect("one line of JSON");
+    let schema = std::fs::read(project().join("track/schema.json")).expect("the schema");
+    let schema: Value = serde_json::from_slice(&schema).expect("JSON");
+    described(&report, &schema["$defs"]["held"], &schema);
+    assert_eq!(report["types"][0]["held"][0]["holder"], "index");
+    let misuse = track("lookup", &["--format", "json"], &[]);
+    let misuse: Value = serde_json::from_str(&misuse.output).expect("one line of JSON");
+    described(&misuse, &schema["$defs"]["misuse"], &schema);
+    assert_eq!(misuse["misuse"], "end-in-lookup");
+    let chronicle = track("lookup", &["--format", "json", "--object", "1"], &[]);
+    let event: Value =
+        serde_json::from_str(chronicle.output.lines().next().expect("a line")).expect("JSON");
+    described(&event, &schema["$defs"]["event"], &schema);
+}
+
+/// Whether the schema describes each member of `value`, and `value` has each that it requires.
+fn described(value: &Value, schema: &Value, root: &Value) {
+    let schema = match schema["$ref"].as_str() {
+        Some(name) => &root["$defs"][name.rsplit('/').next().expect("a name")],
+        None => schema,
+    };
+    match value {
+        Value::Object(members) => {
+            let properties = schema["properties"].as_object();
+            let properties = properties.unwrap_or_else(|| panic!("{value} is not described"));
+            for name in properties.keys() {
+                assert!(members.contains_key(name), "no {name} in {value}");
+            }
+            for (name, member) in members {
+                let known = properties.get(name);
+                described(member, known.unwrap_or_else(|| panic!("{name} is not described")), root);
+            }
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|item| described(item, &schema["items"], root))
+        }
+        _ => {}
+    }
+}
+
+fn flame_graph() {
+    let file = scratch().join("held.svg");
+    let _ = std::fs::remove_file(&file);
+    track("holders", &["--flamegraph", &file.to_string_lossy()], &[]);
+    let svg = std::fs::read_to_string(file).expect("a drawing");
+    for text in ["<svg", "object_release", "serve ", "&quot;index&quot;", "15 references"] {
+        assert!(svg.contains(text), "no {text} in the drawing");
+    }
+}
+
+fn chronicle() {
+    let ended = track("lookup", &["--object", "1"], &[]);
+    let acts: Vec<_> = ended.output.lines().filter(|line| line.starts_with("object #1,")).collect();
+    let wanted =
+        ["kref_init, count 1", "get, count 2", "put, count 1", "put, count 0", "released, count 0"];
+    assert_eq!(acts.len(), wanted.len(), "{}", ended.output);
+    for (line, act) in acts.iter().zip(wanted) {
+        assert!(line.contains(act) && line.contains("thread 1 ("), "{line}");
+    }
+}
+
+fn filter() {
+    for (filter, told) in [("object_*", true), ("*holders.c", true), ("session_*", false)] {
+        let ended = track("holders", &["--filter", filter], &[]);
+        assert_eq!(ended.output.is_empty(), !told, "{filter}: {}", ended.output);
+    }
+}
+
+fn sample() {
+    let ended = track("many", &["--sample", "1/10"], &["1000"]);
+    contains(&ended, &["kref-track: 200 references on 100 objects are still held"]);
+}
+
+fn exitcode_and_log_path() {
+    let log = scratch().join("track.log.%p");
+    let log = log.to_string_lossy();
+    let ended = track("holders", &["--exitcode", "23", "--log-path", &log], &[]);
+    assert_eq!(ended.status, Some(23));
+    assert!(ended.output.is_empty(), "{}", ended.output);
+    assert_eq!(track("threads", &["--exitcode", "23"], &[]).status, Some(0));
+    let logs = std::fs::read_dir(scratch()).expect("the folder").filter_map(|entry| {
+        let path = entry.expect("an entry").path();
+        path.file_name()?.to_str()?.starts_with("track.log.").then_some(path)
+    });
+    for log in logs {
+        let text = std::fs::read_to_string(&log).expect("a log");
+        std::fs::remove_file(&log).expect("our log");
+        assert!(text.contains("15 references on 15 objects"), "{text}");
+    }
+}
+
+fn checkpoint_and_report() {
+    let ended = track("requests", &[], &[]);
+    contains(
+        &ended,
+        &["kref-track: 1 reference on 1 object is held since the checkpoint", "    late "],
+    );
+    assert!(!ended.output.contains("    early "), "{}", ended.output);
+    let untracked = run(&mut Command::new(compile(Compiler::any(), "requests", &["-O1"])));
+    assert!(!untracked.success, "without a tracker there is none to report");
+}
+
+fn signal() {
+    let log = scratch().join(format!("signal.{}.log", std::process::id()));
+    let path = log.to_string_lossy().into_owned();
+    let ended = track("requests", &["--signal", "USR1", "--log-path", &path], &[&path]);
+    let text = std::fs::read_to_string(&log).expect("the report");
+    std::fs::remove_file(&log).expect("our log");
+    assert!(ended.success, "{ended:?}");
+    assert!(text.contains("asked by a signal") && text.contains("    late "), "{text}");
+}
+
+fn status() {
+    let mut ended = run(kref_track(&[]).args(["sh", "-c", "exit 5"]));
+    assert_eq!(ended.status, Some(5));
+    ended = run(kref_track(&[]).args(["sh", "-c", "kill -TERM $$"]));
+    assert_eq!(ended.signal, Some(libc::SIGTERM));
+    contains(&ended, &["was ended by signal 15"]);
+    ended = run(kref_track(&[]).arg("/nonexistent"));
+    assert_eq!(ended.status, Some(2));
+}
+
+fn options_that_are_wrong() {
+    for (options, wanted) in [
+        (&["--depht", "3"][..], "unknown option --depht"),
+        (&["--depth", "0"], "from 1 to 64"),
+        (&["--sample", "10"], "1/N"),
+        (&["--format", "xml"], "text or json"),
+    ] {
+        let ended = run(kref_track(options).arg("true"));
+        assert_eq!(ended.status, Some(2), "{options:?}");
+        contains(&ended, &[wanted]);
+    }
+    let mut command = Command::new(compile(Compiler::any(), "many", &["-O1"]));
+    let ended = run(command.env("KREF_OPTIONS", "track=1:depht=3"));
+    assert!(ended.success);
+    contains(&ended, &["unknown option \"depht\"", "nothing is tracked"]);
+    let help = run(&mut kref_track(&["--help"]));
+    assert!(help.success && help.output.contains("--max-memory"));
+}
+
+fn overflow() {
+    let ended = track("overflow", &[], &[]);
+    contains(&ended, &["kref-track: too many references", "held: 3999999 references by \"poll\""]);
+    contains(&ended, &["1 object had too many references to be tracked any further"]);
+    assert!(!ended.output.contains("still held"), "{}", ended.output);
+}
+
+fn depth() {
+    let ended = track("holders", &["--depth", "1"], &[]);
+    contains(&ended, &["    serve "]);
+    assert!(!ended.output.contains("    main "), "{}", ended.output);
+}
+
+fn no_memory() {
+    let ended = track("no-memory", &[], &[]);
+    assert!(ended.success, "{ended:?}");
+    assert!(!ended.output.contains("still held"), "{}", ended.output);
+}
+
+fn max_memory() {
+    let ended = track("many", &["--max-memory", "2"], &["100000"]);
+    assert!(ended.success);
+    contains(&ended, &["objects not recorded: max_memory=2 was reached", "still held at exit"]);
+}
+
+fn a_million() {
+    let ended = track("many", &[], &["1000000"]);
+    assert!(ended.success);
+    contains(&ended, &["kref-track: 2000000 references on 1000000 objects are still held at exit"]);
+}
+
+fn unloaded_library() {
+    let plugin = compile(Compiler::any(), "plugin", &["-shared", "-fPIC"]);
+    let ended = track("loader", &[], &[&plugin.to_string_lossy()]);
+    contains(&ended, &["    plugin_hold ", "track/plugin.c:", "    main "]);
+}
+
+fn stripped() {
+    let program = compile(Compiler::any(), "holders", &["-O1", "-fno-ident"]);
+    let strip = run(Command::new("strip").arg(&program)); // nobody else runs one with these flags
+    assert!(strip.success, "{}", strip.output);
+    let ended = run(kref_track(&[]).arg(&program));
+    let name = program.file_name().expect("a name").to_string_lossy();
+    contains(&ended, &["15 references of \"index\"", &format!("    {name}+0x")]);
+}
+
+fn inlined(compiler: Compiler, flags: &[&str]) {
+    let program = compile(compiler, "inlined", flags);
+    let ended = run(kref_track(&[]).arg(program));
+    contains(&ended, &["    keep ", &here("inlined"), "    main "]);
+}
+
+fn static_archive(compiler: Compiler) {
+    let archive = Prefix::plain().archive();
+    let program = build(compiler, "inlined", &["-O1", "-fno-ident"], &[&archive.to_string_lossy()]);
+    let ended = run(kref_track(&[]).arg(program));
+    contains(&ended, &["1 reference, on object #1", &here("inlined")]);
+    let first = ended.output.lines().find(|line| line.starts_with("    ")).expect("a frame");
+    assert!(first.starts_with("    keep "), "libkref's own frames are left out: {first}");
+}
+
+fn sanitized(name: &'static str, sanitizer: Sanitizer) -> Trial {
+    Trial::ignorable_test(format!("{name}-with-{sanitizer:?}Sanitizer"), move || {
+        unless_missing(Compiler::need_with(Kind::Gcc, sanitizer), |compiler| {
+            let program = compile(compiler, name, sanitizer.flags());
+            let ended = run(kref_track(&[]).arg(program));
+            if ended.success && ended.output.is_empty() {
+                return Ok(());
+            }
+            Err(format!("{name}: {ended:?}"))
+        })
+    })
+}
+
+fn not_linked() {
+    let ended = run(kref_track(&[]).arg("true"));
+    assert!(ended.success);
+    contains(&ended, &["was not tracked"]);
+}
