@@ -31,6 +31,7 @@ mod modules;
 mod object;
 mod options;
 mod output;
+mod pointer;
 mod queue;
 mod report;
 mod seam;

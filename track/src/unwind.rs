@@ -11,8 +11,8 @@ use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, Unwinder};
 
 use crate::modules::{self, Module, Section};
+use crate::pointer;
 use crate::seam::Caller;
-use crate::thread;
 
 /// The most frames: 64 of the program's, and libkref's own before them.
 pub const MOST: usize = 72;
@@ -123,7 +123,7 @@ const LARGE: u64 = 64 << 20;
 /// handler's, or behind it the one that was interrupted) nobody knows where it ends: there the kernel
 /// reads, which refuses what is not mapped.
 fn stack_reader(sp: u64) -> impl FnMut(u64) -> Result<u64, ()> {
-    let ends = [STACK_END.load(Relaxed), thread::descriptor()];
+    let ends = [STACK_END.load(Relaxed), pointer::descriptor()];
     let known = ends.into_iter().filter(|&end| sp < end && end - sp < LARGE).min();
     move |address| match known {
         Some(end) if (sp..end - 7).contains(&address) && address & 7 == 0 => {
