@@ -6,6 +6,7 @@
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
 #   make bench      measures libkref against hand-written atomics and locks, std Arc and liburcu
+#   make bench-track  what tracking costs, next to heaptrack and valgrind
 #   make header     regenerates include/kref.h from src/capi
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
 #                   BINDIR=$(PREFIX)/bin; TRACK=no leaves the tracker out
@@ -61,7 +62,7 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check bugs torture bench header install uninstall clean
+.PHONY: all demo check bugs torture bench bench-track header install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
@@ -124,7 +125,11 @@ bugs:
 
 bench:
 	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later$(comma) from your system or by rustup)
-	$(CARGO) bench --locked -p kref-bench
+	$(CARGO) bench --locked -p kref-bench --bench costs
+
+bench-track:
+	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later$(comma) from your system or by rustup)
+	$(CARGO) bench --locked -p kref-bench --bench tracking
 
 header:
 	@$(call need,$(CARGO),run cbindgen: install Rust 1.88 or later$(comma) from your system or by rustup)
