@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::chronicle::{self, Line};
 use crate::clock::{self, Time};
+use crate::known::Trail;
 use crate::misuse::{self, Kind, Offence};
 use crate::object::{Act, Holder, Object, Undone};
 use crate::seam::Caller;
@@ -53,14 +54,14 @@ pub fn happen(what: What, address: usize, caller: Caller) -> bool {
         let by = Act { stack, thread: inside.state().number, time };
         return apply(what, address, by, &mut inside);
     }
-    let walk = walk(caller, &mut inside);
+    let walk = walk(caller, &mut inside, &mut Trail::new());
     inside.queue(Queued { what, address, walk, time });
     true
 }
 
-fn walk(caller: Caller, inside: &mut Inside) -> Walk {
+fn walk(caller: Caller, inside: &mut Inside, trail: &mut Trail) -> Walk {
     match inside.cache() {
-        Some(cache) => unwind::walk(caller, cache, options::options().depth),
+        Some(cache) => unwind::walk(caller, cache, options::options().depth, trail),
         None => Walk::only(caller),
     }
 }
@@ -72,11 +73,19 @@ fn stack(what: What, address: usize, caller: Caller, inside: &mut Inside) -> sta
     {
         return stack;
     }
-    let walk = walk(caller, inside);
-    let stack = stacks::intern(&walk, inside);
+    let stack = inside.own().walks.find(caller).unwrap_or_else(|| new_stack(caller, inside));
     if let What::Putting(..) = what {
         inside.own().last_put = (address, stack);
     }
+    stack
+}
+
+#[cold]
+fn new_stack(caller: Caller, inside: &mut Inside) -> stacks::Id {
+    let mut trail = Trail::new();
+    let walk = walk(caller, inside, &mut trail);
+    let stack = stacks::intern(&walk, inside);
+    inside.own().walks.keep(caller, &trail, stack);
     stack
 }
 

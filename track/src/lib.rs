@@ -21,6 +21,7 @@ mod flame;
 mod fork;
 mod freed;
 mod json;
+mod known;
 mod leaks;
 mod lock;
 mod matching;

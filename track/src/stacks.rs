@@ -62,6 +62,11 @@ static EPOCH: AtomicU64 = AtomicU64::new(0);
 /// Stacks for which there was no room.
 pub static LOST: AtomicU64 = AtomicU64::new(0);
 
+/// Changes when modules were unloaded.
+pub fn epoch() -> u64 {
+    EPOCH.load(Relaxed)
+}
+
 /// The stack by its number.
 pub fn get(id: Id) -> Option<&'static Stack> {
     let chunk = CHUNK_POINTERS.get(id as usize / CHUNK)?.load(Acquire);

@@ -15,6 +15,7 @@ use std::sync::atomic::{
 };
 
 use crate::event::Queued;
+use crate::known::Walks;
 use crate::lock::Lock;
 use crate::memory;
 use crate::pointer;
@@ -40,6 +41,8 @@ pub struct State {
 pub struct Own {
     /// Hashes of stacks, and their ids.
     pub stacks: [(u64, u32); REMEMBERED],
+    /// Where walks led that were done before.
+    pub walks: Walks,
     /// Pairs of stacks, and how well they fit.
     pub scores: [(u64, u32); REMEMBERED],
     /// The object and the stack of the put that this thread is in: the release comes from there.

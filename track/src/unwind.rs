@@ -10,6 +10,7 @@ use std::sync::atomic::{
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, Unwinder};
 
+use crate::known::Trail;
 use crate::modules::{self, Module, Section};
 use crate::pointer;
 use crate::seam::Caller;
@@ -87,8 +88,13 @@ fn describe(module: &Module) -> framehop::Module<&'static [u8]> {
     framehop::Module::new(module.name.to_string(), module.range.clone(), module.base, info)
 }
 
-/// Walks up from `caller`: at most `depth` frames that are not libkref's.
-pub fn walk(caller: Caller, cache: &mut Cache, depth: usize) -> Walk {
+/// Another number for other modules.
+pub fn generation() -> usize {
+    WALKER.load(Relaxed) as usize
+}
+
+/// Walks up from `caller`: at most `depth` frames that are not libkref's. `trail` is what that depended on.
+pub fn walk(caller: Caller, cache: &mut Cache, depth: usize, trail: &mut Trail) -> Walk {
     let mut walk = Walk::only(caller);
     // SAFETY: set by `refresh`, and never freed. Acquire: pairs with the release there.
     let Some(walker) = (unsafe { WALKER.load(Acquire).as_ref() }) else { return walk };
@@ -104,13 +110,23 @@ pub fn walk(caller: Caller, cache: &mut Cache, depth: usize) -> Walk {
             }
         }
         let Some(address) = FrameAddress::from_return_address(ip) else { break };
-        match walker.unwind_frame(address, &mut registers, cache, &mut read) {
+        let before = registers;
+        let mut noted = |address| read(address).inspect(|&value| trail.note(address, value));
+        match walker.unwind_frame(address, &mut registers, cache, &mut noted) {
             Ok(Some(next)) if next > 4096 => {
+                trail.next(&before, &registers);
                 walk.ips[walk.length] = next;
                 walk.length += 1;
                 ip = next;
             }
-            _ => break,
+            Ok(None) => {
+                trail.end();
+                break;
+            }
+            _ => {
+                trail.lose();
+                break;
+            }
         }
     }
     walk
@@ -123,8 +139,7 @@ const LARGE: u64 = 64 << 20;
 /// handler's, or behind it the one that was interrupted) nobody knows where it ends: there the kernel
 /// reads, which refuses what is not mapped.
 fn stack_reader(sp: u64) -> impl FnMut(u64) -> Result<u64, ()> {
-    let ends = [STACK_END.load(Relaxed), pointer::descriptor()];
-    let known = ends.into_iter().filter(|&end| sp < end && end - sp < LARGE).min();
+    let known = end_of_stack(sp);
     move |address| match known {
         Some(end) if (sp..end - 7).contains(&address) && address & 7 == 0 => {
             // SAFETY: between the stack pointer and the stack's end.
@@ -132,6 +147,12 @@ fn stack_reader(sp: u64) -> impl FnMut(u64) -> Result<u64, ()> {
         }
         _ => ask_the_kernel(address),
     }
+}
+
+/// Where this stack ends, if that is known.
+pub fn end_of_stack(sp: u64) -> Option<u64> {
+    let ends = [STACK_END.load(Relaxed), pointer::descriptor()];
+    ends.into_iter().filter(|&end| sp < end && end - sp < LARGE).min()
 }
 
 fn ask_the_kernel(address: u64) -> Result<u64, ()> {
