@@ -140,7 +140,10 @@ fn put(address: usize, by: Act, release: usize, count: u32, holder: Holder, insi
         object.release = release;
         let held: Vec<_> = if holder.0 == 0 { Vec::new() } else { object.held().collect() };
         let undone = object.put(by, holder, inside.own());
-        if let Some(created) = stacks::get(object.created.stack) {
+        if let Some(created) = stacks::get(object.created.stack)
+            && created.release.load(Relaxed) != release
+        // a line that all cores share
+        {
             created.release.store(release, Relaxed);
         }
         let wrong = (undone == Undone::WrongHolder).then(|| {

@@ -47,16 +47,33 @@ impl<T> Lock<T> {
 
     #[cold]
     fn wait(&self) {
-        for _ in 0..100 {
-            if self.state.load(Relaxed) == FREE {
-                break;
+        let mut state = self.spin();
+        if state == FREE {
+            // Not marked as waited for, or giving it back would be a system call for nobody.
+            // Acquire: pairs with the release in `give_back`.
+            match self.state.compare_exchange(FREE, TAKEN, Acquire, Relaxed) {
+                Ok(_) => return,
+                Err(now) => state = now,
             }
-            std::hint::spin_loop();
         }
         // Acquire: pairs with the release in `give_back`.
-        while self.state.swap(WAITED_FOR, Acquire) != FREE {
+        while state == WAITED_FOR || self.state.swap(WAITED_FOR, Acquire) != FREE {
             futex(&self.state, libc::FUTEX_WAIT, WAITED_FOR);
+            state = self.spin();
         }
+    }
+
+    /// Waits for as long as a lock of ours is held, if nobody sleeps already. What it was last.
+    fn spin(&self) -> u32 {
+        for pause in (1..10).cycle().take(40) {
+            let state = self.state.load(Relaxed);
+            if state != TAKEN {
+                return state;
+            }
+            // Not to take the line away from the holder, which has its value beside it.
+            (0..pause).for_each(|_| std::hint::spin_loop());
+        }
+        TAKEN
     }
 
     /// Undoes a [`take`](Self::take) of this thread's.
