@@ -16,6 +16,8 @@ use serde_json::Value;
 fn main() {
     let mut tests = vec![
         plain("a-leak-is-told-by-type-holder-and-stack", a_leak),
+        plain("the-server-leaks-nothing", the_server),
+        plain("the-servers-leak-is-blamed", the_servers_leak),
         plain("balance-where-it-is-not-known", unsure),
         plain("last-put-in-a-lookup", last_put_in_a_lookup),
         plain("json-is-as-the-schema-says", json),
@@ -140,6 +142,31 @@ fn a_leak() {
     );
     assert!(!ended.output.contains("\"cache\""), "{}", ended.output);
     assert!(!ended.output.contains("not known"), "{}", ended.output);
+}
+
+fn the_server() {
+    let ended = track("server", &["--summary"], &[]);
+    let words = ["10016 requests; ", " objects tracked, 0 found"];
+    contains(&ended, &words);
+    assert!(ended.success && ended.output.lines().count() == 2, "{}", ended.output);
+}
+
+/// The sessions stay in their table, where no leak checker misses them.
+fn the_servers_leak() {
+    let ended = track("server", &[], &["--leak", "1000", "20000"]);
+    contains(
+        &ended,
+        &[
+            "session_release: 19 references on ",
+            "    session_get ",
+            "    show ",
+            "    serve ",
+            "    work ",
+        ],
+    );
+    for kept in ["page_release: ", "config_release: ", "request_release: "] {
+        assert!(!ended.output.contains(kept), "{}", ended.output);
+    }
 }
 
 fn unsure() {
