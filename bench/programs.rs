@@ -107,6 +107,7 @@ impl Way {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.options.map(|options| command.env("KREF_OPTIONS", options));
         let start = Instant::now();
+        #[expect(clippy::zombie_processes, reason = "`wait` waits, and learns what it took")]
         let child = command.spawn().expect("it was found before");
         let processor = wait(child.id(), self.name);
         Run { elapsed: start.elapsed().as_secs_f64(), processor }
