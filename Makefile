@@ -102,7 +102,7 @@ demo:
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	@$(MAKE) --no-print-directory install PREFIX=$(DEMO) LIBDIR=$(DEMO)/lib \
 		BINDIR=$(DEMO)/bin INCLUDEDIR=$(DEMO)/include PKGCONFIGDIR=$(DEMO)/lib/pkgconfig \
-		DATADIR=$(DEMO)/share DESTDIR=
+		DATADIR=$(DEMO)/share DESTDIR= TRACK=no
 	PKG_CONFIG_PATH=$(DEMO)/lib/pkgconfig; export PKG_CONFIG_PATH; \
 	$(CC) -O2 -Wall -o $(DEMO)/handoff examples/handoff.c $$($(PKG_CONFIG) --cflags --libs kref)
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff

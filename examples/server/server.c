@@ -5,8 +5,8 @@
  *
  * Clients log in, ask for pages, and log out. Requests wait in a queue for one of the workers; a session
  * lives as long as a connection or a request uses it. Pages stay in the cache until another needs the
- * place, and a reload replaces the configuration under the workers' hands (server/pages.h). There is no
- * network: server/clients.h plays the clients. Each place that keeps one of the three rules says so.
+ * place, and a reload replaces the configuration under the workers' hands (pages.h). There is no
+ * network: clients.h plays the clients. Each place that keeps one of the three rules says so.
  *
  *   ./server [--leak N] [REQUESTS [SEED]]
  *
@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/pages.h"
+#include "pages.h"
 
 enum { WORKERS = 4, PLACES = 16 };
 
@@ -233,7 +233,7 @@ static void *work(void *unused)
     return NULL;
 }
 
-#include "server/clients.h"
+#include "clients.h"
 
 int main(int argc, char **argv)
 {
