@@ -2,6 +2,13 @@
 #include "object.h"
 #include <sys/wait.h>
 
+/* ThreadSanitizer takes a second for each. */
+#ifdef KREF_TSAN
+#define FORKS 10
+#else
+#define FORKS 100
+#endif
+
 static struct object *shared;
 static int stop;
 
@@ -35,7 +42,7 @@ int main(void)
     shared = object_new();
     for (i = 0; i < 4; i++)
         start(&threads[i], work, NULL);
-    for (i = 0; i < 100; i++) {
+    for (i = 0; i < FORKS; i++) {
         pid_t pid = fork();
         int status;
 
