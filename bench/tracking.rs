@@ -50,7 +50,10 @@ fn main() {
         );
     }
     call(library, "end_shared");
-    println!("\n{}", programs::table(&compile("examples/server/server.c", "server", &["-g", "-pthread"])));
+    println!(
+        "\n{}",
+        programs::table(&compile("examples/server/server.c", "server", &["-g", "-pthread"]))
+    );
 }
 
 /// How many rounds, if it shall be so many of them.

@@ -1,16 +1,11 @@
-//! The tracker in real programs (c-tests/track): what it finds and how it says so, and what it must
-//! bear: forks, signals, threads, unloaded libraries, no memory.
+//! The tracker in real programs (c-tests/track): what it finds and how it says so. What it must bear is
+//! in bears.rs.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 
-use kref_c_tests::{
-    Compiler, Finished, Kind, Prefix, Sanitizer, per_compiler, plain, project, run, scratch,
-    unless_missing,
-};
-use libtest_mimic::{Arguments, Trial};
+use kref_c_tests::tracked::{build, compile, contains, kref_track, track};
+use kref_c_tests::{Compiler, Prefix, per_compiler, plain, project, run, scratch};
+use libtest_mimic::Arguments;
 use serde_json::Value;
 
 fn main() {
@@ -32,14 +27,6 @@ fn main() {
         plain("options-that-are-wrong", options_that_are_wrong),
         plain("depth", depth),
         plain("overflow", overflow),
-        plain("fork", || silent("fork", &[])),
-        plain("signal-handler", || silent("handler", &[])),
-        plain("threads", || silent("threads", &[])),
-        plain("threads-in-chaos", || silent("threads", &["--seed", "3"])),
-        plain("threads-keep-freed", || silent("threads", &["--keep-freed"])),
-        plain("no-memory", no_memory),
-        plain("max-memory", max_memory),
-        plain("a-million-live-objects", a_million),
         plain("unloaded-library", unloaded_library),
         plain("stripped", stripped),
         plain("not-linked-with-libkref", not_linked),
@@ -52,63 +39,7 @@ fn main() {
         }
     }));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
-    tests.push(sanitized("threads", Sanitizer::Thread));
-    tests.push(sanitized("fork", Sanitizer::Thread));
-    // Not fork.c: its children leave behind what threads of the parent's held.
-    tests.push(sanitized("threads", Sanitizer::Address));
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
-}
-
-/// Compiles c-tests/track/NAME.c with the shared libkref.
-fn compile(compiler: Compiler, name: &str, flags: &[&str]) -> PathBuf {
-    let prefix = Prefix::plain();
-    let lib = prefix.lib();
-    let rpath = format!("-Wl,-rpath,{}", lib.display());
-    build(compiler, name, flags, &["-L", &lib.to_string_lossy(), "-lkref", &rpath])
-}
-
-/// Each program is built once: another test may be running it.
-fn build(compiler: Compiler, name: &str, flags: &[&str], link: &[&str]) -> PathBuf {
-    static BUILT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = scratch().join("track");
-    std::fs::create_dir_all(&folder).expect("target can be written");
-    let link_label = if link.contains(&"-lkref") { "" } else { "archive" };
-    let label: String = flags.concat().chars().filter(char::is_ascii_alphanumeric).collect();
-    let program = folder.join(format!("{name}-{}-{label}{link_label}", compiler.kind().name()));
-    if !built.insert(program.clone()) {
-        return program;
-    }
-    let mut command = compiler.command();
-    command.arg("-g").args(flags).arg(project().join(format!("c-tests/track/{name}.c")));
-    command.arg("-o").arg(&program).arg("-I").arg(Prefix::plain().include());
-    command.args(link).args(["-pthread", "-ldl"]);
-    let compiled = run(&mut command);
-    assert!(compiled.success, "{name}: {}", compiled.output);
-    program
-}
-
-/// Runs a program of c-tests/track under kref-track.
-fn track(name: &str, options: &[&str], arguments: &[&str]) -> Finished {
-    let program = compile(Compiler::any(), name, &["-O1"]);
-    run(kref_track(options).arg(program).args(arguments))
-}
-
-fn kref_track(options: &[&str]) -> Command {
-    let mut command = Command::new(Prefix::plain().kref_track());
-    command.args(options);
-    command
-}
-
-/// Not a word about a program that is right.
-fn silent(name: &str, options: &[&str]) {
-    let ended = track(name, options, &[]);
-    assert!(ended.success && ended.output.is_empty(), "{name} {options:?}: {ended:?}");
-    // That it was tracked at all:
-    let told = track(name, &[options, &["--summary"]].concat(), &[]).output;
-    assert!(told.contains(" tracked, 0 found"), "{told}");
-    assert!(!told.contains("kref-track: 0 objects"), "{told}");
-    assert!(!told.contains("not recorded"), "{told}");
 }
 
 /// The number of the line that a program's source marks.
@@ -117,12 +48,6 @@ fn here(name: &str) -> String {
     let source = source.expect("a source file");
     let line = source.lines().position(|line| line.contains("/* HERE */")).expect("a mark");
     format!("track/{name}.c:{}", line + 1)
-}
-
-fn contains(ended: &Finished, wanted: &[&str]) {
-    for text in wanted {
-        assert!(ended.output.contains(text), "no {text:?} in\n{}", ended.output);
-    }
 }
 
 fn a_leak() {
@@ -343,24 +268,6 @@ fn depth() {
     assert!(!ended.output.contains("    main "), "{}", ended.output);
 }
 
-fn no_memory() {
-    let ended = track("no-memory", &[], &[]);
-    assert!(ended.success, "{ended:?}");
-    assert!(!ended.output.contains("still held"), "{}", ended.output);
-}
-
-fn max_memory() {
-    let ended = track("many", &["--max-memory", "2"], &["100000"]);
-    assert!(ended.success);
-    contains(&ended, &["objects not recorded: max_memory=2 was reached", "still held at exit"]);
-}
-
-fn a_million() {
-    let ended = track("many", &[], &["1000000"]);
-    assert!(ended.success);
-    contains(&ended, &["kref-track: 2000000 references on 1000000 objects are still held at exit"]);
-}
-
 fn unloaded_library() {
     let plugin = compile(Compiler::any(), "plugin", &["-shared", "-fPIC"]);
     let ended = track("loader", &[], &[&plugin.to_string_lossy()]);
@@ -389,19 +296,6 @@ fn static_archive(compiler: Compiler) {
     contains(&ended, &["1 reference, on object #1", &here("inlined")]);
     let first = ended.output.lines().find(|line| line.starts_with("    ")).expect("a frame");
     assert!(first.starts_with("    keep "), "libkref's own frames are left out: {first}");
-}
-
-fn sanitized(name: &'static str, sanitizer: Sanitizer) -> Trial {
-    Trial::ignorable_test(format!("{name}-with-{sanitizer:?}Sanitizer"), move || {
-        unless_missing(Compiler::need_with(Kind::Gcc, sanitizer), |compiler| {
-            let program = compile(compiler, name, sanitizer.flags());
-            let ended = run(kref_track(&[]).arg(program));
-            if ended.success && ended.output.is_empty() {
-                return Ok(());
-            }
-            Err(format!("{name}: {ended:?}"))
-        })
-    })
 }
 
 fn not_linked() {

@@ -4,6 +4,7 @@
 mod compiler;
 mod prefix;
 mod process;
+pub mod tracked;
 mod trial;
 
 pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
