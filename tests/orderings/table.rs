@@ -1,0 +1,309 @@
+//! The places, and the models that guard them.
+
+/// A place in the source, how to weaken it, and how a model finds out.
+pub struct Mutant {
+    pub file: &'static str,
+    /// Occurs once in the file.
+    pub source: &'static str,
+    pub weakened: &'static str,
+    pub model: &'static str,
+    /// What the model says when it fails.
+    pub failure: &'static str,
+}
+
+pub const COUNT: &str = "src/count.rs";
+pub const GET: &str = "src/count/get.rs";
+pub const PUT: &str = "src/count/put.rs";
+pub const SLOW: &str = "src/count/slow.rs";
+pub const TRACKER: &str = "src/tracker.rs";
+pub const HANDLER: &str = "src/handler.rs";
+pub const SLOT: &str = "src/slot.rs";
+pub const LOCKED: &str = "src/locked.rs";
+pub const WORD: &str = "src/percpu/word.rs";
+
+pub const LATCH_MODEL: &str = "handler::tests::a_reader_against_two_sets_never_sees_a_torn_pair";
+
+pub const TABLE_MODEL: &str =
+    "tracker::tests::whoever_is_told_sees_what_was_there_before_the_table_was_set";
+
+/// loom found two accesses, one of them a write, that nothing orders.
+pub const RACE: &str = "Causality violation";
+/// A get that came after the last put.
+pub const GONE: &str = "what is published has references";
+/// A last put that came before the lock.
+pub const DEAD: &str = "what is listed is alive";
+pub const TORN: &str = "a torn pair";
+pub const LATE: &str = "taken after the kill";
+pub const NOT_SATURATED: &str = "not saturated";
+/// A tracked object that a slot's reader had raised, and that went all the same.
+pub const UNDER_FEET: &str = "gone under the reader's feet";
+/// A tracker was not told of a reference that was given back.
+pub const TOLD_TOO_LITTLE: &str = "told too little";
+
+pub const ORDERINGS: &[Mutant] = &[
+    Mutant {
+        file: COUNT,
+        source: "self.refs.store(n, Release)",
+        weakened: "self.refs.store(n, Relaxed)",
+        model: "inc_not_zero_acquire_against_set_release",
+        failure: RACE,
+    },
+    Mutant {
+        file: PUT,
+        source: "compare_exchange_weak(old, old - n, Release, Relaxed)",
+        weakened: "compare_exchange_weak(old, old - n, Relaxed, Relaxed)",
+        model: "sub_and_test_against_dec_and_test",
+        failure: RACE,
+    },
+    Mutant {
+        file: PUT,
+        source: "self.refs.fetch_sub(1, Release)",
+        weakened: "self.refs.fetch_sub(1, Relaxed)",
+        model: "put_against_put",
+        failure: RACE,
+    },
+    Mutant {
+        file: PUT,
+        source: "let _ = self.refs.load(Acquire);",
+        weakened: "let _ = self.refs.load(Relaxed);",
+        model: "put_against_put",
+        failure: RACE,
+    },
+    Mutant {
+        file: GET,
+        source: "self.add_not_zero_ordered(n, Acquire)",
+        weakened: "self.add_not_zero_ordered(n, Relaxed)",
+        model: "inc_not_zero_acquire_against_a_put_that_is_not_the_last",
+        failure: RACE,
+    },
+    Mutant {
+        file: PUT,
+        source: "compare_exchange(1, 0, AcqRel, Relaxed)",
+        weakened: "compare_exchange(1, 0, Release, Relaxed)",
+        model: "dec_if_one_against_dec_and_test",
+        failure: RACE,
+    },
+    Mutant {
+        file: PUT,
+        source: "compare_exchange(1, 0, AcqRel, Relaxed)",
+        weakened: "compare_exchange(1, 0, Acquire, Relaxed)",
+        model: "dec_if_one_against_a_reader_of_zero",
+        failure: RACE,
+    },
+    Mutant {
+        file: PUT,
+        source: "compare_exchange_weak(old, old - n, Release, Relaxed)",
+        weakened: "compare_exchange_weak(old, old - n, Relaxed, Relaxed)",
+        model: "dec_not_one_against_dec_and_test",
+        failure: RACE,
+    },
+    Mutant {
+        file: SLOW,
+        source: "compare_exchange_weak(old, next, Acquire, Relaxed)",
+        weakened: "compare_exchange_weak(old, next, Relaxed, Relaxed)",
+        model: "count::models::inc_not_zero_acquire_against_a_put_that_is_not_the_last",
+        failure: RACE,
+    },
+    Mutant {
+        file: SLOW,
+        source: "compare_exchange_weak(old, new, Release, Relaxed)",
+        weakened: "compare_exchange_weak(old, new, Relaxed, Relaxed)",
+        model: "count::models::sub_and_test_against_sub_and_test",
+        failure: RACE,
+    },
+    Mutant {
+        file: SLOW,
+        source: "compare_exchange(old, 0, Release, Relaxed)",
+        weakened: "compare_exchange(old, 0, Relaxed, Relaxed)",
+        model: "count::models::dec_if_one_against_a_reader_of_zero",
+        failure: RACE,
+    },
+    Mutant {
+        file: SLOW,
+        source: "let _ = self.acquire_last();",
+        weakened: "",
+        model: "count::models::put_against_put",
+        failure: RACE,
+    },
+    Mutant {
+        file: TRACKER,
+        source: "self.0.store(tracker.cast_mut(), Release)",
+        weakened: "self.0.store(tracker.cast_mut(), crate::sync::Ordering::Relaxed)",
+        model: TABLE_MODEL,
+        failure: RACE,
+    },
+    Mutant {
+        file: TRACKER,
+        source: "self.0.load(Acquire)",
+        weakened: "self.0.load(crate::sync::Ordering::Relaxed)",
+        model: TABLE_MODEL,
+        failure: RACE,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "spare.handler.store(handler, Release)",
+        weakened: "spare.handler.store(handler, Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "spare.context.store(context, Release)",
+        weakened: "spare.context.store(context, Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "self.sequence.store(next, Release)",
+        weakened: "self.sequence.store(next, Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "self.sequence.load(Acquire)",
+        weakened: "self.sequence.load(Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "copy.handler.load(Acquire)",
+        weakened: "copy.handler.load(Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "copy.context.load(Acquire)",
+        weakened: "copy.context.load(Relaxed)",
+        model: LATCH_MODEL,
+        failure: TORN,
+    },
+    Mutant {
+        file: SLOT,
+        source: "published.swap(next, Release)",
+        weakened: "published.swap(next, Relaxed)",
+        model: "slot::tests::a_sequence_sees_what_was_published",
+        failure: RACE,
+    },
+    Mutant {
+        file: WORD,
+        source: "fetch_sub(n as isize * ONE, Release)",
+        weakened: "fetch_sub(n as isize * ONE, Relaxed)",
+        model: "percpu::word::tests::put_against_put",
+        failure: RACE,
+    },
+    Mutant {
+        file: WORD,
+        source: "let _ = self.0.load(Acquire);",
+        weakened: "",
+        model: "percpu::word::tests::put_against_put",
+        failure: RACE,
+    },
+    Mutant {
+        file: WORD,
+        source: "fetch_add(parts.wrapping_sub(PERCPU), Release)",
+        weakened: "fetch_add(parts.wrapping_sub(PERCPU), Relaxed)",
+        model: "percpu::word::tests::fold_against_the_last_put",
+        failure: RACE,
+    },
+    Mutant {
+        file: WORD,
+        source: "self.0.load(Acquire) / ONE",
+        weakened: "self.0.load(Relaxed) / ONE",
+        model: "percpu::word::tests::whoever_finds_nobody_else_may_free_the_object",
+        failure: RACE,
+    },
+    Mutant {
+        file: WORD,
+        source: "self.0.load(Acquire) & !DEAD == 0",
+        weakened: "self.0.load(Relaxed) & !DEAD == 0",
+        model: "percpu::word::tests::whoever_finds_zero_may_reuse_the_object",
+        failure: RACE,
+    },
+];
+
+/// What may be relaxed because a lock makes several steps one, or because a later step mends it:
+/// taken apart, it fails too.
+pub const STEPS: &[Mutant] = &[
+    Mutant {
+        file: SLOT,
+        source: "let kref = self.kref.load(Relaxed);",
+        weakened: "drop(guard); let guard = (); let kref = self.kref.load(Relaxed);",
+        model: "slot_get_against_slot_replace",
+        failure: GONE,
+    },
+    Mutant {
+        file: SLOT,
+        source: "let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
+        weakened: "drop(guard); let guard = (); let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
+        model: "slot_get_against_slot_replace",
+        failure: GONE,
+    },
+    Mutant {
+        file: SLOT,
+        source: "let old = published.swap(next, Release);",
+        weakened: "drop(guard); let guard = (); let old = published.swap(next, Release);",
+        model: "slot_get_against_slot_replace",
+        failure: GONE,
+    },
+    Mutant {
+        file: LOCKED,
+        source: "kref.as_ref() }.try_get_unless_zero()",
+        weakened: "kref.as_ref() }.try_get()",
+        model: "lookup_locked_against_a_release_that_takes_the_lock",
+        failure: RACE,
+    },
+    Mutant {
+        file: PUT,
+        source: "Sub::Slow => return Err(None),",
+        weakened: "Sub::Slow => return Err(None), } if true { let old = self.lower(); \
+                   if old == 1 { let _ = (self.acquire_last(), lock.lock()); } return Ok(old == 1);",
+        model: "lookup_locked_against_put_locked",
+        failure: DEAD,
+    },
+    Mutant {
+        file: LOCKED,
+        source: "let found = find();",
+        weakened: "unsafe { lock.unlock() }; let found = find(); let _ = lock.lock();",
+        model: "lookup_locked_against_put_locked",
+        failure: RACE,
+    },
+    Mutant {
+        file: WORD,
+        source: "self.get_unless(n, |word| word & DEAD != 0 || word == 0)",
+        weakened: "if self.is_dead() { return Ok(false); } self.tryget(n)",
+        model: "percpu::word::tests::kill_against_tryget_live",
+        failure: LATE,
+    },
+    Mutant {
+        file: WORD,
+        source: "let old = self.0.fetch_add(parts.wrapping_sub(PERCPU), Release);",
+        weakened: "let old = self.0.fetch_sub(PERCPU, Release); self.0.fetch_add(parts, Release);",
+        model: "percpu::word::tests::a_split_word_is_never_zero",
+        failure: RACE,
+    },
+    Mutant {
+        file: SLOW,
+        source: "let counted = |value| without(raised(value, 1)?, 1);",
+        weakened: "self.take_back(1); let counted = |value| raised(without(value, 0)?, 1);",
+        model: "count::models::put_against_a_reader_of_a_slot",
+        failure: UNDER_FEET,
+    },
+    Mutant {
+        file: SLOW,
+        source: "tracker::putting(self.as_kref(), n, references(old), by);",
+        weakened: "",
+        model: "count::models::put_against_put",
+        failure: TOLD_TOO_LITTLE,
+    },
+    Mutant {
+        file: COUNT,
+        source: "self.refs.store(SATURATED, Relaxed);",
+        weakened: "",
+        model: "gets_and_a_put_at_the_largest_count",
+        failure: NOT_SATURATED,
+    },
+];
