@@ -209,7 +209,10 @@ fn checkpoint_and_report() {
     let ended = track("requests", &[], &[]);
     contains(
         &ended,
-        &["kref-track: 1 reference on 1 object is held since the checkpoint", "    late "],
+        &[
+            "kref-track: 1 reference on 1 object is held, of those taken since the checkpoint, asked",
+            "    late ",
+        ],
     );
     assert!(!ended.output.contains("    early "), "{}", ended.output);
     let untracked = run(&mut Command::new(compile(Compiler::any(), "requests", &["-O1"])));

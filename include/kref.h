@@ -971,7 +971,7 @@ int kref_put_as(struct kref *kref,
 int kref_track_report(int fd);
 
 /**
- * Remember what is referenced now: the next report is of what came since.
+ * Remember what is referenced now: reports from now on, the one at exit too, are of what came since.
  *
  * Range:    none.
  * Misuse:   none.

@@ -1,7 +1,7 @@
 /*
  * server.c - a server with sessions, a cache, a queue and a configuration that changes while it runs.
  *
- *   cc -O2 server.c $(pkg-config --cflags --libs kref) -o server && ./server 100000
+ *   cc -O2 -g server.c $(pkg-config --cflags --libs kref) -o server && ./server 100000
  *
  * Clients log in, ask for pages, and log out. Requests wait in a queue for one of the workers; a session
  * lives as long as a connection or a request uses it. Pages stay in the cache until another needs the

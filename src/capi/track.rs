@@ -84,7 +84,7 @@ pub extern "C" fn kref_track_report(fd: c_int) -> c_int {
     if tracker::report(fd) { 0 } else { -libc::ENOTSUP }
 }
 
-/// Remember what is referenced now: the next report is of what came since.
+/// Remember what is referenced now: reports from now on, the one at exit too, are of what came since.
 ///
 /// Range:    none.
 /// Misuse:   none.

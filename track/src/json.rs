@@ -7,7 +7,7 @@ use crate::leaks::{Leaks, Reference, Type};
 use crate::misuse::Offence;
 use crate::object::{Act, Group};
 use crate::stacks::{self, Id};
-use crate::{memory, symbols, table};
+use crate::{memory, report, symbols, table};
 
 /// What is held.
 pub fn leaks(leaks: &Leaks, when: &str) -> String {
@@ -15,6 +15,7 @@ pub fn leaks(leaks: &Leaks, when: &str) -> String {
     let report = json!({
         "kind": "held",
         "when": when,
+        "since_checkpoint": report::has_checkpoint(),
         "process": std::process::id(),
         "objects": leaks.objects,
         "references": leaks.references,

@@ -86,7 +86,7 @@ impl Options {
             "filter" => self.filter = Some(text(key, value)?),
             "sample" => self.sample = one_in(value)?,
             "log_path" => self.log_path = Some(text(key, value)?),
-            "exitcode" => self.exitcode = number(key, value, 0, 255)? as i32,
+            "exitcode" => self.exitcode = number(key, value, 1, 255)? as i32,
             "format" => {
                 self.json = match value {
                     "json" => true,
@@ -108,7 +108,8 @@ impl Options {
 }
 
 const CHOICES: &str = "the choices are depth=, filter=, sample=1/N, log_path=, exitcode=, \
-    format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph= and summary=1";
+    format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
+    keep_freed=1 and summary=1";
 
 fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
     match value.parse() {

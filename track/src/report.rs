@@ -49,15 +49,24 @@ impl Dropped {
 pub fn on_request(fd: i32, by: &str) {
     inside(|| {
         let leaks = leaks::gather();
-        let since = if MARK.load(Relaxed) > 0 { " since the checkpoint" } else { "" };
         let text = if options().json {
             json::leaks(&leaks, "request")
         } else {
-            let title = format!("held{since}, asked by {by}");
+            let title = format!("held{}, asked by {by}", since());
             text::leaks(&leaks, &title) + &Dropped::now().lines()
         };
         output::write_to(fd, &text);
     });
+}
+
+/// What a report is of, if not of everything.
+fn since() -> &'static str {
+    if has_checkpoint() { ", of those taken since the checkpoint" } else { "" }
+}
+
+/// Whether reports leave out what was held at a checkpoint.
+pub fn has_checkpoint() -> bool {
+    MARK.load(Relaxed) > 0
 }
 
 /// kref_track_checkpoint(): reports show what comes from now on.
@@ -95,7 +104,7 @@ fn tell(leaks: &Leaks) {
         return;
     }
     if found {
-        output::write(&text::leaks(leaks, "still held at exit"));
+        output::write(&text::leaks(leaks, &format!("still held at exit{}", since())));
     }
     output::write(&dropped.lines());
     if leaks.lost > 0 {

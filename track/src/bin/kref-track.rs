@@ -26,16 +26,17 @@ memory that was freed or reused while it was referenced, a put by a holder that 
 is nothing to tell, nothing is printed. The exit status is the program's.
 
   --filter GLOB         only types (release functions), or objects whose creation went through a function
-                        or file that fits: 'session_*', '*/server.c*'
-  --object N            the chronicle of object #N, as reports number them: each get and put with
-                        time, thread, count and stack
+                        or file that fits: 'session_*', '*server.c'
+  --object N            the chronicle of the Nth object that is made: each get and put with time,
+                        thread, count and stack. The same number is another object in the next run
+                        if several threads make some
 
   --chaos               hold threads up around each get and put, so that a race happens now; the seed
                         is told with what was found
   --seed N              the same disturbance again
 
   --format text|json    json: one value in a line; schema.json describes them
-  --flamegraph FILE     draw what is held at exit as an SVG, to be looked at in a browser
+  --flamegraph FILE     draw what is held at exit, if anything is, as an SVG for a browser
   --log-path FILE       reports go there; %p becomes the process's number
   --exitcode N          exit with N if anything was found (N is not 0)
   --signal USR1         report what is held when that signal comes (USR1, USR2, HUP, PROF, WINCH)
@@ -51,8 +52,15 @@ is nothing to tell, nothing is printed. The exit status is the program's.
   --help, --version
 
 In the program, kref_track_checkpoint() forgets what is held now, and kref_track_report(fd) tells what
-came since. Without this command the same is KREF_OPTIONS=track=1:depth=8:... with the names above, -
-written as _.
+came since, as the report at exit does then. Without this command the same is
+KREF_OPTIONS=track=1:depth=8:keep_freed=1 with the names above, - written as _; KREF_TRACK_LIBRARY=FILE
+for --library.
+
+Compile the program with -g (or -g1, also with -O2): without it there are addresses for lines, what was
+inlined is not told apart, and another get of the same function may be blamed.
+
+A get or put on a released object is noticed if free() left the count alone, which it does not with a
+kref at the very start of the object; --keep-freed notices all.
 
 How a put finds its get: by the holder's name; else by the functions that both went through: the put's
 own function first, then its caller, and so on. Where that cannot tell, the report says so and gives the
@@ -159,8 +167,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let status = child.wait().map_err(|error| error.to_string())?;
     if !started.happened() {
         eprintln!(
-            "kref-track: {name} was not tracked: it uses no libkref that can track, or is setuid or \
-             linked with -static"
+            "kref-track: {name} was not tracked: it did not start, uses no libkref that can track, or \
+             is setuid or linked with -static"
         );
     }
     Ok(pass_on(status, &name.to_string()))
