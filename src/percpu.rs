@@ -71,7 +71,7 @@ struct Data {
     word: Word,
     release: PercpuFn,
     /// How many CPUs have a counter.
-    cpus: AtomicU32,
+    cpus: u32,
     /// `INIT_ATOMIC` as long as it is to stay atomic, and `ALLOW_REINIT`. Changed under the lock.
     flags: AtomicU32,
 }
@@ -109,7 +109,7 @@ impl PercpuRef {
         let data = Data {
             word: Word::new(if dead { 0 } else { 1 }, dead),
             release,
-            cpus: AtomicU32::new(area.map_or(0, Area::cpus)),
+            cpus: area.map_or(0, Area::cpus),
             flags: AtomicU32::new(flags & (INIT_ATOMIC | ALLOW_REINIT) | allows),
         };
         let data = data.allocate().ok_or(InitError::OutOfMemory)?;

@@ -186,13 +186,13 @@ impl PercpuRef {
         }
         data.word.split();
         // Release: whoever counts on a CPU from now on is added to a word that is split.
-        self.cpus.store(data.cpus.load(Relaxed), Release);
+        self.cpus.store(data.cpus, Release);
     }
 
     fn counters(&self, data: &Data) -> Option<Counters> {
         let first = NonNull::new(self.counters.load(Relaxed))?;
         // SAFETY: `new` took them, for so many CPUs, and `drop_counters` forgets them.
-        Some(unsafe { Counters::from_first(first, data.cpus.load(Relaxed)) })
+        Some(unsafe { Counters::from_first(first, data.cpus) })
     }
 
     /// Under the lock, or where nobody is left; the counters are zero, and fenced off.
