@@ -33,7 +33,7 @@ OUT ?= $(TARGET_DIR)/libkref
 # machine: make TARGET=aarch64-unknown-linux-gnu CC=aarch64-linux-gnu-gcc OBJCOPY=... AR=...
 RUSTC ?= rustc
 TARGET ?= $(shell $(RUSTC) -vV 2>/dev/null | sed -n 's/^host: //p')
-RELEASE = $(TARGET_DIR)/$(TARGET)/release
+BUILD = $(TARGET_DIR)/$(TARGET)/capi
 TRACKED = $(TARGET_DIR)/$(TARGET)/track
 
 # make takes a blank for the end of a name, and `make uninstall` would take it for two.
@@ -42,9 +42,11 @@ $(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR BINDIR INCLUDEDIR PKGCONFIGDI
 	here. Move the source or choose another directory)))
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-SONAME := libkref.so.$(firstword $(subst ., ,$(VERSION)))
+# Until 1.0 a minor version may change the interface: the soname has both numbers.
+ABI := $(basename $(VERSION))
+SONAME := libkref.so.$(ABI)
 REAL := libkref.so.$(VERSION)
-TRACK_SONAME := libkref_track.so.$(firstword $(subst ., ,$(VERSION)))
+TRACK_SONAME := libkref_track.so.$(ABI)
 HEADERS := kref.h kref/inline.h kref/percpu.h kref/track.h kref/tsan.h \
 	kref/linux/kref.h kref/linux/refcount.h kref/linux/percpu-refcount.h
 
@@ -56,6 +58,11 @@ BUILT := $(OUT)/built $(if $(filter yes,$(TRACK)),$(OUT)/built-track)
 LINKER = $(filter-out ccache sccache distcc,$(CC))
 LINK = -C linker=$(firstword $(LINKER)) \
 	$(foreach option,$(wordlist 2,99,$(LINKER)),-C link-arg=$(option))
+
+# How libkref.so is linked: without crt files, which a library needs that has destructors; nothing that
+# libkref does not use; no relocation that stays writable.
+SHARED := -nostartfiles -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
+	-Wl,-z,noseparate-code
 
 # $(call need,COMMAND,WHAT IT IS FOR). A comma in the text is a $(comma).
 comma := ,
@@ -73,18 +80,20 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 	@$(call need,$(CC),link libkref: install gcc or clang$(comma) or set CC)
 	@$(call need,$(OBJCOPY),finish libkref.a: install binutils$(comma) or set OBJCOPY)
 	@$(call need,$(AR),finish libkref.a: install binutils$(comma) or set AR)
-	$(CARGO) rustc --locked --release --lib --features capi --crate-type cdylib,staticlib \
-		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR) -- $(LINK) -C link-arg=-Wl,-soname,$(SONAME)
+	$(CARGO) rustc --locked --profile capi --lib --features capi --crate-type staticlib \
+		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR) -- $(LINK) -C force-unwind-tables=yes
 	@mkdir -p $(OUT)
-	cp $(RELEASE)/libkref.so $(OUT)/$(REAL)
-	ln -sf $(REAL) $(OUT)/$(SONAME)
-	ln -sf $(SONAME) $(OUT)/libkref.so
-	@# Rust's own runtime stands in the archive and nothing in it is used: out with it, and what is
-	@# ours alone is hidden, so that libkref.a goes with any other Rust library in one program.
-	cp $(RELEASE)/libkref.a $(OUT)/libkref.a
-	$(AR) t $(OUT)/libkref.a | grep -v '^kref\.' | xargs $(AR) d $(OUT)/libkref.a
+	@# The archive also contains Rust's runtime, which libkref does not use. Without the runtime, and with
+	@# hidden internal symbols, libkref.a links beside any other Rust library.
+	cp $(BUILD)/libkref.a $(OUT)/libkref.a
+	$(AR) t $(OUT)/libkref.a | grep -v '^kref[-.]' | xargs $(AR) d $(OUT)/libkref.a
 	$(OBJCOPY) --wildcard --keep-global-symbol='kref_*' \
 		--keep-global-symbol='percpu_ref_*' $(OUT)/libkref.a
+	@# Not by cargo: rustc does not export the assembly symbols of src/capi/edge.rs.
+	$(CC) -shared -o $(OUT)/$(REAL) -Wl,-soname,$(SONAME) \
+		-Wl,--whole-archive $(OUT)/libkref.a -Wl,--no-whole-archive $(SHARED) $(LDFLAGS)
+	ln -sf $(REAL) $(OUT)/$(SONAME)
+	ln -sf $(SONAME) $(OUT)/libkref.so
 	@touch $@
 
 $(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.rs \

@@ -1,23 +1,14 @@
-//! With the feature `header`: writes include/kref.h from src/capi. With `capi`: fills in
-//! kref-linux.pc, which cargo-c installs from here, having no templates. Otherwise it does nothing.
+//! With the feature `header`: writes include/kref.h from src/capi. Always: sets `kref_sanitized` for a
+//! build under a sanitizer, which sees no operation in assembly. (rustc tells build scripts which
+//! sanitizer it uses; a stable crate cannot ask for it in a `cfg`.)
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    if std::env::var_os("CARGO_CFG_SANITIZE").is_some() {
+        println!("cargo:rustc-cfg=kref_sanitized");
+    }
     #[cfg(feature = "header")]
     header::write();
-    #[cfg(feature = "capi")]
-    fill_in_pkg_config();
-}
-
-#[cfg(feature = "capi")]
-fn fill_in_pkg_config() {
-    const TEMPLATE: &str = "pkgconfig/kref-linux.pc.in";
-    println!("cargo:rerun-if-changed={TEMPLATE}");
-    let template = std::fs::read_to_string(TEMPLATE).expect(TEMPLATE);
-    let directory = std::env::var("OUT_DIR").expect("set by cargo");
-    let path = std::path::Path::new(&directory).join("kref-linux.pc");
-    std::fs::write(path, template.replace("@VERSION@", env!("CARGO_PKG_VERSION")))
-        .expect("OUT_DIR can be written");
 }
 
 #[cfg(feature = "header")]
@@ -26,7 +17,7 @@ mod header {
 
     const TEMPLATE: &str = "src/capi/kref.h.in";
 
-    /// Copies the template, putting the declarations of src/capi/NAME.rs where a line is `@NAME@`.
+    /// Copies the template. A line `@NAME@` becomes the declarations of src/capi/NAME.rs.
     pub fn write() {
         println!("cargo:rerun-if-changed=src/capi");
         println!("cargo:rerun-if-changed=cbindgen.toml");
@@ -45,21 +36,37 @@ mod header {
         fs::write(&path, header).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
 
-    /// What cbindgen makes of one file. The types are known everywhere, and declared by `types`.
+    /// What cbindgen makes of one file. Every file may use the types; `types` declares them.
     fn declarations(section: &str) -> String {
         let types = Path::new("src/capi/types.rs");
         let mut config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml");
         let mut builder = cbindgen::Builder::new().with_src(types);
         if section != "types" {
             config.export.item_types = vec![cbindgen::ItemType::Functions];
-            builder = builder.with_src(Path::new("src/capi").join(section).with_extension("rs"));
+            builder = builder.with_src(as_c_sees_it(section));
         }
         let mut text = Vec::new();
         builder.with_config(config).generate().expect(section).write(&mut text);
         tidy(&String::from_utf8(text).expect("UTF-8"))
     }
 
-    /// What cbindgen has no option for: a comment of one line on one line, attributes behind the
+    /// A copy of src/capi/SECTION.rs in which `at_kref_put(.., call: CallSite)` is `kref_put(..)`: the stub
+    /// of src/capi/edge.rs has this name and these parameters.
+    fn as_c_sees_it(section: &str) -> std::path::PathBuf {
+        let name = Path::new(section).with_extension("rs");
+        let source = Path::new("src/capi").join(&name);
+        let mut text = fs::read_to_string(&source).unwrap_or_else(|_| panic!("{source:?}"));
+        for (rust, c) in
+            [("fn at_", "fn "), (", call: CallSite)", ")"), ("    call: CallSite,\n", "")]
+        {
+            text = text.replace(rust, c);
+        }
+        let copy = Path::new(&env::var_os("OUT_DIR").expect("set by cargo")).join(name);
+        fs::write(&copy, text).expect("OUT_DIR can be written");
+        copy
+    }
+
+    /// Changes that cbindgen has no option for: a comment of one line on one line, attributes behind the
     /// last parameter, and no comma after an enum's last member, which C90 does not know.
     fn tidy(text: &str) -> String {
         let mut lines = text.lines().peekable();

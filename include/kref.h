@@ -82,9 +82,9 @@
 
 /* The version of this header, which is the library's. */
 #define KREF_VERSION_MAJOR 0
-#define KREF_VERSION_MINOR 1
+#define KREF_VERSION_MINOR 2
 #define KREF_VERSION_PATCH 0
-#define KREF_VERSION "0.1.0"
+#define KREF_VERSION "0.2.0"
 
 /* What the compiler is told, where it listens. */
 #if defined __GNUC__
@@ -111,7 +111,7 @@ extern "C" {
 
 /** What went wrong with a count. */
 enum kref_violation_kind {
-    /** A reference was taken on an object that had none left, or was never initialised. */
+    /** A get on an object without references: the object is already being released. */
     KREF_GET_ON_ZERO = 1,
     /** There were more references than the count can hold. */
     KREF_OVERFLOW = 2,
@@ -133,7 +133,9 @@ enum kref_violation_kind {
      */
     KREF_BAD_REINIT = 9,
     /** The kernel refused a membarrier: the object leaks that was to be taken down or killed. */
-    KREF_NOT_FENCED = 10
+    KREF_NOT_FENCED = 10,
+    /** A get or put on a count that nobody has initialised: memory that is all zero. */
+    KREF_NEVER_INITIALISED = 11
 };
 
 /** A saturating counter: what the kernel calls refcount_t. Use its functions, never the field. */
@@ -238,14 +240,16 @@ struct kref_tracker {
 #define KREF_MAX INT_MAX
 #define KREF_SATURATED (INT_MIN / 2)
 
-/* Initialisers: a kref with n references, 1 as a rule; and empty slots.
+/* Initialisers: a kref with n references, 1 as a rule; and empty slots. n may be evaluated twice. 0 makes
+ * a released object, a negative n a saturated one.
  *
  *     static struct config first = { .kref = KREF_INIT(1) };
  *     static struct kref_slot current = KREF_SLOT_INIT;
  *
  * A slot that is all zero is empty, too.
  */
-#define KREF_INIT(n) { { (n) } }
+#define KREF_INIT(n) \
+    { { (int)(n) < 0 ? 0x60000000 : ((((int)(n) & INT_MAX) - 1) ^ INT_MIN) } }
 #define KREF_SLOT_INIT { NULL }
 #define PERCPU_REF_SLOT_INIT { NULL, 0 }
 
@@ -905,11 +909,8 @@ void kref_set_violation_handler(kref_violation_handler handler, void *context);
  *
  * While nobody tracks, this costs nothing: the code of a get or a put is the same. A count that is
  * tracked holds 4000000 references; one more is an overflow, as INT_MAX is for others. So that a
- * reader can be told from another, name the holders: kref_get_as(), kref_put_as(). Code that is to
- * compile with an older libkref, too, asks for KREF_HAS_HOLDERS.
+ * reader can be told from another, name the holders: kref_get_as(), kref_put_as().
  * ------------------------------------------------------------------------------------------- */
-
-#define KREF_HAS_HOLDERS 1
 
 /**
  * Set who is told of objects from now on: of each that kref_init() begins, and to which created()
@@ -1187,57 +1188,45 @@ int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
  * ------------------------------------------------------------------------------------------- */
 
 /**
- * The rest of kref_read(), for code that has read the count itself and found it negative.
+ * The rest of kref_read(), for a stored value that stands for no count from 1 to INT_MAX - 1.
  *
- * Range:    any count.
+ * Range:    any stored value.
  * Misuse:   none that can be seen.
  * Ordering: none.
  * Threads:  any. Signal handlers: yes.
- * Returns:  the number of references, if the count is tracked; otherwise found itself.
+ * Returns:  what kref_read() returns.
  * Defined:  here.
  */
-unsigned int kref_read_slow(int found) KREF_COLD;
+unsigned int kref_read_slow(int stored) KREF_COLD;
 
 /**
- * Whether a tracker is told of this object. For kref/tsan.h.
+ * Whether a tracker counts. For kref/tsan.h.
  *
  * Range:    the caller holds a reference.
  * Misuse:   none that can be seen.
  * Ordering: relaxed.
- * Threads:  any; it stays as it is as long as the object lives. Signal handlers: yes.
+ * Threads:  any; the answer stays the same as long as the object lives. Signal handlers: yes.
  * Returns:  1 or 0.
  * Defined:  here.
  */
 int kref_is_tracked(const struct kref *kref) KREF_NONNULL;
 
 /**
- * The rest of kref_get(), for code that has raised the count itself and found old.
+ * The rest of kref_get() and kref_get_as(), after an increment of a count that was not alive, or was
+ * full.
  *
- * Range:    what an increment found that was zero, INT_MAX or negative.
+ * Range:    holder may be NULL.
  * Misuse:   unless the count is tracked: it saturates, and a violation is reported.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
  * Returns:  nothing.
  * Defined:  here.
  */
-void kref_get_slow(struct kref *kref, int old) KREF_NONNULL KREF_COLD;
+void kref_get_slow(struct kref *kref,
+                   const char *holder) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
- * The rest of kref_get_as(), for code that has raised the count itself and found old.
- *
- * Range:    as for kref_get_slow(); holder may be NULL.
- * Misuse:   as for kref_get_slow().
- * Ordering: relaxed.
- * Threads:  any. Signal handlers: yes.
- * Returns:  nothing.
- * Defined:  here.
- */
-void kref_get_as_slow(struct kref *kref,
-                      const char *holder,
-                      int old) KREF_NONNULL_ARGS((1)) KREF_COLD;
-
-/**
- * kref_get_unless_zero() again, for code that has found a count which is not live.
+ * kref_get_unless_zero() again, for a count that is not alive, or is full.
  *
  * Range:    any count.
  * Misuse:   as for kref_get_unless_zero().
@@ -1249,34 +1238,19 @@ void kref_get_as_slow(struct kref *kref,
 int kref_get_unless_zero_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
 
 /**
- * The rest of kref_put(), for code that has lowered the count itself and found old, at most 1.
+ * The rest of kref_put() and kref_put_as(), after a decrement of a count that was not alive.
  *
- * Range:    what a decrement with release ordering found.
- * Misuse:   old was zero, or negative and not tracked: the count saturates, release is not called,
- *           and a violation is reported.
+ * Range:    holder may be NULL.
+ * Misuse:   unless the count is tracked: it saturates, release is not called, and a violation is
+ *           reported.
  * Ordering: acquire before release() runs.
  * Threads:  any. Signal handlers: if release() may run there.
- * Returns:  1 if it was the last reference, and release() has run; otherwise 0.
+ * Returns:  1 if the reference was the last one of a tracked count, and release() has run; otherwise 0.
  * Defined:  here.
  */
 int kref_put_slow(struct kref *kref,
                   void (*release)(struct kref *kref),
-                  int old) KREF_NONNULL KREF_COLD;
-
-/**
- * The rest of kref_put_as(), for code that has lowered the count itself and found old, at most 1.
- *
- * Range:    as for kref_put_slow(); holder may be NULL.
- * Misuse:   as for kref_put_slow().
- * Ordering: acquire before release() runs.
- * Threads:  any. Signal handlers: if release() may run there.
- * Returns:  1 if it was the last reference, and release() has run; otherwise 0.
- * Defined:  here.
- */
-int kref_put_as_slow(struct kref *kref,
-                     void (*release)(struct kref *kref),
-                     const char *holder,
-                     int old) KREF_NONNULL_ARGS((1, 2)) KREF_COLD;
+                  const char *holder) KREF_NONNULL_ARGS((1, 2)) KREF_COLD;
 
 /**
  * percpu_ref_get_many() without this CPU's counter: right in either mode. It and the next ones are

@@ -1,19 +1,19 @@
-//! `Kref`: a count and the rule that the last put releases.
+//! `Kref`: a count, and the rule that the last put releases.
 
 #[cfg(feature = "capi")]
 use core::ffi::c_char;
-use core::ffi::c_int;
 use core::ptr::NonNull;
 
-use crate::count::{Count, Get, Put, Sub};
-use crate::locked::RawLock;
+use crate::count::{Count, Lowered, Put};
+use crate::kind::{Caller, Violation};
+use crate::report::or_report;
+use crate::sys::lock::RawLock;
 use crate::tracker::{self, By};
-use crate::violation::{Violation, as_bool, report};
 
 /// A reference count to embed in an object: the kernel's and C's `struct kref`.
 ///
-/// Taking a reference is safe: at worst the object leaks. Giving one back is not, since it may be
-/// the last. [`Ref`](crate::Ref) and [`Slot`](crate::Slot) are the safe face of both.
+/// Taking a reference is safe: at worst the object leaks. Giving one back is unsafe, because the
+/// reference may be the last. [`Ref`](crate::Ref) and [`Slot`](crate::Slot) make both safe.
 #[repr(transparent)]
 #[derive(Debug)]
 pub struct Kref {
@@ -33,12 +33,12 @@ impl Kref {
         Self { refcount: Count::new(1) }
     }
 
-    /// Starts over with one reference. Nobody else may know the object yet. While a tracker is set,
-    /// it is told, and may want to be told of what happens to the object.
+    /// Starts over with one reference. No other thread may know the object yet. If a tracker is set,
+    /// the tracker decides whether it tracks the object.
     #[inline]
     pub fn init(&self) {
         if tracker::is_set() {
-            self.init_told();
+            self.init_slow();
         } else {
             self.refcount.set(1);
         }
@@ -46,245 +46,207 @@ impl Kref {
 
     #[cold]
     #[inline(never)]
-    fn init_told(&self) {
-        if tracker::created(self) {
+    fn init_slow(&self) {
+        if tracker::created(core::ptr::from_ref(self).cast()) {
             self.refcount.set_tracked();
         } else {
             self.refcount.set(1);
         }
     }
 
-    /// The count as it stands: a number to print, not to act on. Negative when saturated.
+    /// The number of references; negative if saturated. A number to print, not to decide by.
     #[inline]
     pub fn read(&self) -> i32 {
         self.refcount.read()
     }
 
+    /// Whether a tracker counts.
+    #[cfg(feature = "capi")]
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.refcount.is_tracked()
+    }
+
     /// Takes one more reference; the caller holds one already. Relaxed.
     #[inline(always)]
+    #[track_caller]
     pub fn get(&self) {
         self.refcount.inc();
     }
 
+    /// [`get`](Self::get) without the report.
+    #[inline]
+    pub(crate) fn try_get(&self) -> Result<(), Violation> {
+        self.refcount.try_inc()
+    }
+
+    /// The increment of [`get`](Self::get) alone; `false` if [`get_cold`](Self::get_cold) must follow.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn raise(&self) -> bool {
+        self.refcount.raise()
+    }
+
+    /// The rest of [`get`](Self::get) after an increment that was not right as it stood. A tracker
+    /// hears the holder's name, which may be null.
+    #[cfg(feature = "capi")]
+    pub(crate) fn get_cold(&self, holder: *const c_char, caller: Caller) {
+        self.refcount.inc_cold(holder, caller);
+    }
+
+    /// The rest of a get by a reader of `slot`, who has incremented the count and holds nothing else.
+    #[inline]
+    pub(crate) fn get_unheld_slow<T>(&self, slot: *const T) -> Result<(), Violation> {
+        self.refcount.inc_slow_unheld(slot)
+    }
+
     /// Takes a reference unless the object is already being released; `false` if it is. Relaxed.
     ///
-    /// The memory must be known to be a kref still: the caller holds the lock, or whatever else
-    /// keeps it from being freed.
+    /// The memory must still be a kref: the caller holds a lock, or something else that keeps the
+    /// memory from being freed.
     #[inline(always)]
     #[must_use = "without the reference the object may be gone"]
+    #[track_caller]
     pub fn get_unless_zero(&self) -> bool {
         self.refcount.inc_not_zero()
     }
 
-    /// [`get`](Self::get) that leaves the report to the caller.
-    pub(crate) fn try_get(&self) -> Get {
-        self.refcount.try_inc()
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn get_unless_zero_from(&self, caller: Caller) -> bool {
+        self.refcount.inc_not_zero_from(caller)
     }
 
-    /// What an increment means that found `old`, and is all that keeps the object, which it took from
-    /// `slot`.
-    pub(crate) fn try_get_found<T>(&self, old: i32, slot: *const T) -> Get {
-        self.refcount.try_inc_found(old, slot)
-    }
-
-    /// [`get_unless_zero`](Self::get_unless_zero) that leaves the report to the caller.
-    pub(crate) fn try_get_unless_zero(&self) -> Get {
+    /// [`get_unless_zero`](Self::get_unless_zero) without the report.
+    pub(crate) fn try_get_unless_zero(&self) -> Result<bool, Violation> {
         self.refcount.try_inc_not_zero()
     }
 
-    /// Gives a reference back, and calls `release` if it was the last; says whether it was.
+    /// Gives a reference back, and calls `release` if the reference was the last; `true` if so.
     ///
-    /// Release on the decrement, acquire before `release` runs: it sees all that every holder did.
+    /// Release on the decrement, acquire before `release` runs: `release` sees everything that every
+    /// holder did.
     ///
     /// # Safety
     /// `this` is live, and the caller owns one of its references, which is gone afterwards.
     #[inline(always)]
+    #[track_caller]
     pub unsafe fn put(this: NonNull<Self>, release: impl FnOnce(NonNull<Self>)) -> bool {
         // SAFETY: as promised.
-        unsafe { Self::put_by(this, By::NOBODY, release) }
+        unsafe { Self::put_from(this, By::NOBODY, release, Caller::here()) }
     }
 
-    /// [`put`](Self::put) by somebody of whom a tracker is to hear more.
+    /// [`put`](Self::put) with what a tracker is told.
     ///
     /// # Safety
     /// As for [`put`](Self::put).
     #[inline(always)]
-    pub(crate) unsafe fn put_by(
+    pub(crate) unsafe fn put_from(
         this: NonNull<Self>,
         by: By,
         release: impl FnOnce(NonNull<Self>),
+        caller: Caller,
     ) -> bool {
-        // SAFETY: the caller's reference keeps it alive up to the decrement, the last access.
-        let old = unsafe { this.as_ref() }.refcount.lower();
-        // SAFETY: as promised, and the decrement is made.
-        unsafe { Self::put_found(this, old, by, release) }
-    }
-
-    /// What a decrement means that found `old`.
-    ///
-    /// # Safety
-    /// As for [`put`](Self::put), but for the decrement.
-    #[inline(always)]
-    unsafe fn put_found(
-        this: NonNull<Self>,
-        old: i32,
-        by: By,
-        release: impl FnOnce(NonNull<Self>),
-    ) -> bool {
-        match Count::dec_found(old) {
-            Sub::Done => false,
-            Sub::Last => {
-                // SAFETY: the last reference is gone, and nobody has released the object yet.
-                let _ = unsafe { this.as_ref() }.refcount.acquire_last();
-                release(this);
-                true
-            }
-            // SAFETY: it returns 0 or 1; the rest is promised.
-            Sub::Slow => unsafe { as_bool(Self::put_not_live(this, old, by, release)) },
+        // SAFETY: as promised.
+        match unsafe { Self::lower(this) } {
+            Lowered::Alive => false,
+            // SAFETY: the last reference is gone, and nobody has released the object yet.
+            Lowered::Last => unsafe { Self::release_last(this, release) },
+            // SAFETY: as promised, and the decrement is made.
+            Lowered::NotAlive => unsafe { Self::put_cold(this, by, release, caller) },
         }
     }
 
-    /// What a decrement means that found `old`, not live. Apart from the rest, which so needs no stack.
+    /// The decrement of [`put`](Self::put) alone.
     ///
     /// # Safety
-    /// As for [`put_found`](Self::put_found).
-    #[cold]
-    #[inline(never)]
-    unsafe fn put_not_live(
-        this: NonNull<Self>,
-        old: i32,
-        by: By,
-        release: impl FnOnce(NonNull<Self>),
-    ) -> c_int {
-        // SAFETY: misused; or tracked, and alive by the caller's reference, which still counts.
-        let put = unsafe { this.as_ref() }.refcount.dec_slow(old, false, by);
-        Self::finish_put(this, put, release)
+    /// As for [`put`](Self::put).
+    #[inline(always)]
+    pub(crate) unsafe fn lower(this: NonNull<Self>) -> Lowered {
+        // SAFETY: the caller's reference keeps the object alive up to the decrement, the last access.
+        unsafe { this.as_ref() }.refcount.lower()
     }
 
-    /// [`put`](Self::put) where the last reference goes under `lock`: `release` runs with it held,
-    /// and unlocks it. Where it was not the last, the lock is not even touched.
+    /// The rest of [`put`](Self::put) after [`Lowered::Last`].
     ///
     /// # Safety
-    /// As for [`put`](Self::put); and `lock` outlives the object, or is freed by `release`.
+    /// The calling thread's decrement found the last reference.
     #[inline(always)]
+    pub(crate) unsafe fn release_last(
+        this: NonNull<Self>,
+        release: impl FnOnce(NonNull<Self>),
+    ) -> bool {
+        // SAFETY: nobody has released the object yet.
+        unsafe { this.as_ref() }.refcount.acquire_last();
+        release(this);
+        true
+    }
+
+    /// The rest of [`put`](Self::put) after [`Lowered::NotAlive`]. Apart from the rest, which so needs no
+    /// stack frame.
+    ///
+    /// # Safety
+    /// As for [`put`](Self::put), but the decrement is made.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn put_cold(
+        this: NonNull<Self>,
+        by: By,
+        release: impl FnOnce(NonNull<Self>),
+        caller: Caller,
+    ) -> bool {
+        // SAFETY: either tracked, and alive by the caller's reference, which still counts; or misused.
+        let put = unsafe { this.as_ref() }.refcount.dec_slow(false, by);
+        Self::finish_put(this, put, release, caller)
+    }
+
+    /// [`put`](Self::put), where the last reference goes under `lock`: `release` runs with the lock held
+    /// and unlocks it. A put that is not the last does not touch the lock.
+    ///
+    /// # Safety
+    /// As for [`put`](Self::put); and `lock` outlives the object, or `release` frees it.
+    #[inline]
+    #[track_caller]
     pub unsafe fn put_locked<L: RawLock + ?Sized>(
         this: NonNull<Self>,
         lock: &L,
         release: impl FnOnce(NonNull<Self>),
     ) -> bool {
         // SAFETY: as promised.
-        unsafe { Self::put_locked_by(this, By::NOBODY, lock, release) }
+        unsafe { Self::put_locked_from(this, By::NOBODY, lock, release, Caller::here()) }
     }
 
-    /// [`put_locked`](Self::put_locked) by somebody of whom a tracker is to hear more.
+    /// [`put_locked`](Self::put_locked) with what a tracker is told.
     ///
     /// # Safety
     /// As for [`put_locked`](Self::put_locked).
-    #[inline(always)]
-    pub(crate) unsafe fn put_locked_by<L: RawLock + ?Sized>(
+    #[inline]
+    pub(crate) unsafe fn put_locked_from<L: RawLock + ?Sized>(
         this: NonNull<Self>,
         by: By,
         lock: &L,
         release: impl FnOnce(NonNull<Self>),
+        caller: Caller,
     ) -> bool {
-        // SAFETY: the caller's reference keeps it alive up to the decrement, the last access.
-        match unsafe { this.as_ref() }.refcount.try_dec_and_lock(lock) {
-            Ok(false) => false,
-            Ok(true) => {
-                release(this);
-                true
-            }
-            // SAFETY: it returns 0 or 1; the rest is promised.
-            Err(failed) => unsafe {
-                as_bool(Self::put_locked_not_live(this, failed, by, lock, release))
-            },
-        }
+        // SAFETY: the caller's reference keeps the object alive up to the decrement, the last access.
+        let put = unsafe { this.as_ref() }.refcount.try_dec_and_lock(lock, by);
+        Self::finish_put(this, put, release, caller)
     }
 
-    /// [`put_locked`](Self::put_locked) of what is not live, or `failed` already.
-    ///
-    /// # Safety
-    /// As for [`put_locked`](Self::put_locked).
-    #[cold]
-    #[inline(never)]
-    unsafe fn put_locked_not_live<L: RawLock + ?Sized>(
+    #[inline(always)]
+    fn finish_put(
         this: NonNull<Self>,
-        failed: Option<Violation>,
-        by: By,
-        lock: &L,
+        put: Result<Put, Violation>,
         release: impl FnOnce(NonNull<Self>),
-    ) -> c_int {
-        let put = match failed {
-            Some(kind) => Put::Failed(kind),
-            // SAFETY: misused; or tracked, and alive by the caller's reference.
-            None => unsafe { this.as_ref() }.refcount.dec_and_lock_slow(lock, by),
-        };
-        Self::finish_put(this, put, release)
-    }
-
-    /// Nothing follows the report, so that it is a jump and sees who called the exported function.
-    #[inline(always)]
-    fn finish_put(this: NonNull<Self>, put: Put, release: impl FnOnce(NonNull<Self>)) -> c_int {
-        match put {
-            Put::Done => 0,
-            Put::Last | Put::LastTracked => {
-                release(this);
-                if let Put::LastTracked = put {
-                    tracker::done(this.as_ptr());
-                }
-                1
-            }
-            Put::Failed(kind) => report(kind, this.as_ptr(), false).into(),
-        }
-    }
-}
-
-/// The halves of get and put, for kref/inline.h, which makes the atomic operation itself.
-#[cfg(feature = "capi")]
-impl Kref {
-    /// Whether a tracker is told of this object.
-    pub(crate) fn is_tracked(&self) -> bool {
-        self.refcount.is_tracked()
-    }
-
-    /// The increment of [`get`](Self::get) alone: what it found goes to
-    /// [`get_slow`](Self::get_slow) if it is an error.
-    #[inline(always)]
-    pub(crate) fn get_fast(&self) -> Result<(), i32> {
-        self.refcount.raise()
-    }
-
-    /// The rest of [`get`](Self::get), after an increment that found `old`, not a live count. The
-    /// holder's name is for a tracker; null is none.
-    #[inline(always)]
-    pub(crate) fn get_slow(&self, old: i32, holder: *const c_char) {
-        self.refcount.inc_found(old, holder);
-    }
-
-    /// The decrement of [`put`](Self::put) alone: what it found goes to
-    /// [`put_slow`](Self::put_slow) unless it is more than 1.
-    ///
-    /// # Safety
-    /// As for [`put`](Self::put).
-    #[inline(always)]
-    pub(crate) unsafe fn put_fast(this: NonNull<Self>) -> i32 {
-        // SAFETY: the caller's reference keeps it alive up to the decrement, the last access.
-        unsafe { this.as_ref() }.refcount.lower()
-    }
-
-    /// The rest of [`put`](Self::put), after a decrement that found `old`.
-    ///
-    /// # Safety
-    /// As for [`put`](Self::put), but for the decrement.
-    #[inline(always)]
-    pub(crate) unsafe fn put_slow(
-        this: NonNull<Self>,
-        old: i32,
-        by: By,
-        release: impl FnOnce(NonNull<Self>),
+        caller: Caller,
     ) -> bool {
-        // SAFETY: as promised.
-        unsafe { Self::put_found(this, old, by, release) }
+        let put = or_report(put, this.as_ptr(), Put::Done, caller);
+        if put.is_last() {
+            release(this);
+        }
+        if put == Put::LastTracked {
+            tracker::done(this.as_ptr().cast());
+        }
+        put.is_last()
     }
 }
 

@@ -1,22 +1,38 @@
 //! `KREF_OPTIONS=track=1`: finds the tracker, libkref_track.so, and sets its table.
 //!
-//! At load and never later: the loader's lock is ours to wait for in a constructor, and in no get or
-//! put. The loader's functions are weak references: they must not be pulled into a program that is
-//! linked with -static, and with an older glibc they may be in a library that the program does without.
+//! Only a constructor may load the tracker: a constructor may wait for the loader's lock, a get or put
+//! may not. The loader's functions are weak references, because they must not be pulled into a
+//! program that is linked with -static. With an older glibc they are in libdl, which the program may
+//! lack.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
-use crate::line::Line;
+use crate::sys::env::variable;
+use crate::sys::line::Line;
 use crate::tracker::{Tracker, set_tracker};
 
-const LIBRARY: &CStr = c"libkref_track.so.0";
+/// `libkref_track.so.MAJOR.MINOR`: a tracker of another version has another table.
+const LIBRARY: &CStr = match CStr::from_bytes_with_nul(
+    concat!(
+        "libkref_track.so.",
+        env!("CARGO_PKG_VERSION_MAJOR"),
+        ".",
+        env!("CARGO_PKG_VERSION_MINOR"),
+        "\0"
+    )
+    .as_bytes(),
+) {
+    Ok(name) => name,
+    Err(_) => panic!("a name without zeros, and a zero"),
+};
 const LIBRARY_VARIABLE: &CStr = c"KREF_TRACK_LIBRARY";
 
-/// Given KREF_OPTIONS; the tracker, or null if it has said on standard error why not.
+/// The tracker's entry: takes the value of KREF_OPTIONS, and returns the tracker's table. Null if the
+/// tracker has written on standard error why it does not start.
 type Start = unsafe extern "C" fn(options: *const c_char) -> *const Tracker;
 
-/// Loads the tracker, or says in one line why not.
+/// Loads the tracker, or writes one line that says why not.
 pub(crate) fn track(options: &CStr) {
     let Some(loader) = Loader::find().filter(|_| is_dynamic()) else {
         say("this program has no dynamic loader that could load ");
@@ -28,7 +44,7 @@ pub(crate) fn track(options: &CStr) {
         say("there is no kref_track_start in what was loaded as ");
         return;
     };
-    // SAFETY: a tracker's kref_track_start takes a C string; its table is one for good.
+    // SAFETY: kref_track_start takes a C string, and returns a table that stays for good.
     let set = unsafe {
         let table = start(options.as_ptr());
         table.is_null() || set_tracker(table)
@@ -38,20 +54,20 @@ pub(crate) fn track(options: &CStr) {
     }
 }
 
-/// Whether the program was started by a dynamic loader: whether it names one. A static program may have
-/// the loader's functions, but what they load brings a second libc along.
+/// Whether the program names a dynamic loader. A static program may have the loader's functions, but a
+/// library that they load brings a second libc along.
 fn is_dynamic() -> bool {
     // SAFETY: getauxval may always be called.
     let [headers, size, count] =
         [libc::AT_PHDR, libc::AT_PHENT, libc::AT_PHNUM].map(|key| unsafe { libc::getauxval(key) });
     (0..count).any(|n| {
         let header = ptr::with_exposed_provenance::<u32>((headers + n * size) as usize);
-        // SAFETY: the program's own headers, as the kernel tells; each begins with its type.
+        // SAFETY: the kernel tells where the program's own headers are; each begins with its type.
         unsafe { header.read() == libc::PT_INTERP }
     })
 }
 
-/// The rest of a line about the tracker that was looked for.
+/// Writes one line: `what` went wrong with the tracker that was looked for.
 fn say(what: &str) {
     begin(what).text("; the program is not tracked").write();
 }
@@ -59,25 +75,14 @@ fn say(what: &str) {
 fn begin(what: &str) -> Line {
     let mut line = Line::new();
     line.text("KREF_OPTIONS=track=1: ").text(what);
-    match variable() {
+    match variable(LIBRARY_VARIABLE) {
         Some(path) => line.text("KREF_TRACK_LIBRARY=").foreign(path.to_bytes()),
         None => line.foreign(LIBRARY.to_bytes()),
     };
     line
 }
 
-fn variable() -> Option<&'static CStr> {
-    unsafe extern "C" {
-        fn secure_getenv(name: *const c_char) -> *const c_char;
-    }
-    // SAFETY: a C string; the environment's value is one, and nobody changes it while we are here.
-    unsafe {
-        let value = secure_getenv(LIBRARY_VARIABLE.as_ptr());
-        if value.is_null() { None } else { Some(CStr::from_ptr(value)) }
-    }
-}
-
-/// libc's functions.
+/// The dynamic loader's functions.
 struct Loader {
     dlopen: unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void,
     dlsym: unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void,
@@ -88,13 +93,13 @@ struct Loader {
 impl Loader {
     #[cfg(target_arch = "x86_64")]
     fn find() -> Option<Self> {
-        use crate::weak::weak;
+        use crate::sys::weak::weak;
         let [open, symbol, address, error] =
             [weak!("dlopen"), weak!("dlsym"), weak!("dladdr"), weak!("dlerror")];
         if open.is_null() || symbol.is_null() || address.is_null() || error.is_null() {
             return None;
         }
-        // SAFETY: libc's functions of those names, which are of those types.
+        // SAFETY: the functions of these names have these types.
         unsafe {
             use core::mem::transmute;
             Some(Self {
@@ -106,7 +111,7 @@ impl Loader {
         }
     }
 
-    /// Elsewhere no weak reference has been tried; a static program pulls the loader in.
+    /// Without weak references a static program pulls the loader in.
     #[cfg(not(target_arch = "x86_64"))]
     fn find() -> Option<Self> {
         Some(Self {
@@ -117,10 +122,10 @@ impl Loader {
         })
     }
 
-    /// The library that the variable names; or else the one beside libkref.so, or the loader's.
+    /// The library that the variable names; else the one beside libkref.so, or the loader's choice.
     fn open(&self) -> Option<*mut c_void> {
         let beside = Path::beside(self);
-        let opened = match (variable(), &beside) {
+        let opened = match (variable(LIBRARY_VARIABLE), &beside) {
             (Some(path), _) => self.open_at(path),
             (None, Some(beside)) => {
                 self.open_at(beside.as_c_str()).or_else(|| self.open_at(LIBRARY))
@@ -140,27 +145,27 @@ impl Loader {
     }
 
     fn start(&self, library: *mut c_void) -> Option<Start> {
-        // SAFETY: an open library and a C string. Null or a function of that type: the name is for
-        // trackers alone.
+        // SAFETY: an open library and a C string. The result is null or a function of that type: only
+        // trackers define this name.
         unsafe {
             let start = (self.dlsym)(library, c"kref_track_start".as_ptr());
             core::mem::transmute::<*mut c_void, Option<Start>>(start)
         }
     }
 
-    /// Where the tracker was looked for, what the loader says, and what to do.
+    /// Writes one line: where the search was, what the loader says, and what to do.
     fn complain(&self, beside: Option<&Path>) {
-        // SAFETY: a C string, or null, that is the thread's until its next call of the loader.
+        // SAFETY: null or a C string, which stays until this thread's next call of the loader.
         let error = unsafe { (self.dlerror)() };
         let mut line = begin("cannot load ");
-        if variable().is_none() {
+        if variable(LIBRARY_VARIABLE).is_none() {
             if let Some(beside) = beside {
                 line.text(", neither as ").foreign(beside.as_c_str().to_bytes()).text(" nor");
             }
             line.text(" where the loader looks");
         }
         if !error.is_null() {
-            // SAFETY: as above.
+            // SAFETY: not null, so a C string.
             line.text(" (").foreign(unsafe { CStr::from_ptr(error) }.to_bytes()).text(")");
         }
         line.text("; install libkref's tracker, or name it: KREF_TRACK_LIBRARY=/path/to/");
@@ -168,7 +173,7 @@ impl Loader {
     }
 }
 
-/// A path, ending in 0. One that is longer is none.
+/// A path with a zero at its end. There is none that is longer than the array.
 struct Path {
     bytes: [u8; Self::LONGEST],
 }
@@ -176,7 +181,7 @@ struct Path {
 impl Path {
     const LONGEST: usize = 1024;
 
-    /// The tracker's, in libkref.so's own directory. A program that libkref.a is in tells nothing.
+    /// The tracker's path in libkref.so's own directory. `None` in a program with libkref.a.
     fn beside(loader: &Loader) -> Option<Self> {
         let mut info = libc::Dl_info {
             dli_fname: ptr::null(),
@@ -184,12 +189,12 @@ impl Path {
             dli_sname: ptr::null(),
             dli_saddr: ptr::null_mut(),
         };
-        // SAFETY: an address of ours, and what to fill in.
+        // SAFETY: an address in this library, and a structure to fill in.
         let known = unsafe { (loader.dladdr)(track as *const c_void, &raw mut info) };
         if known == 0 || info.dli_fname.is_null() {
             return None;
         }
-        // SAFETY: a C string, as long as this library is loaded.
+        // SAFETY: a C string, which stays as long as this library is loaded.
         let ours = unsafe { CStr::from_ptr(info.dli_fname) }.to_bytes();
         let name = ours.iter().rposition(|&byte| byte == b'/')? + 1;
         let (directory, name) = ours.split_at_checked(name)?;

@@ -1,14 +1,14 @@
 //! `KREF_OPTIONS`, written as the sanitizers' options are: `key=value:key=value`.
 //!
-//! Read once, when the library is loaded, so that a mistake in it is told at once and not at the
-//! first violation; and with `secure_getenv`, so that a setuid program does not listen to it.
-//!
-//! Where a tracker is asked for, with `track=1`, what is not ours is its.
+//! The library reads the variable once, at load, so that a mistake in the variable is reported at
+//! once and not at the first violation. With `track=1` an unknown option may be the tracker's, and the
+//! tracker judges it.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use crate::line::Line;
+use crate::sys::env::variable;
+use crate::sys::line::Line;
 
 /// What the default handler does about a violation.
 #[repr(u8)]
@@ -22,28 +22,17 @@ pub(crate) enum OnViolation {
 const VARIABLE: &CStr = c"KREF_OPTIONS";
 const UNREAD: u8 = 0;
 
-/// Relaxed: the byte is all there is to know.
+/// Relaxed throughout: no other data depends on this byte.
 static ON_VIOLATION: AtomicU8 = AtomicU8::new(UNREAD);
 
-/// Runs `at_load` when the library is loaded, or the program that it is linked into starts.
-#[cfg(target_os = "linux")]
-#[used]
-#[unsafe(link_section = ".init_array")]
-static AT_LOAD: extern "C" fn() = at_load;
-
-extern "C" fn at_load() {
+/// Reads the variable, and returns it if it asks for a tracker.
+pub(crate) fn at_load() -> Option<&'static CStr> {
     read();
-    // A model loads nothing.
-    #[cfg(not(loom))]
-    if let Some(options) = variable()
-        && Options(options.to_bytes()).track()
-    {
-        crate::load::track(options);
-    }
+    variable(VARIABLE).filter(|options| Options(options.to_bytes()).track())
 }
 
 pub(crate) fn on_violation() -> OnViolation {
-    read(); // another module's constructor may have been here before ours
+    read(); // another module's constructor may misuse a count before this library's constructor runs
     match ON_VIOLATION.load(Relaxed) {
         mode if mode == OnViolation::Abort as u8 => OnViolation::Abort,
         mode if mode == OnViolation::Quiet as u8 => OnViolation::Quiet,
@@ -51,7 +40,7 @@ pub(crate) fn on_violation() -> OnViolation {
     }
 }
 
-/// Once, and not again.
+/// Reads the variable, once.
 fn read() {
     let first = OnViolation::Warn as u8;
     if ON_VIOLATION.load(Relaxed) != UNREAD
@@ -59,7 +48,7 @@ fn read() {
     {
         return;
     }
-    let Some(value) = variable() else { return };
+    let Some(value) = variable(VARIABLE) else { return };
     let options = Options(value.to_bytes());
     let is_tracked = options.track();
     for (key, value) in options {
@@ -67,20 +56,7 @@ fn read() {
     }
 }
 
-fn variable() -> Option<&'static CStr> {
-    unsafe extern "C" {
-        fn secure_getenv(name: *const c_char) -> *const c_char;
-    }
-    // SAFETY: `VARIABLE` is a C string.
-    let value = unsafe { secure_getenv(VARIABLE.as_ptr()) };
-    if value.is_null() {
-        return None;
-    }
-    // SAFETY: the environment's value is a C string, and nobody changes it while we are here.
-    Some(unsafe { CStr::from_ptr(value) })
-}
-
-/// `key=value:key=value`, one after another without those that are empty.
+/// The options of `key=value:key=value` in their order, without empty ones.
 #[derive(Clone, Copy)]
 struct Options<'a>(&'a [u8]);
 
@@ -103,7 +79,7 @@ impl<'a> Iterator for Options<'a> {
 }
 
 impl Options<'_> {
-    /// Whether a tracker is to be loaded; the last one counts. It judges what is not ours, then.
+    /// Whether the library shall load a tracker. Of several `track` options the last one counts.
     fn track(self) -> bool {
         let mut track = false;
         for (key, value) in self {
@@ -115,7 +91,7 @@ impl Options<'_> {
     }
 }
 
-/// What is before the first `separator`, and what is behind it.
+/// The text before the first `separator`, and the text behind it.
 #[inline(never)]
 fn halves(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
     let mut halves = text.splitn(2, |&byte| byte == separator);
@@ -123,7 +99,7 @@ fn halves(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
 }
 
 fn apply(key: &[u8], value: &[u8], is_tracked: bool) {
-    // Compared whole: patterns would be compared byte by byte, in half a kilobyte of code.
+    // Not a `match`: the compiler would compare patterns byte by byte, in half a kilobyte of code.
     if key == b"track" {
         if value != b"1" && value != b"0" {
             complain("value", value, " of track");
@@ -143,9 +119,9 @@ fn apply(key: &[u8], value: &[u8], is_tracked: bool) {
     }
 }
 
-/// One line: what was not understood, and what would have been.
+/// One line: the unknown text, and the choices.
 fn complain(what: &str, text: &[u8], whose: &str) {
-    /// More would push the choices out of the line.
+    /// A longer text would push the choices out of the line.
     const SHOWN: usize = 64;
     let mut line = Line::new();
     line.text("KREF_OPTIONS: unknown ").text(what).text(" \"");

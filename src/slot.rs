@@ -1,34 +1,35 @@
-//! `KrefSlot`: one published pointer, from which anyone may take a reference.
+//! `KrefSlot`: one published pointer, from which any thread may take a reference.
 //!
-//! The slot owns a reference on what it points to. Loading the pointer and raising the count must be
-//! one step that no last put splits; a last put can only follow a replace, whose caller then owns the
-//! slot's reference. There are two ways to make it one step, and readers of both kinds get along:
+//! The slot owns a reference on the object that it publishes. A reader loads the pointer and raises the
+//! count. No last put may come between the two. A last put can only follow a replace, whose caller
+//! then owns the slot's reference. Two kinds of readers exist, and they get along:
 //!
-//! * a restartable sequence (see rseq.rs): no lock, and the count is the only thing written. The
-//!   writer exchanges the pointer, and then fences: after that every sequence that had loaded the
-//!   old pointer has raised its count, or starts over and finds the new one.
-//! * a lock, for threads that have no rseq. The writer holds it around the exchange.
+//! * A reader with a restartable sequence (rseq/mod.rs) takes no lock, and writes only the count. The
+//!   writer exchanges the pointer and then fences. After the fence every sequence that had loaded the
+//!   old pointer has raised the old count, or starts over and finds the new pointer.
+//! * A reader on a thread without rseq takes a lock. The writer holds the same lock during the exchange.
 //!
-//! The lock is one of a small fixed pool, chosen by the slot's address, so that a slot is one
-//! pointer wide and needs no destruction. The pool is this copy of the library's: two copies in one
-//! process, a static and a shared one, do not exclude each other, and must not share a slot.
+//! The lock is one of the striped locks (sys/striped.rs), so a slot is one pointer wide and needs no
+//! destruction. These locks belong to one copy of the library. Two copies in one process, a static and a
+//! shared one, do not exclude each other and must not share a slot.
 //!
-//! Where the kernel refuses to fence (a filter that came later), a sequence may still be about to
-//! raise the old object's count. So that object keeps a reference that is nobody's, and leaks.
+//! If the kernel refuses to fence, because of a seccomp filter that came later, a sequence may still
+//! be about to raise the old object's count. Then the old object gets a reference that nobody owns, and
+//! leaks.
 
 use core::ptr::{self, NonNull};
 
-use crate::count::Get;
+use crate::kind::{Caller, Violation};
 use crate::kref::Kref;
-use crate::pool::lock_for;
-use crate::rseq::{Area, Taken, fence};
-use crate::sync::{
+use crate::report::report;
+use crate::rseq::{Area, GAVE_UP, fence};
+use crate::sys::striped::lock_for;
+use crate::sys::sync::{
     AtomicPtr,
     Ordering::{Relaxed, Release},
 };
-use crate::violation::{Violation, report_here};
 
-/// One published pointer to a kref: C's `struct kref_slot`. [`Slot`](crate::Slot) is the safe one.
+/// One published pointer to a kref: C's `struct kref_slot`. [`Slot`](crate::Slot) is the safe form.
 #[repr(transparent)]
 #[derive(Debug)]
 pub struct KrefSlot {
@@ -48,75 +49,116 @@ impl KrefSlot {
         Self { kref: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Empties the slot without a look at what is in it. Nobody else may know it yet.
+    /// Makes the slot empty, whatever was in its memory. No other thread may know the slot yet.
     #[inline]
     pub fn init(&self) {
         self.kref.store(ptr::null_mut(), Relaxed);
     }
 
-    /// A new reference to what is published, or `None` if nothing is.
+    /// A new reference on the published object, or `None` if nothing is published.
     ///
-    /// Whatever was done to the object before it was published is seen by whoever gets it here.
+    /// The reader sees everything that was done to the object before its publication.
     ///
     /// # Safety
-    /// Everything published here was, and is still, a live kref with a reference for the slot.
+    /// Every object that was published here was a live kref at that time, and the slot got a reference on
+    /// it.
     #[inline]
+    #[track_caller]
     pub unsafe fn get(&self) -> Option<NonNull<Kref>> {
+        // SAFETY: as promised.
+        unsafe { self.get_from(Caller::here()) }
+    }
+
+    /// # Safety
+    /// As for [`get`](Self::get).
+    #[inline]
+    pub(crate) unsafe fn get_from(&self, caller: Caller) -> Option<NonNull<Kref>> {
         if let Some(area) = Area::known() {
             // SAFETY: as promised, and `exchange` fences.
-            match unsafe { area.take(&self.kref) } {
-                Taken::Nothing => return None,
-                Taken::Raised(kref, old) => {
-                    // SAFETY: the reference is taken, or it was too late for that.
-                    let got = unsafe { kref.as_ref() }.try_get_found(old, self);
-                    return Self::check(kref, got);
-                }
-                Taken::GaveUp => {}
+            let taken = unsafe { area.take(&self.kref) };
+            let object = NonNull::new(taken.object)?;
+            if object.addr().get() != GAVE_UP {
+                return if taken.not_alive {
+                    // SAFETY: the sequence has incremented the count.
+                    unsafe { self.get_not_alive(object, caller) }
+                } else {
+                    Some(object)
+                };
             }
         }
         // SAFETY: as promised.
-        unsafe { self.get_locked() }
+        unsafe { self.get_locked(caller) }
+    }
+
+    /// The rest of a get after a sequence has incremented a count that is not alive.
+    ///
+    /// # Safety
+    /// A sequence of this thread took `kref` from this slot, and incremented its count.
+    #[cold]
+    #[inline(never)]
+    unsafe fn get_not_alive(&self, kref: NonNull<Kref>, caller: Caller) -> Option<NonNull<Kref>> {
+        // SAFETY: tracked, and kept by the increment; or misused.
+        let got = unsafe { kref.as_ref() }.get_unheld_slow(self);
+        Self::check(kref, got, caller)
     }
 
     /// # Safety
     /// As for [`get`](Self::get).
     #[cold]
     #[inline(never)]
-    unsafe fn get_locked(&self) -> Option<NonNull<Kref>> {
+    unsafe fn get_locked(&self, caller: Caller) -> Option<NonNull<Kref>> {
         let guard = lock_for(ptr::from_ref(&self.kref).addr());
-        // Relaxed: the lock orders it.
+        // Relaxed: the lock orders the load.
         let kref = self.kref.load(Relaxed);
-        // SAFETY: the slot's own reference keeps it alive while the lock is held.
+        // SAFETY: the slot's own reference keeps the object alive while the lock is held.
         let got = unsafe { kref.as_ref() }.map(Kref::try_get);
         drop(guard);
-        Self::check(NonNull::new(kref)?, got?)
+        Self::check(NonNull::new(kref)?, got?, caller)
     }
 
-    /// Told without the lock: a handler may take its time, or look into a slot. At zero the object
-    /// was released under the slot's feet, and nobody may have it.
-    #[inline(always)]
-    fn check(kref: NonNull<Kref>, got: Get) -> Option<NonNull<Kref>> {
-        let Get::Failed(kind) = got else { return Some(kref) };
-        let usable = if kind == Violation::GetOnZero { ptr::null_mut() } else { kref.as_ptr() };
-        NonNull::new(report_here(kind, kref.as_ptr().cast(), usable))
+    /// Reports a violation, without the lock: a handler may look into a slot. The reader may have a
+    /// saturated object, which leaks. The reader may not have a dead object: somebody released it although
+    /// the slot held a reference.
+    #[inline]
+    fn check(
+        kref: NonNull<Kref>,
+        got: Result<(), Violation>,
+        caller: Caller,
+    ) -> Option<NonNull<Kref>> {
+        let Err(kind) = got else { return Some(kref) };
+        report(kind, kref.as_ptr().cast(), caller);
+        let is_dead = matches!(kind, Violation::GetOnZero | Violation::NeverInitialised);
+        (!is_dead).then_some(kref)
     }
 
-    /// Publishes `next` and returns what was published before.
+    /// Publishes `next`, or nothing, and returns the object that was published before.
     ///
-    /// The slot takes over the caller's reference on `next`, and the caller takes over the slot's
-    /// on the old one, to put it.
+    /// The slot takes over the caller's reference on `next`. The caller takes over the slot's reference on
+    /// the old object, and puts it.
     ///
     /// # Safety
     /// The caller owns a reference on `next` and gives it up.
     #[inline]
+    #[track_caller]
     pub unsafe fn replace(&self, next: Option<NonNull<Kref>>) -> Option<NonNull<Kref>> {
+        // SAFETY: as promised.
+        unsafe { self.replace_from(next, Caller::here()) }
+    }
+
+    /// # Safety
+    /// As for [`replace`](Self::replace).
+    pub(crate) unsafe fn replace_from(
+        &self,
+        next: Option<NonNull<Kref>>,
+        caller: Caller,
+    ) -> Option<NonNull<Kref>> {
         match exchange(&self.kref, next) {
-            Old::Ours(old) => old,
+            Old::Fenced(old) => old,
             Old::NotFenced(old) => {
-                // SAFETY: the slot's reference keeps it alive.
+                // SAFETY: the slot's reference keeps the object alive.
                 let _ = unsafe { old.as_ref() }.try_get();
-                let old = old.as_ptr();
-                NonNull::new(report_here(Violation::NotFenced, old.cast(), old))
+                report(Violation::NotFenced, old.as_ptr().cast(), caller);
+                Some(old)
             }
         }
     }
@@ -128,26 +170,26 @@ impl Default for KrefSlot {
     }
 }
 
-/// What was published before.
+/// The pointer that was published before.
 pub(crate) enum Old<T> {
-    /// No reader has it without a reference.
-    Ours(Option<NonNull<T>>),
-    /// A sequence may be about to take a reference on it, now or later.
+    /// Every reader that has seen the pointer has taken a reference.
+    Fenced(Option<NonNull<T>>),
+    /// A sequence may be about to take a reference, now or later.
     NotFenced(NonNull<T>),
 }
 
-/// Publishes `next`, and waits for every reader that may have seen what was published before.
+/// Publishes `next`, and waits for every reader that may have seen the old pointer.
 pub(crate) fn exchange<T>(published: &AtomicPtr<T>, next: Option<NonNull<T>>) -> Old<T> {
     let has_sequences = Area::decided().is_some();
     let guard = lock_for(ptr::from_ref(published).addr());
     let next = next.map_or(ptr::null_mut(), NonNull::as_ptr);
-    // Release: a sequence that loads the pointer sees the object; it takes no lock. What is taken
-    // down was published under the lock.
+    // Release: pairs with the load of a sequence, which takes no lock. No acquire: the old object was
+    // published under this lock.
     let old = published.swap(next, Release);
     drop(guard);
     match NonNull::new(old) {
         Some(old) if has_sequences && !fence() => Old::NotFenced(old),
-        old => Old::Ours(old),
+        old => Old::Fenced(old),
     }
 }
 
@@ -158,7 +200,7 @@ mod tests {
     use loom::cell::UnsafeCell;
 
     use super::*;
-    use crate::sync::Ordering::Acquire;
+    use crate::sys::sync::Ordering::Acquire;
 
     struct Shared {
         slot: KrefSlot,
@@ -166,10 +208,10 @@ mod tests {
         payload: UnsafeCell<bool>,
     }
 
-    // SAFETY: loom finds accesses to the cell that nothing orders.
+    // SAFETY: loom fails the model at an access to the cell that nothing orders.
     unsafe impl Sync for Shared {}
 
-    /// What a sequence does, where nothing is ever freed.
+    /// The load of a sequence, on an object that nobody frees.
     #[test]
     fn a_sequence_sees_what_was_published() {
         loom::model(|| {
@@ -177,14 +219,14 @@ mod tests {
             let shared = Arc::new(Shared { slot: KrefSlot::new(), kref: Kref::new(), payload });
             let theirs = Arc::clone(&shared);
             let writer = loom::thread::spawn(move || {
-                // SAFETY: loom checks that nobody else is in the payload.
+                // SAFETY: loom checks that no other thread is in the payload.
                 theirs.payload.with_mut(|payload| unsafe { *payload = true });
                 // SAFETY: the object's one reference goes to the slot.
                 unsafe { theirs.slot.replace(Some(NonNull::from(&theirs.kref))) };
             });
-            // Acquire: what every load is on the processor that has sequences.
+            // Acquire: every load of the processor that has sequences is one.
             if !shared.slot.kref.load(Acquire).is_null() {
-                // SAFETY: loom checks that nobody is writing the payload.
+                // SAFETY: loom checks that no other thread writes the payload.
                 assert!(shared.payload.with(|payload| unsafe { *payload }));
             }
             writer.join().unwrap();

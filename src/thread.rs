@@ -3,37 +3,44 @@
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 
-use crate::count::Get;
+use crate::kind::Caller;
 use crate::kref::Kref;
+use crate::report::report;
 use crate::tracker::By;
-use crate::violation::report_here;
 
-/// Takes a reference for the thread, starts it, and gives the reference back if that failed.
+/// The arguments of `pthread_create`.
+pub(crate) struct Start {
+    pub(crate) thread: *mut libc::pthread_t,
+    pub(crate) attr: *const libc::pthread_attr_t,
+    pub(crate) start: extern "C" fn(*mut c_void) -> *mut c_void,
+    pub(crate) arg: *mut c_void,
+}
+
+/// Takes a reference for the thread and starts the thread. If the start fails, gives the reference
+/// back. Returns the error of `pthread_create`.
 ///
 /// # Safety
 /// As for [`Kref::put`], and as for `pthread_create`.
-#[inline]
 pub(crate) unsafe fn create(
-    thread: *mut libc::pthread_t,
-    attr: *const libc::pthread_attr_t,
-    start: extern "C" fn(*mut c_void) -> *mut c_void,
-    arg: *mut c_void,
+    start: Start,
     kref: NonNull<Kref>,
     by: By,
     release: impl FnOnce(NonNull<Kref>),
+    caller: Caller,
 ) -> c_int {
-    // SAFETY: the caller's own reference keeps it alive.
-    let get = unsafe { kref.as_ref() }.try_get();
-    // SAFETY: the caller guarantees the arguments.
+    let Start { thread, attr, start, arg } = start;
+    // SAFETY: the caller's own reference keeps the object alive.
+    let taken = unsafe { kref.as_ref() }.try_get();
+    // SAFETY: the caller promises valid arguments.
     let error = unsafe { libc::pthread_create(thread, attr, start, arg) };
-    match get {
-        // Told last, as a jump. The count is saturated: there is nothing to give back.
-        Get::Failed(kind) => report_here(kind, kref.as_ptr().cast(), error),
-        _ if error == 0 => 0,
-        _ => {
-            // SAFETY: the reference was taken above, and nobody else has it.
-            unsafe { Kref::put_by(kref, by, release) };
-            error
+    match taken {
+        // The count is saturated, so there is nothing to give back.
+        Err(kind) => report(kind, kref.as_ptr().cast(), caller),
+        Ok(()) if error == 0 => {}
+        Ok(()) => {
+            // SAFETY: the reference was taken above, and no thread has started with it.
+            unsafe { Kref::put_from(kref, by, release, caller) };
         }
     }
+    error
 }

@@ -1,70 +1,70 @@
-//! Who is told of every get and put: a table of functions, and the calls.
+//! The tracker: a table of functions that are told of every get and put, and the calls.
 //!
-//! The table is somebody else's, libkref_track.so's or the program's, and may be an older or a newer
-//! one than ours: it says how long it is, and what lies beyond its end is not there. Only counts that
-//! are tracked (count/tracked.rs) ever come here, and [`Kref::init`], which makes them so.
+//! The table belongs to libkref_track.so or to the program, and may be older or newer than this
+//! library. The table says how long it is; a member beyond its end does not exist. Only tracked counts
+//! (count/tracked.rs) call these functions, and `Kref::init`, which begins them.
 //!
-//! A callback may be called by any thread, several at once, and in a signal handler: wherever the
-//! program gets or puts. It leaves `errno` as it was, whatever the tracker does with it.
+//! Any thread may call a function of the table, several threads at once, and signal handlers: the
+//! program gets and puts everywhere. A call preserves `errno`.
 
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
 
-use crate::kref::Kref;
-use crate::sync::{
+use crate::kind::Report;
+use crate::sys::sync::{
     AtomicPtr,
     Ordering::{Acquire, Release},
 };
-use crate::violation::Report;
 
-/// A release function as C has it: what a tracker names the type of an object by.
-pub type ReleaseFn = unsafe extern "C" fn(kref: *mut Kref);
+/// A C release function. A tracker names an object's type after its release function.
+pub type ReleaseFn = unsafe extern "C" fn(kref: *mut c_void);
 
-/// Who is told of every reference that is taken or given back: C's `struct kref_tracker`.
+/// A tracker's functions: C's `struct kref_tracker`.
 ///
-/// kref.h says when each function is called; each may be `None`.
+/// kref.h says when each function is called. Each may be `None`. A `kref` is the address of a
+/// [`Kref`](crate::Kref).
 #[repr(C)]
 #[derive(Debug)]
 #[allow(missing_docs, reason = "kref.h documents the table")]
 pub struct Tracker {
-    /// `size_of::<Tracker>()` as its maker knew it: members beyond it do not exist.
+    /// `size_of::<Tracker>()` as the tracker's maker knew it. Members beyond it do not exist.
     pub size: usize,
-    pub created: Option<unsafe extern "C" fn(kref: *mut Kref) -> c_int>,
-    pub getting: Option<unsafe extern "C" fn(kref: *mut Kref)>,
-    pub got: Option<unsafe extern "C" fn(kref: *mut Kref, count: u32, holder: *const c_char)>,
+    pub created: Option<unsafe extern "C" fn(kref: *mut c_void) -> c_int>,
+    pub getting: Option<unsafe extern "C" fn(kref: *mut c_void)>,
+    pub got: Option<unsafe extern "C" fn(kref: *mut c_void, count: u32, holder: *const c_char)>,
     pub putting: Option<
         unsafe extern "C" fn(
-            kref: *mut Kref,
+            kref: *mut c_void,
             release: Option<ReleaseFn>,
             count: u32,
             holder: *const c_char,
         ),
     >,
-    pub released: Option<unsafe extern "C" fn(kref: *mut Kref, release: Option<ReleaseFn>)>,
+    pub released: Option<unsafe extern "C" fn(kref: *mut c_void, release: Option<ReleaseFn>)>,
     pub done: Option<unsafe extern "C" fn(kref: *const c_void)>,
     pub violated: Option<unsafe extern "C" fn(violation: *const Report)>,
     pub report: Option<unsafe extern "C" fn(fd: c_int)>,
     pub checkpoint: Option<unsafe extern "C" fn()>,
 }
 
-/// Sets who is told from now on. Null: objects that are made from now on are not tracked, and nobody
-/// is told of those that are.
+/// Sets the tracker. Null: from now on new objects are not tracked, and the tracker hears nothing of
+/// the tracked ones.
 ///
-/// `false`, and nothing done, if the table's size is none that a table can have.
+/// `false`, and nothing done, if no table can have this table's size.
 ///
 /// # Safety
-/// The table stays as it is for good, and its functions may be called as kref.h says.
+/// The table stays unchanged for good, and its functions may be called as kref.h says.
 #[must_use = "a table that is refused tracks nothing"]
 pub unsafe fn set_tracker(tracker: *const Tracker) -> bool {
-    /// More than any table will have: a size that was never set is likely to be something else.
+    /// No table will be longer. A size that was never set is likely to be longer.
     const LONGEST: usize = 4096;
     if !tracker.is_null() {
-        // SAFETY: the size is there in every table.
+        // SAFETY: every table has a size.
         let size = unsafe { (*tracker).size };
         if !tracker.is_aligned()
             || size < size_of::<usize>()
             || size > LONGEST
-            || !size.is_multiple_of(size_of::<usize>())
+            || size % size_of::<usize>() != 0
         {
             return false;
         }
@@ -73,36 +73,36 @@ pub unsafe fn set_tracker(tracker: *const Tracker) -> bool {
     true
 }
 
-/// Beside the count, what a tracker is told of a reference that is given back.
+/// What a tracker is told of a put, beside the count: the release function and the holder's name.
 #[derive(Clone, Copy)]
-#[cfg_attr(loom, allow(dead_code))] // in a model nobody asks
+#[cfg_attr(loom, allow(dead_code, reason = "a model's tracker looks at neither"))]
 pub(crate) struct By {
     pub(crate) release: Option<ReleaseFn>,
     pub(crate) holder: *const c_char,
 }
 
 impl By {
-    /// Nobody who has said his name.
+    /// A put without a release function and without a name.
     pub(crate) const NOBODY: Self = Self { release: None, holder: ptr::null() };
 
-    /// Whoever puts with this function.
+    /// A put with this release function, without a name.
     #[cfg(feature = "capi")]
     pub(crate) const fn putting(release: ReleaseFn) -> Self {
         Self { release: Some(release), holder: ptr::null() }
     }
 }
 
-#[cfg_attr(loom, allow(dead_code))] // in a model only the test sets one
+#[cfg_attr(loom, allow(dead_code, reason = "in a model only the test sets a tracker"))]
 struct Current(AtomicPtr<Tracker>);
 
 #[cfg(not(loom))]
 static CURRENT: Current = Current(AtomicPtr::new(ptr::null_mut()));
 
-#[cfg_attr(loom, allow(dead_code))]
+#[cfg_attr(loom, allow(dead_code, reason = "in a model only the test sets a tracker"))]
 impl Current {
     fn set(&self, tracker: *const Tracker) {
-        // Release: whoever calls a function of the table sees what was done before the table was
-        // set, the table's own contents among it; pairs with the acquire in `get`.
+        // Release: pairs with the acquire in `get`, so that a caller of the table's functions sees the
+        // table, and everything else that was done before the table was set.
         self.0.store(tracker.cast_mut(), Release);
     }
 
@@ -117,17 +117,15 @@ impl Current {
 mod calls {
     use core::mem::offset_of;
 
-    #[cfg(feature = "capi")]
-    use super::c_int;
-    use super::{By, CURRENT, Kref, Report, Tracker, c_char, c_void};
-    use crate::line::errno;
+    use super::{By, CURRENT, Report, Tracker, c_char, c_int, c_void};
+    use crate::sys::errno;
 
     /// A function of the table in force, if there is a table and it has one.
     macro_rules! member {
         ($name:ident) => {{
             let table = CURRENT.get();
-            // SAFETY: a table stays for good, and the size is there in every table; a member is read
-            // only where the table has one, by itself, since a shorter table is no `Tracker`.
+            // SAFETY: a table stays for good and has a size. The member is read by itself and only if
+            // the table is long enough: a shorter table is no `Tracker`.
             unsafe {
                 if table.is_null() || (*table).size <= offset_of!(Tracker, $name) {
                     None
@@ -138,65 +136,62 @@ mod calls {
         }};
     }
 
-    /// Calls a function of the table, if it has one. What it is told of must not notice.
+    /// Calls a function of the table, if it has one, and preserves `errno` for the program.
     macro_rules! tell {
         ($name:ident($($argument:expr),*)) => {
             if let Some(function) = member!($name) {
-                let saved = errno::get();
                 // SAFETY: whoever set the table promised that its functions may be called so.
-                unsafe { function($($argument),*) };
-                errno::set(saved);
+                errno::preserved(|| unsafe { function($($argument),*) });
             }
         };
     }
 
-    // Not inlined, all of them: they are called from many places, and none of those is hot.
+    // Not inlined, all of them: many places call them, and none of these places is hot.
 
-    /// Whether anybody wants to know of new objects. The only thing that an untracked `init` asks.
+    /// Whether a tracker is set: all that `init` asks if none is.
     #[inline(always)]
     pub(crate) fn is_set() -> bool {
         !CURRENT.get().is_null()
     }
 
-    /// Whether the object that is about to begin is to be tracked.
+    /// Whether the tracker wants to track the object that is about to begin.
     #[inline(never)]
-    pub(crate) fn created(kref: *const Kref) -> bool {
-        let saved = errno::get();
+    pub(crate) fn created(kref: *const c_void) -> bool {
         // SAFETY: whoever set the table promised that its functions may be called so.
-        let tracked = member!(created).is_some_and(|ask| unsafe { ask(kref.cast_mut()) } != 0);
-        errno::set(saved);
-        tracked
+        let ask = |created: unsafe extern "C" fn(_) -> c_int| unsafe { created(kref.cast_mut()) };
+        errno::preserved(|| member!(created).is_some_and(|created| ask(created) != 0))
     }
 
     #[inline(never)]
-    pub(crate) fn getting(kref: *const Kref) {
+    pub(crate) fn getting(kref: *const c_void) {
         tell!(getting(kref.cast_mut()));
     }
 
-    /// One event for each of `n` references, after which there are `count`.
+    /// One call for each of `n` references that were taken. `count` includes all of them.
     #[inline(never)]
-    pub(crate) fn got(kref: *const Kref, n: i32, count: i32, holder: *const c_char) {
+    pub(crate) fn got(kref: *const c_void, n: i32, count: i32, holder: *const c_char) {
         for missing in (0..n).rev() {
             tell!(got(kref.cast_mut(), count.saturating_sub(missing) as u32, holder));
         }
     }
 
-    /// One event for each of `n` references, before which there were `count`.
+    /// One call for each of `n` references that are about to be given back. `count` still includes all
+    /// of them.
     #[inline(never)]
-    pub(crate) fn putting(kref: *const Kref, n: i32, count: i32, by: By) {
+    pub(crate) fn putting(kref: *const c_void, n: i32, count: i32, by: By) {
         for gone in 0..n {
             tell!(putting(kref.cast_mut(), by.release, (count - gone) as u32, by.holder));
         }
     }
 
     #[inline(never)]
-    pub(crate) fn released(kref: *const Kref, by: By) {
+    pub(crate) fn released(kref: *const c_void, by: By) {
         tell!(released(kref.cast_mut(), by.release));
     }
 
     #[inline(never)]
-    pub(crate) fn done(kref: *const Kref) {
-        tell!(done(kref.cast::<c_void>()));
+    pub(crate) fn done(kref: *const c_void) {
+        tell!(done(kref));
     }
 
     #[inline(never)]
@@ -204,7 +199,7 @@ mod calls {
         tell!(violated(report));
     }
 
-    /// `false` if nobody tracks who could report.
+    /// `false` if there is no tracker, or none that reports.
     #[cfg(feature = "capi")]
     pub(crate) fn report(fd: c_int) -> bool {
         let report = member!(report);
@@ -212,7 +207,7 @@ mod calls {
         report.inspect(|report| unsafe { report(fd) }).is_some()
     }
 
-    /// `false` if nobody tracks who has checkpoints.
+    /// `false` if there is no tracker, or none that has checkpoints.
     #[cfg(feature = "capi")]
     pub(crate) fn checkpoint() -> bool {
         let checkpoint = member!(checkpoint);
@@ -221,12 +216,12 @@ mod calls {
     }
 }
 
-/// A model has no statics: what would be told is written down, in the order in which it happens.
+/// A model has no statics. Its tracker writes the events down, in their order.
 #[cfg(loom)]
 mod calls {
     use std::cell::RefCell;
 
-    use super::{By, Kref, Report, c_char};
+    use super::{By, Report, c_char, c_void};
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Event {
@@ -239,7 +234,8 @@ mod calls {
     }
 
     std::thread_local! {
-        // Not loom's: it orders nothing. A model's threads are one thread of the system's.
+        // std's cell and not loom's, because the log must order nothing. All threads of a model are one
+        // thread of the system.
         static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
     }
 
@@ -247,7 +243,7 @@ mod calls {
         EVENTS.with_borrow_mut(|events| events.push(event));
     }
 
-    /// What was told since the last call.
+    /// The events since the last call.
     #[cfg(test)]
     pub(crate) fn events() -> Vec<Event> {
         EVENTS.take()
@@ -257,27 +253,27 @@ mod calls {
         false
     }
 
-    pub(crate) fn created(_: *const Kref) -> bool {
+    pub(crate) fn created(_: *const c_void) -> bool {
         true
     }
 
-    pub(crate) fn getting(_: *const Kref) {
+    pub(crate) fn getting(_: *const c_void) {
         write_down(Event::Getting);
     }
 
-    pub(crate) fn got(_: *const Kref, n: i32, count: i32, _: *const c_char) {
+    pub(crate) fn got(_: *const c_void, n: i32, count: i32, _: *const c_char) {
         (0..n).rev().for_each(|missing| write_down(Event::Got(count - missing)));
     }
 
-    pub(crate) fn putting(_: *const Kref, n: i32, count: i32, _: By) {
+    pub(crate) fn putting(_: *const c_void, n: i32, count: i32, _: By) {
         (0..n).for_each(|gone| write_down(Event::Putting(count - gone)));
     }
 
-    pub(crate) fn released(_: *const Kref, _: By) {
+    pub(crate) fn released(_: *const c_void, _: By) {
         write_down(Event::Released);
     }
 
-    pub(crate) fn done(_: *const Kref) {
+    pub(crate) fn done(_: *const c_void) {
         write_down(Event::Done);
     }
 
@@ -311,22 +307,22 @@ mod tests {
         state: UnsafeCell<bool>,
     }
 
-    // SAFETY: loom finds accesses to the cell that nothing orders.
+    // SAFETY: loom fails the model at an access to the cell that nothing orders.
     unsafe impl Sync for Shared {}
 
     #[test]
-    fn whoever_is_told_sees_what_was_there_before_the_table_was_set() {
+    fn a_caller_of_the_table_sees_what_came_before_the_set() {
         loom::model(|| {
             let current = Current(AtomicPtr::new(ptr::null_mut()));
             let shared = Arc::new(Shared { current, state: UnsafeCell::new(false) });
             let theirs = Arc::clone(&shared);
             let setter = loom::thread::spawn(move || {
-                // SAFETY: loom checks that nobody else is in the cell.
+                // SAFETY: loom checks that no other thread is in the cell.
                 theirs.state.with_mut(|state| unsafe { *state = true });
                 theirs.current.set(ptr::without_provenance(8));
             });
             if !shared.current.get().is_null() {
-                // SAFETY: loom checks that nobody is writing the cell.
+                // SAFETY: loom checks that no other thread writes the cell.
                 assert!(shared.state.with(|state| unsafe { *state }));
             }
             setter.join().unwrap();

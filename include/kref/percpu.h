@@ -3,17 +3,16 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Each function here is the exported one once more, as in kref/inline.h, for x86-64 Linux alone. It
- * adds to the counter of the CPU that it runs on, in a restartable sequence: the kernel starts a
- * thread over that is interrupted in one, and percpu_ref_kill() makes it do so to all that run.
- * src/rseq.rs says what a sequence may do and why it is right; its sequences are the same, and
- * c-tests/run-percpu-mixed.c counts with both at once.
+ * Each function here has the name of an exported function and does the same, as in kref/inline.h; for
+ * x86-64 Linux alone. The function adds to the counter of the CPU that it runs on, in a restartable
+ * sequence. The kernel restarts a sequence that it interrupts, and percpu_ref_kill() makes the kernel
+ * restart all of them. src/rseq/mod.rs of libkref's source says what a sequence may do, and why.
  *
- * A sequence that does not count leaves it to the _slow function, which is right whatever the reason
- * was: the thread has no rseq, the reference counts atomically, the kernel aborted it.
+ * If a sequence does not count, the _slow function does: the thread has no rseq, the reference counts
+ * atomically, or the kernel has aborted the sequence.
  */
 #ifndef KREF_H
-#include "../kref.h" /* where this comes in its place */
+#include "../kref.h" /* includes this header in its order */
 #elif !defined KREF_PERCPU_H
 #define KREF_PERCPU_H
 
@@ -24,13 +23,13 @@
 extern "C" {
 #endif
 
-/* Where the counters of the CPUs are, seen from one another: src/percpu/counters.rs. */
+/* The binary logarithm of the distance between two CPUs' counters. */
 #define KREF_PERCPU_SHIFT "9"
 
-/* The beginning: a descriptor of the sequence from label 2 to label 3 with its abort handler at label
- * 4, and the pointer to it in the thread's rseq area, by which the thread is in the sequence. The "?"
- * puts it in the group of the function around it: thrown away with it, where C++ has several.
- * (No longer than C90 lets a string be.) */
+/* The beginning: a descriptor of the sequence from label 2 to label 3 with its abort handler at label 4,
+ * and the pointer to the descriptor in the thread's rseq area. The "?" puts the descriptor into the
+ * section group of the function around it, so that the linker drops both together if C++ has several
+ * copies. (C90 limits the length of a string.) */
 #define KREF_SEQUENCE_ENTER(scratch, area)                                                         \
     ".pushsection .data.rel.ro,\"aw?\"\n"                                                           \
     ".balign 32\n"                                                                                 \
@@ -41,24 +40,24 @@ extern "C" {
     "movq " scratch ",%%fs:8(" area ")\n"                                                          \
     "2: "
 
-/* Every way out clears the pointer: the code around it may be unloaded. */
+/* Every way out clears the pointer, because the program may unload the code around the sequence. */
 #define KREF_SEQUENCE_LEAVE(area) "movq $0,%%fs:8(" area ")\n"
 
-/* Out of line: the abort handler, behind the bytes by which the kernel knows one. In a section that no
- * compiler puts functions in: it would come in the midst of them. */
+/* The abort handler, out of line, behind the signature that the kernel checks. The section is one that no
+ * compiler puts functions in: the handler would land in the middle of a function. */
 #define KREF_SEQUENCE_ABORT(area)                                                                  \
     ".pushsection .text.kref_rseq,\"ax?\"\n"                                                        \
     ".byte 0x0f,0xb9,0x3d\n"                                                                       \
     ".long 0x53053053\n"                                                                           \
     "4: " KREF_SEQUENCE_LEAVE(area)
 
-/* Adds nr to this CPU's counter, if that is how ref counts now. For the functions below alone. */
+/* Adds nr to this CPU's counter; 0, and nothing done, if ref counts atomically. For the functions below
+ * alone. */
 KREF_INLINE int kref_percpu_add(struct percpu_ref *ref, unsigned long nr)
 {
-    /* The counter's CPU must be one of the first cpus: none are in atomic mode, and the CPU of a
-     * thread that is not registered is negative. Release: every store is one here. The fields are read
-     * here and not in C, so that ThreadSanitizer, to which a put was announced already, sees nothing
-     * after it. */
+    /* Only the first cpus CPUs have counters: none in atomic mode, and the CPU number of an unregistered
+     * thread is negative. Release: every store of this processor is one. The sequence reads the members,
+     * not C code: ThreadSanitizer must not see a read of the object after an announced put. */
     __asm__ goto(
         "movq %c[rseq](%[ref]),%%rcx\n"
         "testq %%rcx,%%rcx\n"
@@ -143,8 +142,8 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
     ptrdiff_t area = __atomic_load_n(&slot->rseq, __ATOMIC_RELAXED);
     size_t found = 1, scratch;
 
-    /* The CPU comes first: a thread that is not registered may not even look at the object. Acquire:
-     * every load is one here. 1 is for what is not found out so. */
+    /* The test of the CPU number comes first: an unregistered thread may not even read the object.
+     * Acquire: every load of this processor is one. 1 stands for a sequence that gave up. */
     if (KREF_LIKELY(area != 0))
         __asm__ __volatile__(
             KREF_SEQUENCE_ENTER("%[at]", "%[area]")

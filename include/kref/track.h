@@ -3,12 +3,11 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Each is kref_get() or kref_put() of kref/inline.h, instruction for instruction; the holder's name
- * is looked at on the cold path alone, where an object that is tracked comes by. c-tests/codegen.rs
- * holds the instructions to that.
+ * The instructions of kref_get() and kref_put(). Only the cold path, which every tracked object takes,
+ * uses the holder's name.
  */
 #ifndef KREF_H
-#include "../kref.h" /* where this comes in its place */
+#include "../kref.h" /* includes this header in its order */
 #elif !defined KREF_TRACK_H
 #define KREF_TRACK_H
 
@@ -20,32 +19,27 @@ extern "C" {
 
 KREF_INLINE void kref_get_as(struct kref *kref, const char *holder)
 {
-    /* Relaxed: as in kref_get(). */
-    int old = __atomic_fetch_add(&kref->refcount.refs, 1, __ATOMIC_RELAXED);
-
-    if (!KREF_LIVE_FOR_GET(old)) {
-        kref_get_as_slow(kref, holder, old);
-        KREF_RETURNS_HERE;
-    }
+    KREF_INCREMENT(kref->refcount.refs, kref_not_alive);
+    return;
+kref_not_alive:
+    kref_get_slow(kref, holder);
+    KREF_RETURNS_HERE;
 }
 
 KREF_INLINE
 int kref_put_as(struct kref *kref, void (*release)(struct kref *kref), const char *holder)
 {
-    /* Release: pairs with the acquire load below, and in kref_put(), of whoever puts last. */
-    int old = __atomic_fetch_sub(&kref->refcount.refs, 1, __ATOMIC_RELEASE);
+    int released;
 
-    if (KREF_LIKELY(old > 1))
-        return 0;
-    if (old != 1) {
-        old = kref_put_as_slow(kref, release, holder, old);
-        KREF_RETURNS_HERE;
-        return old;
-    }
-    /* Acquire: pairs with the release above, and in kref_put(), of everyone who put before. */
-    (void)__atomic_load_n(&kref->refcount.refs, __ATOMIC_ACQUIRE);
+    KREF_DECREMENT(kref->refcount.refs, kref_last, kref_not_alive);
+    return 0;
+kref_last:
     release(kref);
     return 1;
+kref_not_alive:
+    released = kref_put_slow(kref, release, holder);
+    KREF_RETURNS_HERE;
+    return released;
 }
 
 #ifdef __cplusplus

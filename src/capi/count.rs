@@ -2,6 +2,7 @@
 
 use core::ffi::{c_int, c_uint};
 
+use super::edge::{CallSite, edge};
 use super::types::refcount_struct;
 use crate::PthreadMutex;
 
@@ -62,10 +63,11 @@ pub unsafe extern "C" fn kref_count_read(count: *const refcount_struct) -> c_uin
 /// Returns:  nothing.
 /// Defined:  Linux, refcount_add(); a negative i is caught only here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_count_add(i: c_int, count: *mut refcount_struct) {
+pub unsafe extern "C" fn at_kref_count_add(i: c_int, count: *mut refcount_struct, call: CallSite) {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.add(i);
+    unsafe { refcount_struct::as_count(count) }.add_from(i, call.into());
 }
+edge!(kref_count_add = at_kref_count_add, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take one more reference; the caller holds one already.
@@ -77,10 +79,11 @@ pub unsafe extern "C" fn kref_count_add(i: c_int, count: *mut refcount_struct) {
 /// Returns:  nothing.
 /// Defined:  Linux, refcount_inc().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_count_inc(count: *mut refcount_struct) {
+pub unsafe extern "C" fn at_kref_count_inc(count: *mut refcount_struct, call: CallSite) {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.inc();
+    unsafe { refcount_struct::as_count(count) }.inc_from(call.into());
 }
+edge!(kref_count_inc = at_kref_count_inc, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take i references unless the count is zero.
@@ -94,10 +97,15 @@ pub unsafe extern "C" fn kref_count_inc(count: *mut refcount_struct) {
 /// Defined:  Linux, refcount_add_not_zero(); a negative i is caught only here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_count_add_not_zero(i: c_int, count: *mut refcount_struct) -> c_int {
+pub unsafe extern "C" fn at_kref_count_add_not_zero(
+    i: c_int,
+    count: *mut refcount_struct,
+    call: CallSite,
+) -> c_int {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.add_not_zero(i).into()
+    unsafe { refcount_struct::as_count(count) }.add_not_zero_from(i, call.into()).into()
 }
+edge!(kref_count_add_not_zero = at_kref_count_add_not_zero, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take one reference unless the count is zero.
@@ -110,10 +118,14 @@ pub unsafe extern "C" fn kref_count_add_not_zero(i: c_int, count: *mut refcount_
 /// Defined:  Linux, refcount_inc_not_zero().
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_count_inc_not_zero(count: *mut refcount_struct) -> c_int {
+pub unsafe extern "C" fn at_kref_count_inc_not_zero(
+    count: *mut refcount_struct,
+    call: CallSite,
+) -> c_int {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.inc_not_zero().into()
+    unsafe { refcount_struct::as_count(count) }.inc_not_zero_from(call.into()).into()
 }
+edge!(kref_count_inc_not_zero = at_kref_count_inc_not_zero, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// kref_count_add_not_zero() for memory that is reused: what the count tells comes before what
@@ -127,13 +139,15 @@ pub unsafe extern "C" fn kref_count_inc_not_zero(count: *mut refcount_struct) ->
 /// Defined:  Linux, refcount_add_not_zero_acquire(); saturation is reported only here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_count_add_not_zero_acquire(
+pub unsafe extern "C" fn at_kref_count_add_not_zero_acquire(
     i: c_int,
     count: *mut refcount_struct,
+    call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.add_not_zero_acquire(i).into()
+    unsafe { refcount_struct::as_count(count) }.add_not_zero_acquire_from(i, call.into()).into()
 }
+edge!(kref_count_add_not_zero_acquire = at_kref_count_add_not_zero_acquire, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// kref_count_inc_not_zero() for memory that is reused: what the count tells comes before what
@@ -147,10 +161,14 @@ pub unsafe extern "C" fn kref_count_add_not_zero_acquire(
 /// Defined:  Linux, refcount_inc_not_zero_acquire(); saturation is reported only here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_count_inc_not_zero_acquire(count: *mut refcount_struct) -> c_int {
+pub unsafe extern "C" fn at_kref_count_inc_not_zero_acquire(
+    count: *mut refcount_struct,
+    call: CallSite,
+) -> c_int {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.inc_not_zero_acquire().into()
+    unsafe { refcount_struct::as_count(count) }.add_not_zero_acquire_from(1, call.into()).into()
 }
+edge!(kref_count_inc_not_zero_acquire = at_kref_count_inc_not_zero_acquire, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give i references back.
@@ -164,10 +182,15 @@ pub unsafe extern "C" fn kref_count_inc_not_zero_acquire(count: *mut refcount_st
 /// Defined:  Linux, refcount_sub_and_test(); a negative i is caught only here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_count_sub_and_test(i: c_int, count: *mut refcount_struct) -> c_int {
+pub unsafe extern "C" fn at_kref_count_sub_and_test(
+    i: c_int,
+    count: *mut refcount_struct,
+    call: CallSite,
+) -> c_int {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.sub_and_test(i).into()
+    unsafe { refcount_struct::as_count(count) }.sub_and_test_from(i, call.into()).into()
 }
+edge!(kref_count_sub_and_test = at_kref_count_sub_and_test, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give one reference back.
@@ -180,10 +203,14 @@ pub unsafe extern "C" fn kref_count_sub_and_test(i: c_int, count: *mut refcount_
 /// Defined:  Linux, refcount_dec_and_test().
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_count_dec_and_test(count: *mut refcount_struct) -> c_int {
+pub unsafe extern "C" fn at_kref_count_dec_and_test(
+    count: *mut refcount_struct,
+    call: CallSite,
+) -> c_int {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.dec_and_test().into()
+    unsafe { refcount_struct::as_count(count) }.dec_and_test_from(call.into()).into()
 }
+edge!(kref_count_dec_and_test = at_kref_count_dec_and_test, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give one reference back that is known not to be the last.
@@ -195,10 +222,11 @@ pub unsafe extern "C" fn kref_count_dec_and_test(count: *mut refcount_struct) ->
 /// Returns:  nothing.
 /// Defined:  Linux, refcount_dec().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_count_dec(count: *mut refcount_struct) {
+pub unsafe extern "C" fn at_kref_count_dec(count: *mut refcount_struct, call: CallSite) {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.dec();
+    unsafe { refcount_struct::as_count(count) }.dec_from(call.into());
 }
+edge!(kref_count_dec = at_kref_count_dec, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give the last reference back; do nothing if there are others.
@@ -227,10 +255,14 @@ pub unsafe extern "C" fn kref_count_dec_if_one(count: *mut refcount_struct) -> c
 /// Defined:  Linux, refcount_dec_not_one(); saturation is reported only here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_count_dec_not_one(count: *mut refcount_struct) -> c_int {
+pub unsafe extern "C" fn at_kref_count_dec_not_one(
+    count: *mut refcount_struct,
+    call: CallSite,
+) -> c_int {
     // SAFETY: the C caller guarantees a live counter.
-    unsafe { refcount_struct::as_count(count) }.dec_not_one().into()
+    unsafe { refcount_struct::as_count(count) }.dec_not_one_from(call.into()).into()
 }
+edge!(kref_count_dec_not_one = at_kref_count_dec_not_one, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give one reference back; where it is the last, return with the mutex held.
@@ -245,10 +277,16 @@ pub unsafe extern "C" fn kref_count_dec_not_one(count: *mut refcount_struct) -> 
 ///           reported only here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_count_dec_and_mutex_lock(
+pub unsafe extern "C" fn at_kref_count_dec_and_mutex_lock(
     count: *mut refcount_struct,
     mutex: *mut libc::pthread_mutex_t,
+    call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees a live counter and an initialised mutex.
-    unsafe { refcount_struct::as_count(count).dec_and_lock(PthreadMutex::from_ptr(mutex)) }.into()
+    unsafe {
+        let mutex = PthreadMutex::from_ptr(mutex);
+        refcount_struct::as_count(count).dec_and_lock_from(mutex, call.into())
+    }
+    .into()
 }
+edge!(kref_count_dec_and_mutex_lock = at_kref_count_dec_and_mutex_lock, 2);

@@ -1,10 +1,13 @@
 //! The reference count.
 
 use core::ffi::{c_int, c_uint};
+use core::ptr;
 
-use super::slow::kref_put_slow;
+use super::edge::{CallSite, edge};
+use super::slow::{at_kref_get_slow, finish_put};
 use super::types::kref;
 use crate::Kref;
+use crate::count::Lowered;
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Start counting: one reference, the caller's.
@@ -49,10 +52,15 @@ pub unsafe extern "C" fn kref_read(kref: *const kref) -> c_uint {
 /// Returns:  nothing; it cannot fail.
 /// Defined:  Linux, kref_get().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_get(kref: *mut kref) {
+pub unsafe extern "C" fn at_kref_get(kref: *mut kref, call: CallSite) {
     // SAFETY: the C caller guarantees a live kref.
-    unsafe { kref::as_kref(kref) }.get();
+    unsafe {
+        if !kref::as_kref(kref).raise() {
+            at_kref_get_slow(kref, ptr::null(), call);
+        }
+    }
 }
+edge!(kref_get = at_kref_get, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take a reference unless the object is already being released. For lookups: the caller holds no
@@ -67,10 +75,11 @@ pub unsafe extern "C" fn kref_get(kref: *mut kref) {
 /// Defined:  Linux, kref_get_unless_zero().
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_get_unless_zero(kref: *mut kref) -> c_int {
+pub unsafe extern "C" fn at_kref_get_unless_zero(kref: *mut kref, call: CallSite) -> c_int {
     // SAFETY: the C caller guarantees that the memory is still a kref.
-    unsafe { kref::as_kref(kref) }.get_unless_zero().into()
+    unsafe { kref::as_kref(kref) }.get_unless_zero_from(call.into()).into()
 }
+edge!(kref_get_unless_zero = at_kref_get_unless_zero, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give a reference back: rule 2. The last one calls release(kref), the only place that frees.
@@ -84,15 +93,18 @@ pub unsafe extern "C" fn kref_get_unless_zero(kref: *mut kref) -> c_int {
 /// Returns:  1 if this was the last reference and release() has run, otherwise 0.
 /// Defined:  Linux, kref_put().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_put(
+pub unsafe extern "C" fn at_kref_put(
     kref: *mut kref,
     release: unsafe extern "C" fn(kref: *mut kref),
+    call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees a live kref, its own reference on it, and that release may
     // be called with it.
     unsafe {
-        let old = Kref::put_fast(kref::as_non_null(kref));
-        // Not inlined: a count that stays live needs no stack frame.
-        if old > 1 { 0 } else { kref_put_slow(kref, release, old) }
+        match Kref::lower(kref::as_non_null(kref)) {
+            Lowered::Alive => 0,
+            lowered => finish_put(kref, release, ptr::null(), call, lowered),
+        }
     }
 }
+edge!(kref_put = at_kref_put, 2);

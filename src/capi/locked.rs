@@ -3,9 +3,11 @@
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 
+use super::edge::{CallSite, edge};
 use super::types::{as_release, kref, or_null, releasing};
+use crate::lookup::lookup_locked_from;
 use crate::tracker::By;
-use crate::{Kref, PthreadMutex, lookup_locked};
+use crate::{Kref, PthreadMutex};
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give a reference back; only where it may be the last, take the mutex first. For objects that
@@ -21,19 +23,22 @@ use crate::{Kref, PthreadMutex, lookup_locked};
 ///           not held.
 /// Defined:  Linux, kref_put_mutex(); POSIX, pthread_mutex_lock(). Saturation is reported only here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_put_mutex(
+pub unsafe extern "C" fn at_kref_put_mutex(
     kref: *mut kref,
     release: unsafe extern "C" fn(kref: *mut kref),
     mutex: *mut libc::pthread_mutex_t,
+    call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees a live kref, its own reference on it, an initialised mutex,
     // and that release may be called with the kref.
     unsafe {
         let (mutex, by) = (PthreadMutex::from_ptr(mutex), By::putting(as_release(release)));
-        Kref::put_locked_by(kref::as_non_null(kref), by, mutex, releasing(release))
+        let kref = kref::as_non_null(kref);
+        Kref::put_locked_from(kref, by, mutex, releasing(release), call.into())
     }
     .into()
 }
+edge!(kref_put_mutex = at_kref_put_mutex, 3);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 2))
 /// Look an object up and take a reference, in one step under the mutex: rule 3. Calls find(key)
@@ -51,14 +56,17 @@ pub unsafe extern "C" fn kref_put_mutex(
 ///           pthread_mutex_lock().
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_lookup_mutex(
+pub unsafe extern "C" fn at_kref_lookup_mutex(
     mutex: *mut libc::pthread_mutex_t,
     find: unsafe extern "C" fn(key: *mut c_void) -> *mut kref,
     key: *mut c_void,
+    call: CallSite,
 ) -> *mut kref {
     // SAFETY: the C caller guarantees an initialised mutex, and that what find returns stays
     // allocated while it is held.
     or_null(unsafe {
-        lookup_locked(PthreadMutex::from_ptr(mutex), || NonNull::new(find(key).cast()))
+        let find = || NonNull::new(find(key).cast());
+        lookup_locked_from(PthreadMutex::from_ptr(mutex), find, call.into())
     })
 }
+edge!(kref_lookup_mutex = at_kref_lookup_mutex, 3);

@@ -1,10 +1,12 @@
 //! The C API: what libkref.so and libkref.a export, and what include/kref.h is made of.
 //!
-//! The functions here convert and call; what they do is elsewhere. Their comments are for C
-//! programmers and become the header's, in the order that kref.h.in gives. The types carry the
-//! names that they have in C.
+//! A file for each section of kref.h. The functions convert their arguments and call the modules above.
+//! Their comments are for C programmers: build.rs makes kref.h of them, in the order of kref.h.in. The
+//! types have the names that they have in C. A function that can report a violation goes through
+//! [`edge`], which finds out who made the call.
 
 mod count;
+mod edge;
 mod kref;
 mod locked;
 mod percpu;
@@ -19,7 +21,7 @@ mod track;
 mod types;
 mod violation;
 
-/// Nothing panics: this is here because a library without std must name somebody who would be told.
+/// Nothing panics. A library without std must define a panic handler all the same.
 #[cfg(not(any(test, doc, clippy)))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -2,6 +2,7 @@
 
 use core::ffi::{c_int, c_uint, c_ulong};
 
+use super::edge::{CallSite, edge};
 use super::types::{as_percpu_fn, percpu_ref};
 use crate::{InitError, PercpuRef};
 
@@ -44,10 +45,11 @@ pub unsafe extern "C" fn percpu_ref_init(
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_exit().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_exit(r#ref: *mut percpu_ref) {
+pub unsafe extern "C" fn at_percpu_ref_exit(r#ref: *mut percpu_ref, call: CallSite) {
     // SAFETY: the C caller guarantees a live percpu_ref.
-    unsafe { percpu_ref::as_percpu(r#ref) }.exit();
+    unsafe { percpu_ref::as_percpu(r#ref) }.exit(call.into());
 }
+edge!(percpu_ref_exit = at_percpu_ref_exit, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take one more reference; the caller holds one already.
@@ -60,10 +62,11 @@ pub unsafe extern "C" fn percpu_ref_exit(r#ref: *mut percpu_ref) {
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_get(). Saturation is only here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_get(r#ref: *mut percpu_ref) {
+pub unsafe extern "C" fn at_percpu_ref_get(r#ref: *mut percpu_ref, call: CallSite) {
     // SAFETY: the C caller guarantees a live percpu_ref.
-    unsafe { percpu_ref::as_percpu(r#ref) }.get_many(1);
+    unsafe { percpu_ref::as_percpu(r#ref) }.get_many_from(1, call.into());
 }
+edge!(percpu_ref_get = at_percpu_ref_get, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take nr more references; the caller holds one already.
@@ -75,10 +78,15 @@ pub unsafe extern "C" fn percpu_ref_get(r#ref: *mut percpu_ref) {
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_get_many(). Saturation is only here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_get_many(r#ref: *mut percpu_ref, nr: c_ulong) {
+pub unsafe extern "C" fn at_percpu_ref_get_many(
+    r#ref: *mut percpu_ref,
+    nr: c_ulong,
+    call: CallSite,
+) {
     // SAFETY: the C caller guarantees a live percpu_ref.
-    unsafe { percpu_ref::as_percpu(r#ref) }.get_many(nr as usize);
+    unsafe { percpu_ref::as_percpu(r#ref) }.get_many_from(nr as usize, call.into());
 }
+edge!(percpu_ref_get_many = at_percpu_ref_get_many, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take a reference unless none is left. For those who hold none: something else keeps the memory.
@@ -91,10 +99,11 @@ pub unsafe extern "C" fn percpu_ref_get_many(r#ref: *mut percpu_ref, nr: c_ulong
 /// Defined:  Linux, percpu_ref_tryget(). Saturation is only here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn percpu_ref_tryget(r#ref: *mut percpu_ref) -> c_int {
+pub unsafe extern "C" fn at_percpu_ref_tryget(r#ref: *mut percpu_ref, call: CallSite) -> c_int {
     // SAFETY: the C caller guarantees that the memory is still a percpu_ref.
-    unsafe { percpu_ref::as_percpu(r#ref) }.tryget_many(1).into()
+    unsafe { percpu_ref::as_percpu(r#ref) }.tryget_many_from(1, call.into()).into()
 }
+edge!(percpu_ref_tryget = at_percpu_ref_tryget, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take nr references unless none is left.
@@ -107,10 +116,15 @@ pub unsafe extern "C" fn percpu_ref_tryget(r#ref: *mut percpu_ref) -> c_int {
 /// Defined:  Linux, percpu_ref_tryget_many(). Saturation is only here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn percpu_ref_tryget_many(r#ref: *mut percpu_ref, nr: c_ulong) -> c_int {
+pub unsafe extern "C" fn at_percpu_ref_tryget_many(
+    r#ref: *mut percpu_ref,
+    nr: c_ulong,
+    call: CallSite,
+) -> c_int {
     // SAFETY: the C caller guarantees that the memory is still a percpu_ref.
-    unsafe { percpu_ref::as_percpu(r#ref) }.tryget_many(nr as usize).into()
+    unsafe { percpu_ref::as_percpu(r#ref) }.tryget_many_from(nr as usize, call.into()).into()
 }
+edge!(percpu_ref_tryget_many = at_percpu_ref_tryget_many, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take a reference unless it was killed. Once percpu_ref_kill() calls confirm, or returns, nobody
@@ -124,10 +138,14 @@ pub unsafe extern "C" fn percpu_ref_tryget_many(r#ref: *mut percpu_ref, nr: c_ul
 /// Defined:  Linux, percpu_ref_tryget_live(). Saturation is only here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn percpu_ref_tryget_live(r#ref: *mut percpu_ref) -> c_int {
+pub unsafe extern "C" fn at_percpu_ref_tryget_live(
+    r#ref: *mut percpu_ref,
+    call: CallSite,
+) -> c_int {
     // SAFETY: the C caller guarantees that the memory is still a percpu_ref.
-    unsafe { percpu_ref::as_percpu(r#ref) }.tryget_live().into()
+    unsafe { percpu_ref::as_percpu(r#ref) }.tryget_live_from(call.into()).into()
 }
+edge!(percpu_ref_tryget_live = at_percpu_ref_tryget_live, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give one reference back. After percpu_ref_kill(), the last one calls release.
@@ -141,10 +159,11 @@ pub unsafe extern "C" fn percpu_ref_tryget_live(r#ref: *mut percpu_ref) -> c_int
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_put(). Saturation is only here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_put(r#ref: *mut percpu_ref) {
+pub unsafe extern "C" fn at_percpu_ref_put(r#ref: *mut percpu_ref, call: CallSite) {
     // SAFETY: the C caller guarantees a live percpu_ref, and its own reference on it.
-    unsafe { PercpuRef::put_many(percpu_ref::as_non_null(r#ref), 1) };
+    unsafe { PercpuRef::put_many_from(percpu_ref::as_non_null(r#ref), 1, call.into()) };
 }
+edge!(percpu_ref_put = at_percpu_ref_put, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give nr references back. After percpu_ref_kill(), the last one calls release.
@@ -156,7 +175,12 @@ pub unsafe extern "C" fn percpu_ref_put(r#ref: *mut percpu_ref) {
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_put_many(). Saturation is only here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_put_many(r#ref: *mut percpu_ref, nr: c_ulong) {
+pub unsafe extern "C" fn at_percpu_ref_put_many(
+    r#ref: *mut percpu_ref,
+    nr: c_ulong,
+    call: CallSite,
+) {
     // SAFETY: the C caller guarantees a live percpu_ref, and its own references on it.
-    unsafe { PercpuRef::put_many(percpu_ref::as_non_null(r#ref), nr as usize) };
+    unsafe { PercpuRef::put_many_from(percpu_ref::as_non_null(r#ref), nr as usize, call.into()) };
 }
+edge!(percpu_ref_put_many = at_percpu_ref_put_many, 2);

@@ -2,6 +2,7 @@
 
 use core::ffi::c_int;
 
+use super::edge::{CallSite, edge};
 use super::types::{as_percpu_fn, percpu_ref};
 use crate::PercpuRef;
 
@@ -18,10 +19,11 @@ use crate::PercpuRef;
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_kill(), where all this happens some time later.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_kill(r#ref: *mut percpu_ref) {
+pub unsafe extern "C" fn at_percpu_ref_kill(r#ref: *mut percpu_ref, call: CallSite) {
     // SAFETY: the C caller guarantees a live percpu_ref, whose initial reference it gives up.
-    unsafe { PercpuRef::kill(percpu_ref::as_non_null(r#ref), None) };
+    unsafe { PercpuRef::kill_from(percpu_ref::as_non_null(r#ref), None, call.into()) };
 }
+edge!(percpu_ref_kill = at_percpu_ref_kill, 1);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1))
 /// percpu_ref_kill() that calls confirm(ref) when percpu_ref_tryget_live() fails for everybody, and
@@ -35,13 +37,18 @@ pub unsafe extern "C" fn percpu_ref_kill(r#ref: *mut percpu_ref) {
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_kill_and_confirm(), where confirm is called some time later.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_kill_and_confirm(
+pub unsafe extern "C" fn at_percpu_ref_kill_and_confirm(
     r#ref: *mut percpu_ref,
     confirm: Option<unsafe extern "C" fn(r#ref: *mut percpu_ref)>,
+    call: CallSite,
 ) {
     // SAFETY: the C caller guarantees a live percpu_ref, whose initial reference it gives up.
-    unsafe { PercpuRef::kill(percpu_ref::as_non_null(r#ref), confirm.map(as_percpu_fn)) };
+    unsafe {
+        let confirm = confirm.map(as_percpu_fn);
+        PercpuRef::kill_from(percpu_ref::as_non_null(r#ref), confirm, call.into());
+    }
 }
+edge!(percpu_ref_kill_and_confirm = at_percpu_ref_kill_and_confirm, 2);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1))
 /// Count atomically from now on, until percpu_ref_switch_to_percpu(): for a time in which the count is
@@ -54,16 +61,19 @@ pub unsafe extern "C" fn percpu_ref_kill_and_confirm(
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_switch_to_atomic(), where confirm is called some time later.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_switch_to_atomic(
+pub unsafe extern "C" fn at_percpu_ref_switch_to_atomic(
     r#ref: *mut percpu_ref,
     confirm: Option<unsafe extern "C" fn(r#ref: *mut percpu_ref)>,
+    call: CallSite,
 ) {
     // SAFETY: the C caller guarantees a live percpu_ref, its own reference on it, and that confirm may
     // be called with it.
     unsafe {
-        percpu_ref::as_percpu(r#ref).switch_to_atomic_and_confirm(confirm.map(as_percpu_fn));
+        let confirm = confirm.map(as_percpu_fn);
+        percpu_ref::as_percpu(r#ref).switch_to_atomic_from(confirm, call.into());
     }
 }
+edge!(percpu_ref_switch_to_atomic = at_percpu_ref_switch_to_atomic, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// percpu_ref_switch_to_atomic() without a confirm: here both have happened when they return.
@@ -75,10 +85,14 @@ pub unsafe extern "C" fn percpu_ref_switch_to_atomic(
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_switch_to_atomic_sync().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_switch_to_atomic_sync(r#ref: *mut percpu_ref) {
+pub unsafe extern "C" fn at_percpu_ref_switch_to_atomic_sync(
+    r#ref: *mut percpu_ref,
+    call: CallSite,
+) {
     // SAFETY: the C caller guarantees a live percpu_ref, and its own reference on it.
-    unsafe { percpu_ref::as_percpu(r#ref) }.switch_to_atomic();
+    unsafe { percpu_ref::as_percpu(r#ref).switch_to_atomic_from(None, call.into()) };
 }
+edge!(percpu_ref_switch_to_atomic_sync = at_percpu_ref_switch_to_atomic_sync, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Count on each CPU again: at once, or when it is resurrected.
@@ -91,10 +105,11 @@ pub unsafe extern "C" fn percpu_ref_switch_to_atomic_sync(r#ref: *mut percpu_ref
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_switch_to_percpu().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_switch_to_percpu(r#ref: *mut percpu_ref) {
+pub unsafe extern "C" fn at_percpu_ref_switch_to_percpu(r#ref: *mut percpu_ref, call: CallSite) {
     // SAFETY: the C caller guarantees a live percpu_ref.
-    unsafe { percpu_ref::as_percpu(r#ref) }.switch_to_percpu();
+    unsafe { percpu_ref::as_percpu(r#ref) }.switch_to_percpu_from(call.into());
 }
+edge!(percpu_ref_switch_to_percpu = at_percpu_ref_switch_to_percpu, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take a killed one back into life, with a new initial reference; references that are held count on.
@@ -106,10 +121,11 @@ pub unsafe extern "C" fn percpu_ref_switch_to_percpu(r#ref: *mut percpu_ref) {
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_resurrect().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_resurrect(r#ref: *mut percpu_ref) {
+pub unsafe extern "C" fn at_percpu_ref_resurrect(r#ref: *mut percpu_ref, call: CallSite) {
     // SAFETY: the C caller guarantees a live percpu_ref.
-    unsafe { percpu_ref::as_percpu(r#ref) }.resurrect();
+    unsafe { percpu_ref::as_percpu(r#ref) }.resurrect_from(call.into());
 }
+edge!(percpu_ref_resurrect = at_percpu_ref_resurrect, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// percpu_ref_resurrect() for one whose last reference is gone; or that began with
@@ -122,10 +138,11 @@ pub unsafe extern "C" fn percpu_ref_resurrect(r#ref: *mut percpu_ref) {
 /// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_reinit().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn percpu_ref_reinit(r#ref: *mut percpu_ref) {
+pub unsafe extern "C" fn at_percpu_ref_reinit(r#ref: *mut percpu_ref, call: CallSite) {
     // SAFETY: the C caller guarantees a live percpu_ref.
-    unsafe { percpu_ref::as_percpu(r#ref) }.reinit();
+    unsafe { percpu_ref::as_percpu(r#ref) }.reinit_from(call.into());
 }
+edge!(percpu_ref_reinit = at_percpu_ref_reinit, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Whether it was killed and not resurrected; also after percpu_ref_exit().

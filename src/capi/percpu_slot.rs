@@ -2,6 +2,7 @@
 
 use core::ptr::NonNull;
 
+use super::edge::{CallSite, edge};
 use super::types::{or_null, percpu_ref, percpu_ref_slot};
 
 /// cbindgen:postfix=KREF_NONNULL
@@ -33,10 +34,14 @@ pub unsafe extern "C" fn percpu_ref_slot_init(slot: *mut percpu_ref_slot) {
 /// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn percpu_ref_slot_get(slot: *mut percpu_ref_slot) -> *mut percpu_ref {
+pub unsafe extern "C" fn at_percpu_ref_slot_get(
+    slot: *mut percpu_ref_slot,
+    call: CallSite,
+) -> *mut percpu_ref {
     // SAFETY: the C caller guarantees a live slot, filled by percpu_ref_slot_replace() alone.
-    or_null(unsafe { percpu_ref_slot::as_slot(slot).get() })
+    or_null(unsafe { percpu_ref_slot::as_slot(slot).get_from(call.into()) })
 }
+edge!(percpu_ref_slot_get = at_percpu_ref_slot_get, 1);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1))
 /// Publish next, or nothing, and take down what was published. The slot takes over the caller's
@@ -53,10 +58,14 @@ pub unsafe extern "C" fn percpu_ref_slot_get(slot: *mut percpu_ref_slot) -> *mut
 /// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn percpu_ref_slot_replace(
+pub unsafe extern "C" fn at_percpu_ref_slot_replace(
     slot: *mut percpu_ref_slot,
     next: *mut percpu_ref,
+    call: CallSite,
 ) -> *mut percpu_ref {
     // SAFETY: the C caller guarantees a live slot, and gives up its reference on next.
-    or_null(unsafe { percpu_ref_slot::as_slot(slot).replace(NonNull::new(next.cast())) })
+    or_null(unsafe {
+        percpu_ref_slot::as_slot(slot).replace_from(NonNull::new(next.cast()), call.into())
+    })
 }
+edge!(percpu_ref_slot_replace = at_percpu_ref_slot_replace, 2);

@@ -3,6 +3,7 @@
 use core::ffi::c_int;
 use core::ptr::NonNull;
 
+use super::edge::{CallSite, edge};
 use super::types::{kref, kref_slot, or_null};
 
 /// cbindgen:postfix=KREF_NONNULL
@@ -35,10 +36,11 @@ pub unsafe extern "C" fn kref_slot_init(slot: *mut kref_slot) {
 /// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_slot_get(slot: *mut kref_slot) -> *mut kref {
+pub unsafe extern "C" fn at_kref_slot_get(slot: *mut kref_slot, call: CallSite) -> *mut kref {
     // SAFETY: the C caller guarantees a live slot, filled by kref_slot_replace() alone.
-    or_null(unsafe { kref_slot::as_slot(slot).get() })
+    or_null(unsafe { kref_slot::as_slot(slot).get_from(call.into()) })
 }
+edge!(kref_slot_get = at_kref_slot_get, 1);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1))
 /// Publish next, or nothing, and take down what was published. The slot takes over the caller's
@@ -54,10 +56,17 @@ pub unsafe extern "C" fn kref_slot_get(slot: *mut kref_slot) -> *mut kref {
 /// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_slot_replace(slot: *mut kref_slot, next: *mut kref) -> *mut kref {
+pub unsafe extern "C" fn at_kref_slot_replace(
+    slot: *mut kref_slot,
+    next: *mut kref,
+    call: CallSite,
+) -> *mut kref {
     // SAFETY: the C caller guarantees a live slot, and gives up its reference on next.
-    or_null(unsafe { kref_slot::as_slot(slot).replace(NonNull::new(next.cast())) })
+    or_null(unsafe {
+        kref_slot::as_slot(slot).replace_from(NonNull::new(next.cast()), call.into())
+    })
 }
+edge!(kref_slot_replace = at_kref_slot_replace, 2);
 
 /// Whether this thread's lookups in slots need no lock, and its gets and puts of a percpu_ref no atomic
 /// operation: whether it has restartable sequences. If not, they take the slower ways, which are as

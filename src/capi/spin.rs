@@ -2,6 +2,7 @@
 
 use core::ffi::c_int;
 
+use super::edge::{CallSite, edge};
 use super::types::{as_release, kref, refcount_struct, releasing};
 use crate::tracker::By;
 use crate::{Kref, PthreadSpin};
@@ -18,19 +19,22 @@ use crate::{Kref, PthreadSpin};
 ///           not held.
 /// Defined:  Linux, kref_put_lock(); POSIX, pthread_spin_lock(). Saturation is reported only here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_put_lock(
+pub unsafe extern "C" fn at_kref_put_lock(
     kref: *mut kref,
     release: unsafe extern "C" fn(kref: *mut kref),
     lock: *mut libc::pthread_spinlock_t,
+    call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees a live kref, its own reference on it, an initialised lock,
     // and that release may be called with the kref.
     unsafe {
         let (lock, by) = (PthreadSpin::from_ptr(lock), By::putting(as_release(release)));
-        Kref::put_locked_by(kref::as_non_null(kref), by, lock, releasing(release))
+        let kref = kref::as_non_null(kref);
+        Kref::put_locked_from(kref, by, lock, releasing(release), call.into())
     }
     .into()
 }
+edge!(kref_put_lock = at_kref_put_lock, 3);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give a reference back; where it is the last, return with the spin lock held.
@@ -46,10 +50,16 @@ pub unsafe extern "C" fn kref_put_lock(
 ///           here.
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_count_dec_and_lock(
+pub unsafe extern "C" fn at_kref_count_dec_and_lock(
     count: *mut refcount_struct,
     lock: *mut libc::pthread_spinlock_t,
+    call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees a live counter and an initialised lock.
-    unsafe { refcount_struct::as_count(count).dec_and_lock(PthreadSpin::from_ptr(lock)) }.into()
+    unsafe {
+        let lock = PthreadSpin::from_ptr(lock);
+        refcount_struct::as_count(count).dec_and_lock_from(lock, call.into())
+    }
+    .into()
 }
+edge!(kref_count_dec_and_lock = at_kref_count_dec_and_lock, 2);

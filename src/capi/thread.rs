@@ -2,8 +2,9 @@
 
 use core::ffi::{c_int, c_void};
 
+use super::edge::{CallSite, edge};
 use super::types::{as_release, kref, releasing};
-use crate::thread;
+use crate::thread::{Start, create};
 use crate::tracker::By;
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 3, 5, 6))
@@ -21,18 +22,21 @@ use crate::tracker::By;
 /// Defined:  POSIX, pthread_create().
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn kref_thread_create(
+pub unsafe extern "C" fn at_kref_thread_create(
     thread: *mut libc::pthread_t,
     attr: *const libc::pthread_attr_t,
     start: extern "C" fn(arg: *mut c_void) -> *mut c_void,
     arg: *mut c_void,
     kref: *mut kref,
     release: unsafe extern "C" fn(kref: *mut kref),
+    call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees a live kref, its own reference on it, that release may be
     // called with it, and arguments for pthread_create.
     unsafe {
         let by = By::putting(as_release(release));
-        thread::create(thread, attr, start, arg, kref::as_non_null(kref), by, releasing(release))
+        let (start, kref) = (Start { thread, attr, start, arg }, kref::as_non_null(kref));
+        create(start, kref, by, releasing(release), call.into())
     }
 }
+edge!(kref_thread_create = at_kref_thread_create, 6);

@@ -2,8 +2,10 @@
 
 use core::ffi::{c_char, c_int};
 
-use super::slow::{kref_get_as_slow, kref_put_as_slow};
+use super::edge::{CallSite, edge};
+use super::slow::{at_kref_get_slow, finish_put};
 use super::types::{kref, kref_tracker};
+use crate::count::Lowered;
 use crate::{Kref, set_tracker, tracker};
 
 /// Set who is told of objects from now on: of each that kref_init() begins, and to which created()
@@ -38,14 +40,15 @@ pub unsafe extern "C" fn kref_set_tracker(tracker: *const kref_tracker) -> c_int
 /// Returns:  nothing; it cannot fail.
 /// Defined:  here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_get_as(kref: *mut kref, holder: *const c_char) {
+pub unsafe extern "C" fn at_kref_get_as(kref: *mut kref, holder: *const c_char, call: CallSite) {
     // SAFETY: the C caller guarantees a live kref.
     unsafe {
-        if let Err(old) = kref::as_kref(kref).get_fast() {
-            kref_get_as_slow(kref, holder, old);
+        if !kref::as_kref(kref).raise() {
+            at_kref_get_slow(kref, holder, call);
         }
     }
 }
+edge!(kref_get_as = at_kref_get_as, 2);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 2))
 /// kref_put() by a holder with a name, the one of its kref_get_as().
@@ -58,18 +61,22 @@ pub unsafe extern "C" fn kref_get_as(kref: *mut kref, holder: *const c_char) {
 /// Returns:  1 if this was the last reference and release() has run, otherwise 0.
 /// Defined:  here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_put_as(
+pub unsafe extern "C" fn at_kref_put_as(
     kref: *mut kref,
     release: unsafe extern "C" fn(kref: *mut kref),
     holder: *const c_char,
+    call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees a live kref, its own reference on it, and that release may
     // be called with it.
     unsafe {
-        let old = Kref::put_fast(kref::as_non_null(kref));
-        if old > 1 { 0 } else { kref_put_as_slow(kref, release, holder, old) }
+        match Kref::lower(kref::as_non_null(kref)) {
+            Lowered::Alive => 0,
+            lowered => finish_put(kref, release, holder, call, lowered),
+        }
     }
 }
+edge!(kref_put_as = at_kref_put_as, 3);
 
 /// Write a report of what is referenced now.
 ///

@@ -5,6 +5,7 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::mem::offset_of;
 use core::ptr::NonNull;
 
+use crate::rseq::Head;
 use crate::{Count, Kref, KrefSlot, PercpuFn, PercpuRef, PercpuRefSlot, Report, Violation};
 use crate::{ReleaseFn, Tracker};
 
@@ -48,7 +49,7 @@ pub struct percpu_ref_slot {
 /// What went wrong with a count.
 #[repr(C)]
 pub enum kref_violation_kind {
-    /// A reference was taken on an object that had none left, or was never initialised.
+    /// A get on an object without references: the object is already being released.
     KREF_GET_ON_ZERO = 1,
     /// There were more references than the count can hold.
     KREF_OVERFLOW = 2,
@@ -69,6 +70,8 @@ pub enum kref_violation_kind {
     KREF_BAD_REINIT = 9,
     /// The kernel refused a membarrier: the object leaks that was to be taken down or killed.
     KREF_NOT_FENCED = 10,
+    /// A get or put on a count that nobody has initialised: memory that is all zero.
+    KREF_NEVER_INITIALISED = 11,
 }
 
 /// What a violation handler is told.
@@ -139,7 +142,7 @@ const _: () = {
     assert!(size_of::<kref_slot>() == size_of::<KrefSlot>());
     assert!(align_of::<kref_slot>() == align_of::<KrefSlot>());
     assert!(align_of::<kref>() == align_of::<Kref>());
-    assert!(size_of::<kref_violation>() == size_of::<Report>());
+    assert!(size_of::<kref_violation>() <= size_of::<Report>());
     assert!(align_of::<kref_violation>() == align_of::<Report>());
     assert!(offset_of!(kref_violation, kind) == offset_of!(Report, kind));
     assert!(offset_of!(kref_violation, kref) == offset_of!(Report, count));
@@ -154,11 +157,13 @@ const _: () = {
     assert!(kref_violation_kind::KREF_EXIT_WHILE_ALIVE as i32 == Violation::ExitWhileAlive as i32);
     assert!(kref_violation_kind::KREF_BAD_REINIT as i32 == Violation::BadReinit as i32);
     assert!(kref_violation_kind::KREF_NOT_FENCED as i32 == Violation::NotFenced as i32);
+    let kind = kref_violation_kind::KREF_NEVER_INITIALISED;
+    assert!(kind as i32 == Violation::NeverInitialised as i32);
     assert!(size_of::<percpu_ref>() == size_of::<PercpuRef>());
     assert!(align_of::<percpu_ref>() == align_of::<PercpuRef>());
-    assert!(offset_of!(percpu_ref, counters) == PercpuRef::COUNTERS);
-    assert!(offset_of!(percpu_ref, rseq) == PercpuRef::RSEQ);
-    assert!(offset_of!(percpu_ref, cpus) == PercpuRef::CPUS);
+    assert!(offset_of!(percpu_ref, counters) == Head::COUNTERS);
+    assert!(offset_of!(percpu_ref, rseq) == Head::RSEQ);
+    assert!(offset_of!(percpu_ref, cpus) == Head::CPUS);
     assert!(size_of::<percpu_ref_slot>() == size_of::<PercpuRefSlot>());
     assert!(align_of::<percpu_ref_slot>() == align_of::<PercpuRefSlot>());
     assert!(size_of::<kref_tracker>() == size_of::<Tracker>());

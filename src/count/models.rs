@@ -1,5 +1,5 @@
-//! Loom models of tracked counts: the inlined halves are the atomics of `inc` and `lower`, and any
-//! thread may come in between one of those and the cold path.
+//! Loom models of tracked counts. The inlined halves of the operations are the atomics of `raise` and
+//! `lower`. Other threads may run between one of these and the cold path.
 
 use std::sync::Arc;
 
@@ -7,34 +7,36 @@ use loom::cell::UnsafeCell;
 use loom::sync::Mutex;
 use loom::thread;
 
+use super::number_line::{Zone, zone};
 use super::tracked::{is_tracked, of, references};
-use super::{Count, Get, SATURATED};
-use crate::sync::Ordering::Relaxed;
+use super::{Count, SATURATED};
+use crate::sys::sync::{AtomicI32, Ordering::Relaxed};
 use crate::tracker::{Event, events};
 
-/// What the count protects. It is never freed: being released is a write to what its holders read.
+/// An object that is never freed: to release it is to write to the payload that its holders read.
 struct Object {
     refs: Count,
     payload: UnsafeCell<bool>,
-    /// For the slot's model: published, under what stands for a sequence that no fence splits.
+    /// For the slot's model: whether the slot publishes the object. The mutex stands for a sequence that no
+    /// fence splits.
     published: Mutex<bool>,
 }
 
-// SAFETY: loom finds the cell's accesses that no count orders, and fails the model.
+// SAFETY: loom fails the model at an access to the cell that no count orders.
 unsafe impl Sync for Object {}
 
 impl Object {
     fn read(&self) {
-        // SAFETY: loom checks that nobody is writing the payload.
+        // SAFETY: loom checks that no other thread writes the payload.
         self.payload.with(|payload| unsafe { _ = *payload });
     }
 
     fn write(&self) {
-        // SAFETY: loom checks that nobody else is in the payload.
+        // SAFETY: loom checks that no other thread is in the payload.
         self.payload.with_mut(|payload| unsafe { *payload = true });
     }
 
-    /// Uses the object, gives a reference back, and releases it if that was the last.
+    /// Uses the object, gives a reference back, and releases the object if the reference was the last.
     fn put(&self, give_back: fn(&Count) -> bool) -> bool {
         self.read();
         let last = give_back(&self.refs);
@@ -45,20 +47,25 @@ impl Object {
     }
 
     fn raw(&self) -> i32 {
-        self.refs.refs.load(Relaxed)
+        self.refs.stored.load(Relaxed)
     }
+}
+
+/// A tracked count of `n` references.
+fn tracked(n: i32) -> Count {
+    Count { stored: AtomicI32::new(of(n)) }
 }
 
 fn dec_and_test(count: &Count) -> bool {
     count.dec_and_test()
 }
 
-/// From `n` references: `there` and `here` at once, and one of them is the last, or the other.
+/// From `n` references: `there` and `here` at once. Exactly one of them gives the last reference back.
 fn released_once(n: i32, there: fn(&Object) -> bool, here: fn(&Object) -> bool) {
     released_once_within(None, n, there, here);
 }
 
-/// With so many preemptions at most: the cold path's loops make too many runs of more.
+/// A limit of preemptions: with more, the cold path's loops make too many runs.
 const SOME: Option<usize> = Some(3);
 
 fn released_once_within(
@@ -71,29 +78,29 @@ fn released_once_within(
     model.preemption_bound = preemptions;
     model.check(move || {
         let _ = events();
-        let refs = Count::new(of(n));
+        let refs = tracked(n);
         let payload = UnsafeCell::new(false);
         let object = Arc::new(Object { refs, payload, published: Mutex::new(true) });
         let theirs = Arc::clone(&object);
         let other = thread::spawn(move || there(&theirs));
         let here = here(&object);
         assert_ne!(here, other.join().unwrap(), "released once");
-        assert_eq!(object.raw(), 0);
+        assert_eq!(zone(object.raw()), Zone::Dead);
         check_events(n, &events());
     });
 }
 
-/// Every reference was told to be given back before the release, and nothing after it but that a put
-/// is done, whose turn was earlier, or that a get begins, which comes to nothing.
+/// The tracker was told of the put of every reference before the release. After the release it was told
+/// nothing, except that an earlier put is done, or that a get begins, which comes to nothing.
 fn check_events(n: i32, events: &[Event]) {
     let end = events.iter().position(|&event| event == Event::Released).expect("told");
     let (before, after) = events.split_at(end);
     let harmless = |event: &Event| matches!(event, Event::Done | Event::Getting);
-    assert!(after.iter().skip(1).all(harmless), "told later: {events:?}");
+    assert!(after.iter().skip(1).all(harmless), "a call after the release: {events:?}");
     let count = |kind: fn(&&Event) -> bool| before.iter().filter(kind).count() as i32;
     let got = count(|event| matches!(event, Event::Got(_)));
     let put = count(|event| matches!(event, Event::Putting(_)));
-    assert_eq!(n + got, put, "told too little: {events:?}");
+    assert_eq!(n + got, put, "a put without a call: {events:?}");
 }
 
 #[test]
@@ -149,12 +156,12 @@ fn dec_if_one_against_sub_and_test() {
     );
 }
 
-/// A count of zero shows what the last holder did, to whoever fences after reading it.
+/// A thread that reads zero and then fences sees what the last holder did.
 #[test]
 fn dec_if_one_against_a_reader_of_zero() {
     loom::model(|| {
         let payload = UnsafeCell::new(false);
-        let (refs, published) = (Count::new(of(1)), Mutex::new(true));
+        let (refs, published) = (tracked(1), Mutex::new(true));
         let object = Arc::new(Object { refs, payload, published });
         let theirs = Arc::clone(&object);
         let holder = thread::spawn(move || {
@@ -162,19 +169,19 @@ fn dec_if_one_against_a_reader_of_zero() {
             assert!(theirs.refs.dec_if_one());
         });
         if object.refs.read() == 0 {
-            loom::sync::atomic::fence(crate::sync::Ordering::Acquire);
+            loom::sync::atomic::fence(crate::sys::sync::Ordering::Acquire);
             object.read();
         }
         holder.join().unwrap();
     });
 }
 
-/// Whoever finds to be the only other holder knows that the first is done: the get acquires it.
+/// A holder that finds one other reference gone sees what the other holder did: the get acquires.
 #[test]
 fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
     loom::model(|| {
         let payload = UnsafeCell::new(false);
-        let (refs, published) = (Count::new(of(2)), Mutex::new(true));
+        let (refs, published) = (tracked(2), Mutex::new(true));
         let object = Arc::new(Object { refs, payload, published });
         let theirs = Arc::clone(&object);
         let first = thread::spawn(move || {
@@ -189,8 +196,8 @@ fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
     });
 }
 
-/// A slot's reader has raised the count, and nothing else keeps the object, when the slot's reference
-/// is put.
+/// A slot's reader has raised the count, and nothing else keeps the object, when the slot's reference is
+/// put.
 #[test]
 fn put_against_a_reader_of_a_slot() {
     released_once_within(
@@ -205,37 +212,37 @@ fn put_against_a_reader_of_a_slot() {
             if !*published {
                 return false;
             }
-            let old = object.refs.raise().expect_err("tracked");
+            assert!(!object.refs.raise(), "tracked");
             drop(published);
-            let got = object.refs.try_inc_found(old, object);
-            assert!(matches!(got, Get::Done), "gone under the reader's feet");
+            let got = object.refs.inc_slow_unheld(object);
+            assert!(got.is_ok(), "released although a reader had raised the count");
             object.put(dec_and_test)
         },
     );
 }
 
-/// A get and a put on an object that is dying: whatever comes of it, it is released once at most, and
-/// what is left is dead or saturated and never alive.
+/// Two puts of one reference: the object is released at most once, and the count is dead or saturated
+/// afterwards, never alive.
 #[test]
 fn put_against_a_put_of_nothing() {
     loom::model(|| {
         let _ = events();
-        let object = Arc::new(Count::new(of(1)));
+        let object = Arc::new(tracked(1));
         let theirs = Arc::clone(&object);
         let wrong = thread::spawn(move || theirs.dec_and_test());
         let last = object.dec_and_test();
         assert!(!(last && wrong.join().unwrap()), "released twice");
         assert!(events().contains(&Event::Violated));
-        let left = object.refs.load(Relaxed);
-        assert!(left <= 0 && !is_tracked(left), "alive at {left:#x}");
+        let left = object.stored.load(Relaxed);
+        assert!(matches!(zone(left), Zone::Dead | Zone::Saturated), "alive at {left:#x}");
     });
 }
 
-/// At the most that a tracked count holds, two gets and a put in any order saturate.
+/// A full tracked count: two gets and a put in any order saturate.
 #[test]
 fn gets_and_a_put_at_the_largest_count() {
     loom::model(|| {
-        let count = Arc::new(Count::new(of(4_000_000)));
+        let count = Arc::new(tracked(4_000_000));
         let theirs = Arc::clone(&count);
         let gets = thread::spawn(move || {
             theirs.inc();
@@ -247,13 +254,13 @@ fn gets_and_a_put_at_the_largest_count() {
     });
 }
 
-/// The count that a tracker is told is right as long as fewer than 32 threads are on their way.
+/// The tracker is told the right number while fewer than 32 threads are in between.
 #[test]
-fn a_count_is_told_rightly_by_rounding() {
+fn rounding_recovers_the_number() {
     for n in [1, 2, 3, 1000, 4_000_000] {
-        for on_the_way in -31..32 {
-            let value = of(n) + on_the_way;
-            assert!(is_tracked(value) && references(value) == n, "{n} with {on_the_way}");
+        for in_between in -31..32 {
+            let value = of(n) + in_between;
+            assert!(is_tracked(value) && references(value) == n, "{n} with {in_between}");
         }
     }
     assert!(!is_tracked(of(0)) && is_tracked(of(0) + 1) && references(of(0) + 1) == 1);

@@ -1,260 +1,258 @@
 //! Giving references back.
 
-use core::ffi::c_int;
-
 use super::Count;
-use super::slow::put_violation;
-use crate::locked::RawLock;
-use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use super::number_line::{DEAD, Zone, stored, zone};
+use crate::kind::{Caller, Violation};
+use crate::report::or_report;
+use crate::sys::lock::RawLock;
+use crate::sys::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::tracker::By;
-use crate::violation::{Violation, as_bool, report};
 
-/// What became of a decrement.
-pub(crate) enum Put {
-    Done,
-    /// It was the last; where the operation is not to take the last, nothing was done.
+/// The stored value of one reference.
+const ONE: i32 = stored(1);
+
+/// What a decrement found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lowered {
+    /// References are left.
+    Alive,
+    /// The reference was the last: the count is dead.
     Last,
-    /// It was the last, and a tracker that has heard so wants to hear when `release` has run.
-    LastTracked,
-    /// Saturated where the count was to blame, and not reported yet.
-    Failed(Violation),
+    /// The count was not alive: the rest is up to [`Count::dec_slow`].
+    NotAlive,
 }
 
-/// What became of a decrement that stays among the live.
-pub(crate) enum Sub {
+/// What came of giving references back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
     Done,
-    /// As [`Put::Last`].
+    /// The references were the last. Where an operation must not take the last one, the operation has
+    /// done nothing.
     Last,
-    /// Nothing was done: the count is not live, or less than is to be given back.
-    Slow,
+    /// The references were the last of a tracked count. The tracker wants to hear when `release` has
+    /// run.
+    LastTracked,
+}
+
+impl Put {
+    pub(crate) fn is_last(self) -> bool {
+        self != Self::Done
+    }
 }
 
 impl Count {
-    /// Gives back `n` references; `true` if they were the last. A negative `n` saturates.
-    #[inline]
-    pub fn sub_and_test(&self, n: i32) -> bool {
-        match self.try_sub(n, false) {
-            Sub::Done => false,
-            Sub::Last => true,
-            // SAFETY: it returns 0 or 1.
-            Sub::Slow => unsafe { as_bool(self.sub_and_test_found(n)) },
-        }
+    /// The decrement alone. After [`Lowered::Last`] the caller makes [`acquire_last`] its next step.
+    ///
+    /// [`acquire_last`]: Self::acquire_last
+    #[inline(always)]
+    pub(crate) fn lower(&self) -> Lowered {
+        imp::lower(&self.stored)
     }
 
-    /// [`sub_and_test`](Self::sub_and_test) from what is not live.
-    #[cold]
-    #[inline(never)]
-    fn sub_and_test_found(&self, n: i32) -> c_int {
-        self.report_put(self.sub_slow(n, false, By::NOBODY))
+    /// What the last put does before the memory may be reused.
+    #[inline(always)]
+    pub(crate) fn acquire_last(&self) {
+        // Acquire: pairs with the release decrement of every earlier put.
+        let _ = self.stored.load(Acquire);
+    }
+
+    /// Gives back `n` references; `true` if they were the last. A negative `n` saturates.
+    #[inline]
+    #[track_caller]
+    pub fn sub_and_test(&self, n: i32) -> bool {
+        self.sub_and_test_from(n, Caller::here())
+    }
+
+    #[inline]
+    pub(crate) fn sub_and_test_from(&self, n: i32, caller: Caller) -> bool {
+        or_report(self.try_sub(n, false, By::NOBODY).map(Put::is_last), self, false, caller)
     }
 
     /// Gives back one reference; `true` if it was the last.
     #[inline(always)]
+    #[track_caller]
     pub fn dec_and_test(&self) -> bool {
-        let old = self.lower();
-        match Self::dec_found(old) {
-            Sub::Done => false,
-            Sub::Last => self.acquire_last().is_last(),
-            // SAFETY: it returns 0 or 1.
-            Sub::Slow => unsafe { as_bool(self.dec_and_test_found(old)) },
+        self.dec_and_test_from(Caller::here())
+    }
+
+    #[inline(always)]
+    pub(crate) fn dec_and_test_from(&self, caller: Caller) -> bool {
+        match self.lower() {
+            Lowered::Alive => false,
+            Lowered::Last => {
+                self.acquire_last();
+                true
+            }
+            Lowered::NotAlive => self.dec_and_test_cold(caller),
         }
     }
 
-    /// What a decrement means that found `old`, not live.
     #[cold]
     #[inline(never)]
-    fn dec_and_test_found(&self, old: i32) -> c_int {
-        self.report_put(self.dec_slow(old, false, By::NOBODY))
+    fn dec_and_test_cold(&self, caller: Caller) -> bool {
+        let put = self.dec_slow(false, By::NOBODY);
+        or_report(put.map(Put::is_last), self, false, caller)
     }
 
-    /// What a put returns whose caller has what would be the release function.
-    #[inline(always)]
-    fn report_put(&self, put: Put) -> c_int {
-        match put {
-            Put::Failed(kind) => report(kind, self, false).into(),
-            put => put.is_last().into(),
-        }
-    }
-
-    /// The decrement alone; what it found goes to [`dec_found`](Self::dec_found).
-    #[inline(always)]
-    pub(crate) fn lower(&self) -> i32 {
-        // Release: pairs with the acquire load of whoever puts last.
-        self.refs.fetch_sub(1, Release)
-    }
-
-    /// What a decrement means that found `old`. If it was the last,
-    /// [`acquire_last`](Self::acquire_last) is still to come.
-    #[inline(always)]
-    pub(crate) fn dec_found(old: i32) -> Sub {
-        match old {
-            2.. => Sub::Done,
-            1 => Sub::Last,
-            _ => Sub::Slow,
-        }
-    }
-
-    /// What the last put does before the memory is anyone's to reuse.
-    #[inline(always)]
-    pub(crate) fn acquire_last(&self) -> Put {
-        // Acquire: pairs with the release decrement of every earlier put.
-        let _ = self.refs.load(Acquire);
-        Put::Last
-    }
-
-    /// Gives back one reference that is known not to be the last; reaching zero saturates.
+    /// Gives back one reference that is known not to be the last. Reaching zero saturates.
     #[inline]
+    #[track_caller]
     pub fn dec(&self) {
-        let old = self.lower();
-        if old <= 1 {
-            self.dec_to_zero(old);
+        self.dec_from(Caller::here());
+    }
+
+    #[inline]
+    pub(crate) fn dec_from(&self, caller: Caller) {
+        let lowered = self.lower();
+        if lowered != Lowered::Alive {
+            or_report(self.dec_to_zero(lowered), self, (), caller);
         }
     }
 
-    /// What [`dec`](Self::dec) means that found `old`, 1 or not live.
     #[cold]
     #[inline(never)]
-    fn dec_to_zero(&self, old: i32) {
-        let put = if old == 1 { Put::Last } else { self.dec_slow(old, true, By::NOBODY) };
-        let kind = match put {
-            Put::Done => return,
-            Put::Failed(kind) => kind,
-            Put::Last | Put::LastTracked => self.saturate(Violation::DecToZero),
-        };
-        report(kind, self, true);
+    fn dec_to_zero(&self, lowered: Lowered) -> Result<(), Violation> {
+        let was_last = lowered == Lowered::Last || self.dec_slow(true, By::NOBODY)?.is_last();
+        if was_last { Err(self.saturate(Violation::DecToZero)) } else { Ok(()) }
     }
 
     /// Takes the count from 1 to 0; `false`, and nothing done, if it was not 1. Never reports.
     #[inline]
     pub fn dec_if_one(&self) -> bool {
-        // Acquire: this was the last reference, it pairs with every earlier release. Release: as
-        // every decrement; nothing here acquires a zero, a caller's fence after `read` may.
-        match self.refs.compare_exchange(1, 0, AcqRel, Relaxed) {
+        // Acquire: this was the last reference; pairs with every earlier release. Release: as every
+        // decrement. Nothing here acquires a zero, but the caller's fence after `read` may.
+        match self.stored.compare_exchange(ONE, DEAD, AcqRel, Relaxed) {
             Ok(_) => true,
-            Err(old) => old < 0 && self.dec_if_one_slow(old),
+            Err(old) => zone(old) == Zone::Tracked && self.dec_if_one_slow(old),
         }
     }
 
     /// Gives back one reference unless it is the last; `false` if it is.
     #[inline]
+    #[track_caller]
     pub fn dec_not_one(&self) -> bool {
-        match self.try_sub(1, true) {
-            Sub::Done => true,
-            Sub::Last => false,
-            // SAFETY: it returns 0 or 1.
-            Sub::Slow => unsafe { as_bool(self.dec_not_one_found()) },
-        }
+        self.dec_not_one_from(Caller::here())
     }
 
-    /// [`dec_not_one`](Self::dec_not_one) from what is not live.
-    #[cold]
-    #[inline(never)]
-    fn dec_not_one_found(&self) -> c_int {
-        match self.sub_slow(1, true, By::NOBODY) {
-            Put::Failed(kind) => report(kind, self, true).into(),
-            put => (!put.is_last()).into(),
-        }
+    #[inline]
+    pub(crate) fn dec_not_one_from(&self, caller: Caller) -> bool {
+        or_report(self.try_sub(1, true, By::NOBODY).map(|put| !put.is_last()), self, true, caller)
     }
 
-    /// Gives back `n` live references, unless they are the last and `keep_last` says to leave them.
-    #[inline(always)]
-    fn try_sub(&self, n: i32, keep_last: bool) -> Sub {
-        let mut old = self.refs.load(Relaxed);
-        loop {
-            if n < 0 || old <= 0 || old < n {
-                return Sub::Slow;
+    /// Gives back `n` references; if they are the last and `keep_last` says so, does nothing.
+    #[inline]
+    fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, Violation> {
+        let last = stored(n);
+        let mut old = self.stored.load(Relaxed);
+        // Alive, with at least `n` references.
+        while n > 0 && old < 0 && old >= last {
+            if old == last && keep_last {
+                return Ok(Put::Last);
             }
-            let last = old == n;
-            if last && keep_last {
-                return Sub::Last;
-            }
-            // Release: pairs with the acquire load of whoever puts last.
-            match self.refs.compare_exchange_weak(old, old - n, Release, Relaxed) {
-                Ok(_) if last => {
-                    let _ = self.acquire_last();
-                    return Sub::Last;
+            let new = if old == last { DEAD } else { old - n };
+            // Release: pairs with the acquire load of the last put.
+            match self.stored.compare_exchange_weak(old, new, Release, Relaxed) {
+                Ok(_) if old == last => {
+                    self.acquire_last();
+                    return Ok(Put::Last);
                 }
-                Ok(_) => return Sub::Done,
+                Ok(_) => return Ok(Put::Done),
                 Err(now) => old = now,
             }
         }
+        self.sub_slow(n, keep_last, by)
     }
 
-    /// Gives back one reference, taking `lock` only if it may be the last. `true`, with the lock
+    /// Gives back one reference, and takes `lock` only if it may be the last. `true`, with the lock
     /// held, if it was.
     ///
-    /// If the lock cannot be taken the reference is not given back, and that is reported.
-    #[inline(always)]
+    /// If the lock cannot be taken, the reference is not given back and a violation is reported.
+    #[inline]
+    #[track_caller]
     pub fn dec_and_lock<L: RawLock + ?Sized>(&self, lock: &L) -> bool {
-        match self.try_dec_and_lock(lock) {
-            Ok(last) => last,
-            // SAFETY: it returns 0 or 1.
-            Err(failed) => unsafe { as_bool(self.dec_and_lock_found(failed, lock)) },
-        }
+        self.dec_and_lock_from(lock, Caller::here())
     }
 
-    /// [`dec_and_lock`](Self::dec_and_lock) of what is not live, or `failed` already.
-    #[cold]
-    #[inline(never)]
-    fn dec_and_lock_found<L: RawLock + ?Sized>(
-        &self,
-        failed: Option<Violation>,
-        lock: &L,
-    ) -> c_int {
-        let put = failed.map_or_else(|| self.dec_and_lock_slow(lock, By::NOBODY), Put::Failed);
-        self.report_put(put)
+    #[inline]
+    pub(crate) fn dec_and_lock_from<L: RawLock + ?Sized>(&self, lock: &L, caller: Caller) -> bool {
+        let put = self.try_dec_and_lock(lock, By::NOBODY);
+        or_report(put.map(Put::is_last), self, false, caller)
     }
 
-    /// [`dec_and_lock`](Self::dec_and_lock) that leaves the report to the caller: the violation, or
-    /// `None` where nothing was done, because the count is not live.
-    #[inline(always)]
+    /// [`dec_and_lock`](Self::dec_and_lock) without the report.
+    #[inline]
     pub(crate) fn try_dec_and_lock<L: RawLock + ?Sized>(
         &self,
         lock: &L,
-    ) -> Result<bool, Option<Violation>> {
-        match self.try_sub(1, true) {
-            Sub::Done => return Ok(false),
-            Sub::Last => {}
-            Sub::Slow => return Err(None),
+        by: By,
+    ) -> Result<Put, Violation> {
+        if self.try_sub(1, true, by)? == Put::Done {
+            return Ok(Put::Done);
         }
         if lock.lock().is_err() {
-            return Err(Some(Violation::LockFailed));
+            return Err(Violation::LockFailed);
         }
-        // A reference taken meanwhile may make this one not the last.
-        let old = self.lower();
-        if let Sub::Last = Self::dec_found(old) {
-            return Ok(self.acquire_last().is_last());
-        }
-        // SAFETY: this thread took it above.
-        unsafe { lock.unlock() };
-        // Below one it was misused meanwhile: a count that is tracked was so before.
-        if old > 1 { Ok(false) } else { Err(Some(self.saturate(put_violation(old)))) }
-    }
-
-    /// [`dec_and_lock`](Self::dec_and_lock) of what is not live.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn dec_and_lock_slow<L: RawLock + ?Sized>(&self, lock: &L, by: By) -> Put {
-        match self.sub_slow(1, true, by) {
-            Put::Last => {}
-            done_or_failed => return done_or_failed,
-        }
-        if lock.lock().is_err() {
-            return Put::Failed(Violation::LockFailed);
-        }
-        let put = self.sub_slow(1, false, by);
-        if !put.is_last() {
-            // SAFETY: this thread took it above.
+        // Under the lock, once more: another thread may have taken a reference meanwhile.
+        let put = self.try_sub(1, false, by);
+        if !put.is_ok_and(Put::is_last) {
+            // SAFETY: this thread took the lock above.
             unsafe { lock.unlock() };
         }
         put
     }
 }
 
-impl Put {
-    /// Whether it was the last.
+/// `lock sub` and its flags. Through the returned value of `fetch_sub` the compiler would make it
+/// `lock xadd`, which is slower on older processors.
+#[cfg(all(any(target_arch = "x86_64", target_arch = "x86"), not(any(loom, miri, kref_sanitized))))]
+mod imp {
+    use core::sync::atomic::AtomicI32;
+
+    use super::Lowered;
+
     #[inline(always)]
-    pub(crate) fn is_last(&self) -> bool {
-        matches!(self, Self::Last | Self::LastTracked)
+    pub(super) fn lower(stored: &AtomicI32) -> Lowered {
+        let (not_alive, last): (u8, u8);
+        // SAFETY: a locked subtraction of 1 from a live atomic, with the ordering of every locked
+        // instruction: release and acquire.
+        unsafe {
+            core::arch::asm!(
+                "lock sub dword ptr [{stored}], 1",
+                "setns {not_alive}",
+                "seto {last}",
+                "adc {not_alive}, 0", // the carry: zero-filled memory
+                stored = in(reg) stored.as_ptr(),
+                not_alive = out(reg_byte) not_alive,
+                last = out(reg_byte) last,
+                options(nostack),
+            );
+        }
+        match (not_alive, last) {
+            (0, _) => Lowered::Alive,
+            (_, 0) => Lowered::NotAlive,
+            _ => Lowered::Last,
+        }
+    }
+}
+
+#[cfg(not(all(
+    any(target_arch = "x86_64", target_arch = "x86"),
+    not(any(loom, miri, kref_sanitized))
+)))]
+mod imp {
+    use super::{Lowered, ONE};
+    use crate::sys::sync::{AtomicI32, Ordering::Release};
+
+    #[inline(always)]
+    pub(super) fn lower(stored: &AtomicI32) -> Lowered {
+        // Release: pairs with the acquire load of the last put.
+        let old = stored.fetch_sub(1, Release);
+        if old == ONE {
+            Lowered::Last
+        } else if old < 0 {
+            Lowered::Alive
+        } else {
+            Lowered::NotAlive
+        }
     }
 }

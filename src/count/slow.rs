@@ -1,185 +1,194 @@
-//! Every operation again, for counts that are not live or might not stay so: where the hot path ends.
+//! Every operation again, for counts that are tracked or misused: where the hot path ends.
 //!
-//! What gets here is rare: a count that is tracked, by a tracker's leave as slow as it takes; or one
-//! that is misused. All of it is written as loops over a compare-and-exchange, which saturates itself
-//! where the count does not allow the operation: a bare store could hit a count that has since been
-//! put to zero, and with it memory that is no longer the object's.
+//! These operations are rare. A tracked count is slow with its tracker's consent; a misused count is
+//! reported. All are loops over a compare-and-exchange that stores "saturated" in the exchange itself
+//! where the count does not allow the operation. A bare store could hit a count that another thread has
+//! meanwhile put to zero, and memory that is no longer the object's.
 //!
-//! # What a tracker is told
+//! # What the tracker is told, and when
 //!
-//! `putting` is told while the caller's reference still counts and the object cannot go; `released`
-//! after the last reference went, before `release` runs. So nothing is told of an object after its
-//! memory may be another's, but violations, and what counts nothing: `getting` of a get that comes too
-//! late, `done` of a put that was not the last. An operation that was told to be putting, and then must
-//! not, because others were quicker, is told to get the reference again.
+//! * `putting` while the caller's reference still counts, so the object cannot go.
+//! * `released` after the last reference went, before `release` runs.
+//! * After `released` nothing, because the memory may belong to another object. Exceptions: violations,
+//!   a `getting` that comes to nothing, and `done` of a put that was not the last.
+//! * `getting` and `got` again, if an operation that has told `putting` must not give back: other
+//!   threads were faster.
 
 use core::ffi::c_char;
-use core::ptr;
 
-use super::tracked::{Lowered, is_tracked, lowered, of, raised, readable, references, without};
-use super::{Count, Get, Put, SATURATED};
-use crate::kref::Kref;
-use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use super::number_line::{
+    self, DEAD, SATURATED_AT, Zone, misuse_of_get, misuse_of_increment, misuse_of_put, zone,
+};
+use super::tracked::{Less, is_tracked, less, more, of, references, without};
+use super::{Count, Put};
+use crate::kind::Violation;
+use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sys::tsan;
 use crate::tracker::{self, By};
-use crate::tsan;
-use crate::violation::Violation;
 
 impl Count {
-    /// Starts over as a tracked count that stands at 1.
+    /// Starts over as a tracked count of one reference.
     pub(crate) fn set_tracked(&self) {
-        self.set(of(1));
+        // Relaxed: as in `set`.
+        self.stored.store(of(1), Relaxed);
     }
 
-    /// Whether a tracker is told of it, as long as somebody holds a reference.
+    /// Whether a tracker counts. True for as long as a reference is held.
     #[cfg(feature = "capi")]
     pub(crate) fn is_tracked(&self) -> bool {
-        is_tracked(self.refs.load(Relaxed))
+        is_tracked(self.stored.load(Relaxed))
     }
 
-    /// The kref that this is the count of, to a tracker.
-    fn as_kref(&self) -> *const Kref {
-        ptr::from_ref(self).cast()
-    }
-
-    /// What an increment means that found `old`, not live. The caller holds a reference, or was
-    /// promised one.
+    /// The rest of an increment, which the calling thread has made, of a count that was not alive or
+    /// was full. The caller holds a reference, or was promised one.
     #[cold]
     #[inline(never)]
-    pub(super) fn inc_slow(&self, old: i32, holder: *const c_char) -> Get {
-        if is_tracked(old) {
-            self.take_back(1);
-            self.never_zero(self.add_slow(1, holder))
-        } else {
-            Get::Failed(self.saturate(get_violation(old)))
+    pub(super) fn inc_slow(&self, holder: *const c_char) -> Result<(), Violation> {
+        let now = self.stored.load(Relaxed);
+        if !is_tracked(now) {
+            return Err(self.saturate(misuse_of_increment(now.wrapping_sub(1))));
         }
+        self.take_back(1);
+        self.add_held_slow(holder)
     }
 
-    /// What an increment means that found `old`, not live, and that is all that keeps the object: a
-    /// slot's reader's. So it counts, and takes back what it has added, in one step.
+    /// The rest of an increment that is all that keeps the object: a slot's reader has made it. The
+    /// reference is counted, and the increment taken back, in one step.
     #[cold]
     #[inline(never)]
-    pub(super) fn inc_slow_unheld<T>(&self, old: i32, slot: *const T) -> Get {
-        tsan::acquire(slot); // whoever is told of the object sees it as it was published
-        if !is_tracked(old) {
-            return Get::Failed(self.saturate(get_violation(old)));
+    pub(crate) fn inc_slow_unheld<T>(&self, slot: *const T) -> Result<(), Violation> {
+        tsan::acquire(slot); // the tracker sees the object as the object was published
+        let now = self.stored.load(Relaxed);
+        if !is_tracked(now) {
+            return Err(self.saturate(misuse_of_increment(now.wrapping_sub(1))));
         }
-        tracker::getting(self.as_kref());
-        let counted = |value| without(raised(value, 1)?, 1);
-        // Relaxed: as in `inc`; the increment has shown the object to this thread.
-        match self.refs.fetch_update(Relaxed, Relaxed, counted) {
+        tracker::getting(self.address());
+        let counted = |value| without(more(value, 1)?, 1);
+        // Relaxed: as in `raise`; the increment has shown the object to this thread.
+        match self.stored.fetch_update(Relaxed, Relaxed, counted) {
             Ok(before) => {
-                let count = counted(before).map_or(1, readable);
-                tracker::got(self.as_kref(), 1, count, ptr::null());
-                Get::Done
+                let count = counted(before).map_or(1, references);
+                tracker::got(self.address(), 1, count, core::ptr::null());
+                Ok(())
             }
             // Dead, saturated, full, or made anew and not tracked.
-            Err(_) => self.never_zero(self.add_slow(1, ptr::null())),
+            Err(_) => self.add_held_slow(core::ptr::null()),
         }
     }
 
-    /// Zero is a violation to whom something promised a reference.
-    fn never_zero(&self, got: Get) -> Get {
-        match got {
-            Get::WasZero => Get::Failed(self.saturate(Violation::GetOnZero)),
-            got => got,
+    /// Takes one reference; a count of zero is misuse, because the caller was promised a reference.
+    fn add_held_slow(&self, holder: *const c_char) -> Result<(), Violation> {
+        if self.add_slow(1, holder)? {
+            return Ok(());
         }
+        Err(self.saturate(misuse_of_get(self.stored.load(Relaxed))))
     }
 
-    /// Takes `n` references unless the count is zero.
+    /// Takes `n` references; `false`, and nothing done, if the count is zero.
     #[cold]
     #[inline(never)]
-    pub(super) fn add_slow(&self, n: i32, holder: *const c_char) -> Get {
+    pub(super) fn add_slow(&self, n: i32, holder: *const c_char) -> Result<bool, Violation> {
         let mut told = false;
-        let mut old = self.refs.load(Relaxed);
+        let mut old = self.stored.load(Relaxed);
         loop {
-            if old == 0 {
-                return Get::WasZero;
+            if let Zone::Dead | Zone::NeverInitialised = zone(old) {
+                return Ok(false);
             }
             if is_tracked(old) && !told {
                 told = true;
-                tracker::getting(self.as_kref());
-                old = self.refs.load(Relaxed); // that may have taken its time
+                tracker::getting(self.address());
+                old = self.stored.load(Relaxed); // the tracker may have taken its time
                 continue;
             }
-            let new = raised(old, n);
-            let next = new.unwrap_or(SATURATED);
-            // Acquire: for the forms that say so, which come here too; pairs with the release of a
+            let new = more(old, n);
+            let next = new.unwrap_or(SATURATED_AT);
+            // Acquire: for the `_acquire` forms, which come here too; pairs with the release of a
             // decrement that was not the last.
-            match self.refs.compare_exchange_weak(old, next, Acquire, Relaxed) {
+            match self.stored.compare_exchange_weak(old, next, Acquire, Relaxed) {
                 Ok(_) => {
-                    let Some(new) = new else { return Get::Failed(get_violation(old)) };
+                    let Some(new) = new else { return Err(misuse_of_get(old)) };
                     if is_tracked(new) {
-                        tracker::got(self.as_kref(), n, references(new), holder);
+                        tracker::got(self.address(), n, references(new), holder);
                     }
-                    return Get::Done;
+                    return Ok(true);
                 }
                 Err(now) => old = now,
             }
         }
     }
 
-    /// What a decrement means that found `old`, neither the last reference nor one of several live.
+    /// The rest of a decrement, which the calling thread has made, of a count that was not alive.
     #[cold]
     #[inline(never)]
-    pub(crate) fn dec_slow(&self, old: i32, keep_last: bool, by: By) -> Put {
-        if is_tracked(old) {
-            self.take_back(-1);
-            self.sub_slow(1, keep_last, by)
-        } else {
-            Put::Failed(self.saturate(put_violation(old)))
+    pub(crate) fn dec_slow(&self, keep_last: bool, by: By) -> Result<Put, Violation> {
+        let now = self.stored.load(Relaxed);
+        if !is_tracked(now) {
+            return Err(self.saturate(misuse_of_put(now.wrapping_add(1))));
         }
+        self.take_back(-1);
+        self.sub_slow(1, keep_last, by)
     }
 
-    /// Gives back `n` references, unless they are the last and `keep_last` says to leave them.
+    /// Gives back `n` references; if they are the last and `keep_last` says so, does nothing.
     #[cold]
     #[inline(never)]
-    pub(super) fn sub_slow(&self, n: i32, keep_last: bool, by: By) -> Put {
+    pub(super) fn sub_slow(&self, n: i32, keep_last: bool, by: By) -> Result<Put, Violation> {
         let mut told = false;
-        let mut old = self.refs.load(Relaxed);
+        let mut old = self.stored.load(Relaxed);
         loop {
-            let (was_tracked, becomes) = (is_tracked(old), lowered(old, n));
-            if becomes == Lowered::Last && keep_last {
+            let (was_tracked, becomes) = (is_tracked(old), less(old, n));
+            if becomes == Less::Last && keep_last {
                 self.tell_again(told, n, old, by);
-                return Put::Last;
+                return Ok(Put::Last);
             }
-            if was_tracked && !told && becomes != Lowered::TooFew {
+            if was_tracked && !told && becomes != Less::TooFew {
                 told = true;
-                tracker::putting(self.as_kref(), n, references(old), by);
-                tsan::release(self); // what the tracker has done comes before the last put as well
-                old = self.refs.load(Relaxed); // that may have taken its time
+                tracker::putting(self.address(), n, references(old), by);
+                tsan::release(self); // what the tracker has done precedes the last put as well
+                old = self.stored.load(Relaxed); // the tracker may have taken its time
                 continue;
             }
             let new = match becomes {
-                Lowered::To(new) => new,
-                Lowered::Last => 0,
-                Lowered::TooFew => SATURATED,
+                Less::To(new) => new,
+                Less::Last => DEAD,
+                Less::TooFew => SATURATED_AT,
             };
-            // Release: pairs with the acquire load of whoever puts last.
-            match self.refs.compare_exchange_weak(old, new, Release, Relaxed) {
-                Ok(_) if becomes == Lowered::TooFew => return Put::Failed(put_violation(old)),
-                Ok(_) if !was_tracked && new == 0 => return self.acquire_last(),
-                Ok(_) if !was_tracked => return Put::Done,
-                Ok(_) if new == 0 => return self.end(by),
-                Ok(_) => {
-                    tracker::done(self.as_kref());
-                    return Put::Done;
-                }
+            // Release: pairs with the acquire load of the last put.
+            match self.stored.compare_exchange_weak(old, new, Release, Relaxed) {
+                Ok(_) => return self.lowered(old, becomes, by),
                 Err(now) => old = now,
             }
         }
     }
 
-    /// [`dec_if_one`](Self::dec_if_one) that found `old`, which is not 1.
+    /// What `sub_slow` returns after it has changed the count.
+    fn lowered(&self, old: i32, becomes: Less, by: By) -> Result<Put, Violation> {
+        match (becomes, is_tracked(old)) {
+            (Less::TooFew, _) => Err(misuse_of_put(old)),
+            (Less::Last, true) => Ok(self.end(by)),
+            (Less::Last, false) => {
+                self.acquire_last();
+                Ok(Put::Last)
+            }
+            (Less::To(_), true) => {
+                tracker::done(self.address());
+                Ok(Put::Done)
+            }
+            (Less::To(_), false) => Ok(Put::Done),
+        }
+    }
+
+    /// [`dec_if_one`](Self::dec_if_one) on a tracked count that stood at `old`.
     #[cold]
     #[inline(never)]
     pub(super) fn dec_if_one_slow(&self, old: i32) -> bool {
-        if !is_tracked(old) || lowered(old, 1) != Lowered::Last {
+        if less(old, 1) != Less::Last {
             return false;
         }
-        tracker::putting(self.as_kref(), 1, 1, By::NOBODY);
+        tracker::putting(self.address(), 1, 1, By::NOBODY);
         // Release: as for a live count; `end` acquires.
-        match self.refs.compare_exchange(old, 0, Release, Relaxed) {
-            Ok(_) => matches!(self.end(By::NOBODY), Put::LastTracked),
+        match self.stored.compare_exchange(old, DEAD, Release, Relaxed) {
+            Ok(_) => self.end(By::NOBODY).is_last(),
             Err(now) => {
                 self.tell_again(true, 1, now, By::NOBODY);
                 false
@@ -187,47 +196,26 @@ impl Count {
         }
     }
 
-    /// What was told to be given back stays, at `value`.
+    /// Tells the tracker that references stay which it was told are put. The count stands at `value`.
     fn tell_again(&self, told: bool, n: i32, value: i32, by: By) {
         if told {
-            tracker::getting(self.as_kref());
-            tracker::got(self.as_kref(), n, readable(value), by.holder);
+            let count = number_line::references(value);
+            tracker::getting(self.address());
+            tracker::got(self.address(), n, count, by.holder);
         }
     }
 
-    /// What the last put of a tracked count does before `release` runs, which its caller calls.
+    /// The end of a tracked count, before the caller runs `release`.
     fn end(&self, by: By) -> Put {
-        let _ = self.acquire_last();
+        self.acquire_last();
         tsan::acquire(self);
-        tracker::released(self.as_kref(), by);
+        tracker::released(self.address(), by);
         Put::LastTracked
     }
 
-    /// Takes back what the caller has added or taken on its way here.
-    fn take_back(&self, transient: i32) {
+    /// Takes back what the calling thread has added on its way here.
+    fn take_back(&self, added: i32) {
         // Relaxed: the operation itself is still to come.
-        let _ = self.refs.fetch_update(Relaxed, Relaxed, |value| without(value, transient));
+        let _ = self.stored.fetch_update(Relaxed, Relaxed, |value| without(value, added));
     }
-}
-
-/// What a count is read as that stands at `found`.
-#[cold]
-#[inline(never)]
-pub(super) fn read_slow(found: i32) -> i32 {
-    readable(found)
-}
-
-/// What it means that a get found `old`, which it could not count on from.
-fn get_violation(old: i32) -> Violation {
-    match old {
-        0 => Violation::GetOnZero,
-        1.. => Violation::Overflow,
-        _ if is_tracked(old) => Violation::Overflow,
-        _ => Violation::Saturated,
-    }
-}
-
-/// What it means that a put found `old`, less than it was to give back.
-pub(super) fn put_violation(old: i32) -> Violation {
-    if old < 0 && !is_tracked(old) { Violation::Saturated } else { Violation::PutOnZero }
 }

@@ -1,119 +1,122 @@
-//! Counts that a tracker is told of: the zone on the number line, and what is done in it.
+//! The arithmetic of tracked counts.
 //!
 //! # The zone
 //!
-//! A tracked count is negative, so that every get and put of it, inlined or not, comes to the cold
-//! path by the compare that it makes anyway. With `e` for what is beyond [`ZERO`],
+//! A tracked count is positive, so every get and put of it, inlined or not, takes the cold path: the
+//! tracker hears of all of them, also in code that was compiled before anybody thought of a tracker.
+//! `kref_init` begins tracked counts while a tracker is set; without a tracker the zone is empty.
+//!
+//! A tracked count of `n` references is stored as `ZERO + e`:
 //!
 //! ```text
 //!  e = n * ONE + t         n: references that the cold path has counted
-//!                          t: +1 for each thread that has added 1 and not come to the cold path yet,
-//!                             -1 for each that has taken 1
+//!                          t: +1 for each thread that has incremented and not reached the cold path,
+//!                             -1 for each thread that has decremented and not reached the cold path
 //! ```
 //!
-//! All arithmetic is addition, so `e` is exact however many threads are on their way; what must be
-//! shown is that the three decisions can be made on `e` alone. In a right program
+//! Every change is an addition, so `e` is exact whatever threads are in between. Three decisions are
+//! made on `e` alone. In a correct program
 //!
-//! * whoever is on its way to put, `p` threads, still owns a reference that `n` counts: `p <= n`;
-//! * whoever is on its way to get owns one as well, or has one lent for the time, or has raised the
-//!   count through a slot (`s` threads): those own nothing that `n` counts, until they are here.
+//! * each of the `p` threads between its decrement and the cold path still owns a reference that `n`
+//!   counts, so `p <= n`;
+//! * each thread between its increment and the cold path owns a reference, or borrows one, or is one of
+//!   `s` readers of a slot. A slot's reader owns nothing that `n` counts until the cold path counts it.
 //!
-//! **The last put.** Its own -1 is undone, so `p <= n - 1`, and `e = 64n + t >= 64n - (n - 1)`. That
-//! is 64 only if `n = 1`, `p = 0` and `t = 0`; then nobody is on the way, for a get needs a reference
-//! and a slot has none to lend any more. With `n = 1` and `t = s > 0` a reader of a slot is on its way:
-//! the put leaves `e = s`, `n = 0`, and the reader, once it is here, counts itself and is the holder.
+//! **The last put.** The cold path has undone the put's own -1, so `p <= n - 1`, and
+//! `e = 64n + t >= 64n - (n - 1)`. This is 64 only for `n = 1`, `p = 0` and `t = 0`: no other thread is
+//! in between, because a get needs a reference, and the slot has none to lend any more. With `n = 1` and
+//! `t = s > 0` a slot's reader is in between. Then the put leaves `e = s` and `n = 0`; the reader counts
+//! itself when it reaches the cold path, and holds the object.
 //!
-//! **Alive.** `e >= 64n - n + s`, more than 0 as long as there is a holder or a reader on its way. The
-//! last put goes to plain 0 in one step, so nobody ever finds `e = 0`: dead is 0, as for live counts.
+//! **Alive.** `e >= 64n - n + s`, so `e > 0` while there is a holder, or a slot's reader in between. The
+//! last put stores "dead" in one step, so `e = 0` never occurs.
 //!
-//! **The zone's ends.** `e > 0` is all that the lower end needs. References are refused beyond [`MOST`];
-//! from there to the end it takes more threads on their way than Linux has, 2^22.
+//! **The zone's ends.** The lower end needs `e > 0` only. At the upper end references beyond [`MOST`]
+//! are refused; from there to the end of the zone it would take 12,000,000 threads in between.
 //!
-//! In a wrong program, one that puts twice or gets without a reference, any of this may fail, and what
-//! comes of it is what comes of live counts: a violation where it can be seen, at 0, below `n`, or
-//! outside of the zone.
+//! A wrong program, which puts twice or gets without a reference, may break each of these. It gets what
+//! it gets on an untracked count: a violation where misuse is visible.
 //!
-//! What a tracker is told as the count is `n`, recovered by rounding. It is off by one while 32
-//! threads or more are on their way in one direction. So the cold path first takes back what the
-//! caller has added, and has nothing on the way while the tracker does its work, which may be to sleep.
-//! A slot's reader cannot, having nothing else to hold the object by.
+//! The tracker is told `n`, recovered by rounding: wrong by one while 32 threads or more are in between
+//! in one direction. So the cold path first takes back the thread's own increment, and the thread is not
+//! in between while the tracker works or sleeps. A slot's reader cannot do so: the increment is all
+//! that keeps the object.
 
-use super::MAX;
+use super::number_line::{self, DEAD, Zone, stored, zone};
 
-/// The first value of the zone, and the first behind it.
-const BEGIN: i32 = 0xa000_0000_u32 as i32;
-const END: i32 = 0xb000_0000_u32 as i32;
+/// The first value of the zone, and the first value behind it.
+const BEGIN: i32 = 0x2000_0000;
+const END: i32 = 0x3000_0000;
 
 /// What a reference adds.
 const ONE: i32 = 64;
 
-/// No references, in the middle of all that rounds to it.
+/// No references: the middle of all values that round to none.
 const ZERO: i32 = BEGIN + ONE / 2;
 
-/// The most references. From here 194304 * 64 threads would have to be on their way to leave the zone.
+/// The most references that a tracked count holds.
 const MOST: i32 = 4_000_000;
 
-/// The value of a tracked count that stands at `n`.
+/// The stored value of a tracked count of `n` references.
 pub(super) const fn of(n: i32) -> i32 {
     ZERO + n * ONE
 }
 
-/// Whether this is the value of a tracked count that is alive.
+/// Whether this is the stored value of a tracked count that is alive.
 #[inline(always)]
-pub(crate) const fn is_tracked(value: i32) -> bool {
-    ZERO < value && value < END
+pub(super) const fn is_tracked(s: i32) -> bool {
+    ZERO < s && s < END
 }
 
-/// How many references it counts. Alive with none, it is a slot's reader's, who is on its way.
-pub(super) const fn references(value: i32) -> i32 {
-    let n = (value - BEGIN) / ONE;
+/// The number of references of a tracked count. A count that is alive without references is a slot
+/// reader's, who counts itself soon.
+pub(super) const fn references(s: i32) -> i32 {
+    let n = (s - BEGIN) / ONE;
     if n > 0 { n } else { 1 }
 }
 
-/// What the count is read as: how many references, if it is tracked.
-pub(super) const fn readable(value: i32) -> i32 {
-    if is_tracked(value) { references(value) } else { value }
+/// The stored value with `n` references more. `None` if the count is neither alive nor tracked, or
+/// the references do not fit.
+pub(super) const fn more(s: i32, n: i32) -> Option<i32> {
+    let (most, one) = match zone(s) {
+        Zone::Alive => (super::MAX, 1),
+        Zone::Tracked => (MOST, ONE),
+        _ => return None,
+    };
+    if n < 0 || n > most - number_line::references(s) { None } else { Some(s + n * one) }
 }
 
-/// A count, live or tracked, with `n` references more. `None` if they do not fit.
-pub(super) const fn raised(value: i32, n: i32) -> Option<i32> {
-    let most = if is_tracked(value) { MOST } else { MAX };
-    if n < 0 || readable(value) <= 0 || n > most - readable(value) {
-        return None;
-    }
-    Some(if is_tracked(value) { value + n * ONE } else { value + n })
-}
-
-/// A count, live or tracked, with references less.
+/// The result of taking references away from a stored value.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lowered {
+pub(super) enum Less {
+    /// References are left. The new stored value.
     To(i32),
-    /// They were all there were: 0, which is dead, whatever the count was.
+    /// No references are left: the count is dead, whether or not it was tracked.
     Last,
-    /// There are fewer.
+    /// There are fewer references than were to be taken away.
     TooFew,
 }
 
-pub(super) const fn lowered(value: i32, n: i32) -> Lowered {
-    let there = readable(value);
-    if n < 0 || there <= 0 || n > there {
-        Lowered::TooFew
-    } else if is_tracked(value) {
-        // At `n` references with somebody on the way, it is that somebody's.
-        if n == there && n > 0 && value <= of(n) {
-            Lowered::Last
-        } else {
-            Lowered::To(value - n * ONE)
-        }
-    } else if n == there {
-        Lowered::Last
-    } else {
-        Lowered::To(value - n)
+/// The stored value with `n` references less.
+pub(super) const fn less(s: i32, n: i32) -> Less {
+    match zone(s) {
+        _ if n < 0 => Less::TooFew,
+        Zone::Alive if n == 0 => Less::To(s),
+        // `s - stored(n)` is the number of references that would be left.
+        Zone::Alive if s > stored(n) => Less::To(s - n),
+        Zone::Alive if s == stored(n) => Less::Last,
+        Zone::Tracked if n > references(s) => Less::TooFew,
+        // At `n` references with a slot's reader in between, the object is the reader's.
+        Zone::Tracked if n == references(s) && n > 0 && s <= of(n) => Less::Last,
+        Zone::Tracked => Less::To(s - n * ONE),
+        _ => Less::TooFew,
     }
 }
 
-/// Without what a thread has added or taken on its way. Where the count is no longer in the zone, it
-/// went with what was there.
-pub(super) fn without(value: i32, transient: i32) -> Option<i32> {
-    is_tracked(value).then(|| value - transient)
+/// The stored value without the `added` of a thread in between. `None` if the count is not tracked any
+/// more: the addition went with the count.
+pub(super) const fn without(s: i32, added: i32) -> Option<i32> {
+    if is_tracked(s) { Some(s - added) } else { None }
 }
+
+const _: () = assert!(DEAD > END && of(MOST) < END);

@@ -1,9 +1,9 @@
-//! The other half of a percpu reference: a counter for each CPU.
+//! The CPUs' half of a percpu reference: a counter for each CPU.
 //!
-//! Counters come in chunks, in which each CPU has 512 bytes of its own. The counters of one reference
-//! stand at the same place in each CPU's: 8 bytes for each CPU and reference, neighbours with the same
-//! CPU's other counters and never in one cache line with another CPU's. (A page for each CPU would be as
-//! good for the CPUs; but a kill reads all of a reference's counters, and so touches fewer pages.)
+//! Counters come in chunks. In a chunk each CPU has 512 bytes of its own. The counters of one reference
+//! are at the same offset in each CPU's part: 8 bytes for each CPU and reference. Two CPUs' counters
+//! are never in one cache line. (With a page for each CPU a kill, which reads all counters of a reference,
+//! would touch more pages.)
 //!
 //! ```text
 //!  chunk: | header | CPU 0: counter 0, 1, .. 63 | CPU 1: counter 0, 1, .. 63 | ...
@@ -12,19 +12,16 @@
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 
-use crate::locked::{PthreadMutex, RawLock};
-use crate::sync::{AtomicIsize, Ordering::Relaxed};
+use crate::rseq::CPU_SHIFT;
+use crate::sys::lock::{PthreadMutex, RawLock};
+use crate::sys::sync::{AtomicIsize, Ordering::Relaxed};
 
-/// The binary logarithm of the distance between the counters of one reference. The sequences shift by
-/// it, those in kref/percpu.h too.
-pub(crate) const CPU_SHIFT: usize = 9;
-
-/// What each CPU has of a chunk, and the header.
+/// The size of a CPU's part of a chunk, and of the header.
 const PART: usize = 1 << CPU_SHIFT;
-/// A chunk begins at a page, and its header and its first counters are in it.
+/// A chunk begins at a page. The page has the header and the counters of CPU 0.
 const PAGE: usize = 4096;
 
-/// The counters of one reference: each zero when they are taken and when they are given back.
+/// The counters of one reference. Each is zero when the reference takes them and gives them back.
 #[derive(Clone, Copy)]
 pub(crate) struct Counters {
     first: NonNull<AtomicIsize>,
@@ -33,9 +30,9 @@ pub(crate) struct Counters {
 
 /// The beginning of a chunk.
 struct Chunk {
-    /// A bit for each counter.
+    /// A bit for each counter in use.
     taken: u64,
-    /// The neighbours in the list of chunks that have room.
+    /// The neighbours in the list of chunks with free counters.
     next: *mut Chunk,
     previous: *mut Chunk,
 }
@@ -43,14 +40,14 @@ struct Chunk {
 const _: () = assert!(PART / size_of::<AtomicIsize>() == u64::BITS as usize);
 const _: () = assert!(size_of::<Chunk>() <= PART);
 
-/// The chunks that have room. Guarded by `LOCK`.
+/// The chunks with free counters. Guarded by `LOCK`.
 static mut WITH_ROOM: *mut Chunk = ptr::null_mut();
 static LOCK: PthreadMutex = PthreadMutex::new();
 
-/// Runs `work` with the list of chunks. A default mutex that is never destroyed cannot fail to lock.
+/// Runs `work` with the list of chunks. Locking a default mutex that nobody destroys cannot fail.
 fn with_list<T>(work: impl FnOnce(&mut *mut Chunk) -> T) -> T {
     let _ = LOCK.lock();
-    // SAFETY: nobody else is here while the lock is held.
+    // SAFETY: the lock keeps all other threads away from the list.
     let result = work(unsafe { &mut *ptr::addr_of_mut!(WITH_ROOM) });
     // SAFETY: taken above.
     unsafe { LOCK.unlock() };
@@ -62,13 +59,13 @@ impl Counters {
     pub(crate) fn take(cpus: u32) -> Option<Self> {
         with_list(|list| {
             if list.is_null() {
-                // SAFETY: the chunk is new and in no list.
+                // SAFETY: a new chunk is in no list.
                 unsafe { Chunk::link(Chunk::map(cpus)?.as_ptr(), list) };
             }
             let chunk = *list;
-            // SAFETY: what is in the list is mapped, and has room.
+            // SAFETY: the chunks of the list are mapped, and have free counters.
             let place = unsafe { (*chunk).take() };
-            // SAFETY: as above; a full chunk leaves the list.
+            // SAFETY: as above. A full chunk leaves the list.
             unsafe {
                 if (*chunk).is_full() {
                     Chunk::unlink(chunk, list);
@@ -80,10 +77,10 @@ impl Counters {
         })
     }
 
-    /// The counters whose first is there.
+    /// The counters that begin at `first`.
     ///
     /// # Safety
-    /// It came from [`first`](Self::first), with as many CPUs, and was not given back since.
+    /// `first` came from [`first`](Self::first) of counters for `cpus` CPUs, which are still in use.
     pub(crate) unsafe fn from_first(first: NonNull<AtomicIsize>, cpus: u32) -> Self {
         Self { first, cpus }
     }
@@ -96,13 +93,13 @@ impl Counters {
     /// Gives the counters back.
     ///
     /// # Safety
-    /// They are ours, all zero, and nobody will use them again.
+    /// The caller owns the counters, all are zero, and nobody uses them again.
     pub(crate) unsafe fn give_back(self) {
         let chunk: *mut Chunk = self.first.as_ptr().map_addr(|at| at & !(PAGE - 1)).cast();
         let place = (self.first.addr().get() % PART) / size_of::<AtomicIsize>();
         with_list(|list| {
-            // SAFETY: the counters' chunk is mapped as long as one of its counters is taken, and in
-            // the list exactly if it has room.
+            // SAFETY: a chunk is mapped as long as one of its counters is in use. It is in the list
+            // exactly if it has free counters.
             unsafe {
                 let was_full = (*chunk).is_full();
                 (*chunk).give_back(place);
@@ -120,13 +117,13 @@ impl Counters {
     /// The sum of the counters, which are zero afterwards.
     ///
     /// # Safety
-    /// They are ours, and no CPU is adding to them any more.
+    /// The caller owns the counters, and no CPU adds to them any more.
     pub(crate) unsafe fn take_sum(self) -> isize {
         (0..self.cpus as usize).fold(0, |sum: isize, cpu| {
-            // SAFETY: a CPU's part of the chunk, at the same place as in the first.
+            // SAFETY: the same offset in another CPU's part of the chunk.
             let counter = unsafe { self.first.byte_add(cpu * PART).as_ref() };
-            // Relaxed: the fence orders it. Only written where there is something: a page that no CPU
-            // has touched stays unbacked.
+            // Relaxed: the fence orders the load. No store of zero over zero: a page that no CPU has
+            // touched needs no memory.
             let part = counter.load(Relaxed);
             if part != 0 {
                 counter.store(0, Relaxed);
@@ -141,17 +138,17 @@ impl Chunk {
         PART * (cpus as usize + 1)
     }
 
-    /// A new chunk, all zero: empty, and in no list.
+    /// A new chunk: all zero, empty, and in no list.
     fn map(cpus: u32) -> Option<NonNull<Self>> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: a new mapping, wherever the kernel puts it.
+        // SAFETY: a new mapping at an address of the kernel's choice.
         let memory: *mut c_void =
             unsafe { libc::mmap(ptr::null_mut(), Self::size(cpus), protection, kind, -1, 0) };
         NonNull::new(memory.cast()).filter(|_| memory != libc::MAP_FAILED)
     }
 
-    /// Takes a place of a chunk that has room.
+    /// Takes a free counter of a chunk that is not full. Returns its number.
     fn take(&mut self) -> usize {
         let place = self.taken.trailing_ones();
         self.taken |= 1 << place;
@@ -171,7 +168,7 @@ impl Chunk {
     }
 
     /// # Safety
-    /// The list's chunks are mapped, and so is this one, which is not among them.
+    /// The list's chunks are mapped. `chunk` is mapped and not in the list.
     unsafe fn link(chunk: *mut Self, list: &mut *mut Self) {
         // SAFETY: as promised.
         unsafe {
@@ -185,7 +182,7 @@ impl Chunk {
     }
 
     /// # Safety
-    /// The list's chunks are mapped, and this one is among them.
+    /// The list's chunks are mapped, and `chunk` is one of them.
     unsafe fn unlink(chunk: *mut Self, list: &mut *mut Self) {
         // SAFETY: as promised.
         unsafe {

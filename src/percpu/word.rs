@@ -4,21 +4,20 @@
 //!  | count, in units of ONE ........................................ | PERCPU | DEAD |
 //! ```
 //!
-//! * PERCPU: a part of the count, of either sign, is in the counters of the CPUs. The rest, here, may
-//!   be anything, and says nothing about zero.
-//! * DEAD: killed. `tryget_live` fails. In the word, so that it fails from that moment on.
-//! * Without PERCPU the count is the count: at zero the object is released, and a negative one has
-//!   been misused. It is sent to [`SATURATED`], from where nobody brings it back.
+//! * PERCPU: a part of the count, of either sign, is in the CPUs' counters. The part here may be any
+//!   number and says nothing about zero.
+//! * DEAD: killed. `tryget_live` fails from this moment on, because the flag is in the same word.
+//! * Without PERCPU the word has the whole count. At zero the object is released. A negative count is
+//!   misused and goes to [`SATURATED`], from where it never returns.
 //!
-//! The flags are the lowest bits: nothing that is added to the count ever reaches them. All that a
-//! thread does without its CPU's counter is one operation on this word, whatever the mode: so the
-//! mode may change at any time.
+//! The flags are the lowest bits, so no addition to the count reaches them. A thread that does not use
+//! its CPU's counter does one operation on this word in either mode. So the mode may change at any time.
 
-use crate::sync::{
+use crate::kind::Violation;
+use crate::sys::sync::{
     AtomicIsize,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::violation::Violation;
 
 const DEAD: isize = 1;
 const PERCPU: isize = 2;
@@ -30,20 +29,19 @@ pub(super) const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
 /// The most that the counters may hold together: what a count may be.
 const MOST_ELSEWHERE: usize = (isize::MAX / (2 * ONE)) as usize;
 
-/// Where a misused count ends: as far from zero as 2^29 operations of [`MOST`] each.
+/// A misused count ends here: 2^29 operations of [`MOST`] away from zero.
 const SATURATED: isize = isize::MIN / 2;
 
-/// Below it a count was not just put too often, but had saturated before.
+/// A smaller count was saturated before; a larger negative one was put too often.
 const DRIFTING: isize = isize::MIN / 4;
 
 pub(crate) struct Word(AtomicIsize);
 
-/// What became of giving references back.
+/// What came of giving references back.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Put {
     Done,
     Last,
-    Failed(Violation),
 }
 
 impl Word {
@@ -56,7 +54,7 @@ impl Word {
         if n > MOST {
             return Err(self.saturate(Violation::Overflow));
         }
-        // Relaxed: the caller's own reference keeps and shows it the object.
+        // Relaxed: the caller's own reference keeps and shows the object.
         let old = self.0.fetch_add(n as isize * ONE, Relaxed);
         if old & PERCPU != 0 || old >= ONE {
             return Ok(());
@@ -87,7 +85,7 @@ impl Word {
             if old & PERCPU == 0 && old < 0 {
                 return Err(self.saturate(Violation::Saturated));
             }
-            // Relaxed: what keeps the memory from being freed shows the object, too.
+            // Relaxed: whatever keeps the memory from being freed shows the object, too.
             match self.0.compare_exchange_weak(old, old + n as isize * ONE, Relaxed, Relaxed) {
                 Ok(_) => return Ok(true),
                 Err(now) => old = now,
@@ -96,57 +94,58 @@ impl Word {
     }
 
     /// Gives back `n` references.
-    pub(crate) fn put(&self, n: usize) -> Put {
+    pub(crate) fn put(&self, n: usize) -> Result<Put, Violation> {
         if n > MOST {
-            return Put::Failed(self.saturate(Violation::PutOnZero));
+            return Err(self.saturate(Violation::PutOnZero));
         }
-        // Release: pairs with the acquire load of whoever puts last.
+        // Release: pairs with the acquire load of the last put.
         let old = self.0.fetch_sub(n as isize * ONE, Release);
         if old & PERCPU != 0 {
-            return Put::Done;
+            return Ok(Put::Done);
         }
         let (before, after) = (old & !DEAD, (old & !DEAD) - n as isize * ONE);
         match after {
-            1.. => Put::Done,
+            1.. => Ok(Put::Done),
             0 if before > 0 => {
                 // Acquire: pairs with the release of every earlier put, and of `fold`.
                 let _ = self.0.load(Acquire);
-                Put::Last
+                Ok(Put::Last)
             }
-            _ if before < 0 => Put::Failed(self.saturate(Violation::Saturated)),
-            _ => Put::Failed(self.saturate(Violation::PutOnZero)),
+            _ if before < 0 => Err(self.saturate(Violation::Saturated)),
+            _ => Err(self.saturate(Violation::PutOnZero)),
         }
     }
 
-    /// Marks it dead; `false` if it was already.
+    /// Marks the word dead; `false` if it was dead already.
     pub(crate) fn kill(&self) -> bool {
-        // Relaxed: whoever fails to get has nothing to see.
+        // Relaxed: a thread whose get fails reads nothing of the object.
         self.0.fetch_or(DEAD, Relaxed) & DEAD == 0
     }
 
-    /// Brings the dead to life, with one reference.
+    /// Makes a dead word alive again, with one reference.
     pub(crate) fn resurrect(&self) {
-        // Relaxed: the caller has the object to itself, or a reference.
+        // Relaxed: the caller owns the object alone, or holds a reference.
         self.0.fetch_add(ONE - DEAD, Relaxed);
     }
 
-    /// From here on a part of the count is elsewhere.
+    /// From here on a part of the count is in the CPUs' counters.
     pub(crate) fn split(&self) {
-        // Relaxed: the counters are all zero, and what opens them to others orders this.
+        // Relaxed: all counters are zero, and the store that opens them to other threads is a release.
         self.0.fetch_or(PERCPU, Relaxed);
     }
 
-    /// Adds what was elsewhere: the count is whole. There must be a reference left, the caller's.
+    /// Adds the sum of the CPUs' counters, so that the word has the whole count. The caller's reference
+    /// must be left.
     pub(crate) fn fold(&self, elsewhere: isize) -> Result<(), Violation> {
         if elsewhere.unsigned_abs() > MOST_ELSEWHERE {
-            // Saturated before it is whole: in between nobody may find zero.
+            // Saturated before the flag goes: in between no thread may find zero.
             let kind = self.saturate(Violation::Overflow);
             self.0.fetch_sub(PERCPU, Relaxed);
             return Err(kind);
         }
         let parts = elsewhere.wrapping_mul(ONE);
-        // Release: the fence showed this thread what was done before the puts that it adds here;
-        // pairs with the acquire load of whoever puts last.
+        // Release: the fence has shown this thread what was done before the puts that the sum contains.
+        // Pairs with the acquire load of the last put.
         let old = self.0.fetch_add(parts.wrapping_sub(PERCPU), Release);
         let total = (old & !(DEAD | PERCPU)).wrapping_add(parts);
         match total {
@@ -167,13 +166,14 @@ impl Word {
 
     /// Whether no reference is left.
     pub(crate) fn is_zero(&self) -> bool {
-        // Acquire: whoever finds it so may reuse the object; pairs with the release of every put.
+        // Acquire: a caller that finds zero may reuse the object; pairs with the release of every put.
         self.0.load(Acquire) & !DEAD == 0
     }
 
-    /// The count, where it is whole.
+    /// The count, while the word has all of it.
     pub(crate) fn count(&self) -> isize {
-        // Acquire: whoever finds nobody else may free the object; pairs with the release of every put.
+        // Acquire: a caller that finds its reference alone may free the object; pairs with the release of
+        // every put.
         self.0.load(Acquire) / ONE
     }
 
@@ -181,7 +181,7 @@ impl Word {
     #[cold]
     fn saturate(&self, kind: Violation) -> Violation {
         let mut old = self.0.load(Relaxed);
-        // Relaxed: it publishes nothing. An exchange, for the flags are others'.
+        // Relaxed: the store publishes nothing. An exchange, because other threads own the flags.
         while let Err(now) =
             self.0.compare_exchange_weak(old, SATURATED | (old & (DEAD | PERCPU)), Relaxed, Relaxed)
         {
@@ -205,23 +205,23 @@ mod tests {
         payload: UnsafeCell<()>,
     }
 
-    // SAFETY: loom finds accesses to the cell that nothing orders, and fails the model.
+    // SAFETY: loom fails the model at an access to the cell that nothing orders.
     unsafe impl Sync for Object {}
 
     impl Object {
         fn read(&self) {
-            // SAFETY: loom checks that nobody is writing.
+            // SAFETY: loom checks that no other thread writes.
             self.payload.with(|payload| unsafe { *payload });
         }
 
         fn release(&self) {
-            // SAFETY: loom checks that nobody else is in the cell.
+            // SAFETY: loom checks that no other thread is in the cell.
             self.payload.with_mut(|payload| unsafe { *payload = () });
         }
 
         fn use_and_put(&self) -> bool {
             self.read();
-            let last = self.word.put(1) == Put::Last;
+            let last = self.word.put(1) == Ok(Put::Last);
             if last {
                 self.release();
             }
@@ -249,7 +249,7 @@ mod tests {
         });
     }
 
-    /// Whoever was not alive before the kill is not alive after it, and the last put releases.
+    /// After the kill no thread takes a reference, and the last put releases.
     #[test]
     fn kill_against_tryget_live() {
         loom::model(|| {
@@ -267,14 +267,14 @@ mod tests {
         });
     }
 
-    /// Puts on the CPUs' counters are released by whoever adds the counters up.
+    /// The thread that adds the counters up releases what the puts on the counters have done.
     #[test]
     fn fold_against_the_last_put() {
         loom::model(|| {
             let word = Word::new(1, false);
             word.split();
             let adds_up = |object: &Object| {
-                object.read(); // before a put on a counter, which the fence showed this thread
+                object.read(); // what a put on a counter has done, and the fence has shown
                 object.word.fold(0).unwrap();
             };
             race(word, adds_up, |object| {
@@ -290,7 +290,7 @@ mod tests {
         loom::model(|| {
             let word = Word::new(1, false);
             word.split();
-            // There are two references, one of them on a counter.
+            // Two references, one of them on a counter.
             let (there, here) = race(word, Object::use_and_put, |object| {
                 assert!(!object.word.is_zero());
                 object.word.fold(1).unwrap();
@@ -300,13 +300,13 @@ mod tests {
         });
     }
 
-    /// Of one that was never killed: the initial reference alone.
+    /// For a reference that was never killed, and holds its initial reference alone.
     #[test]
-    fn whoever_finds_nobody_else_may_free_the_object() {
+    fn a_thread_that_finds_one_reference_may_free_the_object() {
         loom::model(|| {
             let user = |object: &Object| {
                 object.read();
-                object.word.put(1)
+                object.word.put(1).unwrap()
             };
             race(Word::new(2, false), user, |object| {
                 if object.word.count() == 1 {
@@ -317,11 +317,11 @@ mod tests {
     }
 
     #[test]
-    fn whoever_finds_zero_may_reuse_the_object() {
+    fn a_thread_that_finds_zero_may_reuse_the_object() {
         loom::model(|| {
             let user = |object: &Object| {
                 object.read();
-                object.word.put(1)
+                object.word.put(1).unwrap()
             };
             race(Word::new(1, true), user, |object| {
                 if object.word.is_zero() {

@@ -1,12 +1,9 @@
-//! Nobody has an area: there is nothing to restart, and nothing to fence. For other processors, other
-//! systems, and loom's models.
+//! No thread has an rseq area, so there is nothing to restart and nothing to fence.
 
 use core::convert::Infallible;
 
-use super::Taken;
-use crate::kref::Kref;
-use crate::percpu::PercpuRef;
-use crate::sync::AtomicPtr;
+use super::{Head, Taken};
+use crate::sys::sync::AtomicPtr;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Area(Infallible);
@@ -15,7 +12,7 @@ pub(crate) fn fence() -> bool {
     true
 }
 
-pub(crate) unsafe fn add(_: &PercpuRef, _: isize) -> bool {
+pub(crate) unsafe fn add(_: &Head, _: isize) -> bool {
     false
 }
 
@@ -44,11 +41,11 @@ impl Area {
         match self.0 {}
     }
 
-    pub(crate) unsafe fn take(self, _: &AtomicPtr<Kref>) -> Taken<Kref> {
+    pub(crate) unsafe fn take<T>(self, _: &AtomicPtr<T>) -> Taken<T> {
         match self.0 {}
     }
 
-    pub(crate) unsafe fn take_percpu(self, _: &AtomicPtr<PercpuRef>) -> Taken<PercpuRef> {
+    pub(crate) unsafe fn take_percpu<T>(self, _: &AtomicPtr<T>) -> Taken<T> {
         match self.0 {}
     }
 }

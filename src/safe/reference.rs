@@ -1,32 +1,34 @@
-//! The safe face: [`Ref`] owns a reference, [`Slot`] publishes one.
+//! [`Ref`] owns a reference, and [`Slot`] publishes one.
 
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
+use crate::kind::Caller;
 use crate::kref::Kref;
 use crate::slot::KrefSlot;
+use crate::tracker::By;
 
-/// An object with a [`Kref`] in it, which says where, and how to release it.
+/// An object with a [`Kref`] in it.
 ///
 /// # Safety
-/// At `OFFSET` bytes into every `Self` lies its `Kref`, which safe code of others cannot reach; and
-/// `release` frees the object, or otherwise makes sure that nobody uses it again.
+/// The object's `Kref` is at `OFFSET` bytes into every `Self`, and no other safe code can reach it.
+/// `release` frees the object, or makes sure by other means that nobody uses it again.
 pub unsafe trait Refcounted: Sized {
     /// `core::mem::offset_of!(Self, the_field)`.
     const OFFSET: usize;
 
-    /// Frees the object. Called once, by whoever gave the last reference back.
+    /// Frees the object. The last put calls this function.
     ///
     /// # Safety
-    /// No reference is left, and nobody calls it again.
+    /// No reference is left, and the caller calls this function once.
     unsafe fn release(object: NonNull<Self>);
 }
 
 /// The kref inside `object`.
 fn kref_of<T: Refcounted>(object: NonNull<T>) -> NonNull<Kref> {
-    // SAFETY: `Refcounted` promises that it lies inside the object.
+    // SAFETY: `Refcounted` promises that the kref lies inside the object.
     unsafe { object.byte_add(T::OFFSET) }.cast()
 }
 
@@ -35,11 +37,11 @@ fn kref_of<T: Refcounted>(object: NonNull<T>) -> NonNull<Kref> {
 /// # Safety
 /// `kref` came from `kref_of::<T>`.
 unsafe fn object_of<T: Refcounted>(kref: NonNull<Kref>) -> NonNull<T> {
-    // SAFETY: back to where `kref_of` started, as the caller promises.
+    // SAFETY: the way back from `kref_of`, as the caller promises.
     unsafe { kref.byte_sub(T::OFFSET) }.cast()
 }
 
-/// An owned reference to a `T`: cloning takes another, dropping gives it back.
+/// An owned reference to a `T`. A clone takes another reference; a drop gives the reference back.
 ///
 /// ```
 /// use core::{mem::offset_of, ptr::NonNull};
@@ -70,9 +72,9 @@ unsafe fn object_of<T: Refcounted>(kref: NonNull<Kref>) -> NonNull<T> {
 /// ```
 pub struct Ref<T: Refcounted>(NonNull<T>);
 
-// SAFETY: a reference gives `&T` to any thread, and the last one may be dropped by any thread.
+// SAFETY: a reference gives `&T` to any thread, and any thread may drop the last one.
 unsafe impl<T: Refcounted + Send + Sync> Send for Ref<T> {}
-// SAFETY: as for Send; a `&Ref` can be cloned into a `Ref`.
+// SAFETY: as for Send, because a `&Ref` can be cloned into a `Ref`.
 unsafe impl<T: Refcounted + Send + Sync> Sync for Ref<T> {}
 
 impl<T: Refcounted> Ref<T> {
@@ -94,7 +96,7 @@ impl<T: Refcounted> Deref for Ref<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the reference keeps it alive, and nobody has it mutably.
+        // SAFETY: the reference keeps the object alive, and nobody has a `&mut` to it.
         unsafe { self.0.as_ref() }
     }
 }
@@ -106,8 +108,9 @@ impl<T: Refcounted + fmt::Debug> fmt::Debug for Ref<T> {
 }
 
 impl<T: Refcounted> Clone for Ref<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
-        // SAFETY: alive, by this very reference.
+        // SAFETY: this reference keeps the object alive.
         unsafe { kref_of(self.0).as_ref() }.get();
         Self(self.0)
     }
@@ -115,15 +118,19 @@ impl<T: Refcounted> Clone for Ref<T> {
 
 impl<T: Refcounted> Drop for Ref<T> {
     fn drop(&mut self) {
-        // SAFETY: this reference was ours, and is gone now. The kref is `T`'s, and `release` is
-        // called by whoever gives back the last.
-        unsafe { Kref::put(kref_of(self.0), |kref| T::release(object_of(kref))) };
+        let release = |kref| {
+            // SAFETY: the kref is a `T`'s, and the last reference is gone.
+            unsafe { T::release(object_of(kref)) }
+        };
+        // SAFETY: this `Ref` owned the reference, and ends here.
+        unsafe { Kref::put_from(kref_of(self.0), By::NOBODY, release, Caller::UNKNOWN) };
     }
 }
 
-/// One published `T`: any thread may take a reference, and any thread may replace it.
+/// One published `T`: any thread may take a reference, and any thread may replace the object.
 ///
-/// A slot takes a `T` and gives it out again, so it cannot pass for a slot of something shorter-lived:
+/// A slot takes in a `T` and gives it out again. So a slot of a `T` is never a slot of a type with a
+/// shorter lifetime:
 ///
 /// ```compile_fail,E0521
 /// use kref::{Ref, Refcounted, Slot};
@@ -151,7 +158,7 @@ pub struct Slot<T: Refcounted> {
     published: PhantomData<(Ref<T>, Invariant<T>)>,
 }
 
-/// What takes a `T` and gives one out can pass for no other.
+/// A type that takes in a `T` and gives one out is invariant in `T`.
 type Invariant<T> = fn(T) -> T;
 
 impl<T: Refcounted> Slot<T> {
@@ -167,20 +174,22 @@ impl<T: Refcounted> Slot<T> {
         Self { slot: KrefSlot::new(), published: PhantomData }
     }
 
-    /// A reference to what is published now, or `None`.
+    /// A reference on the published object, or `None`.
+    #[track_caller]
     pub fn get(&self) -> Option<Ref<T>> {
         // SAFETY: only `replace` publishes, and it gives the slot a reference.
         let kref = unsafe { self.slot.get() };
-        // SAFETY: it came from `kref_of`, in `replace`, and the reference is new.
+        // SAFETY: the kref came from `kref_of`, in `replace`. The reference is new.
         kref.map(|kref| unsafe { Ref::from_raw(object_of(kref)) })
     }
 
-    /// Publishes `next`, or nothing, and returns what was published.
+    /// Publishes `next`, or nothing, and returns the object that was published before.
+    #[track_caller]
     pub fn replace(&self, next: Option<Ref<T>>) -> Option<Ref<T>> {
         let next = next.map(|next| kref_of(next.into_raw()));
-        // SAFETY: `into_raw` gave the reference up to us, and we give it to the slot.
+        // SAFETY: `into_raw` gave the reference up. It goes to the slot.
         let old = unsafe { self.slot.replace(next) };
-        // SAFETY: it came from `kref_of`, and the slot's reference is ours now.
+        // SAFETY: the kref came from `kref_of`. The slot has given its reference up.
         old.map(|kref| unsafe { Ref::from_raw(object_of(kref)) })
     }
 }

@@ -1,19 +1,24 @@
-//! Tells ThreadSanitizer, in a program that has it, of an order that it cannot see: where this library
-//! calls back into the program. Everything else the header announces.
+//! Announcements to ThreadSanitizer, if the program has it.
+//!
+//! ThreadSanitizer does not see the atomic operations of an uninstrumented libkref. kref/tsan.h
+//! announces most of their orderings. This module announces the orderings around callbacks from
+//! libkref into the program, where the header cannot.
 
-/// What others have announced as released at `address` happens before what this thread does next.
+/// Everything that other threads have announced as released at `address` happens before what this
+/// thread does next.
 pub(crate) fn acquire<T>(address: *const T) {
     imp::acquire(address.cast());
 }
 
-/// What this thread has done happens before what others do who then announce to acquire `address`.
+/// What this thread has done happens before what other threads do after they announce an acquire at
+/// `address`.
 pub(crate) fn release<T>(address: *const T) {
     imp::release(address.cast());
 }
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux", not(loom)))]
 mod imp {
-    use crate::weak::weak;
+    use crate::sys::weak::weak;
 
     pub(super) fn acquire(address: *const ()) {
         announce(weak!("__tsan_acquire"), address);
@@ -23,11 +28,11 @@ mod imp {
         announce(weak!("__tsan_release"), address);
     }
 
-    /// Calls one of ThreadSanitizer's functions; null in most programs.
+    /// Calls one of ThreadSanitizer's functions. The function is null in a program without it.
     #[inline(always)]
     fn announce(function: *const (), address: *const ()) {
         if !function.is_null() {
-            // SAFETY: ThreadSanitizer's, which is of that type and takes any address.
+            // SAFETY: ThreadSanitizer's functions have this type and take any address.
             unsafe {
                 core::mem::transmute::<*const (), extern "C" fn(*const ())>(function)(address)
             };
@@ -35,7 +40,7 @@ mod imp {
     }
 }
 
-/// Elsewhere nobody is told.
+/// Without weak references there is no way to find ThreadSanitizer's functions.
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(loom))))]
 mod imp {
     pub(super) fn acquire(_: *const ()) {}

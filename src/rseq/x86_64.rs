@@ -1,71 +1,68 @@
 //! The sequences, for x86-64 Linux with glibc.
 //!
-//! Loads acquire and stores release on this processor; nothing here needs more.
+//! On this processor every load acquires and every store releases. No sequence needs more.
 
 use core::arch::asm;
-use core::ptr::{self, NonNull};
+use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32};
 
-use super::Taken;
-use crate::kref::Kref;
-use crate::line::errno;
-use crate::percpu::PercpuRef;
-use crate::percpu::counters::CPU_SHIFT;
-use crate::weak::weak;
+use super::{CPU_SHIFT, GAVE_UP, Head, Taken};
+use crate::sys::errno;
+use crate::sys::weak::weak;
 
-/// Where a thread's rseq area is, counted from its thread pointer: the same in every thread.
+/// The offset of a thread's rseq area from its thread pointer. It is the same in every thread.
 #[derive(Clone, Copy)]
 pub(crate) struct Area(isize);
 
 const UNDECIDED: isize = 0;
-/// Not a multiple of the area's alignment, so no offset.
+/// No offset: not a multiple of the area's alignment.
 const NONE: isize = 1;
 static OFFSET: AtomicIsize = AtomicIsize::new(UNDECIDED);
 
-/// How many CPUs get a counter of their own. Zero until somebody wants one.
+/// How many CPUs get a counter of their own. Zero until the first percpu reference.
 static CPUS: AtomicU32 = AtomicU32::new(0);
 
-/// More is no number of CPUs.
+/// No machine has more CPUs; a larger number is a mistake.
 const MOST_CPUS: u32 = 1 << 16;
 
-/// How often a sequence starts over before it gives up.
+/// After so many restarts a sequence gives up.
 const RESTARTS: u32 = 64;
 
 impl Area {
-    /// Where it is, if the process is known to have them. What a reader asks: cheap.
+    /// The area, if a writer has decided that the process has sequences. Cheap: readers ask.
     #[inline(always)]
     pub(crate) fn known() -> Option<Self> {
-        // Relaxed: the offset is all there is to know.
+        // Relaxed: no other data depends on the offset.
         let offset = OFFSET.load(Relaxed);
         (offset as usize > NONE as usize).then_some(Self(offset))
     }
 
-    /// Decides whether the process has them, if nobody has yet. What a writer asks, before it
-    /// writes.
+    /// The area, if the process has sequences. Decides that, if nobody has yet. Writers ask before they
+    /// write.
     pub(crate) fn decided() -> Option<Self> {
         if OFFSET.load(Relaxed) == UNDECIDED {
             let offset = look().unwrap_or(NONE);
-            // Whoever comes second goes by what the first has found.
+            // The first decision counts for the second thread too.
             let _ = OFFSET.compare_exchange(UNDECIDED, offset, Relaxed, Relaxed);
         }
         Self::known()
     }
 
-    /// The area by the offset that a slot keeps.
+    /// The area of the offset that a slot keeps.
     #[inline(always)]
     pub(crate) fn kept(offset: isize) -> Option<Self> {
         (offset != UNDECIDED).then_some(Self(offset))
     }
 
-    /// The number to keep.
+    /// The offset, for a slot to keep.
     pub(crate) fn keep(self) -> isize {
         self.0
     }
 
-    /// How many CPUs get a counter of their own; none if that cannot be known.
+    /// How many CPUs get a counter of their own; 0 if the number cannot be found out.
     pub(crate) fn cpus(self) -> u32 {
-        // Relaxed: the number is all there is to know, and whoever comes second goes by the first's.
+        // Relaxed: no other data depends on the number. The first number counts for every thread.
         if CPUS.load(Relaxed) == 0 {
             let _ = CPUS.compare_exchange(0, cpus(), Relaxed, Relaxed);
         }
@@ -75,7 +72,7 @@ impl Area {
     /// Whether the calling thread is registered.
     pub(crate) fn is_registered(self) -> bool {
         let cpu: i32;
-        // SAFETY: reads the thread's own area, which every thread of the process has.
+        // SAFETY: every thread of the process has an area. This reads the calling thread's.
         unsafe {
             asm!("mov {cpu:e}, fs:[{area} + 4]", area = in(reg) self.0, cpu = out(reg) cpu,
                  options(nostack, readonly, preserves_flags));
@@ -84,11 +81,11 @@ impl Area {
     }
 }
 
-/// The offset, if glibc has registered the main thread and the kernel will fence.
+/// The offset of the area, if glibc has registered the main thread and the kernel fences.
 fn look() -> Option<isize> {
     let offset: *const isize = weak!("__rseq_offset").cast();
     let size: *const u32 = weak!("__rseq_size").cast();
-    // SAFETY: null, or glibc's, which are set before any code of ours runs.
+    // SAFETY: null, or glibc's variables, which are set before any constructor runs.
     let (offset, size) = unsafe { (*offset.as_ref()?, *size.as_ref()?) };
     if size == 0 {
         return None;
@@ -96,11 +93,11 @@ fn look() -> Option<isize> {
     membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ).then_some(offset)
 }
 
-/// How many CPUs get a counter of their own: as many as the machine may have, as far as that can be
-/// known, and at least those that this thread may use. On one beyond that a sequence gives up.
+/// How many CPUs get a counter of their own: as many as the machine is configured for, and at least as
+/// many as this thread may use. On a CPU beyond that number a sequence gives up.
 fn cpus() -> u32 {
     let mut mask = [0_u64; 128];
-    // SAFETY: the mask is as long as it says. The kernel's answer is its length in bytes.
+    // SAFETY: the mask is as long as the call says. The kernel returns the number of bytes written.
     let known = unsafe {
         libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(&mask), mask.as_mut_ptr()) > 0
     };
@@ -116,23 +113,20 @@ const PRIVATE_EXPEDITED_RSEQ: libc::c_int = 1 << 7;
 const REGISTER_PRIVATE_EXPEDITED_RSEQ: libc::c_int = 1 << 8;
 
 fn membarrier(command: libc::c_int) -> bool {
-    let saved = errno::get();
-    // SAFETY: these commands take no pointer, and change nothing that the process can see.
-    let result = unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) };
-    errno::set(saved);
-    result == 0
+    // SAFETY: these commands take no pointer and change no memory.
+    errno::preserved(|| unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) }) == 0
 }
 
-/// Every sequence under way in the process has committed, or starts over. `false` if the kernel
-/// refuses.
+/// Restarts every sequence of the process that has not committed, and makes the commits visible.
+/// `false` if the kernel refuses.
 pub(crate) fn fence() -> bool {
-    // A process restored from a checkpoint may have to register anew.
+    // A process that was restored from a checkpoint may have to register again.
     membarrier(PRIVATE_EXPEDITED_RSEQ)
         || membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ) && membarrier(PRIVATE_EXPEDITED_RSEQ)
 }
 
-/// The descriptor of the sequence from label 2 to label 3, whose abort handler is at label 4; and
-/// the sequence's beginning: from here on the thread is in it.
+/// The descriptor of the sequence from label 2 to label 3, with its abort handler at label 4; and the
+/// sequence's beginning, which stores the descriptor's address in the area.
 macro_rules! enter {
     () => {
         concat!(
@@ -148,16 +142,15 @@ macro_rules! enter {
     };
 }
 
-/// The way out, after the commit and without one.
+/// Every way out of a sequence: clears the area's pointer. Does not change the flags.
 macro_rules! leave {
     () => {
         "mov qword ptr fs:[{area} + 8], 0"
     };
 }
 
-/// Out of line, in a section that no function is in: the abort handler, behind the four bytes by
-/// which the kernel knows one. glibc has registered them; they are part of an undefined
-/// instruction.
+/// The beginning of the abort handler, in a section of its own. The kernel checks the four bytes before
+/// the handler: the signature that glibc has registered, as a part of an undefined instruction.
 macro_rules! abort_handler {
     () => {
         concat!(
@@ -170,74 +163,68 @@ macro_rules! abort_handler {
 }
 
 impl Area {
-    /// Takes a reference on the kref that `slot` publishes: loads the pointer and raises the
-    /// count, and no fence comes between the two.
+    /// Takes a reference on the object that `slot` publishes: loads the pointer and raises the count at
+    /// the object's first word. No fence comes between the two.
     ///
     /// # Safety
-    /// What is published is a live kref, and whoever takes it down calls [`fence`] before it
-    /// gives up the slot's reference.
+    /// The published object begins with a live count. A writer that takes the object down calls [`fence`]
+    /// before it gives up the slot's reference.
     #[inline(always)]
-    pub(crate) unsafe fn take(self, slot: &AtomicPtr<Kref>) -> Taken<Kref> {
-        let kref: *mut Kref;
-        let old: i32;
-        // SAFETY: a sequence as the page above wants it. It reads the slot, and adds to a count
-        // that the caller's promise keeps alive until the addition or a restart.
+    pub(crate) unsafe fn take<T>(self, slot: &AtomicPtr<T>) -> Taken<T> {
+        let object: *mut T;
+        let not_alive: u8;
+        // SAFETY: a sequence as the folder's page demands. It reads the slot, and adds to a count that
+        // lives until the addition or a restart, as the caller promises.
         unsafe {
             asm!(
                 enter!(),
                 "cmp dword ptr fs:[{area} + 4], 0",
                 "jl 8f",
-                "mov {kref}, [{slot}]", // acquires, as every load does here
-                "test {kref}, {kref}",
+                "mov {object}, [{slot}]", // acquires, as every load of this processor
+                "test {object}, {object}",
                 "jz 3f",
-                "lock xadd [{kref}], {old:e}", // the commit; relaxed is enough for a get
+                "lock inc dword ptr [{object}]", // the commit; relaxed is enough for a get
                 "3:",
                 leave!(),
+                "setge {not_alive}", // src/count/mod.rs has the table of flags
                 abort_handler!(),
                 "dec {restarts:e}",
                 "jnz 6b",
                 "8:",
                 leave!(),
-                "mov {kref:e}, 1",
+                "mov {object:e}, {gave_up}",
                 "jmp 9f",
                 ".popsection",
                 "9:",
                 area = in(reg) self.0,
                 slot = in(reg) slot.as_ptr(),
-                kref = out(reg) kref,
-                old = inout(reg) 1 => old,
+                object = out(reg) object,
+                not_alive = out(reg_byte) not_alive,
                 restarts = inout(reg) RESTARTS => _,
                 scratch = out(reg) _,
+                gave_up = const GAVE_UP,
                 options(nostack),
             );
         }
-        Self::taken(kref, old)
+        Taken { object, not_alive: not_alive != 0 }
     }
 
-    #[inline(always)]
-    fn taken<T>(pointer: *mut T, old: i32) -> Taken<T> {
-        match NonNull::new(pointer) {
-            None => Taken::Nothing,
-            Some(_) if pointer.addr() == 1 => Taken::GaveUp,
-            Some(pointer) => Taken::Raised(pointer, old),
-        }
-    }
-
-    /// Takes a reference on the percpu reference that `slot` publishes, where it counts for each
-    /// CPU: loads the pointer and adds to this CPU's counter, and no fence comes between the two.
+    /// Takes a reference on the percpu reference that `slot` publishes, if it counts per CPU: loads the
+    /// pointer and adds to this CPU's counter. No fence comes between the two.
     ///
     /// # Safety
-    /// As for [`take`](Self::take) and [`add`](Self::add).
+    /// The published object begins with a live [`Head`]. The rest is as for [`take`](Self::take) and
+    /// [`add`].
     #[inline(always)]
-    pub(crate) unsafe fn take_percpu(self, slot: &AtomicPtr<PercpuRef>) -> Taken<PercpuRef> {
-        let percpu: *mut PercpuRef;
-        // SAFETY: a sequence as the page above wants it. It reads the slot and what is published
-        // there, which the caller's promise keeps alive until the addition or a restart.
+    pub(crate) unsafe fn take_percpu<T>(self, slot: &AtomicPtr<T>) -> Taken<T> {
+        let percpu: *mut T;
+        // SAFETY: a sequence as the folder's page demands. It reads the slot and the published head,
+        // which lives until the addition or a restart, as the caller promises.
         unsafe {
             asm!(
                 enter!(),
                 "mov {scratch:e}, fs:[{area} + 4]",
-                "test {scratch:e}, {scratch:e}", // not registered: not even a look at the object
+                "test {scratch:e}, {scratch:e}", // an unregistered thread may not even read the object
                 "js 8f",
                 "mov {percpu}, [{slot}]",
                 "test {percpu}, {percpu}",
@@ -254,7 +241,7 @@ impl Area {
                 "jnz 6b",
                 "8:",
                 leave!(),
-                "mov {percpu:e}, 1",
+                "mov {percpu:e}, {gave_up}",
                 "jmp 9f",
                 ".popsection",
                 "9:",
@@ -263,30 +250,31 @@ impl Area {
                 percpu = out(reg) percpu,
                 restarts = inout(reg) RESTARTS => _,
                 scratch = out(reg) _,
-                cpus = const PercpuRef::CPUS,
-                counters = const PercpuRef::COUNTERS,
+                cpus = const Head::CPUS,
+                counters = const Head::COUNTERS,
                 shift = const CPU_SHIFT,
+                gave_up = const GAVE_UP,
                 options(nostack),
             );
         }
-        Self::taken(percpu, 1)
+        Taken { object: percpu, not_alive: false }
     }
 }
 
-/// Adds `n` to this CPU's counter of `percpu`, unless it counts atomically; says whether it did.
-/// Never starts over: the atomic way is right, too.
+/// Adds `n` to this CPU's counter of `percpu`; `false`, and nothing done, if the reference counts
+/// atomically, or after an abort. No restart: the atomic way is right too.
 ///
-/// All that it reads it reads here: ThreadSanitizer, to which a put is announced before it is
-/// made, must see nothing of the object after that.
+/// The sequence itself reads the members of `percpu`. ThreadSanitizer, to which a put was announced
+/// already, must not see a read of the object after the put.
 ///
 /// # Safety
-/// The reference's counters are there for as long as its `cpus` is not zero, and for as long as a
-/// sequence may have read it so.
+/// The counters exist for as long as `cpus` is not zero, and for as long as a sequence may have read
+/// `cpus` before.
 #[inline(always)]
-pub(crate) unsafe fn add(percpu: &PercpuRef, n: isize) -> bool {
+pub(crate) unsafe fn add(percpu: &Head, n: isize) -> bool {
     let mut added = 1_u32;
-    // SAFETY: a sequence as the page above wants it. It adds to the counter of the CPU that it is
-    // on, which exists, being one of the first `cpus`.
+    // SAFETY: a sequence as the folder's page demands. It adds to the counter of the CPU that it runs
+    // on. The counter exists, because the CPU is one of the first `cpus`.
     unsafe {
         asm!(
             "mov {area}, [{percpu} + {rseq}]",
@@ -294,11 +282,11 @@ pub(crate) unsafe fn add(percpu: &PercpuRef, n: isize) -> bool {
             "jz 8f",
             enter!(),
             "mov {scratch:e}, fs:[{area} + 4]",
-            "cmp {scratch:e}, [{percpu} + {cpus}]", // also if it is negative
+            "cmp {scratch:e}, [{percpu} + {cpus}]", // unsigned: also fails for a negative number
             "jae 4f",
             "shl {scratch}, {shift}",
             "add {scratch}, [{percpu} + {counters}]",
-            "add [{scratch}], {n}", // the commit; a release, as every store is here
+            "add [{scratch}], {n}", // the commit; a release, as every store of this processor
             "3:",
             leave!(),
             abort_handler!(),
@@ -313,9 +301,9 @@ pub(crate) unsafe fn add(percpu: &PercpuRef, n: isize) -> bool {
             added = inout(reg) added,
             area = out(reg) _,
             scratch = out(reg) _,
-            rseq = const PercpuRef::RSEQ,
-            cpus = const PercpuRef::CPUS,
-            counters = const PercpuRef::COUNTERS,
+            rseq = const Head::RSEQ,
+            cpus = const Head::CPUS,
+            counters = const Head::COUNTERS,
             shift = const CPU_SHIFT,
             options(nostack),
         );

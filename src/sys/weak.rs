@@ -1,14 +1,16 @@
-//! Names that a program may have and may not: what another library defines, or an older libc lacks.
+//! Weak references: symbols that a program may have or lack, such as ThreadSanitizer's functions or
+//! a newer libc's variables.
 //!
-//! A weak reference is null where nobody defines the name, and pulls nothing into a static program.
-//! Stable Rust cannot declare one, so the word of the global offset table is read by hand.
+//! A weak reference is null where no module defines the symbol, and pulls no object into a static
+//! program. Stable Rust cannot declare one, so this macro reads the global offset table by hand.
 
-/// The address of what has that name, or null. x86-64 alone; a null elsewhere would be a lie.
+/// The address of the symbol, or null. Only x86-64 has this macro; its users have another way
+/// elsewhere.
 #[cfg(all(target_arch = "x86_64", not(loom)))]
 macro_rules! weak {
     ($name:literal) => {{
         let address: *const ();
-        // SAFETY: reads a word of the global offset table.
+        // SAFETY: reads one word of the global offset table.
         unsafe {
             core::arch::asm!(
                 concat!(".weak ", $name),

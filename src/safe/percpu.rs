@@ -1,45 +1,45 @@
-//! The safe face of percpu references: [`PercpuOwner`] owns the initial reference, [`PercpuHandle`]
-//! any other, and [`PercpuSlot`] publishes.
+//! [`PercpuOwner`] owns the initial reference of a percpu reference, [`PercpuHandle`] owns any other, and
+//! [`PercpuSlot`] publishes one.
 
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use super::{InitError, PercpuRef, PercpuRefSlot};
+use crate::kind::Caller;
+use crate::percpu::{InitError, PercpuRef, PercpuRefSlot};
 
-/// An object with a [`PercpuRef`] in it, which says where, and how to release it.
+/// An object with a [`PercpuRef`] in it.
 ///
 /// # Safety
-/// At `OFFSET` bytes into every `Self` lies its `PercpuRef`, made by [`PercpuRef::of`] for this type,
-/// which safe code of others cannot reach; and `release` frees the object, or otherwise makes sure
+/// The object's `PercpuRef` is at `OFFSET` bytes into every `Self`. [`PercpuRef::of`] made it for this
+/// type, and no other safe code can reach it. `release` frees the object, or makes sure by other means
 /// that nobody uses it again.
 pub unsafe trait PercpuRefcounted: Sized {
     /// `core::mem::offset_of!(Self, the_field)`.
     const OFFSET: usize;
 
-    /// Frees the object. Called once, by whoever gave the last reference back.
+    /// Frees the object. The last put calls this function.
     ///
     /// # Safety
-    /// No reference is left, and nobody calls it again.
+    /// No reference is left, and the caller calls this function once.
     unsafe fn release(object: NonNull<Self>);
 }
 
 impl PercpuRef {
-    /// One for an object of type `T`, with the initial reference on it, for [`PercpuOwner`].
+    /// A percpu reference for an object of type `T`. [`PercpuOwner`] takes its initial reference over.
     pub fn of<T: PercpuRefcounted>() -> Result<Self, InitError> {
         unsafe extern "C" fn release<T: PercpuRefcounted>(percpu: NonNull<PercpuRef>) {
-            // SAFETY: this function was given to the reference inside a `T`, and no reference is
-            // left.
+            // SAFETY: the percpu reference lies inside a `T`, and no reference is left.
             unsafe { T::release(object_of(percpu)) };
         }
-        // SAFETY: whoever gives references back promises that it lies in a `T`.
+        // SAFETY: every function that gives a reference back demands that it lies in a `T`.
         unsafe { Self::new(release::<T>, 0) }
     }
 }
 
 fn percpu_of<T: PercpuRefcounted>(object: NonNull<T>) -> NonNull<PercpuRef> {
-    // SAFETY: `PercpuRefcounted` promises that it lies inside the object.
+    // SAFETY: `PercpuRefcounted` promises that the reference lies inside the object.
     unsafe { object.byte_add(T::OFFSET) }.cast()
 }
 
@@ -50,8 +50,8 @@ unsafe fn object_of<T: PercpuRefcounted>(percpu: NonNull<PercpuRef>) -> NonNull<
     unsafe { percpu.byte_sub(T::OFFSET) }.cast()
 }
 
-/// Owns the initial reference of a `T`. Dropping it kills: the object is released when the last
-/// [`PercpuHandle`] is gone, at once if there is none.
+/// Owns the initial reference of a `T`. The drop kills the reference: the object is released when the
+/// last [`PercpuHandle`] is gone, or at once if there is none.
 ///
 /// ```
 /// use core::{mem::offset_of, ptr::NonNull};
@@ -88,12 +88,12 @@ unsafe fn object_of<T: PercpuRefcounted>(percpu: NonNull<PercpuRef>) -> NonNull<
 /// ```
 pub struct PercpuOwner<T: PercpuRefcounted>(NonNull<T>);
 
-/// An owned reference to a `T`: cloning takes another, dropping gives it back.
+/// An owned reference to a `T`. A clone takes another reference; a drop gives the reference back.
 pub struct PercpuHandle<T: PercpuRefcounted>(NonNull<T>);
 
-// SAFETY: references give `&T` to any thread, and the last one may be dropped by any thread.
+// SAFETY: references give `&T` to any thread, and any thread may drop the last one.
 unsafe impl<T: PercpuRefcounted + Send + Sync> Send for PercpuOwner<T> {}
-// SAFETY: as for Send; a `&PercpuOwner` gives out handles.
+// SAFETY: as for Send, because a `&PercpuOwner` gives out handles.
 unsafe impl<T: PercpuRefcounted + Send + Sync> Sync for PercpuOwner<T> {}
 // SAFETY: as for the owner.
 unsafe impl<T: PercpuRefcounted + Send + Sync> Send for PercpuHandle<T> {}
@@ -104,7 +104,7 @@ impl<T: PercpuRefcounted> PercpuOwner<T> {
     /// Takes over the initial reference on `object`.
     ///
     /// # Safety
-    /// `object` is live and was not killed, and its initial reference is the caller's to give up.
+    /// `object` is live and was not killed. The caller owns its initial reference and gives it up.
     pub unsafe fn from_raw(object: NonNull<T>) -> Self {
         Self(object)
     }
@@ -115,8 +115,9 @@ impl<T: PercpuRefcounted> PercpuOwner<T> {
     }
 
     /// One more reference.
+    #[track_caller]
     pub fn handle(&self) -> PercpuHandle<T> {
-        // SAFETY: alive, by the initial reference.
+        // SAFETY: the initial reference keeps the object alive.
         unsafe { percpu_of(self.0).as_ref() }.get_many(1);
         PercpuHandle(self.0)
     }
@@ -124,14 +125,15 @@ impl<T: PercpuRefcounted> PercpuOwner<T> {
 
 impl<T: PercpuRefcounted> Drop for PercpuOwner<T> {
     fn drop(&mut self) {
-        // SAFETY: the initial reference was ours, and is gone now.
-        unsafe { PercpuRef::kill(percpu_of(self.0), None) };
+        // SAFETY: this owner had the initial reference, and ends here.
+        unsafe { PercpuRef::kill_from(percpu_of(self.0), None, Caller::UNKNOWN) };
     }
 }
 
 impl<T: PercpuRefcounted> Clone for PercpuHandle<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
-        // SAFETY: alive, by this very reference.
+        // SAFETY: this reference keeps the object alive.
         unsafe { percpu_of(self.0).as_ref() }.get_many(1);
         Self(self.0)
     }
@@ -139,8 +141,8 @@ impl<T: PercpuRefcounted> Clone for PercpuHandle<T> {
 
 impl<T: PercpuRefcounted> Drop for PercpuHandle<T> {
     fn drop(&mut self) {
-        // SAFETY: this reference was ours, and is gone now.
-        unsafe { PercpuRef::put_many(percpu_of(self.0), 1) };
+        // SAFETY: this handle owned the reference, and ends here.
+        unsafe { PercpuRef::put_many_from(percpu_of(self.0), 1, Caller::UNKNOWN) };
     }
 }
 
@@ -148,7 +150,7 @@ impl<T: PercpuRefcounted> Deref for PercpuOwner<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the reference keeps it alive, and nobody has it mutably.
+        // SAFETY: the reference keeps the object alive, and nobody has a `&mut` to it.
         unsafe { self.0.as_ref() }
     }
 }
@@ -157,18 +159,18 @@ impl<T: PercpuRefcounted> Deref for PercpuHandle<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the reference keeps it alive, and nobody has it mutably.
+        // SAFETY: the reference keeps the object alive, and nobody has a `&mut` to it.
         unsafe { self.0.as_ref() }
     }
 }
 
-/// One published `T`: any thread may take a reference, and any thread may replace it.
+/// One published `T`: any thread may take a reference, and any thread may replace the object.
 pub struct PercpuSlot<T: PercpuRefcounted> {
     slot: PercpuRefSlot,
     published: PhantomData<(PercpuOwner<T>, Invariant<T>)>,
 }
 
-/// What takes a `T` and gives one out can pass for no other; see [`Slot`](crate::Slot).
+/// A type that takes in a `T` and gives one out is invariant in `T`; see [`Slot`](crate::Slot).
 type Invariant<T> = fn(T) -> T;
 
 impl<T: PercpuRefcounted> PercpuSlot<T> {
@@ -184,20 +186,23 @@ impl<T: PercpuRefcounted> PercpuSlot<T> {
         Self { slot: PercpuRefSlot::new(), published: PhantomData }
     }
 
-    /// A reference to what is published now, or `None`.
+    /// A reference on the published object, or `None`.
+    #[track_caller]
     pub fn get(&self) -> Option<PercpuHandle<T>> {
         // SAFETY: only `replace` publishes, and it gives the slot a reference.
         let percpu = unsafe { self.slot.get() };
-        // SAFETY: it came from `percpu_of`, in `replace`, and the reference is new.
+        // SAFETY: the reference came from `percpu_of`, in `replace`, and is new.
         percpu.map(|percpu| PercpuHandle(unsafe { object_of(percpu) }))
     }
 
-    /// Publishes `next`, or nothing, and returns what was published: to drop it is to kill it.
+    /// Publishes `next`, or nothing, and returns the owner of the object that was published before. Its
+    /// drop kills that object's reference.
+    #[track_caller]
     pub fn replace(&self, next: Option<PercpuOwner<T>>) -> Option<PercpuOwner<T>> {
         let next = next.map(|next| percpu_of(next.into_raw()));
-        // SAFETY: `into_raw` gave the reference up to us, and we give it to the slot.
+        // SAFETY: `into_raw` gave the reference up. It goes to the slot.
         let old = unsafe { self.slot.replace(next) };
-        // SAFETY: it came from `percpu_of`, and the slot's reference, the initial one, is ours now.
+        // SAFETY: the reference came from `percpu_of`. The slot has given the initial reference up.
         old.map(|percpu| PercpuOwner(unsafe { object_of(percpu) }))
     }
 }

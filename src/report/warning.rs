@@ -1,42 +1,44 @@
-//! The default violation handler: a line to standard error for each kind and calling address, the
-//! first time; then whatever `KREF_OPTIONS` says.
+//! The default violation handler: one line on standard error for each kind and caller, the first
+//! time. Then `KREF_OPTIONS` may ask for an abort.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::line::{Line, errno};
+use super::place;
+use crate::kind::{Report, Violation};
 use crate::options::{OnViolation, on_violation};
-use crate::place;
-use crate::violation::{Report, Violation};
+use crate::sys::errno;
+use crate::sys::line::Line;
 
-pub(crate) fn warn(report: &Report) {
+pub(super) fn warn(report: &Report) {
     let mode = on_violation();
     if mode == OnViolation::Quiet {
         return;
     }
-    let saved = errno::get();
-    match SEEN.insert(report.caller as usize, report.kind) {
+    errno::preserved(|| match SEEN.insert(report) {
         Novelty::New => describe(report).write(),
         Novelty::Full => {
-            Line::new().text("too many places misuse a count: new ones are no longer told").write();
+            Line::new().text("too many places misuse a count: new places are not reported").write();
         }
         Novelty::Known => {}
-    }
-    errno::set(saved);
+    });
     if mode == OnViolation::Abort {
         // SAFETY: abort may always be called.
         unsafe { libc::abort() };
     }
 }
 
-/// What happened, and what it means.
+/// What happened, and what follows from it.
 fn meaning(kind: Violation) -> &'static str {
     match kind {
-        Violation::GetOnZero => "get on a count of zero: the object is already being freed",
+        Violation::GetOnZero => "get on a count of zero: the object is already being released",
         Violation::Overflow => {
             "overflow: more references than a count can hold, or a negative number; the object leaks"
         }
         Violation::PutOnZero => {
             "put on a count of zero: more references given back than taken, or a negative number"
+        }
+        Violation::NeverInitialised => {
+            "get or put on a count that was never initialised: call kref_init() first"
         }
         Violation::DecToZero => {
             "dec that reached zero: the last reference is gone and nobody released the object"
@@ -68,11 +70,16 @@ fn describe(report: &Report) -> Line {
         line.text("count at ").hex(report.count as usize).text(", ");
     }
     line.text("called from ");
-    if report.caller.is_null() {
+    if let Some(location) = report.location {
+        line.foreign(location.file().as_bytes()).text(":").decimal(location.line());
+    } else if report.caller.is_null() {
         line.text("an unknown place");
     } else {
-        // The last byte of the call: the line is the call's, and not the next one's.
-        place::describe(&mut line, (report.caller as usize).wrapping_sub(1));
+        place::describe(&mut line, report.caller as usize);
+        if let Some(outer) = place::return_address(report.frame as usize) {
+            line.text(", from ");
+            place::describe(&mut line, outer);
+        }
     }
     line.text(")");
     line
@@ -84,7 +91,7 @@ enum Novelty {
     Full,
 }
 
-/// The kinds and addresses that were told. Relaxed throughout: each entry is a whole in itself.
+/// The kinds and callers of the lines that were written. Relaxed throughout: an entry is one word.
 struct Seen {
     entries: [AtomicUsize; Self::CAPACITY],
     full: AtomicUsize,
@@ -97,10 +104,18 @@ impl Seen {
     const CAPACITY: usize = 1024;
     const PROBES: usize = 64;
 
-    fn insert(&self, caller: usize, kind: Violation) -> Novelty {
-        // Addresses have unused high bits, and a kind is never 0: neither is a key.
-        let key = caller << 4 | kind as usize;
-        // Fibonacci hashing: the product's high bits depend on all of the key.
+    fn insert(&self, report: &Report) -> Novelty {
+        let caller = match report.location {
+            Some(location) => core::ptr::from_ref(location).addr(),
+            None => report.caller.addr(),
+        };
+        if caller == 0 {
+            return Novelty::New; // two unknown callers may be two places
+        }
+        // The shift loses no bit: the high bits of an address are unused. A kind is never 0, so a key
+        // is never 0.
+        let key = caller << 4 | report.kind as usize;
+        // Fibonacci hashing: the product's high bits depend on all bits of the key.
         let start = ((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
         for probe in 0..Self::PROBES {
             let place = start.wrapping_add(probe) % Self::CAPACITY;

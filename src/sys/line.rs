@@ -1,15 +1,18 @@
-//! One line to standard error, in one write: no allocation, no lock, safe in a signal handler.
+//! One line to standard error, in one write. No allocation and no lock, so a signal handler may
+//! write one.
+
+use crate::sys::errno;
 
 const CAPACITY: usize = 512;
 
-/// Text that grows up to a fixed size; what does not fit is cut, and the cut is shown.
+/// Text of limited size. A longer text is cut, and ends in "...".
 pub(crate) struct Line {
     bytes: [u8; CAPACITY],
     length: usize,
 }
 
 impl Line {
-    /// A line that begins, as all of ours do, by saying whose it is.
+    /// A line that begins with "kref: ", as all lines of libkref do.
     pub(crate) fn new() -> Self {
         let mut line = Self { bytes: [0; CAPACITY], length: 0 };
         line.text("kref: ");
@@ -20,7 +23,8 @@ impl Line {
         self.bytes(text.as_bytes())
     }
 
-    /// Bytes from outside: what could move a terminal's cursor becomes `?`.
+    /// Bytes from outside libkref. A control character becomes `?`: it could move a terminal's
+    /// cursor.
     #[inline(never)]
     pub(crate) fn foreign(&mut self, bytes: &[u8]) -> &mut Self {
         for &byte in bytes {
@@ -30,7 +34,7 @@ impl Line {
         self
     }
 
-    // Not inlined, here and below: these are many calls, and nobody waits for them.
+    // Not inlined, as the functions below: there are many calls, and none of them is hot.
     #[inline(never)]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         for &byte in bytes {
@@ -39,6 +43,14 @@ impl Line {
             self.length += 1;
         }
         self
+    }
+
+    #[inline(never)]
+    pub(crate) fn decimal(&mut self, number: u32) -> &mut Self {
+        if number >= 10 {
+            self.decimal(number / 10);
+        }
+        self.bytes(&[b'0' + (number % 10) as u8])
     }
 
     #[inline(never)]
@@ -52,10 +64,10 @@ impl Line {
         self
     }
 
-    /// Writes the line. Where standard error is closed there is nobody to tell, and nothing happens.
+    /// Writes the line. If standard error is closed, nothing happens.
     ///
-    /// The bare system call, because `write` is a cancellation point: a thread that has been
-    /// cancelled would end here, in the midst of somebody's `kref_get`.
+    /// A bare system call: libc's `write` is a cancellation point, where a cancelled thread would end
+    /// in the middle of the program's `kref_get`.
     #[inline(never)]
     pub(crate) fn write(&mut self) {
         const CUT: &[u8] = b"...\n";
@@ -76,20 +88,5 @@ impl Line {
                 Err(_) => break,
             }
         }
-    }
-}
-
-/// The calling thread's `errno`.
-pub(crate) mod errno {
-    use core::ffi::c_int;
-
-    pub(crate) fn get() -> c_int {
-        // SAFETY: the thread's own errno is always there.
-        unsafe { *libc::__errno_location() }
-    }
-
-    pub(crate) fn set(errno: c_int) {
-        // SAFETY: the thread's own errno is always there.
-        unsafe { *libc::__errno_location() = errno }
     }
 }

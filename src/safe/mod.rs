@@ -1,0 +1,11 @@
+//! Safe Rust: owned references and typed slots.
+//!
+//! [`Ref`] and [`Slot`] are for objects with a [`Kref`](crate::Kref); [`PercpuOwner`], [`PercpuHandle`]
+//! and [`PercpuSlot`] for objects with a [`PercpuRef`](crate::PercpuRef). The core below knows nothing
+//! of this folder.
+
+mod percpu;
+mod reference;
+
+pub use percpu::{PercpuHandle, PercpuOwner, PercpuRefcounted, PercpuSlot};
+pub use reference::{Ref, Refcounted, Slot};

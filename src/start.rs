@@ -1,0 +1,17 @@
+//! The constructor: what happens when libkref is loaded, or when a program with libkref.a starts.
+
+use crate::options;
+
+/// The loader calls each function of this section.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = at_load;
+
+extern "C" fn at_load() {
+    let _tracker = options::at_load();
+    // A model loads nothing.
+    #[cfg(not(loom))]
+    if let Some(options) = _tracker {
+        crate::load::track(options);
+    }
+}
