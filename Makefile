@@ -50,6 +50,9 @@ TRACK_SONAME := libkref_track.so.$(ABI)
 HEADERS := kref.h kref/inline.h kref/percpu.h kref/track.h kref/tsan.h \
 	kref/linux/kref.h kref/linux/refcount.h kref/linux/percpu-refcount.h
 
+# gdb looks for a script by the path of the library that it loads.
+GDB_SCRIPT = $(DATADIR)/gdb/auto-load$(LIBDIR)/$(REAL)-gdb.py
+
 # TRACK=no: libkref is built and installed without its tracker.
 TRACK ?= yes
 BUILT := $(OUT)/built $(if $(filter yes,$(TRACK)),$(OUT)/built-track)
@@ -166,12 +169,14 @@ install: $(BUILT)
 	$(if $(filter yes,$(TRACK)),$(INSTALL) -d $(DESTDIR)$(BINDIR) && \
 		$(INSTALL) -m 755 $(OUT)/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/$(TRACK_SONAME) && \
 		$(INSTALL) -m 755 $(OUT)/kref-track $(DESTDIR)$(BINDIR)/kref-track)
+	$(INSTALL) -d $(DESTDIR)$(dir $(GDB_SCRIPT))
+	$(INSTALL) -m 644 gdb/kref.py $(DESTDIR)$(GDB_SCRIPT)
 	$(call fill_in,kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
 	$(call fill_in,kref-linux.pc,$(DESTDIR)$(DATADIR)/pkgconfig)
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a $(TRACK_SONAME))
-	rm -f $(DESTDIR)$(BINDIR)/kref-track
+	rm -f $(DESTDIR)$(BINDIR)/kref-track $(DESTDIR)$(GDB_SCRIPT)
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref

@@ -1,11 +1,12 @@
 /*
- * handoff.c - three rules, one program: threads that share, hand over and look up objects.
+ * handoff.c - the three rules in one program: threads share, hand over and look up objects.
  *
  *   cc handoff.c $(pkg-config --cflags --libs kref) -o handoff && ./handoff
  *
- * A producer makes parcels and hands each to a courier through a queue (rule 1 and 2). A board shows
- * the parcel that was made last; a clerk looks it up there without holding a reference (rule 3). The
- * first parcel goes to a thread of its own. At the end every parcel must have been released, once.
+ * A producer makes parcels and hands each parcel to a courier through a queue (rules 1 and 2). A board
+ * shows the newest parcel. A clerk holds no reference and looks the parcel up on the board (rule 3).
+ * A new thread, the inspector, gets the first parcel. At the end each parcel must have been released
+ * exactly once.
  */
 #include <kref.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ static void say(const char *who, const char *what, struct parcel *parcel)
            kref_read(&parcel->kref));
 }
 
-/* The only place that frees. No lock: whoever is here has the last reference. */
+/* The only function that frees. No lock is needed: no other thread has a reference any more. */
 static void parcel_release(struct kref *kref)
 {
     struct parcel *parcel = kref_entry(kref, struct parcel, kref);
@@ -46,7 +47,7 @@ static void parcel_release(struct kref *kref)
 
 static void done_with(const char *who, struct parcel *parcel)
 {
-    int number = parcel->number; /* after the put it may be gone */
+    int number = parcel->number; /* read before the put, which may free the parcel */
 
     if (kref_put(&parcel->kref, parcel_release))
         printf("%-9s %-42s parcel %d\n", who, "puts the last reference: released", number);
@@ -54,7 +55,7 @@ static void done_with(const char *who, struct parcel *parcel)
         printf("%-9s %-42s parcel %d\n", who, "puts its reference", number);
 }
 
-/* Fails when the queue is closed; the caller keeps its reference then. */
+/* Returns -1 if the queue is closed; the caller then keeps the reference. */
 static int enqueue(struct parcel *parcel)
 {
     int closed;
@@ -93,7 +94,7 @@ static void close_queue(void)
     pthread_mutex_unlock(&queue.lock);
 }
 
-/* Whoever takes a parcel out of the queue takes over the queue's reference. */
+/* The courier that takes a parcel out of the queue takes over the queue's reference. */
 static void *courier(void *unused)
 {
     struct parcel *parcel;
@@ -106,7 +107,7 @@ static void *courier(void *unused)
     return NULL;
 }
 
-/* Rule 3: no reference in hand, so look up and get in one step. */
+/* Rule 3: the clerk holds no reference, so one call looks up the parcel and gets a reference. */
 static void *clerk(void *unused)
 {
     struct parcel *parcel = kref_entry(kref_slot_get(&board), struct parcel, kref);
@@ -130,7 +131,7 @@ static void *inspector(void *arg)
     return NULL;
 }
 
-/* Puts a parcel on the board, or clears it, and gives back the board's reference on the old one. */
+/* Shows a parcel on the board, or clears the board. Puts the board's reference on the old parcel. */
 static void show(struct parcel *parcel)
 {
     struct kref *old;
@@ -164,7 +165,7 @@ static int produce(int number)
     if (number == 1) {
         pthread_t thread;
 
-        /* Rule 1 in one call: get, pthread_create, and put if that fails. */
+        /* Rule 1 in one call: get, pthread_create, and put if pthread_create fails. */
         if (!kref_thread_create(&thread, NULL, inspector, parcel, &parcel->kref, parcel_release))
             pthread_join(thread, NULL);
     }
@@ -188,7 +189,7 @@ int main(void)
         if (pthread_create(&clerks[i], NULL, clerk, NULL))
             return 1;
     close_queue();
-    if (produce(PARCELS)) /* this one comes too late: the hand-over fails */
+    if (produce(PARCELS)) /* the queue is closed, so this hand-over fails */
         return 1;
     for (i = 0; i < 2; i++) {
         pthread_join(clerks[i], NULL);

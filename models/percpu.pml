@@ -1,18 +1,21 @@
 /*
- * percpu_ref: gets and puts on two CPUs against whoever changes the mode.
+ * percpu_ref: gets and puts on two CPUs, while another thread changes the mode.
  *
- * One thread holds a reference, takes another and puts both, or just puts. One with sequences and
- * one without try to take one, and put it. One kills. What tries to take a reference may do so when
- * there is none: something else keeps the memory. So nothing is freed here; percpu_slot.pml frees.
+ * - holder() owns a reference. It takes a second one and puts both; in the variants MODES and REFUSED
+ *   it puts the first one only.
+ * - Two seekers try to take a reference, and put it. One seeker has restartable sequences, the other
+ *   has none. A seeker may try when no reference is left, because something else keeps the memory.
+ *   So this model frees nothing; percpu_slot.pml does.
+ * - killer() kills.
  *
- * right: MODES: switched to atomic and back meanwhile, and killed, resurrected and killed
- * right: REINIT: killed, released, begun anew and killed
- * right: REFUSED: the kernel may refuse to fence; then it is never released
+ * right: MODES: another thread switches to atomic and back; the killer kills, resurrects and kills
+ * right: REINIT: the killer kills, waits for the release, resurrects and kills again
+ * right: REFUSED: the kernel may refuse the membarrier; then release never runs
  * broken: NO_MEMBARRIER: kill does not wait for sequences
- * broken: SUM_BEFORE_FENCE: it waits when it has added the counters up
- * broken: FOLD_IN_TWO_STEPS: it lets puts look for zero before the word has the counters' sum
- * broken: DEAD_NOT_IN_WORD: tryget_live looks for death, and then takes a reference
- * broken: MIGRATES_WITHOUT_RESTART: a sequence goes on, on a CPU that is another's now
+ * broken: SUM_BEFORE_FENCE: kill adds up the counters, and waits for sequences afterwards
+ * broken: FOLD_IN_TWO_STEPS: a put tests the word for zero before the sum of the counters is added
+ * broken: DEAD_NOT_IN_WORD: tryget_live tests DEAD in one step and takes a reference in the next
+ * broken: MIGRATES_WITHOUT_RESTART: a sequence continues after another thread entered one on its CPU
  */
 
 #define THREADS 3
@@ -59,7 +62,7 @@ proctype seeker(byte me; bool live) {
 
 #ifdef MODES
 
-/* Each holds a reference of its own besides. */
+/* The killer and the switcher each hold a reference, besides the initial one. */
 proctype killer() {
     byte visited;
     short sum;

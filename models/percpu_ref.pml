@@ -1,37 +1,38 @@
 /*
- * percpu_ref: what its models share. src/percpu.rs and its directory are the source.
+ * percpu_ref: the part that percpu.pml and percpu_slot.pml share. src/percpu is the source.
  *
- * The word is one atomic variable in the source: what is done to it is one step here, the count and
- * both flags together. `held` is the truth, which no code can read: it changes in the very step in
- * which a reference is taken or given back. A model is right if the count, where it is whole, is the
- * truth; then release comes when nothing is held, and once.
+ * In the source the word is one atomic variable: a count and two flags. So one operation on the word
+ * is one step here. `held` is the true number of references. The code under test cannot read `held`;
+ * the step that takes or gives back a reference changes `held`, too. The count is whole while it is
+ * not split. A model asserts two things: a whole count equals `held`, and release runs once, when
+ * `held` is 0.
  *
- * The including file defines REFS, and what touch(r) and release(r) are. Its processes have `added`
- * and `seen`; those that change the mode have `visited`, `sum` and `whole`.
+ * The including file defines REFS, touch(r) and release(r). Its processes declare `added` and `seen`;
+ * processes that change the mode declare `visited`, `sum` and `whole`.
  */
 
 #define CPUS 2
 #include "rseq.pml"
 
 typedef Ref {
-    short word;          /* the count of the word */
-    bool split;          /* its flag PERCPU */
-    bool dead;           /* its flag DEAD */
+    short word;          /* the count in the word */
+    bool split;          /* the word's flag PERCPU */
+    bool dead;           /* the word's flag DEAD */
     byte cpus;
-    bool has_counters;   /* until they are given back, and may be another's */
+    bool has_counters;   /* if false, another percpu_ref may have the counters */
     short counter[CPUS];
     bool keeps;          /* ALLOW_REINIT */
     bool stays_atomic;   /* INIT_ATOMIC */
-    bool changing;       /* the lock */
+    bool changing;       /* the lock of mode changes */
 
     short held;
-    bool confirmed;      /* since then no tryget_live may succeed */
+    bool confirmed;      /* from now on no tryget_live may succeed */
     byte released
 }
 
 Ref ref[REFS];
 
-/* Alive, counting on each CPU, with so many references. */
+/* Makes a live percpu_ref that counts on each CPU. */
 inline begin(r, references) {
     ref[r].word = references;
     ref[r].held = references;
@@ -40,9 +41,10 @@ inline begin(r, references) {
     ref[r].cpus = CPUS
 }
 
-/* Adds to this CPU's counter, if that is how it counts; `added` says so. Whether there are counters
- * at all is read before the sequence. Where they are does not change as long as they are there: its
- * load is no step. Never starts over. `allowed` must hold if and when it succeeds. */
+/* Adds n to the counter of this CPU, if the percpu_ref counts there; `added` says whether it does.
+ * has_counters is read before the sequence. The address of the counters is constant while there are
+ * counters, so the load of the address is no step. A preempted sequence is not retried. `allowed`
+ * must be true in the step that adds. */
 inline add(r, n, allowed) {
     do
     :: atomic { !ref[r].has_counters -> touch(r) }; break
@@ -73,7 +75,7 @@ inline get_on_word(r) {
     }
 }
 
-/* The caller looks at `added`. */
+/* `added` says whether a reference was taken. */
 inline tryget_on_word(r, live) {
 #ifdef DEAD_NOT_IN_WORD
     if
@@ -146,7 +148,7 @@ inline fold(r) {
     }
 }
 
-/* Makes the count whole. Under the lock. */
+/* Moves the counters' sum into the word. The caller holds the lock. */
 inline go_atomic(r) {
     if
     :: !ref[r].split -> whole = true
@@ -175,7 +177,7 @@ inline go_atomic(r) {
     fi
 }
 
-/* Splits the count, where it may. Under the lock. */
+/* Counts on each CPU from now on, if that is allowed. The caller holds the lock. */
 inline go_percpu(r) {
     if
     :: ref[r].stays_atomic || ref[r].dead || ref[r].split || !ref[r].has_counters
@@ -185,8 +187,8 @@ inline go_percpu(r) {
     fi
 }
 
-/* Where the kernel refused to fence, a sequence that was under way may succeed yet, after confirm,
- * and nothing is put. */
+/* If the kernel refused the membarrier, a sequence may still be about to add to a counter. Then
+ * nothing is confirmed, and the initial reference is not put. */
 inline kill(r) {
     LOCK(ref[r].changing);
     atomic { touch(r); assert(!ref[r].dead); ref[r].dead = true };

@@ -1,31 +1,32 @@
 /*
- * percpu_ref_slot: a published percpu reference, taken by a sequence that reads it, and then what it
- * points to. src/percpu/slot.rs and Area::take_percpu in src/rseq/sequences.rs are the source.
+ * percpu_ref_slot: a published pointer to a percpu_ref. One sequence reads the pointer, reads the
+ * percpu_ref and takes a reference. The source is src/percpu/slot.rs and
+ * Area::take_percpu in src/rseq.
  *
- * One reader with restartable sequences and one that has none take a reference, and put it. The slot
- * begins with a reference of its own on the first object, which another thread kills meanwhile. The
- * writer publishes the second instead and puts the first; then it empties the slot, and kills the
- * second, whose initial reference was the slot's. Release frees the object at once.
+ * Two readers each take a reference and put it. One reader has restartable sequences, the other has
+ * none. The slot begins with a reference on the first object, beside the initial reference, which the
+ * killer gives up meanwhile. The writer publishes the second object and puts the slot's reference on
+ * the first. Then the writer empties the slot and kills the second object, whose initial reference
+ * the slot had. Release frees an object at once.
  *
- * Whoever touches an object that was freed fails an assertion. In the end both have been released.
+ * An access to a freed object violates an assertion. At the end both objects have been released.
  *
- * A replace that is followed by a kill would do without its own membarrier: kill's comes later, and
- * restarts the same sequences. It is the put of a slot's own reference that needs it.
+ * The membarrier of a replace protects the put of the slot's reference. A replace that is followed by
+ * a kill needs none of its own: the later membarrier of the kill restarts the same sequences.
  *
- * right: TWO_SEQUENCES: both readers have them
- * right: REFUSED: the kernel may refuse to fence; such an object leaks
+ * right: TWO_SEQUENCES: both readers have restartable sequences
+ * right: REFUSED: the kernel may refuse the membarrier; such an object leaks
  * broken: NO_MEMBARRIER: kill does not wait for sequences
- * broken: NO_MEMBARRIER_IN_REPLACE: replace does not
- * broken: MEMBARRIER_BEFORE_EXCHANGE: it waits for those that cannot have seen the old pointer yet
- * broken: WRITER_WITHOUT_LOCK: the reader that has no sequence is not excluded
- * broken: CPU_TESTED_LATE: a thread that is not registered compares its CPU with the object's `cpus`,
- *         and nothing keeps the object for it
- * broken: REFUSED NO_EXTRA_REFERENCE: the kernel refuses to fence, and the object is put all the same
+ * broken: NO_MEMBARRIER_IN_REPLACE: replace does not wait for sequences
+ * broken: MEMBARRIER_BEFORE_EXCHANGE: a sequence that starts after the membarrier reads the old pointer
+ * broken: WRITER_WITHOUT_LOCK: the reader without sequences holds the lock, but the writer takes none
+ * broken: CPU_TESTED_LATE: an unregistered thread reads `cpus`, and nothing keeps the object
+ * broken: REFUSED NO_EXTRA_REFERENCE: the kernel refuses the membarrier, and the object is put
  */
 
 #define THREADS 2
 #define REFS 2
-#define PINNED   /* percpu.pml migrates */
+#define PINNED   /* percpu.pml has migrations */
 #define touch(r) assert(!freed[r])
 #define release(r) freed[r] = true
 
@@ -49,7 +50,7 @@ inline take_locked() {
     UNLOCK(locked)
 }
 
-/* One try. What is behind the pointer is read by a thread that can be restarted, or not at all. */
+/* One attempt. Only a thread that can be restarted reads the object behind the pointer. */
 inline sequence_of_take() {
     do
     :: true ->
@@ -82,7 +83,7 @@ inline sequence_of_take() {
     od
 }
 
-/* Starts over as often as it likes, and gives up when it likes. */
+/* After a restart the reader retries or takes the lock. The model allows any number of restarts. */
 inline take() {
     do
     :: sequence_of_take();
@@ -107,7 +108,7 @@ proctype reader(byte me) {
     atomic { taken = 0; found = false; done++ }
 }
 
-/* Publishes `next`; what was published is in `old`. */
+/* Publishes `next`. `old` is the object that was published before. */
 inline replace(next) {
 #ifdef MEMBARRIER_BEFORE_EXCHANGE
     fence();

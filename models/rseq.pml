@@ -1,10 +1,11 @@
 /*
- * Restartable sequences, as the models of this directory use them. src/rseq.rs has the real ones.
+ * Restartable sequences, for the models of this directory. src/rseq has the real sequences.
  *
- * A sequence is a `do` of which there is at most one round. Each step of it is one instruction, and
- * all other threads' instructions come between any two of them. At each step the thread may find
- * itself preempted instead, and is then at its abort handler, behind the `do`. Nothing says why: a
- * time slice's end, a migration and a signal are alike to it.
+ * A sequence is a `do` loop that runs at most one round. Each step stands for one instruction, and
+ * instructions of other threads may come between any two steps. Instead of a step, the kernel may
+ * preempt the thread: the thread then leaves the loop and continues at its abort handler, which is
+ * the code behind the `do`. The model does not distinguish the reasons for a preemption: the end of
+ * a time slice, a migration and a signal have the same effect.
  *
  *     do
  *     :: true ->
@@ -13,37 +14,39 @@
  *         COMMIT(count[pointer]++; taken = true);
  *         break
  *     od;
- *     // the abort handler, and what follows the sequence
+ *     // the abort handler, and the code that follows the sequence
  *
- * What forces a restart is modelled by who forces it:
+ * Two events force a restart:
  *
- * - fence(), the membarrier, visits one thread after the other. Whoever is in a sequence is not let
- *   through to its next step. It waits for an instruction that has begun to be over.
- * - A thread that enters a sequence on a CPU has preempted whoever was in one there.
+ * - fence(), the membarrier, visits one thread after the other. A thread that is in a sequence cannot
+ *   take its next step and restarts. fence() waits until an instruction that has begun is complete.
+ * - A thread that enters a sequence on a CPU has preempted the thread that was in a sequence there.
  *
- * A thread that is not registered is never restarted, by nobody: that is what tests of the CPU's
- * number are for.
+ * Nothing restarts an unregistered thread. The sequences test the number of the CPU to keep such a
+ * thread out.
  *
- * Memory is sequentially consistent here. That is right for sequences on x86: loads come in their
- * order, the commit is the only store that others see, and a membarrier is a full barrier on every
- * CPU. For the orderings of everything else there are loom's models.
+ * Memory is sequentially consistent in these models. On x86 this is right for sequences: loads happen
+ * in program order, the commit is the only store that other threads see, and a membarrier is a full
+ * barrier on every CPU. The loom models check the memory orderings of all other code.
  *
- * The including file defines how many THREADS use sequences, or would if they were registered; CPUS
- * if it matters where a sequence runs, and PINNED if each thread stays on the CPU of its number. Each
- * of these threads has its number in `me`.
+ * The including file defines
+ * - THREADS: how many threads use sequences, or would use them if they were registered. Each of these
+ *   threads has its number in `me`.
+ * - CPUS, if the CPU on which a sequence runs matters.
+ * - PINNED, if each thread stays on the CPU that has the number of the thread.
  */
 
 #define OUT          0
 #define IN           1
-#define COMMITTING   2   /* within the one instruction that commits */
-#define RESTARTED    3   /* will be at the abort handler when it runs next */
+#define COMMITTING   2   /* the committing instruction has begun */
+#define RESTARTED    3   /* continues at the abort handler */
 #define UNREGISTERED 4
 
 byte sequence[THREADS];
 
 #define REGISTERED (sequence[me] != UNREGISTERED)
 
-/* The way to the abort handler, open at each step. */
+/* The kernel may preempt the thread at each step. The thread then goes to its abort handler. */
 #define PREEMPTED \
     :: atomic { REGISTERED -> sequence[me] = OUT; leave_cpu() }; break
 
@@ -54,14 +57,14 @@ byte sequence[THREADS];
     PREEMPTED                                                                   \
     fi
 
-/* The last one, if others see it as one. */
+/* The committing instruction, if other threads see one atomic step. */
 #define COMMIT(instruction)                                                     \
     if                                                                          \
     :: atomic { sequence[me] == IN || !REGISTERED -> instruction; leave() }     \
     PREEMPTED                                                                   \
     fi
 
-/* The last one, if it reads and writes memory, and other CPUs come between the two. */
+/* The committing instruction, if it reads memory and then writes it: other CPUs act in between. */
 #define COMMIT_UNLOCKED(read, write)                                            \
     if                                                                          \
     :: atomic { sequence[me] == IN -> sequence[me] = COMMITTING; read };        \
@@ -69,7 +72,7 @@ byte sequence[THREADS];
     PREEMPTED                                                                   \
     fi
 
-/* Out of it without a commit. */
+/* Leaves the sequence without a commit. */
 #define LEAVE atomic { leave() }
 
 inline leave() {
@@ -94,13 +97,13 @@ inline enter() {
 
 #else
 
-/* What the CPU's number is compared as, where a thread is not registered. */
+/* The CPU number that an unregistered thread reads. */
 #define NOWHERE 255
 
-/* Who is in a sequence on a CPU: one more than its number. */
+/* For each CPU: the number of the thread in a sequence there, plus 1; or 0. */
 byte runs[CPUS];
 
-/* Each process keeps the CPU that it is on in `here`. */
+/* Each process has the number of its CPU in `here`. */
 #ifdef MIGRATES_WITHOUT_RESTART
 #define PREEMPTS(cpu) skip
 #else
@@ -111,7 +114,7 @@ byte runs[CPUS];
     fi
 #endif
 
-/* Nobody takes a CPU from a thread in the midst of an instruction. */
+/* No thread is preempted in the middle of an instruction. */
 #define IS_FREE(cpu) (!runs[cpu] || sequence[runs[cpu] - 1] != COMMITTING)
 
 inline leave_cpu() {
@@ -142,7 +145,7 @@ inline enter() {
 
 #endif
 
-/* membarrier: whoever is in a sequence starts over. The caller's `visited` is for its use. */
+/* The membarrier: restarts each thread that is in a sequence. The caller declares `visited`. */
 inline fence() {
     do
     :: visited < THREADS ->
@@ -158,6 +161,6 @@ inline fence() {
     od
 }
 
-/* A lock of the pool. */
+/* A lock. `held` says whether a thread holds the lock. */
 #define LOCK(held)   atomic { !held -> held = true }
 #define UNLOCK(held) held = false

@@ -1,23 +1,29 @@
 /*
- * kref_slot: a published pointer, from which a reference can be taken. src/slot.rs is the source.
+ * kref_slot: a published pointer to an object. A reader takes a reference on the object. src/slot.rs
+ * is the source.
  *
- * One reader with restartable sequences and one that has none take a reference, and put it. One
- * writer publishes an object of its own, empties the slot, and does both again: the new object may
- * be where an old one was. Another publishes one object twice, with a reference for each time, and
- * may so replace a pointer by itself. Each puts what it took down. At last the slot is emptied.
+ * Two readers each take a reference and put it. One reader has restartable sequences, the other has
+ * none. Two writers work at the same time:
  *
- * Whoever touches an object that was freed fails an assertion. At the end each object that was made
- * has been freed, once.
+ * - fills_and_empties() publishes an object and empties the slot, twice. The second object may have
+ *   the address of an object that was freed.
+ * - publishes_twice() publishes one object twice, and owns a reference for each time. The second
+ *   replace may replace a pointer by the same pointer.
  *
- * right: TWO_SEQUENCES: both readers have them
- * right: REFUSED: the kernel may refuse to fence; a reference that is nobody's makes the object leak
- * right: REFUSED TWO_SEQUENCES: both
+ * Each writer puts the slot's reference on the object that the writer replaced. At last init empties
+ * the slot.
+ *
+ * An access to a freed object violates an assertion. At the end each object has been freed, once.
+ *
+ * right: TWO_SEQUENCES: both readers have restartable sequences
+ * right: REFUSED: the kernel may refuse the membarrier; an extra reference then makes the object leak
+ * right: REFUSED TWO_SEQUENCES: both of these variants together
  * broken: NO_MEMBARRIER: the writer does not wait for sequences
- * broken: MEMBARRIER_BEFORE_EXCHANGE: it waits for those that cannot have seen the old pointer yet
- * broken: PUT_BEFORE_MEMBARRIER: it waits, but puts first
- * broken: WRITER_WITHOUT_LOCK: the reader that has no sequence is not excluded
- * broken: CPU_NOT_TESTED: a thread that is not registered goes through the sequence
- * broken: REFUSED NO_EXTRA_REFERENCE: the kernel refuses to fence, and the object is put all the same
+ * broken: MEMBARRIER_BEFORE_EXCHANGE: a sequence that starts after the membarrier reads the old pointer
+ * broken: PUT_BEFORE_MEMBARRIER: the writer puts the old object, and waits for sequences afterwards
+ * broken: WRITER_WITHOUT_LOCK: the reader without sequences holds the lock, but the writer takes none
+ * broken: CPU_NOT_TESTED: an unregistered thread runs the sequence, and nothing restarts this thread
+ * broken: REFUSED NO_EXTRA_REFERENCE: the kernel refuses the membarrier, and the writer puts the object
  */
 
 #define THREADS 2
@@ -26,7 +32,7 @@
 #define OBJECTS 2
 #define NOTHING OBJECTS
 
-/* How often the first writer fills the slot. What leaks leaves no memory for a second time. */
+/* How often fills_and_empties() fills the slot. A leaked object leaves no memory for round two. */
 #ifdef REFUSED
 #define ROUNDS 1
 #else
@@ -36,15 +42,15 @@
 byte published = NOTHING;
 bool locked;
 
-byte count[OBJECTS];      /* an object is freed where it is zero */
-byte unfenced[OBJECTS];   /* how many of its references are nobody's */
+byte count[OBJECTS];      /* the memory of an object is free if this is 0 */
+byte unfenced[OBJECTS];   /* the extra references, which nobody puts */
 byte made, freed;
 byte done;
 
-/* Whatever is done with an object. */
+/* Any access to an object. */
 inline touch(object) { assert(count[object] > 0) }
 
-/* An object with so many references, in memory that may have been another's: there is little. */
+/* Makes an object. There is memory for two: the memory may be that of a freed object. */
 inline make(object, references) {
     atomic {
         if
@@ -57,7 +63,7 @@ inline make(object, references) {
     }
 }
 
-/* The last put frees in the same step: others do not get a moment that they might not have. */
+/* The last put frees in the same step. A later free would hide an access that comes too late. */
 inline put(object) {
     atomic {
         touch(object);
@@ -79,7 +85,7 @@ inline take_locked() {
     UNLOCK(locked)
 }
 
-/* One try: from the pointer to the count. */
+/* One attempt: reads the pointer and increments the count. */
 inline sequence_of_take() {
     do
     :: true ->
@@ -100,7 +106,8 @@ inline sequence_of_take() {
     od
 }
 
-/* Starts over as often as it likes, and gives up when it likes: the source does after 64 times. */
+/* After a restart the reader retries or takes the lock. The source takes it after 64 restarts; the
+ * model allows any number. */
 inline take() {
     do
     :: sequence_of_take();
@@ -124,7 +131,7 @@ proctype reader(byte me) {
     atomic { taken = 0; found = false; done++ }
 }
 
-/* Publishes `next`; what was published is in `old`, and put. */
+/* Publishes `next`, and puts the object that was published before: `old`. */
 inline replace(next) {
 #ifdef MEMBARRIER_BEFORE_EXCHANGE
     fence();
@@ -196,7 +203,7 @@ init {
         object = 0;
         do
         :: object < OBJECTS ->
-            /* What is not freed has leaked, and no reference but those that are nobody's. */
+            /* An object that was not freed has leaked: only the extra references are left. */
             assert(count[object] == unfenced[object]);
             made = made - (count[object] > 0 -> 1 : 0);
             object++

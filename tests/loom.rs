@@ -1,12 +1,12 @@
-//! The core under loom, which runs every interleaving, and lets every load return every value that
-//! its ordering allows.
+//! The core under loom. loom runs every interleaving of the threads, and lets each load return every
+//! value that the load's ordering allows.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test -p kref --release --target-dir target/loom --lib --test loom
 //! ```
 //!
-//! What the count protects is a loom cell: to touch it without an order against another thread
-//! fails the model. tests/orderings.rs weakens the source and names the model that fails.
+//! The count protects a loom cell. A model fails if two threads access the cell and nothing orders the
+//! accesses. tests/orderings.rs weakens the source and names the model that must fail.
 #![cfg(loom)]
 
 #[path = "loom/object.rs"]
@@ -35,7 +35,7 @@ fn put_against_put() {
     });
 }
 
-/// A get among the puts hands on what the earlier puts released.
+/// A get between the puts continues the release sequence, so the last put acquires every earlier put.
 #[test]
 fn puts_against_a_get() {
     loom::model(|| {
@@ -66,7 +66,7 @@ fn put_against_get_unless_zero() {
     });
 }
 
-/// The table holds no reference: the last put takes the object out, with no lookup in between.
+/// The table holds no reference. The last put removes the object under the lock.
 #[test]
 fn lookup_locked_against_put_locked() {
     loom::model(|| {
@@ -85,7 +85,8 @@ fn lookup_locked_against_put_locked() {
     });
 }
 
-/// Between the last put and the lock an object is still listed, and no longer to be had.
+/// The release function takes the lock after the last put. Until then the table still lists the object,
+/// and a lookup must find the count to be zero.
 #[test]
 fn lookup_locked_against_a_release_that_takes_the_lock() {
     loom::model(|| {
@@ -102,7 +103,7 @@ fn lookup_locked_against_a_release_that_takes_the_lock() {
     });
 }
 
-/// The reader gets the first object or the second, which is written just before it is published.
+/// A reader gets the first object or the second. The writer writes the second just before publishing.
 #[test]
 fn slot_get_against_slot_replace() {
     struct Shared {
@@ -124,7 +125,7 @@ fn slot_get_against_slot_replace() {
             shared.first.put()
         };
         let reader = |shared: &Shared| {
-            // SAFETY: both are there to the end, and have a reference for the slot.
+            // SAFETY: both objects live to the end, and the slot owned a reference on each.
             let got = unsafe { shared.slot.get() }.expect("what is published has references");
             let got = Object::around(got);
             assert!(got.read());
@@ -136,7 +137,7 @@ fn slot_get_against_slot_replace() {
     });
 }
 
-/// The same in safe Rust, and freed for good: `Track` fails the model if it is not.
+/// The same in safe Rust, with an object that is freed: `Track` fails the model if the object leaks.
 #[test]
 fn a_ref_from_a_slot_outlives_its_replacement() {
     struct Node {
@@ -146,23 +147,23 @@ fn a_ref_from_a_slot_outlives_its_replacement() {
     }
     // SAFETY: as for `Object`.
     unsafe impl Sync for Node {}
-    // SAFETY: the kref is where OFFSET says, it is private, and `release` frees.
+    // SAFETY: the kref is at OFFSET and private, and `release` frees the object.
     unsafe impl Refcounted for Node {
         const OFFSET: usize = offset_of!(Node, kref);
         unsafe fn release(object: NonNull<Self>) {
-            // SAFETY: boxed below, and the last reference is gone.
+            // SAFETY: the model boxed the object, and no reference is left.
             let node = unsafe { Box::from_raw(object.as_ptr()) };
-            // SAFETY: loom checks that nobody else is in the cell.
+            // SAFETY: loom checks that no other thread accesses the cell.
             node.freed.with_mut(|freed| unsafe { *freed = true });
         }
     }
     let read = |node: Ref<Node>| {
-        // SAFETY: loom checks that nobody is freeing the node.
+        // SAFETY: loom checks that no other thread frees the node.
         assert!(!node.freed.with(|freed| unsafe { *freed }));
     };
     loom::model(move || {
         let node = Node { kref: Kref::new(), freed: UnsafeCell::new(false), _leak: Track::new(()) };
-        // SAFETY: a new object, whose one reference is handed over.
+        // SAFETY: the only reference on a new object goes to the `Ref`.
         let node = unsafe { Ref::from_raw(NonNull::from(Box::leak(Box::new(node)))) };
         let slot = Arc::new(Slot::new());
         assert!(slot.replace(Some(node)).is_none());
@@ -174,7 +175,8 @@ fn a_ref_from_a_slot_outlives_its_replacement() {
     });
 }
 
-/// Threads without rseq: the killer and a user, of whom the last releases; then the counters' end.
+/// Threads without rseq: one kills the object, the other takes a reference and puts it. The last put
+/// releases the object and frees its counters.
 #[test]
 fn percpu_kill_against_a_user() {
     #[repr(C)]
@@ -185,20 +187,20 @@ fn percpu_kill_against_a_user() {
     }
     // SAFETY: as for `Object`.
     unsafe impl Sync for Hot {}
-    // SAFETY: the reference is where OFFSET says, it is private, and `release` frees.
+    // SAFETY: the percpu_ref is at OFFSET and private, and `release` frees the object.
     unsafe impl PercpuRefcounted for Hot {
         const OFFSET: usize = offset_of!(Hot, percpu);
         unsafe fn release(object: NonNull<Self>) {
-            // SAFETY: boxed below, and the last reference is gone.
+            // SAFETY: the model boxed the object, and no reference is left.
             let hot = unsafe { Box::from_raw(object.as_ptr()) };
-            // SAFETY: loom checks that nobody else is in the payload.
+            // SAFETY: loom checks that no other thread accesses the payload.
             hot.payload.with_mut(|payload| unsafe { *payload = true });
         }
     }
     loom::model(|| {
         let percpu = PercpuRef::of::<Hot>().unwrap();
         let hot = Hot { percpu, payload: UnsafeCell::new(false), _leak: Track::new(()) };
-        // SAFETY: a new object, whose initial reference is handed over.
+        // SAFETY: the initial reference on a new object goes to the owner.
         let owner = unsafe { PercpuOwner::from_raw(NonNull::from(Box::leak(Box::new(hot)))) };
         let slot = Arc::new(PercpuSlot::new());
         assert!(slot.replace(Some(owner)).is_none());
@@ -206,7 +208,7 @@ fn percpu_kill_against_a_user() {
             &slot,
             |slot| {
                 let user = slot.get().map(|hot| PercpuHandle::clone(&hot));
-                // SAFETY: loom checks that nobody is freeing the object.
+                // SAFETY: loom checks that no other thread frees the object.
                 user.map(|hot| assert!(!hot.payload.with(|payload| unsafe { *payload })))
             },
             |slot| drop(slot.replace(None)),
@@ -214,10 +216,10 @@ fn percpu_kill_against_a_user() {
     });
 }
 
-/// A way to give references back that says whether they were the last.
+/// Gives references back, and returns whether no reference is left.
 type GiveBack = fn(&Object<Count>) -> bool;
 
-/// Two holders with `n` references between them use the object, and the last to give back releases.
+/// Two holders own `n` references together. Both use the object. The last put releases the object.
 fn releases_once(n: i32, there: GiveBack, here: GiveBack) {
     let use_and_give_back = |object: &Object<Count>, give_back: GiveBack| {
         object.read();
@@ -270,7 +272,7 @@ fn dec_and_lock_against_dec_and_lock() {
     releases_once(2, dec_and_lock, dec_and_lock);
 }
 
-/// A count of zero shows what the last holder did, to whoever fences after reading it.
+/// A thread that reads a count of zero and then fences sees the writes of the last holder.
 #[test]
 fn dec_if_one_against_a_reader_of_zero() {
     loom::model(|| {
@@ -288,7 +290,8 @@ fn dec_if_one_against_a_reader_of_zero() {
     });
 }
 
-/// Whoever finds to be the only other holder knows that the first is done: the get acquires it.
+/// The second holder reads a count of 1, so the first holder has put its reference. The acquiring get
+/// shows the second holder the writes of the first.
 #[test]
 fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
     loom::model(|| {
@@ -306,7 +309,7 @@ fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
     });
 }
 
-/// Memory that is reused: whoever gets the new object's reference sees the new object.
+/// Reused memory: a thread that gets a reference on the new object sees the new object's contents.
 #[test]
 fn inc_not_zero_acquire_against_set_release() {
     loom::model(|| {
@@ -323,7 +326,7 @@ fn inc_not_zero_acquire_against_set_release() {
     });
 }
 
-/// From `n`, two gets and a put in any order saturate, and nothing is released.
+/// Two gets and a put on a count of `n` saturate the count in any order. Nothing is released.
 fn stays_saturated(n: i32) {
     loom::model(move || {
         let count = Arc::new(Count::new(n));

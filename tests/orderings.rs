@@ -1,6 +1,6 @@
-//! Every memory ordering that is stronger than relaxed is needed: weakened, it fails a loom model.
+//! Every memory ordering that is stronger than relaxed is needed: a loom model fails without it.
 //!
-//! The package is copied, one place of the copy is weakened, and the model that guards it is run.
+//! The test copies the package, weakens one place of the copy, and runs the model that must fail.
 #![cfg(not(loom))]
 
 #[path = "orderings/table.rs"]
@@ -21,7 +21,7 @@ fn each_place_that_is_weakened_fails_its_model() {
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("orderings/package");
     copy_package(&package);
 
-    // Cargo may have to fetch loom, which the crate does without in a normal build.
+    // Not --offline: a normal build does not need loom, so cargo may have to fetch loom here.
     let output = models(&package).output().expect("cargo");
     let success = output.status.success();
     let unchanged = text(output);
@@ -35,7 +35,7 @@ fn each_place_that_is_weakened_fails_its_model() {
     assert!(survivors.is_empty(), "{}", survivors.join("\n"));
 }
 
-/// Tries one mutant. If its model did not fail as it should: what happened instead.
+/// Runs the model of one mutant. Returns the reason if the model did not fail as the table says.
 fn survivor(mutant: &Mutant, package: &Path) -> Option<String> {
     let Mutant { file, source, weakened, model, failure } = mutant;
     let path = package.join(file);
@@ -44,7 +44,7 @@ fn survivor(mutant: &Mutant, package: &Path) -> Option<String> {
     let output = models(package).args(["--offline", "--", "--exact", model]).output();
     fs::write(&path, original).expect(file);
 
-    // A mutant that did not compile runs no test at all.
+    // A mutant that does not compile prints no result of the model.
     let output = text(output.expect("cargo"));
     let failed = output.contains(&format!("test {model} ... FAILED")) && output.contains(failure);
     (!failed).then(|| {
@@ -93,7 +93,7 @@ fn code(source: &str) -> String {
     format!("{before}{after}")
 }
 
-/// Everything that cargo needs to build the package and its tests, and not the workspace's others.
+/// Copies all that cargo needs for this package and its tests. The workspace's other packages stay out.
 fn copy_package(to: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR"));
     if to.exists() {
@@ -123,8 +123,8 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The models, built to be ready soon rather than to run fast, and explored in full whatever the
-/// environment says.
+/// The command that runs the models. Its settings make the build fast. No LOOM_ variable is set, since
+/// such a variable may limit the interleavings that loom explores.
 fn models(package: &Path) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(package).args(["test", "--lib", "--test", "loom", "--target-dir"]);

@@ -1,4 +1,4 @@
-//! The Rust API: `Ref` and `Slot`, the raw parts, and what the counter tells when it is misused.
+//! The Rust API: `Ref` and `Slot`, their percpu forms, the raw parts, and the reports of misuse.
 #![cfg(not(loom))]
 
 use std::ffi::c_void;
@@ -12,19 +12,19 @@ use kref::{Count, Kref, MAX, PthreadMutex, RawLock, Ref, Refcounted, Report, SAT
 use kref::{PercpuOwner, PercpuRef, PercpuRefcounted, PercpuSlot};
 use kref::{Violation, lookup_locked, set_violation_handler};
 
-/// An object that counts its releases somewhere else.
+/// An object that counts its releases in a variable outside of it.
 struct Object {
     name: &'static str,
     kref: Kref,
     released: &'static AtomicUsize,
 }
 
-// SAFETY: the kref is where OFFSET says, nobody else reaches it, and release frees.
+// SAFETY: the kref is at OFFSET, no other code uses the kref, and `release` frees the object.
 unsafe impl Refcounted for Object {
     const OFFSET: usize = offset_of!(Object, kref);
 
     unsafe fn release(object: NonNull<Self>) {
-        // SAFETY: `new` boxed it, and the last reference is gone.
+        // SAFETY: `new` boxed the object, and no reference is left.
         let object = unsafe { Box::from_raw(object.as_ptr()) };
         object.released.fetch_add(1, Relaxed);
     }
@@ -33,13 +33,13 @@ unsafe impl Refcounted for Object {
 impl Object {
     fn new(name: &'static str, released: &'static AtomicUsize) -> Ref<Self> {
         let object = Box::leak(Box::new(Self { name, kref: Kref::new(), released }));
-        // SAFETY: a new object with one reference, which is handed over.
+        // SAFETY: the only reference on a new object goes to the `Ref`.
         unsafe { Ref::from_raw(NonNull::from(object)) }
     }
 }
 
 #[test]
-fn the_last_of_many_references_releases_once() {
+fn the_last_drop_releases_once() {
     static RELEASED: AtomicUsize = AtomicUsize::new(0);
     let object = Object::new("shared", &RELEASED);
     let threads: Vec<_> = (0..4)
@@ -58,11 +58,11 @@ fn the_last_of_many_references_releases_once() {
 }
 
 #[test]
-fn a_reference_goes_to_c_and_comes_back() {
+fn from_raw_takes_over_the_reference_of_into_raw() {
     static RELEASED: AtomicUsize = AtomicUsize::new(0);
     let raw = Object::new("raw", &RELEASED).into_raw();
     assert_eq!(RELEASED.load(Relaxed), 0);
-    // SAFETY: `into_raw` gave this reference up.
+    // SAFETY: `into_raw` gave up this reference.
     drop(unsafe { Ref::from_raw(raw) });
     assert_eq!(RELEASED.load(Relaxed), 1);
 }
@@ -92,7 +92,7 @@ fn a_slot_gives_references_while_it_is_replaced() {
 }
 
 #[test]
-fn a_slot_that_goes_gives_its_reference_back() {
+fn a_dropped_slot_puts_its_reference() {
     static RELEASED: AtomicUsize = AtomicUsize::new(0);
     let slot = Slot::new();
     assert!(slot.replace(Some(Object::new("left", &RELEASED))).is_none());
@@ -100,19 +100,19 @@ fn a_slot_that_goes_gives_its_reference_back() {
     assert_eq!(RELEASED.load(Relaxed), 1);
 }
 
-/// A hot object that counts its releases somewhere else.
+/// An object with a percpu reference count, which counts its releases outside of it.
 struct Hot {
     percpu: PercpuRef,
     name: &'static str,
     released: &'static AtomicUsize,
 }
 
-// SAFETY: the reference is where OFFSET says, nobody else reaches it, and release frees.
+// SAFETY: the percpu_ref is at OFFSET, no other code uses it, and `release` frees the object.
 unsafe impl PercpuRefcounted for Hot {
     const OFFSET: usize = offset_of!(Hot, percpu);
 
     unsafe fn release(object: NonNull<Self>) {
-        // SAFETY: `new` boxed it, and the last reference is gone.
+        // SAFETY: `new` boxed the object, and no reference is left.
         let object = unsafe { Box::from_raw(object.as_ptr()) };
         object.released.fetch_add(1, Relaxed);
     }
@@ -122,13 +122,13 @@ impl Hot {
     fn new(name: &'static str, released: &'static AtomicUsize) -> PercpuOwner<Self> {
         let percpu = PercpuRef::of::<Self>().expect("memory");
         let object = Box::leak(Box::new(Self { percpu, name, released }));
-        // SAFETY: a new object, whose initial reference is handed over.
+        // SAFETY: the initial reference on a new object goes to the owner.
         unsafe { PercpuOwner::from_raw(NonNull::from(object)) }
     }
 }
 
 #[test]
-fn a_hot_object_outlives_its_owner_by_its_handles() {
+fn a_handle_keeps_the_object_after_its_owner() {
     static RELEASED: AtomicUsize = AtomicUsize::new(0);
     let owner = Hot::new("hot", &RELEASED);
     let handles: Vec<_> = (0..4).map(|_| owner.handle()).collect();
@@ -151,7 +151,7 @@ fn a_hot_object_outlives_its_owner_by_its_handles() {
 }
 
 #[test]
-fn a_hot_slot_gives_handles_while_it_is_replaced() {
+fn a_percpu_slot_gives_handles_while_it_is_replaced() {
     static RELEASED: AtomicUsize = AtomicUsize::new(0);
     static SLOT: PercpuSlot<Hot> = PercpuSlot::new();
     assert!(SLOT.get().is_none());
@@ -174,9 +174,10 @@ fn a_hot_slot_gives_handles_while_it_is_replaced() {
     assert_eq!(RELEASED.load(Relaxed), 1000);
 }
 
-/// More than a chunk of counters, given back in another order than they were taken.
+/// The objects need more than one chunk of counters. The test frees some of the counters, not in the
+/// order of their allocation, and allocates again.
 #[test]
-fn counters_are_taken_and_given_back() {
+fn freed_counters_are_used_again() {
     static RELEASED: AtomicUsize = AtomicUsize::new(0);
     let mut owners: Vec<_> = (0..2000).map(|_| Hot::new("one of many", &RELEASED)).collect();
     let handles: Vec<_> = owners.iter().map(PercpuOwner::handle).collect();
@@ -195,12 +196,12 @@ fn lookup_and_the_last_put_share_a_lock() {
     static LOCK: PthreadMutex = PthreadMutex::new();
     let kref = Box::leak(Box::new(Kref::new()));
     let kref = NonNull::from(kref);
-    // SAFETY: it lives until the put below that is the last.
+    // SAFETY: the kref lives until the last put below.
     let found = unsafe { lookup_locked(&LOCK, || Some(kref)) };
     assert_eq!(found, Some(kref));
     let mut released = false;
     for last in [false, true] {
-        // SAFETY: two references are ours: the creator's and the lookup's.
+        // SAFETY: the test owns two references: the creator's and the lookup's.
         let put = unsafe {
             Kref::put_locked(kref, &LOCK, |kref| {
                 released = true;
@@ -213,28 +214,28 @@ fn lookup_and_the_last_put_share_a_lock() {
     assert!(released);
 }
 
-/// The handler is the process's: one test at a time.
+/// A process has one handler, so one test at a time may set it.
 static HANDLER: Mutex<()> = Mutex::new(());
 
 unsafe extern "C" fn remember(report: *const Report, context: *mut c_void) {
-    // SAFETY: the handler is set with such a vector, and called with a live report.
+    // SAFETY: `reports` passes a vector as the context, and the report lives during the call.
     unsafe { (*context.cast::<Vec<Report>>()).push(*report) };
 }
 
-/// What is reported while `misuse` runs.
+/// The reports that come while `misuse` runs.
 fn reports(misuse: impl FnOnce()) -> Vec<Report> {
     let _alone = HANDLER.lock();
     let mut told: Vec<Report> = Vec::new();
-    // SAFETY: the vector outlives the handler, and this thread alone misuses a count.
+    // SAFETY: the vector outlives the handler, and only this thread misuses a count.
     unsafe { set_violation_handler(Some(remember), (&raw mut told).cast()) };
     misuse();
-    // SAFETY: the default handler takes any context.
+    // SAFETY: the default handler does not use its context.
     unsafe { set_violation_handler(None, null_mut()) };
     told
 }
 
 #[test]
-fn a_violation_says_what_and_where() {
+fn a_report_names_the_kind_the_count_and_the_caller() {
     let count = Count::new(0);
     let told = reports(|| count.inc());
     assert_eq!(told.len(), 1);
@@ -245,7 +246,7 @@ fn a_violation_says_what_and_where() {
 }
 
 #[test]
-fn what_saturated_stays_saturated() {
+fn a_saturated_count_stays_saturated() {
     let count = Count::new(MAX);
     let told = reports(|| {
         count.inc();

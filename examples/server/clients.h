@@ -1,12 +1,12 @@
 /*
- * clients.h - the clients of server.c, which includes it: CLIENTS of them, each with one request at a
- * time. What they ask for depends on the seed alone.
+ * clients.h - the clients of server.c. There are CLIENTS clients, each with one request at a time. The
+ * requests depend on the seed alone.
  */
 enum { CLIENTS = 16, USERS = 64, PAGES = 96 };
 
 struct client {
-    struct session *session; /* the connection's, while it is logged in */
-    struct request *request; /* on its way, or NULL */
+    struct session *session; /* the connection's reference, while logged in */
+    struct request *request; /* not answered yet, or NULL */
     int user;                /* -1: not logged in */
 };
 
@@ -20,7 +20,7 @@ static void await(struct client *client)
     pthread_mutex_unlock(&queue.lock);
     if (strncmp(request->reply, "200", 3) && strncmp(request->reply, "404", 3))
         printf("\"%s\": \"%s\"\n", request->text, request->reply);
-    kref_put(&request->kref, request_release); /* rule 2: the client's */
+    kref_put(&request->kref, request_release); /* rule 2: the client's reference */
     client->request = NULL;
 }
 
@@ -43,7 +43,7 @@ static int below(int limit, unsigned long *seed)
     return (int)((*seed >> 33) % (unsigned)limit);
 }
 
-/* Each client logs in as somebody, asks for some pages, some more often than others, and logs out. */
+/* A client logs in as some user, asks for pages, mostly those with low numbers, and logs out. */
 static void next(struct client *client, unsigned long *seed)
 {
     int dice = below(1000, seed);

@@ -1,23 +1,23 @@
 /*
- * pages.h - the configuration of server.c, and the pages that are made by it. Both are published in slots,
- * of which each holds a reference on what is in it.
+ * pages.h - the configuration of server.c, and the pages that depend on the configuration. Slots publish
+ * both. Each slot holds a reference on its object.
  */
 enum { CACHE = 64 };
 
 struct config {
     struct kref kref;
-    int generation, lines; /* lines: of a page */
+    int generation, lines; /* lines: how many a page has */
 };
 
 struct page {
     struct kref kref;
-    int generation; /* of the configuration that it was made by */
+    int generation; /* of the configuration that the page depends on */
     char path[32], body[4096];
     size_t length;
 };
 
 static struct kref_slot current = KREF_SLOT_INIT;
-static struct kref_slot cache[CACHE]; /* zero is an empty slot */
+static struct kref_slot cache[CACHE]; /* a slot filled with zeros is empty */
 static atomic_ulong shown, hits;
 
 static void *allocate(size_t size)
@@ -43,7 +43,7 @@ static void config_release(struct kref *kref)
     free(kref_entry(kref, struct config, kref));
 }
 
-/* Rule 3: found and taken in one step, though a reload may be putting it at this moment. */
+/* Rule 3: one call looks up and gets, because a reload may put the configuration meanwhile. */
 static struct config *config_get(void)
 {
     return kref_entry(kref_slot_get(&current), struct config, kref);
@@ -59,11 +59,11 @@ static void config_load(int generation)
     struct config *config = allocate(sizeof *config);
     struct kref *old;
 
-    kref_init(&config->kref); /* our reference, which becomes the slot's */
+    kref_init(&config->kref); /* this reference becomes the slot's */
     config->generation = generation;
     config->lines = 20 + generation % 8;
     old = kref_slot_replace(&current, &config->kref);
-    if (old) /* rule 2: the slot's reference is ours now */
+    if (old) /* rule 2: the caller of replace owns the slot's reference */
         config_put(kref_entry(old, struct config, kref));
 }
 
@@ -109,16 +109,16 @@ static struct page *page_get(const char *path, const struct config *config)
         return page;
     }
     if (page)
-        page_put(page); /* rule 2: another page */
+        page_put(page); /* rule 2: the place has another page, or an old one */
     page = page_make(path, config);
-    kref_get(&page->kref); /* rule 1: the cache's, before others can find it */
+    kref_get(&page->kref); /* rule 1: for the cache, before a thread finds the page */
     old = kref_slot_replace(place, &page->kref);
     if (old)
-        page_put(kref_entry(old, struct page, kref)); /* rule 2: the cache's, on the old page */
+        page_put(kref_entry(old, struct page, kref)); /* rule 2: the cache's reference */
     return page;
 }
 
-/* Takes down what is published, when nobody looks it up any more. */
+/* Empties all slots. The workers have ended, so no lookup comes any more. */
 static void take_down(void)
 {
     int i;
@@ -126,7 +126,7 @@ static void take_down(void)
     for (i = 0; i < CACHE; i++) {
         struct kref *page = kref_slot_replace(&cache[i], NULL);
 
-        if (page) /* rule 2: the cache's */
+        if (page) /* rule 2: the cache's reference */
             page_put(kref_entry(page, struct page, kref));
     }
     config_put(kref_entry(kref_slot_replace(&current, NULL), struct config, kref)); /* rule 2 */

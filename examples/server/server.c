@@ -1,17 +1,17 @@
 /*
- * server.c - a server with sessions, a cache, a queue and a configuration that changes while it runs.
+ * server.c - a server with sessions, a cache, a queue and a configuration that can be replaced.
  *
  *   cc -O2 -g server.c $(pkg-config --cflags --libs kref) -o server && ./server 100000
  *
- * Clients log in, ask for pages, and log out. Requests wait in a queue for one of the workers; a session
- * lives as long as a connection or a request uses it. Pages stay in the cache until another needs the
- * place, and a reload replaces the configuration under the workers' hands (pages.h). There is no
- * network: clients.h plays the clients. Each place that keeps one of the three rules says so.
+ * Clients log in, ask for pages, and log out. Requests wait in a queue for a worker. A session lives as
+ * long as a connection or a request uses the session. A page stays in the cache until another page needs
+ * the place. A reload replaces the configuration while workers use the old one (pages.h). There is no
+ * network: clients.h plays the clients. Comments name the rule that a get, a put or a lookup keeps.
  *
  *   ./server [--leak N] [REQUESTS [SEED]]
  *
- * --leak forgets one put in every N requests, on the way out of a 404. No leak checker sees it, since the
- * sessions are in their table. `kref-track ./server --leak 1000` says who forgot it.
+ * --leak forgets one put in every N requests, when the answer is 404. No leak checker finds the leak,
+ * since the table still points to the sessions. `kref-track ./server --leak 1000` reports the leak.
  */
 #include <kref.h>
 #include <stdatomic.h>
@@ -32,13 +32,13 @@ struct session {
 
 struct request {
     struct kref kref; /* the client's reference, and the queue's */
-    struct session **connected; /* of the client: used by whoever works on its request */
-    struct request *next;       /* under queue.lock, as is done */
+    struct session **connected; /* the client's; the worker uses the pointer */
+    struct request *next;       /* queue.lock protects next and done */
     int done;
     char text[64], reply[128];
 };
 
-/* This table holds no references: a session takes itself out when its last one is gone. */
+/* The table holds no references: session_release() removes the session from the table. */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct session *table[PLACES];
 
@@ -53,7 +53,7 @@ static struct {
 static atomic_ulong served, opened, closed, forgotten;
 static unsigned long leak;
 
-/* Sessions: in a table, found under its lock. */
+/* Sessions: in a table, which the lock protects. */
 
 static struct session **session_place(int user)
 {
@@ -71,7 +71,7 @@ static struct kref *session_find(void *key)
     return session ? &session->kref : NULL;
 }
 
-/* Rule 3: no last put can come between the look and the get, since it needs the same lock. */
+/* Rule 3: the last put needs the same lock, so no last put comes between the lookup and the get. */
 static struct session *session_get(int user)
 {
     struct kref *kref = kref_lookup_mutex(&table_lock, session_find, &user);
@@ -79,7 +79,7 @@ static struct session *session_get(int user)
     return kref_entry(kref, struct session, kref);
 }
 
-/* Runs with the table's lock, which is its own to give back. */
+/* kref_put_mutex() calls this function with the lock held. This function unlocks it. */
 static void session_release(struct kref *kref)
 {
     struct session *session = kref_entry(kref, struct session, kref);
@@ -95,7 +95,7 @@ static void session_put(struct session *session)
     kref_put_mutex(&session->kref, session_release, &table_lock);
 }
 
-/* The user's session, with a reference: the one that there is, or a new one. */
+/* Returns the user's session, with a reference. Makes the session if the user has none. */
 static struct session *session_open(int user)
 {
     struct session **place, *session;
@@ -104,7 +104,7 @@ static struct session *session_open(int user)
     place = session_place(user);
     session = *place;
     if (session) {
-        kref_get(&session->kref); /* rule 3: under the lock that the last put needs */
+        kref_get(&session->kref); /* rule 3: the last put needs this lock */
     } else {
         session = *place = allocate(sizeof *session);
         kref_init(&session->kref);
@@ -129,7 +129,7 @@ static void answer(struct request *request, int status, const char *text)
     snprintf(request->reply, sizeof request->reply, "%d %s", status, text);
 }
 
-/* For --leak: whether it is time again to forget a put. */
+/* For --leak: whether this request must forget its put. */
 static int forgets(void)
 {
     if (!leak || atomic_load(&forgotten) >= atomic_load(&served) / leak)
@@ -152,7 +152,7 @@ static void show(struct request *request, int user, const char *path, const stru
     if (strncmp(path, "/page/", 6)) {
         answer(request, 404, path);
         if (forgets())
-            return; /* the mistake of --leak: an early way out, and rule 2 forgotten */
+            return; /* the bug of --leak: this return breaks rule 2 */
         session_put(session);
         return;
     }
@@ -166,7 +166,7 @@ static void show(struct request *request, int user, const char *path, const stru
 static void serve(struct request *request)
 {
     struct session **connected = request->connected;
-    struct config *config = config_get(); /* the same one for all of this request */
+    struct config *config = config_get(); /* one configuration for the whole request */
     char what[8], path[32];
     int user;
 
@@ -178,7 +178,7 @@ static void serve(struct request *request)
         *connected = session_open(user); /* the connection keeps the reference */
         answer(request, 200, "welcome");
     } else if (!strcmp(what, "LOGOUT") && *connected) {
-        session_put(*connected); /* rule 2: the connection's */
+        session_put(*connected); /* rule 2: the connection's reference */
         *connected = NULL;
         answer(request, 200, "bye");
     } else if (!strcmp(what, "RELOAD")) {
@@ -190,11 +190,11 @@ static void serve(struct request *request)
     config_put(config); /* rule 2 */
 }
 
-/* The queue: its reference goes to whoever takes the request out. */
+/* The queue: the worker that dequeues a request takes over the queue's reference. */
 
 static void enqueue(struct request *request)
 {
-    kref_get_as(&request->kref, "queue"); /* rule 1: before a worker can have it */
+    kref_get_as(&request->kref, "queue"); /* rule 1: before a worker finds the request */
     pthread_mutex_lock(&queue.lock);
     *queue.last = request;
     queue.last = &request->next;
@@ -221,7 +221,7 @@ static void *work(void *unused)
     struct request *request;
 
     (void)unused;
-    while ((request = dequeue())) { /* and with it the queue's reference */
+    while ((request = dequeue())) { /* the worker now owns the queue's reference */
         serve(request);
         atomic_fetch_add(&served, 1);
         pthread_mutex_lock(&queue.lock);

@@ -1,4 +1,4 @@
-//! What the models share: two threads, a lock, and an object to count references on.
+//! The parts that the models share: two threads, a lock, and an object with a count.
 
 use std::ffi::c_int;
 use std::ptr::NonNull;
@@ -12,8 +12,8 @@ use loom::sync::atomic::{
 };
 use loom::thread;
 
-/// Runs `there` in a second thread and `here` in this one, on what they share. The `Arc` is std's,
-/// which loom does not see: it orders nothing.
+/// Runs `there` in a second thread and `here` in this thread, both on `shared`. The `Arc` is std's.
+/// loom does not see std's atomics, so this `Arc` orders nothing.
 pub fn race<T, A: 'static, B>(
     shared: &Arc<T>,
     there: impl FnOnce(&T) -> A + 'static,
@@ -28,12 +28,12 @@ where
     (other.join().unwrap(), here)
 }
 
-/// A lock that the models can see through.
+/// A lock of loom's atomics, so that loom sees what the lock orders.
 pub struct Lock {
     held: AtomicBool,
 }
 
-// SAFETY: one thread at a time gets from false to true, and acquires what the last one released.
+// SAFETY: one thread at a time sets `held`, and acquires the release of the thread before.
 unsafe impl RawLock for Lock {
     fn lock(&self) -> Result<(), c_int> {
         while self.held.compare_exchange(false, true, Acquire, Relaxed).is_err() {
@@ -47,19 +47,19 @@ unsafe impl RawLock for Lock {
     }
 }
 
-/// An object that is never freed, so that a model which goes wrong can say so: being released is a
-/// write to what its holders read.
+/// An object that is never freed, so that a wrong model does not crash but fails. `release` writes the
+/// payload, which the holders read: loom finds a release that comes too early.
 #[repr(C)]
 pub struct Object<C> {
     pub refs: C,
     payload: UnsafeCell<bool>,
     releases: AtomicUsize,
-    /// A table of one entry, this object, under its lock.
+    /// The lock of a table that has one entry: this object.
     pub lock: Lock,
     listed: UnsafeCell<bool>,
 }
 
-// SAFETY: loom finds the cells' accesses that no lock and no count orders, and fails the model.
+// SAFETY: loom fails the model if neither the lock nor the count orders two accesses to a cell.
 unsafe impl<C: Sync> Sync for Object<C> {}
 
 impl<C> Object<C> {
@@ -74,12 +74,12 @@ impl<C> Object<C> {
     }
 
     pub fn write(&self) {
-        // SAFETY: loom checks that nobody else is in the payload.
+        // SAFETY: loom checks that no other thread accesses the payload.
         self.payload.with_mut(|payload| unsafe { *payload = true });
     }
 
     pub fn read(&self) -> bool {
-        // SAFETY: loom checks that nobody is writing the payload.
+        // SAFETY: loom checks that no other thread writes the payload.
         self.payload.with(|payload| unsafe { *payload })
     }
 
@@ -89,12 +89,12 @@ impl<C> Object<C> {
     }
 
     pub fn take_out(&self) {
-        // SAFETY: loom checks that nobody else is in the table.
+        // SAFETY: loom checks that no other thread accesses the table.
         self.listed.with_mut(|listed| unsafe { *listed = false });
     }
 
     pub fn is_listed(&self) -> bool {
-        // SAFETY: loom checks that nobody is changing the table.
+        // SAFETY: loom checks that no other thread changes the table.
         self.listed.with(|listed| unsafe { *listed })
     }
 
@@ -106,7 +106,7 @@ impl<C> Object<C> {
     }
 
     pub fn unlock(&self) {
-        // SAFETY: the models unlock where they have locked.
+        // SAFETY: each model locks before it unlocks.
         unsafe { self.lock.unlock() };
     }
 
@@ -120,14 +120,14 @@ impl Object<Kref> {
         NonNull::from(&self.refs)
     }
 
-    /// The object around a kref: its first member.
+    /// The object that contains the kref. The kref is the first member.
     pub fn around<'a>(kref: NonNull<Kref>) -> &'a Self {
-        // SAFETY: the models keep their objects to the end.
+        // SAFETY: an object lives to the end of its model.
         unsafe { kref.cast().as_ref() }
     }
 
     pub fn put(&self) -> bool {
-        // SAFETY: the object stays, and the model gives back what it took.
+        // SAFETY: the object lives to the end of its model, and the model owns a reference.
         unsafe { Kref::put(self.kref(), |kref| Self::around(kref).release()) }
     }
 
@@ -143,7 +143,7 @@ impl Object<Kref> {
             object.release();
             object.unlock();
         };
-        // SAFETY: as for `put`, and the lock stays with the object.
+        // SAFETY: as for `put`, and the lock lives as long as the object.
         unsafe { Kref::put_locked(self.kref(), &self.lock, release) }
     }
 
@@ -161,7 +161,7 @@ impl Object<Kref> {
 
     pub fn lookup(&self) -> Option<&Self> {
         let find = || self.is_listed().then(|| self.kref());
-        // SAFETY: the object stays.
+        // SAFETY: the object lives to the end of its model.
         unsafe { lookup_locked(&self.lock, find) }.map(Self::around)
     }
 

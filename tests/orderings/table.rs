@@ -1,13 +1,13 @@
-//! The places, and the models that guard them.
+//! The table: each place of the source that a test weakens, and the model that must then fail.
 
-/// A place in the source, how to weaken it, and how a model finds out.
+/// A place in the source, its weakened text, and the model that must fail.
 pub struct Mutant {
     pub file: &'static str,
     /// Occurs once in the file.
     pub source: &'static str,
     pub weakened: &'static str,
     pub model: &'static str,
-    /// What the model says when it fails.
+    /// A part of the message of the model that fails.
     pub failure: &'static str,
 }
 
@@ -26,19 +26,19 @@ pub const LATCH_MODEL: &str = "handler::tests::a_reader_against_two_sets_never_s
 pub const TABLE_MODEL: &str =
     "tracker::tests::whoever_is_told_sees_what_was_there_before_the_table_was_set";
 
-/// loom found two accesses, one of them a write, that nothing orders.
+/// loom's message: nothing orders two accesses, one of which is a write.
 pub const RACE: &str = "Causality violation";
-/// A get that came after the last put.
+/// A slot's get came after the last put.
 pub const GONE: &str = "what is published has references";
-/// A last put that came before the lock.
+/// The last put came before its thread had the lock, so the table lists a dead object.
 pub const DEAD: &str = "what is listed is alive";
 pub const TORN: &str = "a torn pair";
 pub const LATE: &str = "taken after the kill";
 pub const NOT_SATURATED: &str = "not saturated";
-/// A tracked object that a slot's reader had raised, and that went all the same.
-pub const UNDER_FEET: &str = "gone under the reader's feet";
-/// A tracker was not told of a reference that was given back.
-pub const TOLD_TOO_LITTLE: &str = "told too little";
+/// A put released a tracked object on which a slot's reader had already taken a reference.
+pub const RELEASED_DESPITE_READER: &str = "gone under the reader's feet";
+/// A put gave back a reference and did not call the tracker.
+pub const PUT_WITHOUT_CALL: &str = "told too little";
 
 pub const ORDERINGS: &[Mutant] = &[
     Mutant {
@@ -225,8 +225,8 @@ pub const ORDERINGS: &[Mutant] = &[
     },
 ];
 
-/// What may be relaxed because a lock makes several steps one, or because a later step mends it:
-/// taken apart, it fails too.
+/// Places that rely on more than an ordering: on a lock, on one atomic step, on a test of the count, or
+/// on a later step. A model fails without the lock, the test or the step.
 pub const STEPS: &[Mutant] = &[
     Mutant {
         file: SLOT,
@@ -290,14 +290,14 @@ pub const STEPS: &[Mutant] = &[
         source: "let counted = |value| without(raised(value, 1)?, 1);",
         weakened: "self.take_back(1); let counted = |value| raised(without(value, 0)?, 1);",
         model: "count::models::put_against_a_reader_of_a_slot",
-        failure: UNDER_FEET,
+        failure: RELEASED_DESPITE_READER,
     },
     Mutant {
         file: SLOW,
         source: "tracker::putting(self.as_kref(), n, references(old), by);",
         weakened: "",
         model: "count::models::put_against_put",
-        failure: TOLD_TOO_LITTLE,
+        failure: PUT_WITHOUT_CALL,
     },
     Mutant {
         file: COUNT,
