@@ -5,7 +5,7 @@
  * found by: holder
  * holder: cache
  */
-#include "../check.h"
+#include "check.h"
 
 #ifndef KREF_HAS_HOLDERS
 static inline void kref_get_as(struct kref *kref, const char *holder)

@@ -6,7 +6,7 @@
  * found by: leak
  * holder: index
  */
-#include "../check.h"
+#include "check.h"
 
 #ifndef KREF_HAS_HOLDERS
 static inline void kref_get_as(struct kref *kref, const char *holder)
