@@ -123,13 +123,13 @@ check:
 	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 torture: export KREF_TORTURE_SECONDS ?= 120
 torture:
 	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
-	$(CARGO) test --locked -p kref-c-tests --test torture -- torture-
+	$(CARGO) test --locked -p kref-c-tests --test torture -- /torture::
 
 bugs:
 	@$(call need,$(CARGO),run the programs: install Rust 1.88 or later$(comma) from your system or by rustup)

@@ -5,7 +5,7 @@
  *
  * found by: put-after-release
  */
-#include "../check.h"
+#include "check.h"
 
 struct image {
     char file[16];

@@ -4,7 +4,7 @@
  *
  * found by: put-after-release
  */
-#include "../check.h"
+#include "check.h"
 
 struct work {
     char name[16];

@@ -5,7 +5,7 @@
  *
  * found by: free-alive
  */
-#include "../check.h"
+#include "check.h"
 
 struct session {
     char user[712];

@@ -5,7 +5,7 @@
  *
  * found by: get-after-release
  */
-#include "../check.h"
+#include "check.h"
 
 struct job {
     char name[16];

@@ -5,22 +5,7 @@
  * found by: holder
  * holder: cache
  */
-#include "../check.h"
-
-#ifndef KREF_HAS_HOLDERS
-static inline void kref_get_as(struct kref *kref, const char *holder)
-{
-    (void)holder;
-    kref_get(kref);
-}
-
-static inline int kref_put_as(struct kref *kref, void (*release)(struct kref *kref),
-                              const char *holder)
-{
-    (void)holder;
-    return kref_put(kref, release);
-}
-#endif
+#include "check.h"
 
 struct page {
     char url[32];

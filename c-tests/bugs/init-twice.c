@@ -4,7 +4,7 @@
  *
  * found by: init-twice
  */
-#include "../check.h"
+#include "check.h"
 
 struct camera {
     char name[16];

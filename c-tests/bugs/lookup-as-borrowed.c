@@ -5,7 +5,7 @@
  *
  * found by: leak
  */
-#include "../check.h"
+#include "check.h"
 
 struct host {
     char name[16];

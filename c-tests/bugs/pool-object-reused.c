@@ -6,7 +6,7 @@
  *
  * found by: free-alive
  */
-#include "../check.h"
+#include "check.h"
 
 struct packet {
     struct kref kref;

@@ -4,7 +4,7 @@
  *
  * found by: put-on-zero
  */
-#include "../check.h"
+#include "check.h"
 
 struct port {
     char name[16];

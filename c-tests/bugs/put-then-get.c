@@ -4,7 +4,7 @@
  *
  * found by: get-after-release
  */
-#include "../check.h"
+#include "check.h"
 
 struct theme {
     char name[16];

@@ -6,7 +6,7 @@
  *
  * found by: put-after-release
  */
-#include "../check.h"
+#include "check.h"
 
 struct ticket {
     struct kref kref;

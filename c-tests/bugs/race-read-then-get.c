@@ -5,7 +5,7 @@
  *
  * found by: race
  */
-#include "../check.h"
+#include "check.h"
 
 #define ROUNDS 20
 

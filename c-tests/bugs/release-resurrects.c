@@ -4,7 +4,7 @@
  *
  * found by: get-after-release
  */
-#include "../check.h"
+#include "check.h"
 
 struct device {
     char name[16];

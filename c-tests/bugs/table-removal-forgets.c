@@ -4,7 +4,7 @@
  *
  * found by: leak
  */
-#include "../check.h"
+#include "check.h"
 
 struct entry {
     char key[16];

@@ -5,7 +5,7 @@
  *
  * found by: leak
  */
-#include "../check.h"
+#include "check.h"
 
 struct job {
     char name[16];

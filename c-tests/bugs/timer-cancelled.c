@@ -4,7 +4,7 @@
  *
  * found by: leak
  */
-#include "../check.h"
+#include "check.h"
 
 struct peer {
     char address[16];

@@ -1,0 +1,197 @@
+//! `make bugs`: the programs of c-tests/bugs under kref-track. Each has one lifetime bug, says in its
+//! opening comment by what it can be found, and marks the line that is to blame. The table shows what
+//! was found; nothing may be said of a program's right twin.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use kref_c_tests::{Compiler, Prefix, c_tests, run, scratch};
+use serde_json::Value;
+
+/// Rows that are known not to be found, and why. One that is found after all does not belong here.
+const NOT_FOUND: &[(&str, &str)] = &[];
+
+/// Schedules that are tried on a race.
+const SEEDS: u32 = 20;
+
+fn main() -> ExitCode {
+    // `cargo test -- --list` and the like are for tests of another kind.
+    if std::env::args().any(|argument| argument == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let mut failures = 0;
+    println!("{:24} built  {:18} blamed  to blame  how", "bug", "found");
+    for source in sources() {
+        let bug = Bug::read(&source);
+        if wanted.is_empty() || wanted.iter().any(|name| bug.name.contains(name)) {
+            failures += u32::from(!bug.examine());
+        }
+    }
+    println!("{failures} not as they should be");
+    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn sources() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(c_tests().join("bugs")).expect("c-tests/bugs");
+    let mut sources: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+        .collect();
+    sources.sort();
+    sources
+}
+
+struct Bug {
+    name: String,
+    source: PathBuf,
+    /// What finds it: a kind of misuse, leak or race.
+    found_by: String,
+    holder: Option<String>,
+    blame: u64,
+}
+
+/// One report: what it is about, the line of its first stack, and the holder.
+#[derive(Debug)]
+struct Finding {
+    kind: String,
+    line: u64,
+    holder: Option<String>,
+}
+
+impl Bug {
+    fn read(source: &Path) -> Self {
+        let text = std::fs::read_to_string(source).expect("a source file");
+        let value = |key: &str| {
+            let line =
+                text.lines().find_map(|line| line.trim().strip_prefix("* ")?.strip_prefix(key));
+            line.map(|value| value.trim().to_string())
+        };
+        let blame = text.lines().position(|line| line.contains("/* BLAME */"));
+        Self {
+            name: source.file_stem().expect("a name").to_string_lossy().into_owned(),
+            source: source.to_path_buf(),
+            found_by: value("found by:").expect("a line that says by what it is found"),
+            holder: value("holder:"),
+            blame: blame.expect("a line to blame") as u64 + 1,
+        }
+    }
+
+    /// Prints the bug's row. False: it is not as it should be.
+    fn examine(&self) -> bool {
+        let mut good = true;
+        for level in ["-O0", "-O2"] {
+            let (how, findings) = self.find(level);
+            let right = findings.iter().find(|finding| self.is_right(finding));
+            let shown = right.or(findings.first());
+            let found = shown.map_or("-", |finding| &finding.kind);
+            let line = shown.map_or("-".to_string(), |finding| finding.line.to_string());
+            let noise = self.noise(level);
+            let excuse = NOT_FOUND.iter().find(|(name, _)| *name == self.name);
+            let note = match (right, excuse) {
+                (Some(_), None) => how,
+                (None, Some((_, reason))) => format!("NOT FOUND: {reason}"),
+                (None, None) => "NOT FOUND".to_string(),
+                (Some(_), Some(_)) => format!("{how}: found after all"),
+            };
+            let noise_note =
+                if noise.is_empty() { String::new() } else { format!("; RIGHT TWIN: {noise}") };
+            println!(
+                "{:24} {level:6} {found:18} {line:>6}  {:>8}  {note}{noise_note}",
+                self.name, self.blame
+            );
+            good &= right.is_some() != excuse.is_some() && noise.is_empty();
+        }
+        good
+    }
+
+    /// The first attempt that finds something, else the last.
+    fn find(&self, level: &str) -> (String, Vec<Finding>) {
+        let program = self.compile(level, "WRONG");
+        let mut last = (String::new(), Vec::new());
+        for options in self.attempts() {
+            let (output, _) = track(&program, &options);
+            last = (options.join(" "), findings(&output));
+            if last.1.iter().any(|finding| self.is_right(finding)) {
+                break;
+            }
+        }
+        last
+    }
+
+    fn attempts(&self) -> Vec<Vec<String>> {
+        let mut attempts = vec![vec![]];
+        if self.found_by == "race" {
+            attempts.extend((1..=SEEDS).map(|seed| vec!["--seed".into(), seed.to_string()]));
+        } else {
+            attempts.push(vec!["--keep-freed".to_string()]);
+        }
+        attempts
+    }
+
+    fn is_right(&self, finding: &Finding) -> bool {
+        let kind = self.found_by == "race" || self.found_by == finding.kind;
+        kind && finding.line == self.blame && self.holder == finding.holder
+    }
+
+    /// What is said of the right twin, in every kind of run.
+    fn noise(&self, level: &str) -> String {
+        let program = self.compile(level, "RIGHT");
+        let mut noise = String::new();
+        for options in self.attempts() {
+            let (output, success) = track(&program, &options);
+            noise += &output;
+            if !success {
+                noise += "it failed";
+            }
+        }
+        noise
+    }
+
+    fn compile(&self, level: &str, twin: &str) -> PathBuf {
+        let prefix = Prefix::plain();
+        let folder = scratch().join("bugs");
+        std::fs::create_dir_all(&folder).expect("target can be written");
+        let program = folder.join(format!("{}{level}.{twin}", self.name));
+        let mut command: Command = Compiler::any().command();
+        command.args(["-g", level]).arg(format!("-D{twin}")).arg(&self.source);
+        command.arg("-o").arg(&program).arg("-I").arg(prefix.include());
+        command.arg("-I").arg(c_tests().join("harness"));
+        command.arg("-L").arg(prefix.lib()).args(["-lkref", "-pthread"]);
+        command.arg(format!("-Wl,-rpath,{}", prefix.lib().display()));
+        let compiled = run(&mut command);
+        assert!(compiled.success, "{}: {}", self.name, compiled.output);
+        program
+    }
+}
+
+/// Runs a program under kref-track.
+fn track(program: &Path, options: &[String]) -> (String, bool) {
+    let mut command = Command::new(Prefix::plain().kref_track());
+    command.args(["--format", "json"]).args(options).arg(program);
+    // The wrong ones are told of by libkref, too.
+    let ended = run(command.env("KREF_OPTIONS", "on_violation=quiet"));
+    (ended.output, ended.success)
+}
+
+fn findings(output: &str) -> Vec<Finding> {
+    output.lines().filter_map(|line| serde_json::from_str(line).ok()).flat_map(read).collect()
+}
+
+/// The findings of one report: a misuse, or the first references of each type that is held.
+fn read(report: Value) -> Vec<Finding> {
+    let finding = |kind: &Value, stack: &Value, holder: &Value| Finding {
+        kind: kind.as_str().unwrap_or("leak").to_string(),
+        line: stack[0]["line"].as_u64().unwrap_or(0),
+        holder: holder.as_str().map(str::to_string),
+    };
+    if report["kind"] == "misuse" {
+        return vec![finding(&report["misuse"], &report["by"]["stack"], &report["holder"])];
+    }
+    let types = report["types"].as_array().cloned().unwrap_or_default();
+    let first = |of: &Value| {
+        let held = &of["held"][0];
+        finding(&Value::Null, &held["stack"], &held["holder"])
+    };
+    types.iter().map(first).collect()
+}

@@ -1,0 +1,356 @@
+//! The C programs of each folder of c-tests, each a test, in each way to build it.
+//!
+//! * `run-*.c` must run and end with status 0: with each compiler, against the shared library and
+//!   the static one, with kref.h's inline functions and without; under AddressSanitizer and
+//!   UndefinedBehaviorSanitizer; under valgrind's memcheck; without rseq. Its opening comment may add
+//!   tools and ways (` * tools: tsan helgrind drd static`) or take some away (` * without: memcheck,
+//!   for a reason`). `static` is a program that is all static.
+//! * `fail-*.c` is wrong, and the tool that its comment names must say so
+//!   (` * caught by: asan: heap-use-after-free`).
+//! * `compile_fail-*.c` must not compile with warnings as errors (` * says: nonnull`).
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use kref_c_tests::{
+    Compiler, Finished, Kind, Prefix, Sanitizer, WARNINGS, c_tests, describe, run, scratch,
+    unless_missing, valgrind,
+};
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for program in programs() {
+        let (_, file) = program.name.split_once('/').expect("a folder and a file");
+        if file.starts_with("run-") {
+            trials.extend(must_run(&program));
+        } else if file.starts_with("fail-") {
+            trials.extend(must_be_caught(&program));
+        } else if file.starts_with("compile_fail-") {
+            trials.extend(must_not_compile(&program));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A C file and what its opening comment says about it.
+#[derive(Clone)]
+struct Program {
+    /// Its folder and its name: `slot/run-replace`.
+    name: String,
+    path: PathBuf,
+    text: String,
+}
+
+impl Program {
+    /// What stands behind `key:` in the opening comment; a key may stand there more than once.
+    fn says<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        let comment = self.text.lines().take_while(|line| !line.contains("*/"));
+        comment.filter_map(move |line| {
+            line.trim_start_matches([' ', '*', '/']).strip_prefix(key)?.strip_prefix(": ")
+        })
+    }
+
+    fn has_tool(&self, tool: &str) -> bool {
+        self.says("tools").any(|tools| tools.split_whitespace().any(|name| name == tool))
+    }
+
+    fn does_without(&self, tool: &str) -> bool {
+        self.says("without").any(|tools| tools.starts_with(tool))
+    }
+}
+
+fn programs() -> Vec<Program> {
+    let mut found: Vec<Program> = entries(&c_tests())
+        .filter(|path| path.is_dir())
+        .flat_map(|folder| entries(&folder))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+        .map(|path| {
+            let name = path.strip_prefix(c_tests()).expect("it is in c-tests").with_extension("");
+            let text = std::fs::read_to_string(&path).expect("UTF-8");
+            Program { name: name.display().to_string(), path, text }
+        })
+        .collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = std::fs::read_dir(folder).expect("c-tests can be read");
+    entries.map(|entry| entry.expect("c-tests can be read").path())
+}
+
+/// How a program is built and what watches it.
+#[derive(Clone, Copy)]
+struct Way {
+    compiler: Kind,
+    library: Library,
+    inline: bool,
+    watch: Watch,
+    /// Whether the threads have restartable sequences, where the machine has them.
+    rseq: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Library {
+    Shared,
+    Static,
+    /// The static one, in a program that is all static.
+    Executable,
+    /// The static one, instrumented by ThreadSanitizer.
+    Tsan,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Watch {
+    Nobody,
+    Sanitizer(Sanitizer),
+    /// With its name: memcheck, helgrind or drd.
+    Valgrind(&'static str),
+}
+
+impl Way {
+    fn name(self) -> String {
+        let watch = match self.watch {
+            Watch::Nobody => "plain",
+            Watch::Sanitizer(Sanitizer::Thread) => "tsan",
+            Watch::Sanitizer(Sanitizer::Address) => "asan",
+            Watch::Valgrind(tool) => tool,
+        };
+        let library = match self.library {
+            Library::Shared => "shared",
+            Library::Static => "static",
+            Library::Executable => "static-executable",
+            Library::Tsan => "static-tsan",
+        };
+        let inline = if self.inline { "inline" } else { "outofline" };
+        let rseq = if self.rseq { "" } else { "no-rseq-" };
+        format!("{rseq}{watch}::{}::{library}::{inline}", self.compiler.name())
+    }
+
+    fn flags(self) -> Vec<&'static str> {
+        let mut flags = match self.watch {
+            Watch::Sanitizer(sanitizer) => sanitizer.flags().to_vec(),
+            Watch::Valgrind(_) => vec!["-O1", "-g"],
+            // What is inlined must hold with and without the optimiser.
+            Watch::Nobody if self.library == Library::Static => vec!["-O0", "-g"],
+            Watch::Nobody => vec!["-O2", "-g"],
+        };
+        if !self.inline {
+            flags.push("-DKREF_NO_INLINE");
+        }
+        flags
+    }
+
+    /// Why this machine cannot go this way, if it cannot.
+    fn compiler(self) -> Result<Compiler, String> {
+        match self.watch {
+            Watch::Sanitizer(sanitizer) => Compiler::need_with(self.compiler, sanitizer),
+            Watch::Valgrind(_) if !valgrind() => Err("no valgrind on this machine".into()),
+            _ => Compiler::need(self.compiler),
+        }
+    }
+}
+
+/// The ways that a program goes which must run.
+fn ways(program: &Program) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for compiler in Kind::ALL {
+        for inline in [true, false] {
+            let mut add =
+                |library, watch| ways.push(Way { compiler, library, inline, watch, rseq: true });
+            add(Library::Shared, Watch::Nobody);
+            add(Library::Static, Watch::Nobody);
+            if !program.does_without("asan") {
+                add(Library::Shared, Watch::Sanitizer(Sanitizer::Address));
+            }
+            if program.has_tool("tsan") {
+                add(Library::Shared, Watch::Sanitizer(Sanitizer::Thread));
+                add(Library::Tsan, Watch::Sanitizer(Sanitizer::Thread));
+            }
+        }
+    }
+    // To valgrind one compiler is as good as the other.
+    for (library, inline) in [(Library::Static, true), (Library::Shared, false)] {
+        let mut add = |tool| {
+            let watch = Watch::Valgrind(tool);
+            ways.push(Way { compiler: Kind::Gcc, library, inline, watch, rseq: true });
+        };
+        if !program.does_without("memcheck") {
+            add("memcheck");
+        }
+        for tool in ["helgrind", "drd"].into_iter().filter(|tool| program.has_tool(tool)) {
+            add(tool);
+        }
+    }
+    let usual = Way {
+        compiler: Kind::Gcc,
+        library: Library::Shared,
+        inline: true,
+        watch: Watch::Nobody,
+        rseq: true,
+    };
+    ways.push(Way { rseq: false, ..usual });
+    if !program.does_without("asan") {
+        let watch = Watch::Sanitizer(Sanitizer::Address);
+        ways.push(Way { rseq: false, watch, ..usual });
+    }
+    if program.has_tool("static") {
+        ways.extend([true, false].map(|inline| Way {
+            library: Library::Executable,
+            inline,
+            ..usual
+        }));
+    }
+    ways
+}
+
+fn must_run(program: &Program) -> Vec<Trial> {
+    let trial = |way: Way| {
+        let program = program.clone();
+        Trial::ignorable_test(format!("{}::{}", program.name, way.name()), move || {
+            unless_missing(way.compiler(), |compiler| {
+                let executable = build(&program, way, compiler)?;
+                let ended = execute(&executable, way, compiler);
+                if ended.success { Ok(()) } else { Err(describe("it failed", &ended)) }
+            })
+        })
+    };
+    ways(program).into_iter().map(trial).collect()
+}
+
+fn must_be_caught(program: &Program) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for caught in program.says("caught by").map(str::to_string) {
+        let (tool, words) = caught.split_once(": ").expect("caught by: TOOL: WORDS");
+        let sanitizer = match tool {
+            "tsan" => Sanitizer::Thread,
+            "asan" => Sanitizer::Address,
+            other => panic!("{}: {other} is no tool that catches", program.name),
+        };
+        for compiler in Kind::ALL {
+            for (library, inline) in catching(sanitizer) {
+                let watch = Watch::Sanitizer(sanitizer);
+                let (library, inline) = (*library, *inline);
+                let way = Way { compiler, library, inline, watch, rseq: true };
+                let (program, words) = (program.clone(), words.to_string());
+                let name = format!("{}::{}", program.name, way.name());
+                trials.push(Trial::ignorable_test(name, move || {
+                    unless_missing(way.compiler(), |compiler| {
+                        let executable = build(&program, way, compiler)?;
+                        let ended = execute(&executable, way, compiler);
+                        match ended.output.contains(&words) && !ended.success {
+                            true => Ok(()),
+                            false => Err(describe(&format!("nobody said \"{words}\""), &ended)),
+                        }
+                    })
+                }));
+            }
+        }
+    }
+    assert!(!trials.is_empty(), "{}: who catches it?", program.name);
+    trials
+}
+
+/// Where a sanitizer sees the count itself touched: inlined, or in an instrumented library.
+fn catching(sanitizer: Sanitizer) -> &'static [(Library, bool)] {
+    match sanitizer {
+        Sanitizer::Thread => &[(Library::Shared, true), (Library::Tsan, false)],
+        Sanitizer::Address => &[(Library::Shared, true), (Library::Static, true)],
+    }
+}
+
+fn must_not_compile(program: &Program) -> Vec<Trial> {
+    let trial = |kind: Kind| {
+        let program = program.clone();
+        let name = format!("{}::{}", program.name, kind.name());
+        let watch = Watch::Nobody;
+        let (library, inline) = (Library::Shared, true);
+        let way = Way { compiler: kind, library, inline, watch, rseq: true };
+        Trial::ignorable_test(name, move || {
+            unless_missing(way.compiler(), |compiler| {
+                let check = |twin: &[&str]| {
+                    let mut compile = compiler.command();
+                    compile.args(WARNINGS).args(["-c", "-o", "/dev/null"]).args(twin);
+                    run(compile.arg("-I").arg(Prefix::plain().include()).arg(&program.path))
+                };
+                let right = check(&[]);
+                if !right.success {
+                    return Err(describe("the right twin does not compile", &right));
+                }
+                let wrong = check(&["-DWRONG"]);
+                let words = program.says("says").next().expect("says: WORDS");
+                match !wrong.success && wrong.output.contains(words) {
+                    true => Ok(()),
+                    false => Err(describe(&format!("nobody said \"{words}\""), &wrong)),
+                }
+            })
+        })
+    };
+    Kind::ALL.into_iter().map(trial).collect()
+}
+
+fn build(program: &Program, way: Way, compiler: Compiler) -> Result<PathBuf, String> {
+    let folder = scratch().join("programs");
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let name = format!("{}.{}", program.name.replace('/', "."), way.name().replace("::", "."));
+    let executable = folder.join(name);
+    let prefix = if way.library == Library::Tsan { Prefix::tsan() } else { Prefix::plain() };
+
+    let mut compile = compiler.command();
+    compile.args(WARNINGS).args(way.flags()).arg("-I").arg(prefix.include());
+    compile.arg("-I").arg(c_tests().join("harness"));
+    compile.arg(data_define()).args(layout_defines());
+    compile.arg(&program.path).arg("-o").arg(&executable);
+    match way.library {
+        Library::Shared => {
+            compile.arg("-L").arg(prefix.lib()).arg("-lkref");
+            compile.arg(format!("-Wl,-rpath,{}", prefix.lib().display()));
+        }
+        Library::Static | Library::Executable | Library::Tsan => {
+            compile.arg(prefix.archive());
+            compile.args((way.library == Library::Executable).then_some("-static"));
+        }
+    }
+    let compiled = run(compile.arg("-pthread"));
+    if compiled.success { Ok(executable) } else { Err(describe("it does not compile", &compiled)) }
+}
+
+/// Where run-semantics.c finds its table.
+fn data_define() -> String {
+    format!("-DDATA=\"{}\"", c_tests().join("data").display())
+}
+
+/// The layout as Rust has it, for run-layout.c.
+fn layout_defines() -> [String; 6] {
+    [
+        format!("-DRUST_SIZEOF_KREF={}", size_of::<kref::Kref>()),
+        format!("-DRUST_ALIGNOF_KREF={}", align_of::<kref::Kref>()),
+        format!("-DRUST_SIZEOF_SLOT={}", size_of::<kref::KrefSlot>()),
+        format!("-DRUST_SIZEOF_PERCPU_REF={}", size_of::<kref::PercpuRef>()),
+        format!("-DRUST_SIZEOF_PERCPU_REF_SLOT={}", size_of::<kref::PercpuRefSlot>()),
+        format!("-DRUST_SIZEOF_VIOLATION={}", size_of::<kref::Report>()),
+    ]
+}
+
+/// Runs the program under what watches it, until it ends or is stopped.
+fn execute(executable: &Path, way: Way, compiler: Compiler) -> Finished {
+    let mut command = match way.watch {
+        Watch::Valgrind(tool) => {
+            let mut command = Command::new("valgrind");
+            command.arg(format!("--tool={tool}")).args(["--error-exitcode=99", "--quiet"]);
+            if tool == "memcheck" {
+                command.args(["--leak-check=full", "--show-leak-kinds=definite"]);
+            }
+            command.arg(executable);
+            command
+        }
+        _ => Command::new(executable),
+    };
+    compiler.sanitizer_options(&mut command);
+    if !way.rseq {
+        command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
+    }
+    run(&mut command)
+}

@@ -1,0 +1,192 @@
+//! The tortures, and a life that is longer than the library's.
+//!
+//! * `slot/torture.c` and `percpu/torture.c` go each of these ways for `KREF_TORTURE_SECONDS`, 2 if nobody says how long
+//!   (`make torture`: 120), and print what happened to them.
+//! * The same with `-DWITHOUT_FENCE`: the membarrier does nothing, and they must fail.
+//! * `rseq/unload/`: threads that have used a library which is then unloaded.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::RwLock;
+
+use kref_c_tests::{
+    Compiler, Finished, Kind, Prefix, Sanitizer, WARNINGS, c_tests, describe, run, scratch,
+    unless_missing,
+};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+const PROGRAMS: [&str; 2] = ["slot/torture", "percpu/torture"];
+
+/// How often a torture is tried that must fail, for a few seconds each time.
+const TRIES: usize = 20;
+
+/// Two threads meet within a sequence only where both run: a torture that must fail has the machine to
+/// itself, as far as these tests go.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    for program in PROGRAMS {
+        trials.extend(WAYS.iter().map(|way| must_bear(program, *way)));
+        trials.extend(WAYS.iter().filter(|way| way.catches).map(|way| must_fail(program, *way)));
+    }
+    for library in [Library::Shared, Library::Static] {
+        trials.extend([true, false].map(|inline| must_outlive(library, inline)));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Library {
+    Shared,
+    Static,
+    /// The whole program is static.
+    Executable,
+    /// The static one, instrumented by ThreadSanitizer.
+    Tsan,
+}
+
+#[derive(Clone, Copy)]
+struct Way {
+    name: &'static str,
+    compiler: Kind,
+    library: Library,
+    inline: bool,
+    sanitizer: Option<Sanitizer>,
+    rseq: bool,
+    /// Whether it is shown that it would catch a library that does not fence.
+    catches: bool,
+}
+
+const PLAIN: Way = Way {
+    name: "plain",
+    compiler: Kind::Gcc,
+    library: Library::Shared,
+    inline: true,
+    sanitizer: None,
+    rseq: true,
+    catches: true,
+};
+
+const WAYS: [Way; 10] = [
+    PLAIN,
+    Way { name: "outofline", inline: false, ..PLAIN },
+    Way { name: "static", library: Library::Static, catches: false, ..PLAIN },
+    Way { name: "static-executable", library: Library::Executable, inline: false, ..PLAIN },
+    Way { name: "clang", compiler: Kind::Clang, catches: false, ..PLAIN },
+    Way { name: "no-rseq", rseq: false, catches: false, ..PLAIN },
+    Way { name: "asan", sanitizer: Some(Sanitizer::Address), ..PLAIN },
+    Way { name: "no-rseq-asan", rseq: false, ..ASAN },
+    Way { name: "tsan", ..TSAN },
+    Way { name: "tsan-outofline", library: Library::Tsan, inline: false, ..TSAN },
+];
+
+const ASAN: Way = Way { sanitizer: Some(Sanitizer::Address), catches: false, ..PLAIN };
+const TSAN: Way = Way { sanitizer: Some(Sanitizer::Thread), catches: false, ..PLAIN };
+
+impl Way {
+    fn compiler(self) -> Result<Compiler, String> {
+        match self.sanitizer {
+            Some(sanitizer) => Compiler::need_with(self.compiler, sanitizer),
+            None => Compiler::need(self.compiler),
+        }
+    }
+
+    /// Compiles c-tests/SOURCE.c this way; where the result is.
+    fn build(self, compiler: Compiler, source: &str, more: &[&str]) -> Result<PathBuf, String> {
+        let folder = scratch().join("torture");
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let made =
+            folder.join(format!("{}.{}{}", source.replace('/', "."), self.name, more.concat()));
+        let tsan = self.library == Library::Tsan;
+        let prefix = if tsan { Prefix::tsan() } else { Prefix::plain() };
+
+        let mut compile = compiler.command();
+        compile.args(WARNINGS).args(["-O2", "-g"]).args(more);
+        compile.args(self.sanitizer.map_or(&[][..], Sanitizer::flags));
+        compile.args((!self.inline).then_some("-DKREF_NO_INLINE"));
+        compile.arg("-I").arg(prefix.include()).arg("-I").arg(c_tests().join("harness"));
+        compile.arg(c_tests().join(source).with_extension("c")).arg("-o").arg(&made);
+        if self.library == Library::Shared {
+            compile.arg("-L").arg(prefix.lib()).arg("-lkref");
+            compile.arg(format!("-Wl,-rpath,{}", prefix.lib().display()));
+        } else {
+            compile.arg(prefix.archive());
+        }
+        compile.args((self.library == Library::Executable).then_some("-static"));
+        let compiled = run(compile.args(["-pthread", "-ldl"]));
+        if compiled.success { Ok(made) } else { Err(describe("it does not compile", &compiled)) }
+    }
+
+    fn run(self, compiler: Compiler, program: &Path, seconds: Option<&str>) -> Finished {
+        let mut command = Command::new(program);
+        compiler.sanitizer_options(&mut command);
+        if !self.rseq {
+            command.env("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
+        }
+        if let Some(seconds) = seconds {
+            command.env("KREF_TORTURE_SECONDS", seconds);
+        }
+        run(&mut command)
+    }
+}
+
+fn must_bear(program: &'static str, way: Way) -> Trial {
+    Trial::ignorable_test(format!("{program}::{}", way.name), move || {
+        unless_missing(way.compiler(), |compiler| {
+            let made = way.build(compiler, program, &[])?;
+            let _shared = MACHINE.read().expect("nobody panics with it");
+            let ended = way.run(compiler, &made, None);
+            if !ended.success {
+                return Err(describe("it failed", &ended));
+            }
+            print!("{}: {}", way.name, ended.output);
+            Ok(())
+        })
+    })
+}
+
+/// The wrong twin: where nothing is fenced, somebody finds what was released.
+fn must_fail(program: &'static str, way: Way) -> Trial {
+    let name = format!("{program}::fails_without_the_fence::{}", way.name);
+    Trial::ignorable_test(name, move || -> Result<Completion, Failed> {
+        let mut skipped = None;
+        let done = unless_missing(way.compiler(), |compiler| {
+            let made = way.build(compiler, program, &["-DWITHOUT_FENCE"])?;
+            let _alone = MACHINE.write().expect("nobody panics with it");
+            for _ in 0..TRIES {
+                let ended = way.run(compiler, &made, Some("3"));
+                if ended.output.starts_with("skipped: ") {
+                    skipped = Some(ended.output.trim_end().to_string());
+                    return Ok(());
+                }
+                if !ended.success {
+                    return Ok(());
+                }
+            }
+            Err(format!("it went well {TRIES} times"))
+        })?;
+        skipped.map_or(Ok(done), |reason| unless_missing::<()>(Err(reason), |()| Ok(())))
+    })
+}
+
+fn must_outlive(library: Library, inline: bool) -> Trial {
+    let name = match (library, inline) {
+        (Library::Shared, true) => "shared-inline",
+        (Library::Shared, false) => "shared-outofline",
+        (_, true) => "static-inline",
+        (_, false) => "static-outofline",
+    };
+    let way = Way { name, library, inline, ..PLAIN };
+    Trial::ignorable_test(format!("unload::{name}"), move || {
+        unless_missing(way.compiler(), |compiler| {
+            let plugin = ["-shared", "-fPIC"];
+            let plugin = way.build(compiler, "rseq/unload/library", &plugin)?;
+            // The program itself uses nothing of libkref's.
+            let program = Way { library: Library::Static, ..way };
+            let program = program.build(compiler, "rseq/unload/program", &[])?;
+            let ended = run(Command::new(program).arg(plugin));
+            if ended.success { Ok(()) } else { Err(describe("it failed", &ended)) }
+        })
+    })
+}

@@ -1,0 +1,246 @@
+//! The headers: made from src/capi, readable by a C programmer, and clean in every dialect.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use kref_c_tests::{
+    Compiler, Finished, Prefix, Sanitizer, c_tests, per_compiler, plain, project, run, scratch,
+};
+use libtest_mimic::Arguments;
+
+const HEADERS: [&str; 8] = [
+    "kref.h",
+    "kref/inline.h",
+    "kref/percpu.h",
+    "kref/track.h",
+    "kref/tsan.h",
+    "linux/kref.h",
+    "linux/refcount.h",
+    "linux/percpu-refcount.h",
+];
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+fn main() -> ExitCode {
+    let mut trials = vec![
+        plain("kref_h_is_what_src_capi_makes", kref_h_is_what_src_capi_makes),
+        plain("kref_h_speaks_c", kref_h_speaks_c),
+    ];
+    let with_tsan = |kind| Compiler::need_with(kind, Sanitizer::Thread);
+    trials.extend(
+        [
+            per_compiler("every_header_in_every_dialect_of_c", Compiler::need, every_header_in_c),
+            per_compiler("every_header_in_c_plus_plus", Compiler::need_cpp, every_header_in_cpp),
+            per_compiler("first_page", Compiler::need, the_example_on_the_first_page),
+            per_compiler("c_plus_plus", Compiler::need_cpp, c_plus_plus),
+            per_compiler("every_ordering", with_tsan, every_ordering_of_inline_h_is_needed),
+            per_compiler("every_announcement", with_tsan, every_announcement_of_tsan_h_is_needed),
+        ]
+        .into_iter()
+        .flatten(),
+    );
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = scratch().join("headers").join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn include() -> PathBuf {
+    project().join("include")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    std::fs::read_to_string(path.as_ref()).unwrap()
+}
+
+fn kref_h_is_what_src_capi_makes() {
+    let made = folder("made").join("kref.h");
+    made_anew(&made);
+    std::fs::write(&made, "edited by hand").unwrap();
+    made_anew(&made);
+    assert!(
+        read(&made) == read(include().join("kref.h")),
+        "include/kref.h is not what src/capi makes. To mend it: make header"
+    );
+}
+
+/// What `make header` does, to another file.
+fn made_anew(path: &Path) {
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
+    cargo.current_dir(project()).args(["build", "--locked", "-p", "kref", "--features", "header"]);
+    cargo.arg("--target-dir").arg(folder("cargo")).env("KREF_HEADER", path);
+    let built = run(&mut cargo);
+    assert!(built.success, "cbindgen failed:\n{}", built.output);
+}
+
+fn kref_h_speaks_c() {
+    let header = read(include().join("kref.h"));
+    for foreign in ["::", "```", "[`", "# Safety", "Option<", "*mut ", "*const ", "unsafe", "&self"]
+    {
+        assert!(!header.contains(foreign), "kref.h says {foreign:?}, which is not C");
+    }
+    assert!(
+        read(include().join("kref/inline.h")).lines().count() <= 150,
+        "inline.h is to be short"
+    );
+}
+
+fn every_header_in_c(compiler: Compiler) {
+    every_header(compiler, "c", &["-std=c99", "-std=c11", "-std=gnu89"]);
+}
+
+fn every_header_in_cpp(compiler: Compiler) {
+    every_header(compiler, "c++", &["-std=c++17"]);
+}
+
+/// Each header alone, and twice, with and without what changes it.
+fn every_header(compiler: Compiler, language: &str, dialects: &[&str]) {
+    let uses = [
+        &[][..],
+        &["-DKREF_NO_INLINE"],
+        &["-fsanitize=thread"],
+        &["-fsanitize=thread", "-DKREF_NO_INLINE"],
+    ];
+    let source = folder(&format!("dialects-{language}")).join(compiler.kind().name());
+    for header in HEADERS {
+        let use_it =
+            "unsigned f(struct kref *k);\nunsigned f(struct kref *k) { return kref_read(k); }";
+        let text = format!("#include <{header}>\n#include <{header}>\n{use_it}\n");
+        std::fs::write(&source, text).unwrap();
+        for (dialect, use_) in dialects.iter().flat_map(|d| uses.iter().map(move |u| (d, u))) {
+            let mut compile = compiler.command();
+            compile.args(WARNINGS).args(["-x", language, dialect]).args(*use_);
+            compile.arg("-I").arg(include()).arg("-I").arg(include().join("kref"));
+            let compiled = run(compile.arg("-fsyntax-only").arg(&source));
+            assert!(compiled.success, "{header} as {dialect} {use_:?}:\n{}", compiled.output);
+        }
+    }
+}
+
+/// Compiles `source` against the installed tree, and runs it.
+fn build_and_run(compiler: Compiler, source: &Path, flags: &[&str]) -> Finished {
+    let program = source.with_extension(compiler.kind().name());
+    let mut compile = compiler.command();
+    compile.args(WARNINGS).args(flags).arg(source).arg("-o").arg(&program);
+    compile.args(Prefix::plain().flags(&["--cflags", "--libs", "kref-linux"]));
+    let compiled = run(&mut compile);
+    assert!(compiled.success, "{}:\n{}", source.display(), compiled.output);
+    run(Command::new(program).env("LD_LIBRARY_PATH", Prefix::plain().lib()))
+}
+
+fn the_example_on_the_first_page(compiler: Compiler) {
+    let header = read(include().join("kref.h"));
+    let page = header.split("*/").next().unwrap().split("An example, whole:").nth(1).unwrap();
+    let lines = page.lines().filter_map(|line| line.strip_prefix(" *     "));
+    let example: String = lines.map(|line| format!("{line}\n")).collect();
+    assert!(example.starts_with("#include <kref.h>") && example.contains("int main"), "{example}");
+    let source = folder("example").join("example.c");
+    std::fs::write(&source, example).unwrap();
+    let ended = build_and_run(compiler, &source, &["-std=c99"]);
+    assert!(ended.success && ended.output == "job 7\n", "{ended:?}");
+}
+
+/// As C++17, inline and out of line, with the kernel's names, too; in two files, and at -O0, where
+/// each file has its own copy of an inline function.
+fn c_plus_plus(compiler: Compiler) {
+    let cpp = c_tests().join("headers/cpp");
+    let (hot, here) = (cpp.join("hot.cpp"), format!("-I{}", cpp.display()));
+    for (inline, optimise) in
+        [("-UKREF_NO_INLINE", "-O0"), ("-UKREF_NO_INLINE", "-O2"), ("-DKREF_NO_INLINE", "-O1")]
+    {
+        let copy = folder("cpp").join(format!("use{inline}{optimise}.cpp"));
+        std::fs::copy(cpp.join("use.cpp"), &copy).unwrap();
+        let hot = hot.to_str().unwrap();
+        let flags = ["-x", "c++", "-std=c++17", optimise, inline, &here, hot];
+        let ended = build_and_run(compiler, &copy, &flags);
+        assert!(ended.success, "{inline} {optimise}: {ended:?}");
+    }
+}
+
+/// Weakened, it must make ThreadSanitizer speak; a change that weakens nothing must not.
+fn every_ordering_of_inline_h_is_needed(compiler: Compiler) {
+    for (ordering, uses) in
+        [("__ATOMIC_SEQ_CST", 0), ("__ATOMIC_RELEASE", 1), ("__ATOMIC_ACQUIRE", 1)]
+    {
+        let inline = read(include().join("kref/inline.h"));
+        assert_eq!(inline.matches(ordering).count(), uses, "inline.h's use of {ordering}");
+        let weak = inline.replace(ordering, "__ATOMIC_RELAXED");
+        let ended = with_header(compiler, "kref/inline.h", &weak, "handoff/run-thread", &[]);
+        let told = ended.output.contains(RACE);
+        assert_eq!(told, uses > 0, "{ordering} weakened:\n{}", ended.output);
+    }
+}
+
+const RACE: &str = "ThreadSanitizer: data race";
+
+/// Runs a program of c-tests under ThreadSanitizer with another text of one header. The library is
+/// not instrumented.
+fn with_header(
+    compiler: Compiler,
+    header: &str,
+    text: &str,
+    name: &str,
+    flags: &[&str],
+) -> Finished {
+    let weak = folder("weak").join(header).join(compiler.kind().name());
+    std::fs::create_dir_all(weak.join("kref")).unwrap();
+    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/track.h", "kref/tsan.h"] {
+        std::fs::copy(include().join(header), weak.join(header)).unwrap();
+    }
+    std::fs::write(weak.join(header), text).unwrap();
+
+    let program = weak.join("program");
+    let mut compile = compiler.command();
+    compile.args(Sanitizer::Thread.flags()).args(flags).arg("-I").arg(&weak);
+    compile.arg("-I").arg(c_tests().join("harness"));
+    compile.arg(c_tests().join(name).with_extension("c"));
+    compile.arg(Prefix::plain().archive()).arg("-pthread").arg("-o").arg(&program);
+    let compiled = run(&mut compile);
+    assert!(compiled.success, "{}", compiled.output);
+    run(Command::new(program).env("TSAN_OPTIONS", "halt_on_error=1"))
+}
+
+/// With any line that announces taken out of tsan.h, ThreadSanitizer must speak: a word to it, or the
+/// macro that gives a function's name to what announces. Nothing is inlined, so that it sees the
+/// announcements and nothing else.
+fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
+    let header = read(include().join("kref/tsan.h"));
+    let lines: Vec<&str> = header.lines().collect();
+    let mut taken_out = 0;
+    for (number, line) in lines.iter().enumerate() {
+        let Some(silent) = without_announcement(line) else { continue };
+        // Without sequences a get takes the lock, too, and ThreadSanitizer sees locks for itself.
+        if line.contains("slot") && !kref::rseq_available() {
+            continue;
+        }
+        let weak = [&lines[..number], &[&silent], &lines[number + 1..]].concat().join("\n");
+        let told = ["headers/run-tsan-announced", "headers/run-tsan-announced-percpu"].iter().any(
+            |program| {
+                let flags = ["-DKREF_NO_INLINE", "-Dunannounced(verdict,count)=(verdict)"];
+                let ended = with_header(compiler, "kref/tsan.h", &weak, program, &flags);
+                ended.output.contains(RACE)
+            },
+        );
+        assert!(told, "nobody misses line {} of tsan.h: {line}", number + 1);
+        taken_out += 1;
+    }
+    assert!(taken_out >= 37, "no more announcements in tsan.h than {taken_out}");
+}
+
+/// What is left of a line of tsan.h that announces.
+fn without_announcement(line: &str) -> Option<String> {
+    let gives_name = line.starts_with("#define ") && line.contains(") kref_tsan_");
+    if gives_name {
+        return Some(String::new());
+    }
+    let announcements = [
+        ("__tsan_acquire(", "(void)("),
+        ("__tsan_release(", "(void)("),
+        ("kref_tsan_acquire_if(", "unannounced("),
+    ];
+    let in_body = line.starts_with("    ");
+    let found = announcements.iter().find(|(word, _)| in_body && line.contains(word))?;
+    Some(line.replace(found.0, found.1))
+}

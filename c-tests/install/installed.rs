@@ -1,0 +1,211 @@
+//! What `make install` leaves behind, used as a C program would use it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use kref_c_tests::{Compiler, Prefix, c_tests, folder, per_compiler, plain, printed, project};
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let mut trials = vec![
+        plain("kref_names_are_exported_and_nothing_else", kref_names_are_exported_and_nothing_else),
+        plain(
+            "the_shared_library_is_small_and_needs_libc_alone",
+            the_shared_library_is_small_and_needs_libc_alone,
+        ),
+        plain("nothing_in_it_can_panic", nothing_in_it_can_panic),
+        plain("a_setuid_program_does_not_listen", a_setuid_program_does_not_listen),
+        plain("the_tree_is_where_a_c_programmer_looks", the_tree_is_where_a_c_programmer_looks),
+        plain(
+            "a_program_outside_the_tree_builds_by_pkg_config_and_runs",
+            a_program_outside_the_tree_builds_by_pkg_config_and_runs,
+        ),
+        plain("it_links_statically", it_links_statically),
+        plain(
+            "it_goes_with_another_rust_library_in_one_program",
+            it_goes_with_another_rust_library_in_one_program,
+        ),
+        plain("the_readme_example_compiles_as_it_stands", the_readme_example_compiles_as_it_stands),
+    ];
+    trials.extend(per_compiler("kernel_code", Compiler::need, kernel_code_compiles_unchanged));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn shared() -> PathBuf {
+    Prefix::plain().lib().join("libkref.so")
+}
+
+/// The symbols that nm prints, without what every shared object has.
+fn symbols(nm: &[&str], library: &Path) -> Vec<String> {
+    let text = printed(Command::new("nm").args(nm).arg(library));
+    let names = text.lines().filter_map(|line| line.split_whitespace().nth(2));
+    names.map(str::to_string).collect()
+}
+
+fn kref_names_are_exported_and_nothing_else() {
+    for (nm, library) in [
+        (["-D", "--defined-only"], shared()),
+        (["-g", "--defined-only"], Prefix::plain().archive()),
+    ] {
+        let names = symbols(&nm, &library);
+        assert!(
+            names.iter().all(|name| name.starts_with("kref_") || name.starts_with("percpu_ref_")),
+            "{names:?}"
+        );
+        let header = std::fs::read_to_string(Prefix::plain().include().join("kref.h")).unwrap();
+        for name in &names {
+            assert!(header.contains(&format!("{name}(")), "{name} is not in kref.h");
+        }
+        assert!(names.len() > 25, "{names:?}");
+    }
+}
+
+fn the_shared_library_is_small_and_needs_libc_alone() {
+    let dynamic = printed(Command::new("readelf").arg("-dW").arg(shared()));
+    let needed: Vec<_> = dynamic.lines().filter(|line| line.contains("(NEEDED)")).collect();
+    assert!(needed.len() == 1 && needed[0].contains("[libc.so.6]"), "{needed:?}");
+    assert!(dynamic.contains("Library soname: [libkref.so.0]"), "{dynamic}");
+
+    let stripped = folder("stripped").join("libkref.so");
+    printed(Command::new("strip").arg("-o").arg(&stripped).arg(shared()));
+    let size = std::fs::metadata(&stripped).unwrap().len();
+    assert!(size <= 40 * 1024, "{size} bytes stripped");
+}
+
+fn nothing_in_it_can_panic() {
+    for library in [shared(), Prefix::plain().archive()] {
+        let all = printed(Command::new("nm").arg(&library));
+        assert!(!all.contains("panic"), "{}:\n{all}", library.display());
+    }
+}
+
+/// To its user's environment: the C library looks into it, and decides whether to.
+fn a_setuid_program_does_not_listen() {
+    let undefined = printed(Command::new("nm").args(["-D", "-u"]).arg(shared()));
+    let names: Vec<_> = undefined
+        .lines()
+        .filter_map(|line| line.split_whitespace().last()?.split('@').next())
+        .collect();
+    assert!(names.contains(&"secure_getenv"), "{names:?}");
+    assert!(
+        !names.iter().any(|name| ["getenv", "environ", "__environ"].contains(name)),
+        "{names:?}"
+    );
+}
+
+/// As Cargo.toml has it.
+fn kref_version() -> String {
+    let manifest = std::fs::read_to_string(project().join("Cargo.toml")).unwrap();
+    let line = manifest.lines().find_map(|line| line.strip_prefix("version = \"")).unwrap();
+    line.trim_end_matches('"').to_string()
+}
+
+fn the_tree_is_where_a_c_programmer_looks() {
+    let version = kref_version();
+    let lib = Prefix::plain().lib();
+    let link = |name: &str| std::fs::read_link(lib.join(name)).unwrap();
+    assert_eq!(link("libkref.so"), Path::new("libkref.so.0"));
+    assert_eq!(link("libkref.so.0"), PathBuf::from(format!("libkref.so.{version}")));
+    for module in ["kref", "kref-linux"] {
+        let says = Prefix::plain().flags(&["--modversion", module]);
+        assert_eq!(says, [&*version], "{module}.pc");
+    }
+    let header = std::fs::read_to_string(Prefix::plain().include().join("kref.h")).unwrap();
+    assert!(header.contains(&format!("#define KREF_VERSION \"{version}\"")), "kref.h's version");
+}
+
+/// Compiles `source` with these flags, in a folder of its own; where the program is.
+fn compile(name: &str, source: &Path, flags: &[String]) -> PathBuf {
+    let program = folder(name).join("program");
+    let mut compile = Compiler::any().command();
+    printed(compile.arg(source).args(flags).arg("-o").arg(&program));
+    program
+}
+
+fn a_program_outside_the_tree_builds_by_pkg_config_and_runs() {
+    let source = project().join("examples/handoff.c");
+    let flags = Prefix::plain().flags(&["--cflags", "--libs", "kref"]);
+    let program = compile("dynamic", &source, &flags);
+    let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
+    assert_eq!(said.matches("released exactly once").count(), 4, "{said}");
+}
+
+fn it_links_statically() {
+    let source = project().join("examples/handoff.c");
+    let flags = Prefix::plain().flags(&["--static", "--cflags", "--libs", "kref"]);
+    let program = compile("static", &source, &[&flags[..], &["-static".to_string()]].concat());
+    let said = printed(&mut Command::new(&program));
+    assert_eq!(said.matches("released exactly once").count(), 4, "{said}");
+    // The default violation handler works without a dynamic loader, too.
+    let misuse = folder("static-misuse").join("misuse.c");
+    let text =
+        "#include <kref.h>\nint main(void) { struct kref k = KREF_INIT(0); kref_get(&k); }\n";
+    std::fs::write(&misuse, text).unwrap();
+    let program = compile("static-told", &misuse, &[&flags[..], &["-static".to_string()]].concat());
+    let said = printed(&mut Command::new(&program));
+    assert!(said.contains("get on a count of zero") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("/program+0x"), "{said}");
+}
+
+fn it_goes_with_another_rust_library_in_one_program() {
+    let folder = folder("two-rusts");
+    let other = folder.join("other.rs");
+    let text =
+        "#[unsafe(no_mangle)]\npub extern \"C\" fn other() -> i32 { vec![1, 2].len() as i32 }\n";
+    std::fs::write(&other, text).unwrap();
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition=2024", "--crate-type=staticlib", "-Cpanic=abort", "--out-dir"]);
+    printed(rustc.arg(&folder).arg(&other));
+    let main = folder.join("main.c");
+    let text = "#include <kref.h>\nint other(void);\nstatic void r(struct kref *k) { (void)k; }\n\
+        int main(void) { struct kref k; kref_init(&k); return kref_put(&k, r) + other() - 3; }\n";
+    std::fs::write(&main, text).unwrap();
+    let flags = [
+        "-DKREF_NO_INLINE".to_string(),
+        format!("-I{}", Prefix::plain().include().display()),
+        Prefix::plain().archive().display().to_string(),
+        folder.join("libother.a").display().to_string(),
+        "-lpthread".into(),
+        "-ldl".into(),
+        "-lm".into(),
+        "-lgcc_s".into(),
+    ];
+    printed(&mut Command::new(compile("two-rusts-program", &main, &flags)));
+}
+
+/// In each dialect that kernel code is written in; as C++, where it converts no pointers.
+fn kernel_code_compiles_unchanged(compiler: Compiler) {
+    let dialects = [["c", "gnu89"], ["c", "gnu11"], ["c", "gnu17"], ["c++", "c++17"]];
+    let (session, queue) = ("session 7 released\n", "queue drained\nqueue drained\n");
+    for [language, dialect] in dialects {
+        let is_c = language == "c";
+        if is_c || compiler.speaks_cpp() {
+            kernel_code(compiler, "queue", language, dialect, queue);
+        }
+        if is_c {
+            kernel_code(compiler, "session", language, dialect, session);
+        }
+    }
+}
+
+fn kernel_code(compiler: Compiler, name: &str, language: &str, dialect: &str, says: &str) {
+    let program = folder(&format!("{name}-{}-{dialect}", compiler.kind().name())).join("program");
+    let mut compile = compiler.command();
+    compile.args(["-Wall", "-Wextra", "-Werror", "-x", language]).arg(format!("-std={dialect}"));
+    compile.arg(c_tests().join(format!("install/kernel/{name}.c"))).arg("-o").arg(&program);
+    printed(compile.args(Prefix::plain().flags(&["--cflags", "kref-linux", "--libs", "kref"])));
+    let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
+    assert_eq!(said, says, "{name} as {dialect}");
+}
+
+fn the_readme_example_compiles_as_it_stands() {
+    let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
+    let example = readme.split("```c\n").nth(1).expect("an example").split("```").next().unwrap();
+    let source = folder("readme").join("example.c");
+    std::fs::write(&source, example).unwrap();
+    let flags = Prefix::plain().flags(&["--cflags", "--libs", "kref"]);
+    let warnings = ["-Wall", "-Wextra", "-Werror"].map(str::to_string);
+    let program = compile("readme-program", &source, &[&warnings[..], &flags].concat());
+    let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
+    assert!(readme.contains(&format!("```console\n{said}```")), "it says:\n{said}");
+}

@@ -1,0 +1,160 @@
+/*
+ * A seccomp filter that refuses membarrier(): from the start, and after all went well.
+ *
+ * without: memcheck, which does not follow into the programs that are started here
+ */
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define ROUNDS 1000
+
+struct object {
+    struct kref kref;
+    struct percpu_ref percpu;
+};
+
+static struct kref_slot slot = KREF_SLOT_INIT;
+static struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
+static int released, stop;
+static struct told told;
+
+static void release(struct kref *kref)
+{
+    (void)kref;
+    __atomic_fetch_add(&released, 1, __ATOMIC_RELAXED);
+}
+
+static void release_percpu(struct percpu_ref *ref)
+{
+    percpu_ref_exit(ref);
+    __atomic_fetch_add(&released, 1, __ATOMIC_RELAXED);
+}
+
+static void refuse_membarrier(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static void publish(struct object *object)
+{
+    kref_init(&object->kref);
+    CHECK(percpu_ref_init(&object->percpu, release_percpu, 0) == 0);
+    CHECK(kref_slot_replace(&slot, &object->kref) == NULL);
+    CHECK(percpu_ref_slot_replace(&percpu_slot, &object->percpu) == NULL);
+}
+
+static void take_down(struct object *object)
+{
+    CHECK(kref_slot_replace(&slot, NULL) == &object->kref);
+    kref_put(&object->kref, release);
+    CHECK(percpu_ref_slot_replace(&percpu_slot, NULL) == &object->percpu);
+    percpu_ref_kill(&object->percpu);
+}
+
+static void get_and_put(void)
+{
+    struct kref *kref = kref_slot_get(&slot);
+    struct percpu_ref *percpu = percpu_ref_slot_get(&percpu_slot);
+
+    if (kref)
+        kref_put(kref, release);
+    if (percpu)
+        percpu_ref_put(percpu);
+}
+
+static void *read_often(void *unused)
+{
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+        get_and_put();
+    return unused;
+}
+
+static void all_is_released(void)
+{
+    static struct object objects[ROUNDS];
+    pthread_t thread;
+    int i;
+
+    CHECK(!kref_rseq_available());
+    start(&thread, read_often, NULL);
+    for (i = 0; i < ROUNDS; i++) {
+        publish(&objects[i]);
+        get_and_put();
+        take_down(&objects[i]);
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    join(thread);
+    CHECK(released == 2 * ROUNDS && !told.times);
+}
+
+static void what_was_fenced_leaks_later(void)
+{
+    static struct object first, second;
+
+    publish(&first);
+    get_and_put();
+    take_down(&first);
+    CHECK(released == 2 && !told.times);
+    publish(&second);
+    refuse_membarrier();
+    get_and_put();
+    take_down(&second);
+    CHECK(released == 2 && told.times == 3 && told.last.kind == KREF_NOT_FENCED);
+    CHECK(kref_read(&second.kref) == 1 && !percpu_ref_is_zero(&second.percpu));
+}
+
+/* The same program once more, to do that. */
+static void start_over(const char *what)
+{
+    execl("/proc/self/exe", "run-membarrier-filtered", what, (char *)NULL);
+    CHECK(!"started over");
+}
+
+static void must_do(const char *what)
+{
+    pid_t child = fork();
+    int status;
+
+    CHECK(child >= 0);
+    if (!child)
+        start_over(what);
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+
+    kref_set_violation_handler(remember, &told);
+    if (!strcmp(what, "refused-from-the-start")) {
+        refuse_membarrier();
+        start_over("without");
+    } else if (!strcmp(what, "without")) {
+        all_is_released();
+    } else if (!strcmp(what, "refused-later")) {
+        what_was_fenced_leaks_later();
+    } else {
+        must_do("refused-from-the-start");
+        if (kref_rseq_available())
+            must_do("refused-later");
+    }
+    return 0;
+}

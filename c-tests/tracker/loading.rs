@@ -1,0 +1,177 @@
+//! KREF_OPTIONS=track=1: where a tracker is looked for, what it is given, and what is said when there
+//! is none.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use kref_c_tests::{Compiler, Prefix, c_tests, plain, run, scratch};
+use libtest_mimic::Arguments;
+
+const TOLD: &str = "created\ngot 2 for cache\ngot 3 for nobody\nreleased\nreport\ntracked\n";
+const UNTRACKED: &str = "untracked\n";
+
+fn main() -> ExitCode {
+    let trials = vec![
+        plain("the_variable_names_the_tracker", the_variable_names_the_tracker),
+        plain("it_is_beside_the_shared_library", it_is_beside_the_shared_library),
+        plain("or_where_the_loader_looks", or_where_the_loader_looks),
+        plain("nobody_is_asked_who_was_not_named", nobody_is_asked_who_was_not_named),
+        plain("what_is_not_found_is_told_in_a_line", what_is_not_found_is_told_in_a_line),
+        plain("what_is_no_tracker_is_told_in_a_line", what_is_no_tracker_is_told_in_a_line),
+        plain("a_static_program_says_that_it_cannot", a_static_program_says_that_it_cannot),
+        plain("options_of_others_are_the_trackers", options_of_others_are_the_trackers),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = scratch().join("loading").join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn compile(source: &str, flags: &[&str], to: &Path) {
+    let mut compile = Compiler::any().command();
+    compile.args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1"]);
+    compile
+        .arg("-I")
+        .arg(Prefix::plain().include())
+        .arg(c_tests().join("tracker/loading").join(source));
+    let compiled = run(compile.arg("-o").arg(to).args(flags));
+    assert!(compiled.success, "{source}:\n{}", compiled.output);
+}
+
+/// A tracker in `folder`, under its own name.
+fn tracker(folder: &Path, flags: &[&str]) -> PathBuf {
+    let library = folder.join("libkref_track.so.0");
+    compile("tracker.c", &[&["-shared", "-fPIC"], flags].concat(), &library);
+    library
+}
+
+/// The program and the library that it is linked with: a copy of libkref.so beside it, or libkref.a.
+fn program(folder: &Path, shared: bool, flags: &[&str]) -> Command {
+    let program = folder.join("program");
+    let installed = Prefix::plain().lib();
+    if shared {
+        std::fs::copy(installed.join("libkref.so.0"), folder.join("libkref.so.0")).unwrap();
+        let library = folder.join("libkref.so.0").display().to_string();
+        let rpath = format!("-Wl,-rpath,{}", folder.display());
+        compile("program.c", &[flags, &[&library, &rpath, "-pthread"]].concat(), &program);
+    } else {
+        let library = Prefix::plain().archive().display().to_string();
+        compile("program.c", &[flags, &[&library, "-pthread"]].concat(), &program);
+    }
+    Command::new(program)
+}
+
+/// What the program says with these options, where it ends well.
+fn says(program: &mut Command, options: &str) -> String {
+    let ended = run(program.env("KREF_OPTIONS", options));
+    assert!(ended.success, "KREF_OPTIONS={options}:\n{}", ended.output);
+    ended.output
+}
+
+/// One line that says all of `words`, and then the program runs untracked.
+fn one_line(said: &str, words: &[&str]) {
+    let line =
+        said.strip_suffix(UNTRACKED).unwrap_or_else(|| panic!("tracked all the same: {said}"));
+    assert!(line.starts_with("kref: ") && line.lines().count() == 1, "{said}");
+    for word in words {
+        assert!(line.contains(word), "no word of {word}: {said}");
+    }
+}
+
+fn the_variable_names_the_tracker() {
+    let library = tracker(&folder("variable-library"), &[]);
+    for (name, shared) in [("variable-shared", true), ("variable-static", false)] {
+        for inline in ["-UKREF_NO_INLINE", "-DKREF_NO_INLINE"] {
+            let mut program = program(&folder(name), shared, &[inline]);
+            program.env("KREF_TRACK_LIBRARY", &library);
+            let said = says(&mut program, "track=1");
+            assert_eq!(said, format!("started with track=1\n{TOLD}"), "{name} {inline}");
+        }
+    }
+}
+
+fn it_is_beside_the_shared_library() {
+    let here = folder("beside");
+    tracker(&here, &[]);
+    let mut program = program(&here, true, &[]);
+    // Whatever the working directory, and whatever else the loader might find.
+    program.current_dir("/").env("LD_LIBRARY_PATH", "/nowhere");
+    assert_eq!(
+        says(&mut program, "track=1:depth=8"),
+        format!("started with track=1:depth=8\n{TOLD}")
+    );
+}
+
+fn or_where_the_loader_looks() {
+    let (here, there) = (folder("program-alone"), folder("library-path"));
+    tracker(&there, &[]);
+    for shared in [true, false] {
+        let mut program = program(&here, shared, &[]);
+        program.env("LD_LIBRARY_PATH", &there);
+        assert_eq!(says(&mut program, "track=1"), format!("started with track=1\n{TOLD}"));
+    }
+}
+
+fn nobody_is_asked_who_was_not_named() {
+    let here = folder("off");
+    tracker(&here, &[]);
+    let mut program = program(&here, true, &[]);
+    for options in ["", "track=0", "on_violation=quiet", "track=1:track=0"] {
+        assert_eq!(says(&mut program, options), UNTRACKED, "KREF_OPTIONS={options}");
+    }
+    for options in ["track=yes", "track", "depth=8", "track=0:depth=8"] {
+        let wrong = options.rsplit([':', '=']).find(|&word| word != "8").unwrap();
+        let wrong = if options == "track" { "track" } else { wrong };
+        one_line(&says(&mut program, options), &["KREF_OPTIONS", "unknown", wrong, "track=1"]);
+    }
+}
+
+fn what_is_not_found_is_told_in_a_line() {
+    let here = folder("missing");
+    for shared in [true, false] {
+        let mut program = program(&here, shared, &[]);
+        let said = says(&mut program, "track=1");
+        one_line(
+            &said,
+            &["libkref_track.so.0", "where the loader looks", "install", "KREF_TRACK_"],
+        );
+        let beside = here.join("libkref_track.so.0").display().to_string();
+        assert_eq!(said.contains(&beside), shared, "{said}");
+        program.env("KREF_TRACK_LIBRARY", "/nowhere/mine.so");
+        one_line(&says(&mut program, "track=1"), &["/nowhere/mine.so", "No such file"]);
+    }
+}
+
+fn what_is_no_tracker_is_told_in_a_line() {
+    let here = folder("no-tracker");
+    let mut program = program(&here, true, &[]);
+    tracker(&here, &["-Dkref_track_start=something_else"]);
+    one_line(&says(&mut program, "track=1"), &["no kref_track_start", "libkref_track.so.0"]);
+    tracker(&here, &["-DWRONG_SIZE"]);
+    let said = says(&mut program, "track=1");
+    one_line(said.strip_prefix("started with track=1\n").expect(&said), &["size"]);
+    // One that does not want to has said so itself.
+    tracker(&here, &["-DUNWILLING"]);
+    assert_eq!(says(&mut program, "track=1"), format!("started with track=1\n{UNTRACKED}"));
+}
+
+fn a_static_program_says_that_it_cannot() {
+    let mut program = program(&folder("static"), false, &["-static"]);
+    one_line(&says(&mut program, "track=1"), &["no dynamic loader", "not tracked"]);
+    assert_eq!(says(&mut program, "on_violation=abort"), UNTRACKED);
+}
+
+fn options_of_others_are_the_trackers() {
+    let here = folder("options");
+    tracker(&here, &[]);
+    let mut program = program(&here, true, &[]);
+    let options = "depth=8:on_violation=abort:track=1:log_path=/tmp/x.%p:";
+    assert_eq!(says(&mut program, options), format!("started with {options}\n{TOLD}"));
+    let said = says(&mut program, "track=1:on_violation=panic");
+    assert!(said.starts_with("kref: KREF_OPTIONS: unknown value \"panic\""), "{said}");
+    assert!(said.ends_with(TOLD), "{said}");
+}

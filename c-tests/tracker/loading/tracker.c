@@ -1,0 +1,49 @@
+/* libkref_track.so as loading.rs loads it: says what it is told. Built with -DBROKEN, it has another
+ * function's name; with -DWRONG_SIZE, a table that is refused; with -DUNWILLING, none. */
+#include <kref.h>
+#include <stdio.h>
+
+static int created(struct kref *kref)
+{
+    (void)kref;
+    return fprintf(stderr, "created\n");
+}
+
+static void got(struct kref *kref, unsigned int count, const char *holder)
+{
+    (void)kref;
+    fprintf(stderr, "got %u for %s\n", count, holder ? holder : "nobody");
+}
+
+static void released(struct kref *kref, void (*release)(struct kref *kref))
+{
+    (void)kref;
+    fprintf(stderr, release ? "released\n" : "released?\n");
+}
+
+static void report(int fd)
+{
+    dprintf(fd, "report\n");
+}
+
+static const struct kref_tracker table = {
+#ifdef WRONG_SIZE
+    .size = 3,
+#else
+    .size = sizeof table,
+#endif
+    .created = created,
+    .got = got,
+    .released = released,
+    .report = report,
+};
+
+const struct kref_tracker *kref_track_start(const char *options);
+const struct kref_tracker *kref_track_start(const char *options)
+{
+    fprintf(stderr, "started with %s\n", options);
+#ifdef UNWILLING
+    return NULL;
+#endif
+    return &table;
+}

@@ -1,0 +1,31 @@
+/* What the tracked programs have in common: an object, made, held and dropped by functions of its own. */
+#ifndef OBJECT_H
+#define OBJECT_H
+
+#include "check.h"
+
+struct object {
+    char name[16];
+    struct kref kref;
+};
+
+__attribute__((unused)) static void object_release(struct kref *kref)
+{
+    free(kref_entry(kref, struct object, kref));
+}
+
+__attribute__((unused)) static struct object *object_new(void)
+{
+    struct object *object = calloc(1, sizeof *object);
+
+    CHECK(object);
+    kref_init(&object->kref);
+    return object;
+}
+
+__attribute__((unused)) static void object_put(struct object *object)
+{
+    kref_put(&object->kref, object_release);
+}
+
+#endif

@@ -1,0 +1,309 @@
+//! The tracker in real programs (reports/): what it finds and how it says so. What it must bear is
+//! in robustness.rs.
+
+use std::process::Command;
+
+use kref_c_tests::kref_track::{build, compile, contains, kref_track, track};
+use kref_c_tests::{Compiler, Prefix, c_tests, per_compiler, plain, project, run, scratch};
+use libtest_mimic::Arguments;
+use serde_json::Value;
+
+fn main() {
+    let mut tests = vec![
+        plain("a-leak-is-told-by-type-holder-and-stack", a_leak),
+        plain("the-server-leaks-nothing", the_server),
+        plain("the-servers-leak-is-blamed", the_servers_leak),
+        plain("balance-where-it-is-not-known", unsure),
+        plain("last-put-in-a-lookup", last_put_in_a_lookup),
+        plain("json-is-as-the-schema-says", json),
+        plain("flame-graph", flame_graph),
+        plain("chronicle", chronicle),
+        plain("filter", filter),
+        plain("sample", sample),
+        plain("exitcode-and-log-path", exitcode_and_log_path),
+        plain("checkpoint-and-report", checkpoint_and_report),
+        plain("signal", signal),
+        plain("status-and-signals-are-passed-on", status),
+        plain("options-that-are-wrong", options_that_are_wrong),
+        plain("depth", depth),
+        plain("overflow", overflow),
+        plain("unloaded-library", unloaded_library),
+        plain("stripped", stripped),
+        plain("not-linked-with-libkref", not_linked),
+    ];
+    tests.extend(per_compiler("inlined", Compiler::need, |compiler| {
+        for flags in
+            [&["-O2"][..], &["-O2", "-no-pie", "-fno-pie"], &["-O0"], &["-O2", "-gdwarf-4"]]
+        {
+            inlined(compiler, flags);
+        }
+    }));
+    tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
+    libtest_mimic::run(&Arguments::from_args(), tests).exit();
+}
+
+/// The number of the line that a program's source marks.
+fn here(name: &str) -> String {
+    let source = std::fs::read_to_string(c_tests().join(format!("tracker/{name}.c")));
+    let source = source.expect("a source file");
+    let line = source.lines().position(|line| line.contains("/* HERE */")).expect("a mark");
+    format!("tracker/{name}.c:{}", line + 1)
+}
+
+fn a_leak() {
+    let ended = track("reports/holders", &[], &[]);
+    assert!(ended.success, "{ended:?}");
+    contains(
+        &ended,
+        &[
+            "kref-track: 15 references on 15 objects are still held at exit\n",
+            "object_release: 15 references on 15 objects\n",
+            "  15 references of \"index\", on 15 objects, as #1 at 0x",
+            " by thread 1 (",
+            "    serve ",
+            "    main ",
+            "without branches that are even:\n    +15 main ",
+        ],
+    );
+    assert!(!ended.output.contains("\"cache\""), "{}", ended.output);
+    assert!(!ended.output.contains("not known"), "{}", ended.output);
+}
+
+fn the_server() {
+    let ended = track("reports/server", &["--summary"], &[]);
+    let words = ["10016 requests; ", " objects tracked, 0 found"];
+    contains(&ended, &words);
+    assert!(ended.success && ended.output.lines().count() == 2, "{}", ended.output);
+}
+
+/// The sessions stay in their table, where no leak checker misses them.
+fn the_servers_leak() {
+    let ended = track("reports/server", &[], &["--leak", "1000", "20000"]);
+    contains(
+        &ended,
+        &[
+            "session_release: 19 references on ",
+            "    session_get ",
+            "    show ",
+            "    serve ",
+            "    work ",
+        ],
+    );
+    for kept in ["page_release: ", "config_release: ", "request_release: "] {
+        assert!(!ended.output.contains(kept), "{}", ended.output);
+    }
+}
+
+fn unsure() {
+    let ended = track("reports/unsure", &[], &[]);
+    contains(
+        &ended,
+        &["It is not known which reference 2 puts gave back", "gets       puts        net"],
+    );
+    contains(
+        &ended,
+        &["         1          0         +1  take ", "0          2         -2  object_put "],
+    );
+}
+
+fn last_put_in_a_lookup() {
+    let ended = track("reports/lookup", &[], &[]);
+    contains(&ended, &["the last reference was dropped inside kref_lookup_mutex()"]);
+    contains(&ended, &["    find "]);
+}
+
+fn json() {
+    let ended = track("reports/holders", &["--format", "json"], &[]);
+    let report: Value = serde_json::from_str(&ended.output).expect("one line of JSON");
+    let schema = std::fs::read(project().join("track/schema.json")).expect("the schema");
+    let schema: Value = serde_json::from_slice(&schema).expect("JSON");
+    described(&report, &schema["$defs"]["held"], &schema);
+    assert_eq!(report["types"][0]["held"][0]["holder"], "index");
+    let misuse = track("reports/lookup", &["--format", "json"], &[]);
+    let misuse: Value = serde_json::from_str(&misuse.output).expect("one line of JSON");
+    described(&misuse, &schema["$defs"]["misuse"], &schema);
+    assert_eq!(misuse["misuse"], "end-in-lookup");
+    let chronicle = track("reports/lookup", &["--format", "json", "--object", "1"], &[]);
+    let event: Value =
+        serde_json::from_str(chronicle.output.lines().next().expect("a line")).expect("JSON");
+    described(&event, &schema["$defs"]["event"], &schema);
+}
+
+/// Whether the schema describes each member of `value`, and `value` has each that it requires.
+fn described(value: &Value, schema: &Value, root: &Value) {
+    let schema = match schema["$ref"].as_str() {
+        Some(name) => &root["$defs"][name.rsplit('/').next().expect("a name")],
+        None => schema,
+    };
+    match value {
+        Value::Object(members) => {
+            let properties = schema["properties"].as_object();
+            let properties = properties.unwrap_or_else(|| panic!("{value} is not described"));
+            for name in properties.keys() {
+                assert!(members.contains_key(name), "no {name} in {value}");
+            }
+            for (name, member) in members {
+                let known = properties.get(name);
+                described(member, known.unwrap_or_else(|| panic!("{name} is not described")), root);
+            }
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|item| described(item, &schema["items"], root))
+        }
+        _ => {}
+    }
+}
+
+fn flame_graph() {
+    let file = scratch().join("held.svg");
+    let _ = std::fs::remove_file(&file);
+    track("reports/holders", &["--flamegraph", &file.to_string_lossy()], &[]);
+    let svg = std::fs::read_to_string(file).expect("a drawing");
+    for text in ["<svg", "object_release", "serve ", "&quot;index&quot;", "15 references"] {
+        assert!(svg.contains(text), "no {text} in the drawing");
+    }
+}
+
+fn chronicle() {
+    let ended = track("reports/lookup", &["--object", "1"], &[]);
+    let acts: Vec<_> = ended.output.lines().filter(|line| line.starts_with("object #1,")).collect();
+    let wanted =
+        ["kref_init, count 1", "get, count 2", "put, count 1", "put, count 0", "released, count 0"];
+    assert_eq!(acts.len(), wanted.len(), "{}", ended.output);
+    for (line, act) in acts.iter().zip(wanted) {
+        assert!(line.contains(act) && line.contains("thread 1 ("), "{line}");
+    }
+}
+
+fn filter() {
+    for (filter, told) in [("object_*", true), ("*holders.c", true), ("session_*", false)] {
+        let ended = track("reports/holders", &["--filter", filter], &[]);
+        assert_eq!(ended.output.is_empty(), !told, "{filter}: {}", ended.output);
+    }
+}
+
+fn sample() {
+    let ended = track("reports/many", &["--sample", "1/10"], &["1000"]);
+    contains(&ended, &["kref-track: 200 references on 100 objects are still held"]);
+}
+
+fn exitcode_and_log_path() {
+    let log = scratch().join("track.log.%p");
+    let log = log.to_string_lossy();
+    let ended = track("reports/holders", &["--exitcode", "23", "--log-path", &log], &[]);
+    assert_eq!(ended.status, Some(23));
+    assert!(ended.output.is_empty(), "{}", ended.output);
+    assert_eq!(track("robustness/threads", &["--exitcode", "23"], &[]).status, Some(0));
+    let logs = std::fs::read_dir(scratch()).expect("the folder").filter_map(|entry| {
+        let path = entry.expect("an entry").path();
+        path.file_name()?.to_str()?.starts_with("track.log.").then_some(path)
+    });
+    for log in logs {
+        let text = std::fs::read_to_string(&log).expect("a log");
+        std::fs::remove_file(&log).expect("our log");
+        assert!(text.contains("15 references on 15 objects"), "{text}");
+    }
+}
+
+fn checkpoint_and_report() {
+    let ended = track("reports/requests", &[], &[]);
+    contains(
+        &ended,
+        &[
+            "kref-track: 1 reference on 1 object is held, of those taken since the checkpoint, asked",
+            "    late ",
+        ],
+    );
+    assert!(!ended.output.contains("    early "), "{}", ended.output);
+    let untracked = run(&mut Command::new(compile(Compiler::any(), "reports/requests", &["-O1"])));
+    assert!(!untracked.success, "without a tracker there is none to report");
+}
+
+fn signal() {
+    let log = scratch().join(format!("signal.{}.log", std::process::id()));
+    let path = log.to_string_lossy().into_owned();
+    let ended = track("reports/requests", &["--signal", "USR1", "--log-path", &path], &[&path]);
+    let text = std::fs::read_to_string(&log).expect("the report");
+    std::fs::remove_file(&log).expect("our log");
+    assert!(ended.success, "{ended:?}");
+    assert!(text.contains("asked by a signal") && text.contains("    late "), "{text}");
+}
+
+fn status() {
+    let mut ended = run(kref_track(&[]).args(["sh", "-c", "exit 5"]));
+    assert_eq!(ended.status, Some(5));
+    ended = run(kref_track(&[]).args(["sh", "-c", "kill -TERM $$"]));
+    assert_eq!(ended.signal, Some(libc::SIGTERM));
+    contains(&ended, &["was ended by signal 15"]);
+    ended = run(kref_track(&[]).arg("/nonexistent"));
+    assert_eq!(ended.status, Some(2));
+}
+
+fn options_that_are_wrong() {
+    for (options, wanted) in [
+        (&["--depht", "3"][..], "unknown option --depht"),
+        (&["--depth", "0"], "from 1 to 64"),
+        (&["--sample", "10"], "1/N"),
+        (&["--format", "xml"], "text or json"),
+    ] {
+        let ended = run(kref_track(options).arg("true"));
+        assert_eq!(ended.status, Some(2), "{options:?}");
+        contains(&ended, &[wanted]);
+    }
+    let mut command = Command::new(compile(Compiler::any(), "reports/many", &["-O1"]));
+    let ended = run(command.env("KREF_OPTIONS", "track=1:depht=3"));
+    assert!(ended.success);
+    contains(&ended, &["unknown option \"depht\"", "nothing is tracked"]);
+    let help = run(&mut kref_track(&["--help"]));
+    assert!(help.success && help.output.contains("--max-memory"));
+}
+
+fn overflow() {
+    let ended = track("reports/overflow", &[], &[]);
+    contains(&ended, &["kref-track: too many references", "held: 3999999 references by \"poll\""]);
+    contains(&ended, &["1 object had too many references to be tracked any further"]);
+    assert!(!ended.output.contains("still held"), "{}", ended.output);
+}
+
+fn depth() {
+    let ended = track("reports/holders", &["--depth", "1"], &[]);
+    contains(&ended, &["    serve "]);
+    assert!(!ended.output.contains("    main "), "{}", ended.output);
+}
+
+fn unloaded_library() {
+    let plugin = compile(Compiler::any(), "reports/plugin", &["-shared", "-fPIC"]);
+    let ended = track("reports/loader", &[], &[&plugin.to_string_lossy()]);
+    contains(&ended, &["    plugin_hold ", "tracker/reports/plugin.c:", "    main "]);
+}
+
+fn stripped() {
+    let program = compile(Compiler::any(), "reports/holders", &["-O1", "-fno-ident"]);
+    let strip = run(Command::new("strip").arg(&program)); // nobody else runs one with these flags
+    assert!(strip.success, "{}", strip.output);
+    let ended = run(kref_track(&[]).arg(&program));
+    let name = program.file_name().expect("a name").to_string_lossy();
+    contains(&ended, &["15 references of \"index\"", &format!("    {name}+0x")]);
+}
+
+fn inlined(compiler: Compiler, flags: &[&str]) {
+    let program = compile(compiler, "reports/inlined", flags);
+    let ended = run(kref_track(&[]).arg(program));
+    contains(&ended, &["    keep ", &here("reports/inlined"), "    main "]);
+}
+
+fn static_archive(compiler: Compiler) {
+    let archive = Prefix::plain().archive();
+    let program =
+        build(compiler, "reports/inlined", &["-O1", "-fno-ident"], &[&archive.to_string_lossy()]);
+    let ended = run(kref_track(&[]).arg(program));
+    contains(&ended, &["1 reference, on object #1", &here("reports/inlined")]);
+    let first = ended.output.lines().find(|line| line.starts_with("    ")).expect("a frame");
+    assert!(first.starts_with("    keep "), "libkref's own frames are left out: {first}");
+}
+
+fn not_linked() {
+    let ended = run(kref_track(&[]).arg("true"));
+    assert!(ended.success);
+    contains(&ended, &["was not tracked"]);
+}

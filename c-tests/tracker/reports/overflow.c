@@ -1,0 +1,18 @@
+/* A get in a loop, until the count is full: told at once, with those who hold most. */
+#include "../object.h"
+
+static void poll_forever(struct object *object)
+{
+    int i;
+
+    for (i = 0; i < 4000100; i++)
+        kref_get_as(&object->kref, "poll");
+}
+
+int main(void)
+{
+    struct object *object = object_new();
+
+    poll_forever(object);
+    return 0;
+}

@@ -1,0 +1,57 @@
+//! The tracker in real programs (robustness/): what it must bear, and not lose a word over.
+
+use kref_c_tests::kref_track::{compile, contains, kref_track, silent, track};
+use kref_c_tests::{Compiler, Kind, Sanitizer, plain, run, unless_missing};
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let tests = vec![
+        plain("fork", || silent("robustness/fork", &[])),
+        plain("signal-handler", || silent("robustness/handler", &[])),
+        plain("ends-of-threads-and-exec", || silent("robustness/lives", &[])),
+        plain("threads", || silent("robustness/threads", &[])),
+        plain("threads-in-chaos", || silent("robustness/threads", &["--seed", "3"])),
+        plain("threads-keep-freed", || silent("robustness/threads", &["--keep-freed"])),
+        plain("no-memory", no_memory),
+        plain("max-memory", max_memory),
+        plain("a-million-live-objects", a_million),
+        sanitized("threads", Sanitizer::Thread),
+        sanitized("fork", Sanitizer::Thread),
+        sanitized("lives", Sanitizer::Thread),
+        // Not fork.c: its children leave behind what threads of the parent's held.
+        sanitized("threads", Sanitizer::Address),
+        sanitized("lives", Sanitizer::Address),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), tests).exit();
+}
+
+fn no_memory() {
+    let ended = track("robustness/no-memory", &[], &[]);
+    assert!(ended.success, "{ended:?}");
+    assert!(!ended.output.contains("still held"), "{}", ended.output);
+}
+
+fn max_memory() {
+    let ended = track("reports/many", &["--max-memory", "2"], &["100000"]);
+    assert!(ended.success);
+    contains(&ended, &["objects not recorded: max_memory=2 was reached", "still held at exit"]);
+}
+
+fn a_million() {
+    let ended = track("reports/many", &[], &["1000000"]);
+    assert!(ended.success);
+    contains(&ended, &["kref-track: 2000000 references on 1000000 objects are still held at exit"]);
+}
+
+fn sanitized(name: &'static str, sanitizer: Sanitizer) -> Trial {
+    Trial::ignorable_test(format!("{name}-with-{sanitizer:?}Sanitizer"), move || {
+        unless_missing(Compiler::need_with(Kind::Gcc, sanitizer), |compiler| {
+            let program = compile(compiler, &format!("robustness/{name}"), sanitizer.flags());
+            let ended = run(kref_track(&[]).arg(program));
+            if ended.success && ended.output.is_empty() {
+                return Ok(());
+            }
+            Err(format!("{name}: {ended:?}"))
+        })
+    })
+}

@@ -1,0 +1,59 @@
+/* Forks while four threads get and put: neither parent nor child may wait for ever, or leak. */
+#include "../object.h"
+#include <sys/wait.h>
+
+/* ThreadSanitizer takes a second for each. */
+#ifdef KREF_TSAN
+#define FORKS 10
+#else
+#define FORKS 100
+#endif
+
+static struct object *shared;
+static int stop;
+
+static void *work(void *unused)
+{
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        struct object *own = object_new();
+
+        kref_get(&shared->kref);
+        object_put(own);
+        object_put(shared);
+    }
+    return unused;
+}
+
+static void child(void)
+{
+    struct object *own = object_new();
+
+    kref_get(&shared->kref);
+    object_put(shared);
+    object_put(own);
+    exit(0); /* what the parent holds is no leak of ours */
+}
+
+int main(void)
+{
+    pthread_t threads[4];
+    int i;
+
+    shared = object_new();
+    for (i = 0; i < 4; i++)
+        start(&threads[i], work, NULL);
+    for (i = 0; i < FORKS; i++) {
+        pid_t pid = fork();
+        int status;
+
+        CHECK(pid >= 0);
+        if (pid == 0)
+            child();
+        CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    for (i = 0; i < 4; i++)
+        join(threads[i]);
+    object_put(shared);
+    return 0;
+}
