@@ -1,6 +1,6 @@
 # libkref, for people who know make and not cargo.
 #
-#   make            builds libkref.so, libkref.a, libkref_track.so.0 and kref-track into $(OUT)
+#   make            builds libkref.so, libkref.a, libkref_track.so and kref-track into $(OUT)
 #   make demo       builds, installs under target/, compiles and runs examples/handoff.c
 #   make check      runs all the tests
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build

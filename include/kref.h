@@ -248,8 +248,7 @@ struct kref_tracker {
  *
  * A slot that is all zero is empty, too.
  */
-#define KREF_INIT(n) \
-    { { (int)(n) < 0 ? 0x60000000 : ((((int)(n) & INT_MAX) - 1) ^ INT_MIN) } }
+#define KREF_INIT(n) { { KREF_STORED(n) } }
 #define KREF_SLOT_INIT { NULL }
 #define PERCPU_REF_SLOT_INIT { NULL, 0 }
 
@@ -259,6 +258,9 @@ struct kref_tracker {
 #define PERCPU_REF_INIT_ATOMIC 1u
 #define PERCPU_REF_INIT_DEAD 2u
 #define PERCPU_REF_ALLOW_REINIT 4u
+
+/* For initialisers alone: the number in memory that stands for n references. */
+#define KREF_STORED(n) ((int)(n) < 0 ? 0x60000000 : (((int)(n) & INT_MAX) - 1) ^ INT_MIN)
 
 /* kref_entry(ptr, type, member): the object of that type whose member, a struct kref, ptr points
  * to. NULL stays NULL, so that a lookup's result can be passed through:

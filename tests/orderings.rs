@@ -83,14 +83,14 @@ fn read(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect(file)
 }
 
-/// The source without its comments, and without the `use` that imports the orderings.
+/// The source without its comments, its models, and the `use`s that import the orderings.
 fn code(source: &str) -> String {
     let lines: Vec<&str> = source.lines().map(|line| line.split("//").next().unwrap()).collect();
     let code = lines.join("\n");
     let code = code.split("#[cfg(all(loom, test))]").next().unwrap();
-    let (before, import) = code.split_once("use crate::sync::").expect("the atomics' import");
-    let (_, after) = import.split_once(';').expect("the end of the import");
-    format!("{before}{after}")
+    let mut parts = code.split("use crate::sys::sync::");
+    let before = parts.next().unwrap().to_string();
+    parts.fold(before, |code, part| code + part.split_once(';').expect("the end of the import").1)
 }
 
 /// Copies all that cargo needs for this package and its tests. The workspace's other packages stay out.

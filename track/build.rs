@@ -2,5 +2,8 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libkref_track.so.0");
+    let [major, minor] = ["MAJOR", "MINOR"].map(|part| {
+        std::env::var(format!("CARGO_PKG_VERSION_{part}")).expect("cargo sets the version")
+    });
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libkref_track.so.{major}.{minor}");
 }

@@ -59,7 +59,7 @@ PAIR(sub_and_test, CHECK(!kref_count_sub_and_test(1, COUNT)),
 /* No function acquires from a count of zero. A program may, by a fence, of which ThreadSanitizer knows
  * nothing; so it is done by hand here. */
 PAIR(dec_if_one, CHECK(kref_count_dec_if_one(COUNT)),
-     CHECK(!__atomic_load_n(&COUNT->refs, __ATOMIC_ACQUIRE)))
+     CHECK(__atomic_load_n(&COUNT->refs, __ATOMIC_ACQUIRE) == INT_MAX))
 PAIR(dec_and_mutex_lock, CHECK(!kref_count_dec_and_mutex_lock(COUNT, &mutex)),
      CHECK(kref_count_dec_and_mutex_lock(COUNT, &mutex)); write_and_unlock(&object->kref))
 PAIR(dec_and_lock, CHECK(!kref_count_dec_and_lock(COUNT, &spin)),

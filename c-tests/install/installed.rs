@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::{Compiler, Prefix, c_tests, folder, per_compiler, plain, printed, project};
+use kref_c_tests::{
+    Compiler, Prefix, c_tests, folder, per_compiler, plain, printed, project, soname, version,
+};
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
@@ -64,7 +66,7 @@ fn the_shared_library_is_small_and_needs_libc_alone() {
     let dynamic = printed(Command::new("readelf").arg("-dW").arg(shared()));
     let needed: Vec<_> = dynamic.lines().filter(|line| line.contains("(NEEDED)")).collect();
     assert!(needed.len() == 1 && needed[0].contains("[libc.so.6]"), "{needed:?}");
-    assert!(dynamic.contains("Library soname: [libkref.so.0]"), "{dynamic}");
+    assert!(dynamic.contains(&format!("Library soname: [{}]", soname())), "{dynamic}");
 
     let stripped = folder("stripped").join("libkref.so");
     printed(Command::new("strip").arg("-o").arg(&stripped).arg(shared()));
@@ -93,19 +95,12 @@ fn a_setuid_program_does_not_listen() {
     );
 }
 
-/// As Cargo.toml has it.
-fn kref_version() -> String {
-    let manifest = std::fs::read_to_string(project().join("Cargo.toml")).unwrap();
-    let line = manifest.lines().find_map(|line| line.strip_prefix("version = \"")).unwrap();
-    line.trim_end_matches('"').to_string()
-}
-
 fn the_tree_is_where_a_c_programmer_looks() {
-    let version = kref_version();
+    let version = version();
     let lib = Prefix::plain().lib();
     let link = |name: &str| std::fs::read_link(lib.join(name)).unwrap();
-    assert_eq!(link("libkref.so"), Path::new("libkref.so.0"));
-    assert_eq!(link("libkref.so.0"), PathBuf::from(format!("libkref.so.{version}")));
+    assert_eq!(link("libkref.so"), PathBuf::from(soname()));
+    assert_eq!(link(&soname()), PathBuf::from(format!("libkref.so.{version}")));
     for module in ["kref", "kref-linux"] {
         let says = Prefix::plain().flags(&["--modversion", module]);
         assert_eq!(says, [&*version], "{module}.pc");

@@ -5,8 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::{Compiler, Finished, Prefix, folder, plain, printed, project, run, scratch};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use kref_c_tests::{
+    Compiler, Finished, Prefix, folder, plain, printed, project, run, scratch, soname,
+};
+use libtest_mimic::Arguments;
 
 const MAKE_VARIABLES: [&str; 3] = ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"];
 
@@ -22,7 +24,6 @@ fn main() -> ExitCode {
             "the_environment_may_name_a_compiler_and_a_target",
             the_environment_may_name_a_compiler_and_a_target,
         ),
-        Trial::ignorable_test("cargo_c_gives_the_same_tree", cargo_c_gives_the_same_tree),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -147,47 +148,8 @@ fn the_environment_may_name_a_compiler_and_a_target() {
     printed(&mut make);
     let library = target.join("libkref/libkref.so");
     let dynamic = printed(Command::new("readelf").arg("-dW").arg(&library));
-    assert!(dynamic.contains("NODELETE") && dynamic.contains("libkref.so.0"), "{dynamic}");
+    assert!(dynamic.contains("NODELETE") && dynamic.contains(&soname()), "{dynamic}");
 
     let would = printed(make_in(project()).args(["--dry-run", "--always-make", "CC=ccache cc -g"]));
     assert!(would.contains(" -C linker=cc -C link-arg=-g "), "{would}");
-}
-
-/// The paths below `root`, sorted.
-fn tree(root: &Path) -> String {
-    let mut find = Command::new("find");
-    let text = printed(find.current_dir(root).args([".", "!", "-type", "d"]));
-    let mut lines: Vec<_> = text.lines().collect();
-    lines.sort_unstable();
-    lines.join("\n")
-}
-
-/// cargo-c takes ten minutes to build, so no machine is made to have it.
-fn cargo_c_gives_the_same_tree() -> Result<Completion, Failed> {
-    if !run(Command::new("cargo").args(["cinstall", "--version"])).success {
-        return Ok(Completion::ignored_with("no cargo-c on this machine"));
-    }
-    let (ours, theirs) = (folder("make-install"), folder("cargo-cinstall"));
-    let variables = [format!("DESTDIR={}", ours.display()), "PREFIX=/usr".into()];
-    let without = ["install".to_string(), "TRACK=no".into()];
-    let installed = make(&[&without[..], &built(), &variables].concat());
-    assert!(installed.success, "{}", installed.output);
-
-    // The path of this script contains the path of the library. cargo-c does not install the script.
-    std::fs::remove_dir_all(ours.join("usr/share/gdb")).unwrap();
-
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(project()).args(["cinstall", "-p", "kref", "--release", "--locked"]);
-    cargo.args(["--prefix=/usr", "--libdir=/usr/lib"]).arg("--destdir").arg(&theirs);
-    printed(cargo.arg("--target-dir").arg(scratch().join("cargo-c")));
-
-    assert_eq!(tree(&ours), tree(&theirs));
-    let same = |file: &str| {
-        std::fs::read(ours.join(file)).unwrap() == std::fs::read(theirs.join(file)).unwrap()
-    };
-    assert!(same("usr/include/kref.h") && same("usr/share/pkgconfig/kref-linux.pc"));
-    let dynamic =
-        printed(Command::new("readelf").arg("-dW").arg(theirs.join("usr/lib/libkref.so")));
-    assert!(dynamic.contains("Library soname: [libkref.so.0]"), "{dynamic}");
-    Ok(Completion::Completed)
 }

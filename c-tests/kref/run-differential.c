@@ -2,7 +2,7 @@
  * The inlined C and the exported Rust do the same: random operations on two counts that start from
  * the same edge value. KREF_SEED=N replays; a failure prints its seed.
  */
-#include "check.h"
+#include "number_line.h"
 
 #include <sys/random.h>
 
@@ -78,9 +78,10 @@ static unsigned int draw(unsigned int below)
 
 int main(void)
 {
-    static const int edges[] = { 0, 1, 2, 3, KREF_MAX - 1, KREF_MAX, INT_MIN, INT_MIN + 1, -2, -1,
-                                 KREF_SATURATED - 1, KREF_SATURATED, KREF_SATURATED + 1,
-                                 (int)0xa0000000, (int)0xa0000001, (int)0xb0000000 };
+    static const int edges[] = { ONE_REFERENCE, ONE_REFERENCE + 1, ONE_REFERENCE + 2, FULL - 2, FULL - 1,
+                                 FULL, NEVER_INITIALISED, NEVER_INITIALISED + 1, TRACKED_BEGIN,
+                                 TRACKED_BEGIN + 96, TRACKED_END, SATURATED - 1, SATURATED, SATURATED + 1,
+                                 RELEASED - 1, RELEASED };
     struct told told = { 0 };
     const char *given = getenv("KREF_SEED");
     unsigned long long seed;
@@ -95,7 +96,7 @@ int main(void)
 
     for (round = 0; round < 20000; round++) {
         int edge = edges[draw(sizeof edges / sizeof *edges)];
-        struct kref one = KREF_INIT(edge), other = KREF_INIT(edge);
+        struct kref one = { { edge } }, other = { { edge } };
 
         for (step = 0; step < 8; step++) {
             enum operation operation = (enum operation)draw(OPERATIONS);

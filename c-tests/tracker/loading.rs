@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::{Compiler, Prefix, c_tests, plain, run, scratch};
+use kref_c_tests::{Compiler, Prefix, c_tests, plain, run, scratch, soname, track_soname};
 use libtest_mimic::Arguments;
 
 const TOLD: &str = "created\ngot 2 for cache\ngot 3 for nobody\nreleased\nreport\ntracked\n";
@@ -44,7 +44,7 @@ fn compile(source: &str, flags: &[&str], to: &Path) {
 
 /// A tracker in `folder`, under its own name.
 fn tracker(folder: &Path, flags: &[&str]) -> PathBuf {
-    let library = folder.join("libkref_track.so.0");
+    let library = folder.join(track_soname());
     compile("tracker.c", &[&["-shared", "-fPIC"], flags].concat(), &library);
     library
 }
@@ -54,8 +54,8 @@ fn program(folder: &Path, shared: bool, flags: &[&str]) -> Command {
     let program = folder.join("program");
     let installed = Prefix::plain().lib();
     if shared {
-        std::fs::copy(installed.join("libkref.so.0"), folder.join("libkref.so.0")).unwrap();
-        let library = folder.join("libkref.so.0").display().to_string();
+        std::fs::copy(installed.join(soname()), folder.join(soname())).unwrap();
+        let library = folder.join(soname()).display().to_string();
         let rpath = format!("-Wl,-rpath,{}", folder.display());
         compile("program.c", &[flags, &[&library, &rpath, "-pthread"]].concat(), &program);
     } else {
@@ -135,11 +135,8 @@ fn what_is_not_found_is_told_in_a_line() {
     for shared in [true, false] {
         let mut program = program(&here, shared, &[]);
         let said = says(&mut program, "track=1");
-        one_line(
-            &said,
-            &["libkref_track.so.0", "where the loader looks", "install", "KREF_TRACK_"],
-        );
-        let beside = here.join("libkref_track.so.0").display().to_string();
+        one_line(&said, &[&track_soname(), "where the loader looks", "install", "KREF_TRACK_"]);
+        let beside = here.join(track_soname()).display().to_string();
         assert_eq!(said.contains(&beside), shared, "{said}");
         program.env("KREF_TRACK_LIBRARY", "/nowhere/mine.so");
         one_line(&says(&mut program, "track=1"), &["/nowhere/mine.so", "No such file"]);
@@ -150,7 +147,7 @@ fn what_is_no_tracker_is_told_in_a_line() {
     let here = folder("no-tracker");
     let mut program = program(&here, true, &[]);
     tracker(&here, &["-Dkref_track_start=something_else"]);
-    one_line(&says(&mut program, "track=1"), &["no kref_track_start", "libkref_track.so.0"]);
+    one_line(&says(&mut program, "track=1"), &["no kref_track_start", &track_soname()]);
     tracker(&here, &["-DWRONG_SIZE"]);
     let said = says(&mut program, "track=1");
     one_line(said.strip_prefix("started with track=1\n").expect(&said), &["size"]);

@@ -2,6 +2,7 @@
  * What a tracker is told: each operation's events, in their order, with the counts, the holders and
  * the release functions. errno stays as it was.
  */
+#include "number_line.h"
 #include "recorder.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ static void begin(int n)
 #define CHECK_LAST(released_by, by)                                                                \
     do {                                                                                           \
         CHECK_TOLD(&kref, "putting 1; released; release; done");                                   \
-        CHECK(told_release == by && kref.refcount.refs == 0 && kref_read(&kref) == 0);             \
+        CHECK(told_release == by && kref.refcount.refs == RELEASED && kref_read(&kref) == 0);             \
     } while (0)
 
 static void a_life(void)
@@ -185,7 +186,7 @@ static void CHECK_VIOLATION(const char *events, enum kref_violation_kind kind)
 {
     CHECK_TOLD(&kref, events);
     CHECK(told.times == 1 && told.last.kind == kind && told.last.kref == &kref);
-    CHECK(kref.refcount.refs == KREF_SATURATED);
+    CHECK(kref.refcount.refs == SATURATED);
     told.times = 0;
 }
 
@@ -237,13 +238,13 @@ static void untracked(void)
     static struct kref fixed = KREF_INIT(1);
 
     kref_get(&fixed);
-    CHECK(!kref_put(&fixed, release) && !*told_events && fixed.refcount.refs == 1);
+    CHECK(!kref_put(&fixed, release) && !*told_events && kref_read(&fixed) == 1);
     track_next = 0;
     kref_init(&kref);
     CHECK_TOLD(&kref, "created");
     track_next = 1;
     kref_get_as(&kref, "somebody");
-    CHECK(kref.refcount.refs == 2 && !kref_put(&kref, release));
+    CHECK(references(&kref) == 2 && !kref_put(&kref, release));
     CHECK_TOLD(&kref, "");
     CHECK(kref_put_as(&kref, release, "somebody"));
     CHECK_TOLD(&kref, "release");
@@ -294,7 +295,7 @@ static void tables(void)
     CHECK(kref_read(&kref) == 2 && !kref_put(&kref, release) && kref_put(&kref, release));
     CHECK_TOLD(&kref, "release");
     kref_init(&kref);
-    CHECK(kref.refcount.refs == 1 && !*told_events);
+    CHECK(kref.refcount.refs == ONE_REFERENCE && !*told_events);
     CHECK(kref_track_report(1) == -ENOTSUP && kref_track_checkpoint() == -ENOTSUP);
 }
 

@@ -11,7 +11,7 @@ use core::ptr;
 use crate::kind::Handler;
 use crate::sys::sync::{
     AtomicPtr,
-    Ordering::{Acquire, Release},
+    Ordering::{Acquire, Relaxed, Release},
     UnsafeCell,
 };
 
@@ -61,7 +61,7 @@ impl Targets {
     }
 
     fn find(&self, handler: Handler, context: *mut c_void) -> Option<*const Target> {
-        // Acquire: pairs with the release in `add`, so that the list is complete.
+        // Acquire: pairs with the release in `add`.
         let mut at = self.newest.load(Acquire).cast_const();
         // SAFETY: null, or a pair that lives for good.
         while let Some(target) = unsafe { at.as_ref() } {
@@ -80,13 +80,13 @@ impl Targets {
         if target.is_null() {
             return None;
         }
-        // Acquire: pairs with the release below, so that the list behind the pair is complete.
-        let mut older = self.newest.load(Acquire);
+        let mut older = self.newest.load(Relaxed);
         loop {
             // SAFETY: new memory of that size, with malloc's alignment.
             unsafe { target.write(Target(UnsafeCell::new(Pair { handler, context, older }))) };
-            // Release: pairs with the acquire loads of `newest`.
-            match self.newest.compare_exchange(older, target, Release, Acquire) {
+            // Release: pairs with the acquire in `find`. The exchange continues the release sequence of the
+            // older pair, so that one acquire shows the whole list.
+            match self.newest.compare_exchange(older, target, Release, Relaxed) {
                 Ok(_) => return Some(target),
                 Err(now) => older = now,
             }

@@ -11,20 +11,21 @@ pub struct Mutant {
     pub failure: &'static str,
 }
 
-pub const COUNT: &str = "src/count.rs";
+pub const COUNT: &str = "src/count/mod.rs";
 pub const GET: &str = "src/count/get.rs";
 pub const PUT: &str = "src/count/put.rs";
 pub const SLOW: &str = "src/count/slow.rs";
 pub const TRACKER: &str = "src/tracker.rs";
-pub const HANDLER: &str = "src/handler.rs";
+pub const HANDLER: &str = "src/report/handler.rs";
 pub const SLOT: &str = "src/slot.rs";
-pub const LOCKED: &str = "src/locked.rs";
+pub const LOOKUP: &str = "src/lookup.rs";
 pub const WORD: &str = "src/percpu/word.rs";
 
-pub const LATCH_MODEL: &str = "handler::tests::a_reader_against_two_sets_never_sees_a_torn_pair";
+pub const PAIR_MODEL: &str = "report::handler::tests::a_reader_sees_a_complete_pair";
 
-pub const TABLE_MODEL: &str =
-    "tracker::tests::whoever_is_told_sees_what_was_there_before_the_table_was_set";
+pub const LIST_MODEL: &str = "report::handler::tests::two_threads_add_to_one_list";
+
+pub const TABLE_MODEL: &str = "tracker::tests::a_caller_of_the_table_sees_what_came_before_the_set";
 
 /// loom's message: nothing orders two accesses, one of which is a write.
 pub const RACE: &str = "Causality violation";
@@ -36,64 +37,64 @@ pub const TORN: &str = "a torn pair";
 pub const LATE: &str = "taken after the kill";
 pub const NOT_SATURATED: &str = "not saturated";
 /// A put released a tracked object on which a slot's reader had already taken a reference.
-pub const RELEASED_DESPITE_READER: &str = "gone under the reader's feet";
+pub const RELEASED_DESPITE_READER: &str = "released although a reader had raised the count";
 /// A put gave back a reference and did not call the tracker.
-pub const PUT_WITHOUT_CALL: &str = "told too little";
+pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 
 pub const ORDERINGS: &[Mutant] = &[
     Mutant {
         file: COUNT,
-        source: "self.refs.store(n, Release)",
-        weakened: "self.refs.store(n, Relaxed)",
+        source: "self.stored.store(stored(n), Release)",
+        weakened: "self.stored.store(stored(n), Relaxed)",
         model: "inc_not_zero_acquire_against_set_release",
         failure: RACE,
     },
     Mutant {
         file: PUT,
-        source: "compare_exchange_weak(old, old - n, Release, Relaxed)",
-        weakened: "compare_exchange_weak(old, old - n, Relaxed, Relaxed)",
+        source: "compare_exchange_weak(old, new, Release, Relaxed)",
+        weakened: "compare_exchange_weak(old, new, Relaxed, Relaxed)",
         model: "sub_and_test_against_dec_and_test",
         failure: RACE,
     },
     Mutant {
         file: PUT,
-        source: "self.refs.fetch_sub(1, Release)",
-        weakened: "self.refs.fetch_sub(1, Relaxed)",
+        source: "stored.fetch_sub(1, Release)",
+        weakened: "stored.fetch_sub(1, crate::sys::sync::Ordering::Relaxed)",
         model: "put_against_put",
         failure: RACE,
     },
     Mutant {
         file: PUT,
-        source: "let _ = self.refs.load(Acquire);",
-        weakened: "let _ = self.refs.load(Relaxed);",
+        source: "let _ = self.stored.load(Acquire);",
+        weakened: "let _ = self.stored.load(Relaxed);",
         model: "put_against_put",
         failure: RACE,
     },
     Mutant {
         file: GET,
-        source: "self.add_not_zero_ordered(n, Acquire)",
-        weakened: "self.add_not_zero_ordered(n, Relaxed)",
+        source: "or_report(self.try_add(n, Acquire), self, true, caller)",
+        weakened: "or_report(self.try_add(n, Relaxed), self, true, caller)",
         model: "inc_not_zero_acquire_against_a_put_that_is_not_the_last",
         failure: RACE,
     },
     Mutant {
         file: PUT,
-        source: "compare_exchange(1, 0, AcqRel, Relaxed)",
-        weakened: "compare_exchange(1, 0, Release, Relaxed)",
+        source: "compare_exchange(ONE, DEAD, AcqRel, Relaxed)",
+        weakened: "compare_exchange(ONE, DEAD, Release, Relaxed)",
         model: "dec_if_one_against_dec_and_test",
         failure: RACE,
     },
     Mutant {
         file: PUT,
-        source: "compare_exchange(1, 0, AcqRel, Relaxed)",
-        weakened: "compare_exchange(1, 0, Acquire, Relaxed)",
+        source: "compare_exchange(ONE, DEAD, AcqRel, Relaxed)",
+        weakened: "compare_exchange(ONE, DEAD, Acquire, Relaxed)",
         model: "dec_if_one_against_a_reader_of_zero",
         failure: RACE,
     },
     Mutant {
         file: PUT,
-        source: "compare_exchange_weak(old, old - n, Release, Relaxed)",
-        weakened: "compare_exchange_weak(old, old - n, Relaxed, Relaxed)",
+        source: "compare_exchange_weak(old, new, Release, Relaxed)",
+        weakened: "compare_exchange_weak(old, new, Relaxed, Relaxed)",
         model: "dec_not_one_against_dec_and_test",
         failure: RACE,
     },
@@ -113,14 +114,14 @@ pub const ORDERINGS: &[Mutant] = &[
     },
     Mutant {
         file: SLOW,
-        source: "compare_exchange(old, 0, Release, Relaxed)",
-        weakened: "compare_exchange(old, 0, Relaxed, Relaxed)",
+        source: "compare_exchange(old, DEAD, Release, Relaxed)",
+        weakened: "compare_exchange(old, DEAD, Relaxed, Relaxed)",
         model: "count::models::dec_if_one_against_a_reader_of_zero",
         failure: RACE,
     },
     Mutant {
         file: SLOW,
-        source: "let _ = self.acquire_last();",
+        source: "self.acquire_last();\n        tsan::acquire(self);",
         weakened: "",
         model: "count::models::put_against_put",
         failure: RACE,
@@ -128,58 +129,44 @@ pub const ORDERINGS: &[Mutant] = &[
     Mutant {
         file: TRACKER,
         source: "self.0.store(tracker.cast_mut(), Release)",
-        weakened: "self.0.store(tracker.cast_mut(), crate::sync::Ordering::Relaxed)",
+        weakened: "self.0.store(tracker.cast_mut(), crate::sys::sync::Ordering::Relaxed)",
         model: TABLE_MODEL,
         failure: RACE,
     },
     Mutant {
         file: TRACKER,
         source: "self.0.load(Acquire)",
-        weakened: "self.0.load(crate::sync::Ordering::Relaxed)",
+        weakened: "self.0.load(crate::sys::sync::Ordering::Relaxed)",
         model: TABLE_MODEL,
         failure: RACE,
     },
     Mutant {
         file: HANDLER,
-        source: "spare.handler.store(handler, Release)",
-        weakened: "spare.handler.store(handler, Relaxed)",
-        model: LATCH_MODEL,
-        failure: TORN,
+        source: "self.current.store(target.cast_mut(), Release)",
+        weakened: "self.current.store(target.cast_mut(), Relaxed)",
+        model: PAIR_MODEL,
+        failure: RACE,
     },
     Mutant {
         file: HANDLER,
-        source: "spare.context.store(context, Release)",
-        weakened: "spare.context.store(context, Relaxed)",
-        model: LATCH_MODEL,
-        failure: TORN,
+        source: "self.current.load(Acquire)",
+        weakened: "self.current.load(Relaxed)",
+        model: PAIR_MODEL,
+        failure: RACE,
     },
     Mutant {
         file: HANDLER,
-        source: "self.sequence.store(next, Release)",
-        weakened: "self.sequence.store(next, Relaxed)",
-        model: LATCH_MODEL,
-        failure: TORN,
+        source: "self.newest.load(Acquire).cast_const()",
+        weakened: "self.newest.load(Relaxed).cast_const()",
+        model: LIST_MODEL,
+        failure: RACE,
     },
     Mutant {
         file: HANDLER,
-        source: "self.sequence.load(Acquire)",
-        weakened: "self.sequence.load(Relaxed)",
-        model: LATCH_MODEL,
-        failure: TORN,
-    },
-    Mutant {
-        file: HANDLER,
-        source: "copy.handler.load(Acquire)",
-        weakened: "copy.handler.load(Relaxed)",
-        model: LATCH_MODEL,
-        failure: TORN,
-    },
-    Mutant {
-        file: HANDLER,
-        source: "copy.context.load(Acquire)",
-        weakened: "copy.context.load(Relaxed)",
-        model: LATCH_MODEL,
-        failure: TORN,
+        source: "compare_exchange(older, target, Release, Relaxed)",
+        weakened: "compare_exchange(older, target, Relaxed, Relaxed)",
+        model: LIST_MODEL,
+        failure: RACE,
     },
     Mutant {
         file: SLOT,
@@ -213,14 +200,14 @@ pub const ORDERINGS: &[Mutant] = &[
         file: WORD,
         source: "self.0.load(Acquire) / ONE",
         weakened: "self.0.load(Relaxed) / ONE",
-        model: "percpu::word::tests::whoever_finds_nobody_else_may_free_the_object",
+        model: "percpu::word::tests::a_thread_that_finds_one_reference_may_free_the_object",
         failure: RACE,
     },
     Mutant {
         file: WORD,
         source: "self.0.load(Acquire) & !DEAD == 0",
         weakened: "self.0.load(Relaxed) & !DEAD == 0",
-        model: "percpu::word::tests::whoever_finds_zero_may_reuse_the_object",
+        model: "percpu::word::tests::a_thread_that_finds_zero_may_reuse_the_object",
         failure: RACE,
     },
 ];
@@ -250,22 +237,22 @@ pub const STEPS: &[Mutant] = &[
         failure: GONE,
     },
     Mutant {
-        file: LOCKED,
+        file: LOOKUP,
         source: "kref.as_ref() }.try_get_unless_zero()",
-        weakened: "kref.as_ref() }.try_get()",
+        weakened: "kref.as_ref() }.try_get().map(|()| true)",
         model: "lookup_locked_against_a_release_that_takes_the_lock",
         failure: RACE,
     },
     Mutant {
         file: PUT,
-        source: "Sub::Slow => return Err(None),",
-        weakened: "Sub::Slow => return Err(None), } if true { let old = self.lower(); \
-                   if old == 1 { let _ = (self.acquire_last(), lock.lock()); } return Ok(old == 1);",
+        source: "if self.try_sub(1, true, by)? == Put::Done {",
+        weakened: "if true { let put = self.try_sub(1, false, by)?; \
+                   if put.is_last() { let _ = lock.lock(); } return Ok(put);",
         model: "lookup_locked_against_put_locked",
         failure: DEAD,
     },
     Mutant {
-        file: LOCKED,
+        file: LOOKUP,
         source: "let found = find();",
         weakened: "unsafe { lock.unlock() }; let found = find(); let _ = lock.lock();",
         model: "lookup_locked_against_put_locked",
@@ -287,21 +274,21 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: SLOW,
-        source: "let counted = |value| without(raised(value, 1)?, 1);",
-        weakened: "self.take_back(1); let counted = |value| raised(without(value, 0)?, 1);",
+        source: "let counted = |value| without(more(value, 1)?, 1);",
+        weakened: "self.take_back(1); let counted = |value| more(without(value, 0)?, 1);",
         model: "count::models::put_against_a_reader_of_a_slot",
         failure: RELEASED_DESPITE_READER,
     },
     Mutant {
         file: SLOW,
-        source: "tracker::putting(self.as_kref(), n, references(old), by);",
+        source: "tracker::putting(self.address(), n, references(old), by);",
         weakened: "",
         model: "count::models::put_against_put",
         failure: PUT_WITHOUT_CALL,
     },
     Mutant {
         file: COUNT,
-        source: "self.refs.store(SATURATED, Relaxed);",
+        source: "self.stored.store(SATURATED_AT, Relaxed);",
         weakened: "",
         model: "gets_and_a_put_at_the_largest_count",
         failure: NOT_SATURATED,

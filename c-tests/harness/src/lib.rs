@@ -8,6 +8,6 @@ mod process;
 mod trial;
 
 pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
-pub use prefix::{Prefix, c_tests, folder, project, scratch};
+pub use prefix::{Prefix, c_tests, folder, project, scratch, soname, track_soname, version};
 pub use process::{Finished, describe, printed, run, spin, valgrind};
 pub use trial::{per_compiler, plain, unless_missing};

@@ -31,6 +31,25 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// libkref's version, from Cargo.toml.
+pub fn version() -> String {
+    let manifest = std::fs::read_to_string(project().join("Cargo.toml")).expect("Cargo.toml");
+    let mut lines = manifest.lines();
+    let line = lines.find_map(|line| line.strip_prefix("version = \"")).expect("a version");
+    line.trim_end_matches('"').to_string()
+}
+
+/// `libkref.so.MAJOR.MINOR`.
+pub fn soname() -> String {
+    let version = version();
+    format!("libkref.so.{}", version.rsplit_once('.').expect("three numbers").0)
+}
+
+/// `libkref_track.so.MAJOR.MINOR`.
+pub fn track_soname() -> String {
+    soname().replace("libkref", "libkref_track")
+}
+
 /// An installed tree.
 #[derive(Debug)]
 pub struct Prefix {

@@ -19,7 +19,7 @@
 
 typedef struct refcount_struct refcount_t;
 
-#define REFCOUNT_INIT(n) { (n) }
+#define REFCOUNT_INIT(n) { KREF_STORED(n) }
 #define REFCOUNT_MAX KREF_MAX
 #define REFCOUNT_SATURATED KREF_SATURATED
 

@@ -192,8 +192,16 @@ fn pass_on(status: ExitStatus, name: &str) -> ExitCode {
     ExitCode::from(status.code().unwrap_or(1) as u8)
 }
 
+/// The name that libkref asks the loader for.
+const SONAME: &str = concat!(
+    "libkref_track.so.",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_MINOR")
+);
+
 fn find_library() -> Result<PathBuf, String> {
-    const NAMES: [&str; 2] = ["libkref_track.so.0", "libkref_track.so"];
+    const NAMES: [&str; 2] = [SONAME, "libkref_track.so"];
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
     let here = here.parent().unwrap_or(Path::new("."));
     let places = [here.to_path_buf(), here.join("../lib"), here.join("../lib64")];
@@ -202,10 +210,7 @@ fn find_library() -> Result<PathBuf, String> {
         places.iter().chain([&multiarch]).flat_map(|place| NAMES.map(|n| place.join(n)));
     let mut candidates = candidates.filter(|file| file.exists());
     candidates.next().and_then(|file| file.canonicalize().ok()).ok_or_else(|| {
-        format!(
-            "libkref_track.so.0 is neither in {0} nor in {0}/../lib; --library names it",
-            here.display()
-        )
+        format!("{SONAME} is neither in {0} nor in {0}/../lib; --library names it", here.display())
     })
 }
 
