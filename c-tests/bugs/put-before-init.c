@@ -2,7 +2,7 @@
  * A constructor fails before it came to kref_init(), and its error label puts the object. Met in
  * probe functions with one label for all errors.
  *
- * found by: put-on-zero
+ * found by: never-initialised
  */
 #include "check.h"
 

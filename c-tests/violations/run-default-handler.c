@@ -6,7 +6,7 @@
  * without: asan, which brings an allocator of its own
  */
 #define _GNU_SOURCE
-#include "check.h"
+#include "number_line.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -26,9 +26,9 @@ void *malloc(size_t size)
     return __libc_malloc(size);
 }
 
-static __attribute__((noinline)) void misuse(int count)
+static __attribute__((noinline)) void misuse(int stored)
 {
-    kref_count_set(&kref.refcount, count);
+    kref.refcount.refs = stored;
     kref_get(&kref);
     __asm__ volatile("");
 }
@@ -46,23 +46,27 @@ static const char *written(void)
 static void on_signal(int number)
 {
     (void)number;
-    misuse(KREF_SATURATED);
+    misuse(SATURATED);
 }
 
 /* The line says where: the caller that a handler is told of, less the call itself, in the module. */
 static void check_place(const char *line)
 {
-    const char *plus = strrchr(line, '+');
+    const char *plus = strstr(line, "called from "), *end = plus ? strstr(plus, ", from ") : NULL;
     Dl_info info;
     char *base, *call;
 
+    CHECK(plus);
+    for (end = end ? end : plus + strlen(plus); end > plus && *end != '+'; end--)
+        ;
+    plus = end;
     kref_set_violation_handler(remember, &told);
-    misuse(0);
+    misuse(RELEASED);
     kref_set_violation_handler(NULL, NULL);
     call = (char *)told.last.caller - 1;
     CHECK(dladdr(call, &info));
     base = ((unsigned char *)info.dli_fbase)[16] == 2 ? NULL : info.dli_fbase;
-    CHECK(plus && strtoul(plus + 1, NULL, 16) == (unsigned long)(call - base));
+    CHECK(strtoul(plus + 1, NULL, 16) == (unsigned long)(call - base));
     CHECK(strstr(line, strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1
                                                     : info.dli_fname));
 }
@@ -73,22 +77,29 @@ int main(void)
     int before;
 
     CHECK(!pipe2(stderr_pipe, O_NONBLOCK) && dup2(stderr_pipe[1], 2) == 2);
-    misuse(1);
+    misuse(ONE_REFERENCE);
     CHECK(!*written());
+    /* The library allocates for a handler when it hears of it for the first time, and not again. */
+    kref_set_violation_handler(remember, &told);
+    kref_set_violation_handler(NULL, NULL);
 
     before = allocations;
     errno = 4711;
-    misuse(0);
+    misuse(RELEASED);
     CHECK(errno == 4711 && allocations == before);
     text = written();
     CHECK(lines(text) == 1);
-    CHECK(!strncmp(text, "kref: get on a count of zero: the object is already being freed", 63));
+    CHECK(!strncmp(text, "kref: get on a count of zero: the object is already being released", 66));
     check_place(text);
 
-    misuse(0); /* the same again: known */
+    misuse(RELEASED); /* the same again: known */
     CHECK(!*written());
-    misuse(KREF_MAX); /* another kind at the same place */
-    CHECK(lines(written()) == 1);
+    misuse(FULL); /* another kind at the same place */
+    text = written();
+    CHECK(lines(text) == 1 && strstr(text, "overflow"));
+    misuse(NEVER_INITIALISED); /* and another */
+    text = written();
+    CHECK(lines(text) == 1 && strstr(text, "was never initialised"));
     kref_get(&kref); /* saturated by now, and another place */
     text = written();
     CHECK(lines(text) == 1 && strstr(text, "saturated"));

@@ -25,10 +25,12 @@ pub enum Kind {
     FreeAlive,
     /// A put by a holder who holds nothing.
     WrongHolder,
-    /// A get on a count of zero that is no object we know.
+    /// A get on a released object that nothing tracked.
     GetOnZero,
-    /// A put on a count of zero, likewise.
+    /// A put on a released object that nothing tracked.
     PutOnZero,
+    /// A get or put on a count that nobody has initialised.
+    NeverInitialised,
     /// More references than a count can hold.
     Overflow,
     /// kref_count_dec() took the last reference.
@@ -51,6 +53,7 @@ impl Kind {
             Self::WrongHolder => "holder",
             Self::GetOnZero => "get-on-zero",
             Self::PutOnZero => "put-on-zero",
+            Self::NeverInitialised => "never-initialised",
             Self::Overflow => "overflow",
             Self::DecToZero => "dec-to-zero",
             Self::Overwritten => "overwritten",
@@ -69,8 +72,9 @@ impl Kind {
                 "kref_init() where an object is still referenced: it was freed or reused without a put"
             }
             Self::WrongHolder => "put by a holder that holds nothing",
-            Self::GetOnZero => "get on a count of zero that nothing tracked: never initialised?",
-            Self::PutOnZero => "put on a count of zero that nothing tracked: never initialised?",
+            Self::GetOnZero => "get on a count of zero: a released object that nothing tracked",
+            Self::PutOnZero => "put on a count of zero: a released object that nothing tracked",
+            Self::NeverInitialised => "get or put on a count that was never initialised",
             Self::Overflow => "too many references",
             Self::DecToZero => {
                 "a decrement took the last reference, and nobody released the object"
@@ -177,6 +181,7 @@ pub fn violated(number: i32, address: usize, by: Act) {
     const PUT_ON_ZERO: i32 = 3;
     const DEC_TO_ZERO: i32 = 4;
     const SATURATED: i32 = 5;
+    const NEVER_INITIALISED: i32 = 11;
     let known = table::with(address, |object| {
         let kind = match (number, object.released.is_some()) {
             (OVERFLOW, _) => {
@@ -185,13 +190,17 @@ pub fn violated(number: i32, address: usize, by: Act) {
             }
             (GET_ON_ZERO, true) => Some(Kind::GetAfterRelease),
             (PUT_ON_ZERO, true) => Some(Kind::PutAfterRelease),
-            (SATURATED, true) => Some(match stacks::get(by.stack).map(|stack| stack.call) {
-                Some(Call::Get) => Kind::GetAfterRelease,
-                Some(Call::Put) => Kind::PutAfterRelease,
-                _ => Kind::UseAfterRelease,
-            }),
+            (SATURATED | NEVER_INITIALISED, true) => {
+                Some(match stacks::get(by.stack).map(|stack| stack.call) {
+                    Some(Call::Get) => Kind::GetAfterRelease,
+                    Some(Call::Put) => Kind::PutAfterRelease,
+                    _ => Kind::UseAfterRelease,
+                })
+            }
             (DEC_TO_ZERO, _) => Some(Kind::DecToZero),
-            (GET_ON_ZERO | PUT_ON_ZERO | SATURATED, false) => Some(Kind::Overwritten),
+            (GET_ON_ZERO | PUT_ON_ZERO | SATURATED | NEVER_INITIALISED, false) => {
+                Some(Kind::Overwritten)
+            }
             _ => None,
         };
         let kind = kind.filter(|_| !object.reported)?;
@@ -202,6 +211,7 @@ pub fn violated(number: i32, address: usize, by: Act) {
         let kind = match number {
             GET_ON_ZERO => Kind::GetOnZero,
             PUT_ON_ZERO => Kind::PutOnZero,
+            NEVER_INITIALISED => Kind::NeverInitialised,
             _ => return None,
         };
         Some(Offence::on_stranger(kind, address, by))
