@@ -7,6 +7,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
+use crate::sys::bytes::halves;
 use crate::sys::env::variable;
 use crate::sys::line::Line;
 
@@ -89,13 +90,6 @@ impl Options<'_> {
         }
         track
     }
-}
-
-/// The text before the first `separator`, and the text behind it.
-#[inline(never)]
-fn halves(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
-    let mut halves = text.splitn(2, |&byte| byte == separator);
-    (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
 }
 
 fn apply(key: &[u8], value: &[u8], is_tracked: bool) {

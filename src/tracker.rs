@@ -69,6 +69,10 @@ pub unsafe fn set_tracker(tracker: *const Tracker) -> bool {
             return false;
         }
     }
+    #[cfg(not(loom))]
+    if !tracker.is_null() {
+        WAS_SET.store(true, core::sync::atomic::Ordering::Relaxed);
+    }
     CURRENT.set(tracker);
     true
 }
@@ -97,6 +101,11 @@ struct Current(AtomicPtr<Tracker>);
 
 #[cfg(not(loom))]
 static CURRENT: Current = Current(AtomicPtr::new(ptr::null_mut()));
+
+/// Whether a tracker was ever set. Relaxed throughout: a thread that sees a tracked count sees the set that
+/// came before.
+#[cfg(not(loom))]
+static WAS_SET: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
 
 #[cfg_attr(loom, allow(dead_code, reason = "in a model only the test sets a tracker"))]
 impl Current {
@@ -152,6 +161,11 @@ mod calls {
     #[inline(always)]
     pub(crate) fn is_set() -> bool {
         !CURRENT.get().is_null()
+    }
+
+    /// Whether there may be tracked counts.
+    pub(crate) fn was_set() -> bool {
+        super::WAS_SET.load(core::sync::atomic::Ordering::Relaxed)
     }
 
     /// Whether the tracker wants to track the object that is about to begin.
@@ -251,6 +265,10 @@ mod calls {
 
     pub(crate) fn is_set() -> bool {
         false
+    }
+
+    pub(crate) fn was_set() -> bool {
+        true
     }
 
     pub(crate) fn created(_: *const c_void) -> bool {

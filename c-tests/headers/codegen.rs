@@ -100,7 +100,7 @@ fn instruction(line: &str) -> Option<String> {
     let name = if first == "lock" { words.next()? } else { first };
     let known = ["inc", "sub", "cmpxchg", "cmp", "lea", "mov"];
     let name = known.iter().find(|known| name.trim_end_matches(['l', 'q']) == **known);
-    let name = name.map_or_else(|| line.split_whitespace().next().unwrap(), |name| name);
+    let name = name.copied().unwrap_or(first);
     let name = if name == "jc" { "jb" } else { name };
     Some(if first == "lock" { format!("lock {name}") } else { name.to_string() })
 }

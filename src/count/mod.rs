@@ -35,7 +35,7 @@
 //! | zone | from | to | meaning |
 //! |---|---|---|---|
 //! | never initialised | 0 | 2^22 | nobody called `kref_init` on this zero-filled memory |
-//! | tracked | 0x2000_0000 | 0x3000_0000 | a tracker counts; see [`tracked`] |
+//! | tracked | 0x2000_0000 | 0x3000_0000 | a tracker counts; see [`tracked`]. Saturated, until a tracker is set |
 //! | dead | INT_MAX - 2^22 | INT_MAX | the last put was here: the object is being released |
 //! | saturated | everything else | | misused before (0x6000_0000), or memory that is no count |
 //!

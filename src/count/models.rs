@@ -8,7 +8,7 @@ use loom::sync::Mutex;
 use loom::thread;
 
 use super::number_line::{Zone, zone};
-use super::tracked::{is_tracked, of, references};
+use super::tracked::{is_in_zone, of, references};
 use super::{Count, SATURATED};
 use crate::sys::sync::{AtomicI32, Ordering::Relaxed};
 use crate::tracker::{Event, events};
@@ -260,8 +260,8 @@ fn rounding_recovers_the_number() {
     for n in [1, 2, 3, 1000, 4_000_000] {
         for in_between in -31..32 {
             let value = of(n) + in_between;
-            assert!(is_tracked(value) && references(value) == n, "{n} with {in_between}");
+            assert!(is_in_zone(value) && references(value) == n, "{n} with {in_between}");
         }
     }
-    assert!(!is_tracked(of(0)) && is_tracked(of(0) + 1) && references(of(0) + 1) == 1);
+    assert!(!is_in_zone(of(0)) && is_in_zone(of(0) + 1) && references(of(0) + 1) == 1);
 }

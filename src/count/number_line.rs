@@ -1,7 +1,8 @@
 //! What a stored value means. The folder's first page has the picture.
 
-use super::tracked::{self, is_tracked};
+use super::tracked;
 use crate::kind::Violation;
+use crate::tracker;
 
 /// The largest count. One more reference saturates, or at the latest the second one.
 pub const MAX: i32 = i32::MAX;
@@ -28,12 +29,13 @@ pub(super) enum Zone {
     Dead,
 }
 
-pub(super) const fn zone(s: i32) -> Zone {
+/// The zone of a stored value. The tracked zone is empty until a tracker is set: a value there is no count.
+pub(super) fn zone(s: i32) -> Zone {
     if s < 0 {
         Zone::Alive
     } else if s < DRIFT {
         Zone::NeverInitialised
-    } else if is_tracked(s) {
+    } else if tracked::is_in_zone(s) && tracker::was_set() {
         Zone::Tracked
     } else if s > DEAD - DRIFT {
         Zone::Dead
@@ -49,7 +51,7 @@ pub(super) const fn stored(n: i32) -> i32 {
 
 /// The number of references that a stored value stands for, as a C program reads it. 2^31 references
 /// read as [`MAX`], the most that is promised.
-pub(super) const fn references(s: i32) -> i32 {
+pub(super) fn references(s: i32) -> i32 {
     match zone(s) {
         Zone::Alive if s == -1 => MAX,
         Zone::Alive => (s ^ i32::MIN) + 1,
@@ -60,7 +62,7 @@ pub(super) const fn references(s: i32) -> i32 {
 }
 
 /// What a get did wrong that found `s` and could not count on from there.
-pub(super) const fn misuse_of_get(s: i32) -> Violation {
+pub(super) fn misuse_of_get(s: i32) -> Violation {
     match zone(s) {
         Zone::Dead => Violation::GetOnZero,
         Zone::NeverInitialised => Violation::NeverInitialised,
@@ -71,13 +73,13 @@ pub(super) const fn misuse_of_get(s: i32) -> Violation {
 
 /// [`misuse_of_get`] for an increment, whose cold path may find that other threads' increments have
 /// carried the value on: from -1, where a count is full, or from "dead", past which lies INT_MIN.
-pub(super) const fn misuse_of_increment(s: i32) -> Violation {
+pub(super) fn misuse_of_increment(s: i32) -> Violation {
     const MIDDLE: i32 = i32::MIN / 2;
     if s < MIDDLE { Violation::GetOnZero } else { misuse_of_get(s) }
 }
 
 /// What a put did wrong that found `s`, with fewer references than it was to give back.
-pub(super) const fn misuse_of_put(s: i32) -> Violation {
+pub(super) fn misuse_of_put(s: i32) -> Violation {
     match zone(s) {
         Zone::Dead | Zone::Alive | Zone::Tracked => Violation::PutOnZero,
         Zone::NeverInitialised => Violation::NeverInitialised,

@@ -19,12 +19,17 @@ use core::ffi::c_char;
 use super::number_line::{
     self, DEAD, SATURATED_AT, Zone, misuse_of_get, misuse_of_increment, misuse_of_put, zone,
 };
-use super::tracked::{Less, is_tracked, less, more, of, references, without};
+use super::tracked::{Less, less, more, of, references, without};
 use super::{Count, Put};
 use crate::kind::Violation;
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sys::tsan;
 use crate::tracker::{self, By};
+
+/// Whether this is the stored value of a tracked count.
+fn is_tracked(s: i32) -> bool {
+    zone(s) == Zone::Tracked
+}
 
 impl Count {
     /// Starts over as a tracked count of one reference.

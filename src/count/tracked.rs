@@ -62,22 +62,21 @@ pub(super) const fn of(n: i32) -> i32 {
     ZERO + n * ONE
 }
 
-/// Whether this is the stored value of a tracked count that is alive.
-#[inline(always)]
-pub(super) const fn is_tracked(s: i32) -> bool {
+/// Whether this is the stored value of a tracked count that is alive, if a tracker was ever set.
+pub(super) const fn is_in_zone(s: i32) -> bool {
     ZERO < s && s < END
 }
 
 /// The number of references of a tracked count. A count that is alive without references is a slot
 /// reader's, who counts itself soon.
-pub(super) const fn references(s: i32) -> i32 {
+pub(super) fn references(s: i32) -> i32 {
     let n = (s - BEGIN) / ONE;
     if n > 0 { n } else { 1 }
 }
 
 /// The stored value with `n` references more. `None` if the count is neither alive nor tracked, or
 /// the references do not fit.
-pub(super) const fn more(s: i32, n: i32) -> Option<i32> {
+pub(super) fn more(s: i32, n: i32) -> Option<i32> {
     let (most, one) = match zone(s) {
         Zone::Alive => (super::MAX, 1),
         Zone::Tracked => (MOST, ONE),
@@ -98,7 +97,7 @@ pub(super) enum Less {
 }
 
 /// The stored value with `n` references less.
-pub(super) const fn less(s: i32, n: i32) -> Less {
+pub(super) fn less(s: i32, n: i32) -> Less {
     match zone(s) {
         _ if n < 0 => Less::TooFew,
         Zone::Alive if n == 0 => Less::To(s),
@@ -115,8 +114,8 @@ pub(super) const fn less(s: i32, n: i32) -> Less {
 
 /// The stored value without the `added` of a thread in between. `None` if the count is not tracked any
 /// more: the addition went with the count.
-pub(super) const fn without(s: i32, added: i32) -> Option<i32> {
-    if is_tracked(s) { Some(s - added) } else { None }
+pub(super) fn without(s: i32, added: i32) -> Option<i32> {
+    if zone(s) == Zone::Tracked { Some(s - added) } else { None }
 }
 
 const _: () = assert!(DEAD > END && of(MOST) < END);

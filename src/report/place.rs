@@ -7,6 +7,7 @@
 use core::ffi::CStr;
 use core::ptr;
 
+use crate::sys::bytes::halves;
 use crate::sys::line::Line;
 
 const MAPS: &CStr = c"/proc/self/maps";
@@ -72,19 +73,19 @@ struct Mapping<'a> {
 impl<'a> Mapping<'a> {
     #[inline(never)]
     fn parse(line: &'a [u8]) -> Self {
-        let mut fields = line.splitn(6, |&byte| byte == b' ');
-        let mut range = fields.next().unwrap_or_default().splitn(2, |&byte| byte == b'-');
-        let start = hexadecimal(range.next().unwrap_or_default());
-        let end = hexadecimal(range.next().unwrap_or_default());
-        let flags = fields.next().unwrap_or_default();
-        let offset = hexadecimal(fields.next().unwrap_or_default());
+        let (range, rest) = halves(line, b' ');
+        let (start, end) = halves(range, b'-');
+        let (flags, rest) = halves(rest, b' ');
+        let (offset, rest) = halves(rest, b' ');
+        let (_device, rest) = halves(rest, b' ');
+        let (_inode, path) = halves(rest, b' ');
         Self {
-            start,
-            end,
+            start: hexadecimal(start),
+            end: hexadecimal(end),
             is_readable: flags.first() == Some(&b'r'),
             is_executable: flags.get(2) == Some(&b'x'),
-            offset,
-            path: fields.nth(2).unwrap_or_default().trim_ascii_start(),
+            offset: hexadecimal(offset),
+            path: path.trim_ascii_start(),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Every module of the crate may use this folder. Nothing in this folder knows what a count is.
 
+pub(crate) mod bytes;
 pub(crate) mod env;
 pub(crate) mod errno;
 pub(crate) mod line;

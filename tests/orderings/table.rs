@@ -33,7 +33,6 @@ pub const RACE: &str = "Causality violation";
 pub const GONE: &str = "what is published has references";
 /// The last put came before its thread had the lock, so the table lists a dead object.
 pub const DEAD: &str = "what is listed is alive";
-pub const TORN: &str = "a torn pair";
 pub const LATE: &str = "taken after the kill";
 pub const NOT_SATURATED: &str = "not saturated";
 /// A put released a tracked object on which a slot's reader had already taken a reference.
