@@ -2,9 +2,7 @@
  * The inlined C and the exported Rust do the same: random operations on two counts that start from
  * the same edge value. KREF_SEED=N replays; a failure prints its seed.
  */
-#include "check.h"
-
-#include <sys/random.h>
+#include "random.h"
 
 enum operation { GET, PUT, GET_UNLESS_ZERO, READ, OPERATIONS };
 
@@ -65,32 +63,15 @@ static struct outcome observe(int (*perform)(enum operation, struct kref *),
     return outcome;
 }
 
-/* xorshift64: small, and the same everywhere. */
-static unsigned long long state;
-
-static unsigned int draw(unsigned int below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (unsigned int)((state >> 32) % below);
-}
-
 int main(void)
 {
     static const int edges[] = { 0, 1, 2, 3, KREF_MAX - 1, KREF_MAX, INT_MIN, INT_MIN + 1, -2, -1,
                                  KREF_SATURATED - 1, KREF_SATURATED, KREF_SATURATED + 1,
                                  (int)0xa0000000, (int)0xa0000001, (int)0xb0000000 };
     struct told told = { 0 };
-    const char *given = getenv("KREF_SEED");
-    unsigned long long seed;
     int round, step;
 
-    if (given)
-        seed = strtoull(given, NULL, 0);
-    else
-        CHECK(getrandom(&seed, sizeof seed, 0) == sizeof seed);
-    state = seed | 1;
+    seed_random();
     kref_set_violation_handler(remember, &told);
 
     for (round = 0; round < 20000; round++) {
