@@ -8,11 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Ends the program at once, so that a signal handler can check, too, and other threads stop. */
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
-            exit(1);                                                                               \
+            dprintf(STDERR_FILENO, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);         \
+            _exit(1);                                                                              \
         }                                                                                          \
     } while (0)
 

@@ -9,16 +9,6 @@
 
 #include <sys/mman.h>
 
-/* Ends at once, also in a signal handler, and leaves no time to other threads. */
-#undef CHECK
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            dprintf(STDERR_FILENO, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);         \
-            _exit(1);                                                                              \
-        }                                                                                          \
-    } while (0)
-
 #if defined __SANITIZE_ADDRESS__
 #define ASAN 1
 #elif defined __has_feature

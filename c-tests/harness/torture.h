@@ -11,6 +11,7 @@
 
 #define _GNU_SOURCE
 #include "poison.h"
+#include "rseq.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -19,13 +20,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
-
-#if defined __x86_64__ && defined __has_include
-#if __has_include(<sys/rseq.h>)
-#include <sys/rseq.h>
-#define HAS_RSEQ 1
-#endif
-#endif
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -67,22 +61,23 @@ static void must_not_be(const struct kref_violation *violation, void *context)
 
 /* ---- Restartable sequences, given up and taken back. ---- */
 
-/* What stands before an abort handler. Not a constant: it would stand in the code here, too. */
-static const volatile uint32_t abort_mark = 0x53053053;
-
-static void rseq_register(struct seat *seat, int flags)
+static void give_up_sequences(struct seat *seat)
 {
 #ifdef HAS_RSEQ
-    char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
-
     if (!all.has_rseq)
         return;
-    CHECK(syscall(SYS_rseq, area, 32, flags, abort_mark) == 0);
-    CHECK(kref_rseq_available() == !flags);
-    seat->unregistered += flags != 0;
+    rseq_register(RSEQ_FLAG_UNREGISTER);
+    seat->unregistered++;
 #else
     (void)seat;
-    (void)flags;
+#endif
+}
+
+static void take_sequences_back(void)
+{
+#ifdef HAS_RSEQ
+    if (all.has_rseq)
+        rseq_register(0);
 #endif
 }
 
@@ -148,9 +143,9 @@ static void *live(void *arg)
     timer = timer_start(seat);
     for (i = 0; i < length && !READ(all.stop); i++) {
         if (i == from)
-            rseq_register(seat, 1);
+            give_up_sequences(seat);
         if (i == to && i > from)
-            rseq_register(seat, 0);
+            take_sequences_back();
         seat->work(seat);
     }
     if (seat->leave)
@@ -284,6 +279,8 @@ static void torture_run(struct seat *seats, unsigned int number)
 static void torture_happened(const char *what, unsigned long times)
 {
     printf(" %s %lu", what, times);
+    if (!times)
+        dprintf(STDERR_FILENO, "none: %s\n", what);
     CHECK(times);
 }
 

@@ -4,9 +4,7 @@
  *
  * tools: tsan
  */
-#include "check.h"
-
-#include <sched.h>
+#include "announced.h"
 
 struct object {
     struct percpu_ref ref;
@@ -14,18 +12,7 @@ struct object {
     int data; /* the other's, and ours once it was given back: no lock */
 };
 
-static int given;
-
 #define REF (&object->ref)
-#define PAIR(name, give, take)                                                                     \
-    static void give_##name(struct object *object)                                                 \
-    {                                                                                              \
-        give;                                                                                      \
-    }                                                                                              \
-    static void take_##name(struct object *object)                                                 \
-    {                                                                                              \
-        take;                                                                                      \
-    }
 
 /* Nothing: whoever sees zero without a put of his own does not see what was done here. */
 static void release(struct percpu_ref *ref)
@@ -67,42 +54,19 @@ static const struct pair {
     { give_slot_replace, take_slot_replace },
 };
 
-struct errand {
-    struct object object;
-    const struct pair *pair;
-};
-
-static void *other(void *arg)
-{
-    struct errand *errand = arg;
-
-    errand->object.data = 1;
-    errand->pair->give(&errand->object);
-    __atomic_store_n(&given, 1, __ATOMIC_RELAXED); /* a turn, and no order */
-    return NULL;
-}
-
 static void one(const struct pair *pair, unsigned int flags)
 {
-    struct errand *errand = calloc(1, sizeof *errand);
-    pthread_t thread;
+    struct object *object = calloc(1, sizeof *object);
 
-    CHECK(errand && !percpu_ref_init(&errand->object.ref, release, flags));
-    errand->pair = pair;
-    percpu_ref_get(&errand->object.ref);
-    __atomic_store_n(&given, 0, __ATOMIC_RELAXED);
-    start(&thread, other, errand);
-    while (!__atomic_load_n(&given, __ATOMIC_RELAXED))
-        sched_yield();
-    pair->take(&errand->object);
-    errand->object.data = 2;
-    join(thread);
-    if (!percpu_ref_is_dying(&errand->object.ref)) {
-        percpu_ref_kill(&errand->object.ref);
-        percpu_ref_put(&errand->object.ref);
+    CHECK(object && !percpu_ref_init(REF, release, flags));
+    percpu_ref_get(REF);
+    run_pair(pair->give, pair->take, object, &object->data);
+    if (!percpu_ref_is_dying(REF)) {
+        percpu_ref_kill(REF);
+        percpu_ref_put(REF);
     }
-    percpu_ref_exit(&errand->object.ref);
-    free(errand);
+    percpu_ref_exit(REF);
+    free(object);
 }
 
 int main(void)

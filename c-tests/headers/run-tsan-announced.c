@@ -5,9 +5,7 @@
  *
  * tools: tsan
  */
-#include "check.h"
-
-#include <sched.h>
+#include "announced.h"
 
 struct object {
     struct kref kref;
@@ -17,19 +15,8 @@ struct object {
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_spinlock_t spin;
-static int given;
 
 #define COUNT (&object->kref.refcount)
-#define PAIR(name, give, take)                                                                     \
-    static void give_##name(struct object *object)                                                 \
-    {                                                                                              \
-        give;                                                                                      \
-    }                                                                                              \
-    static void take_##name(struct object *object)                                                 \
-    {                                                                                              \
-        take;                                                                                      \
-    }
-
 /* The last put's: it must see the other's write. */
 static void write_data(struct kref *kref)
 {
@@ -97,41 +84,18 @@ static const struct pair {
     { 2, give_slot_replace, take_slot_replace },
 };
 
-struct errand {
-    struct object object;
-    const struct pair *pair;
-};
-
-static void *other(void *arg)
-{
-    struct errand *errand = arg;
-
-    errand->object.data = 1;
-    errand->pair->give(&errand->object);
-    __atomic_store_n(&given, 1, __ATOMIC_RELAXED); /* a turn, and no order */
-    return NULL;
-}
-
 int main(void)
 {
     size_t i;
 
     CHECK(!pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE));
     for (i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        struct errand *errand = calloc(1, sizeof *errand);
-        pthread_t thread;
+        struct object *object = calloc(1, sizeof *object);
 
-        CHECK(errand);
-        errand->pair = &pairs[i];
-        kref_count_set(&errand->object.kref.refcount, pairs[i].count);
-        __atomic_store_n(&given, 0, __ATOMIC_RELAXED);
-        start(&thread, other, errand);
-        while (!__atomic_load_n(&given, __ATOMIC_RELAXED))
-            sched_yield();
-        pairs[i].take(&errand->object);
-        errand->object.data = 2;
-        join(thread);
-        free(errand);
+        CHECK(object);
+        kref_count_set(COUNT, pairs[i].count);
+        run_pair(pairs[i].give, pairs[i].take, object, &object->data);
+        free(object);
     }
     return 0;
 }

@@ -3,8 +3,7 @@
  * the same edge value. KREF_SEED=N replays; a failure prints its seed.
  */
 #include "number_line.h"
-
-#include <sys/random.h>
+#include "random.h"
 
 enum operation { GET, PUT, GET_UNLESS_ZERO, READ, OPERATIONS };
 
@@ -65,17 +64,6 @@ static struct outcome observe(int (*perform)(enum operation, struct kref *),
     return outcome;
 }
 
-/* xorshift64: small, and the same everywhere. */
-static unsigned long long state;
-
-static unsigned int draw(unsigned int below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (unsigned int)((state >> 32) % below);
-}
-
 int main(void)
 {
     static const int edges[] = { ONE_REFERENCE, ONE_REFERENCE + 1, ONE_REFERENCE + 2, FULL - 2, FULL - 1,
@@ -83,15 +71,9 @@ int main(void)
                                  TRACKED_BEGIN + 96, TRACKED_END, SATURATED - 1, SATURATED, SATURATED + 1,
                                  RELEASED - 1, RELEASED };
     struct told told = { 0 };
-    const char *given = getenv("KREF_SEED");
-    unsigned long long seed;
     int round, step;
 
-    if (given)
-        seed = strtoull(given, NULL, 0);
-    else
-        CHECK(getrandom(&seed, sizeof seed, 0) == sizeof seed);
-    state = seed | 1;
+    seed_random();
     kref_set_violation_handler(remember, &told);
 
     for (round = 0; round < 20000; round++) {

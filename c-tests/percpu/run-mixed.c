@@ -8,9 +8,9 @@
  */
 #define _GNU_SOURCE
 #include "check.h"
+#include "rseq.h"
 
 #include <sched.h>
-#include <sys/syscall.h>
 
 #define ROUNDS 200000ul
 
@@ -32,11 +32,9 @@ static void release(struct percpu_ref *percpu)
 /* As a thread without rseq: one that glibc could not register. */
 static void unregister(void)
 {
-#if defined __x86_64__ && defined __GLIBC__ && __GLIBC_PREREQ(2, 35)
-    extern const ptrdiff_t __rseq_offset;
-
-    syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, 1, 0x53053053);
-    CHECK(!kref_rseq_available());
+#ifdef HAS_RSEQ
+    if (kref_rseq_available())
+        rseq_register(RSEQ_FLAG_UNREGISTER);
 #endif
 }
 

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "check.h"
+#include "rseq.h"
 
 #ifdef __x86_64__
 
@@ -18,9 +19,6 @@
 
 /* Far more than it takes: a few hundred for a get that gives up, some thousand for the loader. */
 #define MOST_STEPS 1000000
-
-/* What stands before an abort handler. */
-#define ABORT_MARK 0x53053053
 
 static struct kref_slot slot = KREF_SLOT_INIT;
 static struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
@@ -66,7 +64,7 @@ static int has_restarted(pid_t child)
         void *before = (void *)(registers.rip - length - sizeof(uint32_t));
 
         errno = 0;
-        if ((uint32_t)ptrace(PTRACE_PEEKTEXT, child, before, NULL) == ABORT_MARK && !errno)
+        if ((uint32_t)ptrace(PTRACE_PEEKTEXT, child, before, NULL) == abort_mark && !errno)
             return 1;
     }
     return 0;

@@ -11,13 +11,12 @@
  */
 #define _GNU_SOURCE
 #include "check.h"
+#include "rseq.h"
 
-#if defined __x86_64__ && defined __GLIBC__ && __GLIBC_PREREQ(2, 35)
+#ifdef HAS_RSEQ
 
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/rseq.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 
 #define PAGE 4096
@@ -132,12 +131,11 @@ static void *new_object(void)
 int main(void)
 {
     struct sigaction action = {.sa_sigaction = step, .sa_flags = SA_SIGINFO};
-    char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
 
     CHECK(sigaction(SIGTRAP, &action, NULL) == 0);
     if (!kref_rseq_available())
         return 0;
-    CHECK(syscall(SYS_rseq, area, 32, 1, 0x53053053) == 0 && !kref_rseq_available());
+    rseq_register(RSEQ_FLAG_UNREGISTER);
 
     CHECK(!slot_get() && !percpu_slot_get()); /* and the loader has done its part */
     kref_init(new_object());

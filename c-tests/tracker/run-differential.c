@@ -3,10 +3,9 @@
  * returns, counts, releases and violations; and the events of a tracked one add up to its count.
  * KREF_SEED=N replays; a failure prints its seed.
  */
-#include "check.h"
+#include "random.h"
 
 #include <errno.h>
-#include <sys/random.h>
 
 enum operation {
     GET, PUT, GET_AS, PUT_AS, GET_UNLESS_ZERO, PUT_MUTEX, PUT_LOCK, LOOKUP, SLOT, INC, ADD,
@@ -133,29 +132,12 @@ static struct outcome observe(enum operation operation, struct kref *kref, int n
     return outcome;
 }
 
-/* xorshift64: small, and the same everywhere. */
-static unsigned long long state;
-
-static unsigned int draw(unsigned int below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (unsigned int)((state >> 32) % below);
-}
-
 int main(void)
 {
     struct told told = { 0 };
-    const char *given = getenv("KREF_SEED");
-    unsigned long long seed;
     int round, step;
 
-    if (given)
-        seed = strtoull(given, NULL, 0);
-    else
-        CHECK(getrandom(&seed, sizeof seed, 0) == sizeof seed);
-    state = seed | 1;
+    seed_random();
     CHECK(!pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE));
     kref_set_violation_handler(remember, &told);
     CHECK(!kref_set_tracker(&tracker));

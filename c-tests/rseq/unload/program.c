@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "check.h"
+#include "rseq.h"
 
 #include <dlfcn.h>
 #include <sched.h>
@@ -13,13 +14,6 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-
-#if defined __x86_64__ && defined __has_include
-#if __has_include(<sys/rseq.h>)
-#include <sys/rseq.h>
-#define HAS_RSEQ 1
-#endif
-#endif
 
 #define THREADS 3
 #define ROUNDS 10
@@ -49,7 +43,7 @@ static void meet(void)
 /* The pointer to the sequence that the thread is in. */
 static volatile uint64_t *rseq_cs(void)
 {
-    return (volatile uint64_t *)((char *)__builtin_thread_pointer() + __rseq_offset + 8);
+    return (volatile uint64_t *)(rseq_area() + 8);
 }
 
 static void points_nowhere(void)

@@ -1,0 +1,42 @@
+/*
+ * The restartable sequences of a thread as glibc has registered them, for tests that take them away or
+ * look at them. HAS_RSEQ is defined where a test can do that.
+ */
+#ifndef TEST_RSEQ_H
+#define TEST_RSEQ_H
+
+#include "check.h"
+
+#if defined __x86_64__ && defined __has_include
+#if __has_include(<sys/rseq.h>)
+#define HAS_RSEQ 1
+#endif
+#endif
+
+/*
+ * The signature that stands before each abort handler. It is a variable, because a constant would be part
+ * of the test's own instructions, and the test would take what follows for an abort handler.
+ */
+__attribute__((unused)) static const volatile unsigned int abort_mark = 0x53053053;
+
+#ifdef HAS_RSEQ
+
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+
+/* The thread's area. */
+__attribute__((unused)) static char *rseq_area(void)
+{
+    return (char *)__builtin_thread_pointer() + __rseq_offset;
+}
+
+/* The thread's sequences: RSEQ_FLAG_UNREGISTER takes them away, 0 brings them back. */
+__attribute__((unused)) static void rseq_register(int flags)
+{
+    CHECK(syscall(SYS_rseq, rseq_area(), 32, flags, abort_mark) == 0);
+    CHECK(kref_rseq_available() == !flags);
+}
+
+#endif
+
+#endif
