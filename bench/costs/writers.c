@@ -1,10 +1,11 @@
 /*
- * A published object that is replaced now and then, in three ways. Each write publishes a new object
- * and gives the old one back, which the last to put it frees.
+ * A published object that writers replace, in three ways. A write publishes a new object and gives the
+ * old one back; whoever puts the old object's last reference frees it. NAME_read(n) does n lookups,
+ * NAME_mixed(n, lookups) does n writes and so many lookups before each.
  */
 #include "loops.h"
 
-/* A block of its own, far enough from the next. */
+/* So large that the counts of two objects are never on one cache line. */
 #define OBJECT 256
 
 static void *fresh(void)
@@ -125,7 +126,7 @@ void percpu_slot_mixed(unsigned long n, unsigned long lookups)
     }
 }
 
-/* One percpu_ref that is killed and comes to life again, by one thread at a time. */
+/* A percpu_ref that one thread kills and resurrects, while others take and give back references. */
 static ALONE struct percpu_ref mortal;
 
 void mortal_read(unsigned long n)
@@ -151,6 +152,6 @@ __attribute__((constructor)) static void publish(void)
         percpu_ref_slot_replace(&percpu_slot, fresh_percpu()) ||
         percpu_ref_init(&mortal, percpu_free, PERCPU_REF_ALLOW_REINIT))
         abort();
-    /* A second one, so that it never comes to its end. */
+    /* The kill drops the first reference; with the second one the count never reaches zero. */
     percpu_ref_get(&mortal);
 }

@@ -1,0 +1,29 @@
+//! How the benchmarks measure: turns, rounds, passes, ratios with their intervals, and goals.
+//!
+//! costs/main.rs says which figures come from here and which from criterion.
+//!
+//! - A *turn*: one contender does its operation for half a millisecond, by one thread or by a thread
+//!   on each core.
+//! - A *round*: each contender has one turn alone and one turn on each core. What slows the machine
+//!   down slows neighbouring turns down alike, so a ratio is taken inside a round.
+//! - A *pass*: some hundred rounds. Rounds that follow each other share their disturbances and do
+//!   not count as independent, so a pass gives one number: the median of its rounds.
+//! - A *figure*: the median of the passes, with the interval that order statistics give.
+
+mod c;
+mod contender;
+mod goal;
+mod pace;
+mod rows;
+mod statistics;
+mod table;
+mod threads;
+
+pub use c::{Loops, compile, compiler};
+pub use contender::Contender;
+pub use goal::{Goal, verdict};
+pub use pace::Pace;
+pub use rows::{Figure, Rows, Threads};
+pub use statistics::{Estimate, median};
+pub use table::table;
+pub use threads::{cores, preemptions, stay_on};
