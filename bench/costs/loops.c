@@ -9,7 +9,7 @@ void get_put(unsigned long n)
     static ALONE struct kref held = KREF_INIT(1);
     struct kref *kref = &held;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(kref);
         kref_get(kref);
         FORGET(kref);
@@ -23,7 +23,7 @@ void get_put_of_own(unsigned long n)
     ALONE struct kref own = KREF_INIT(1);
     struct kref *kref = &own;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(kref);
         kref_get(kref);
         FORGET(kref);
@@ -41,7 +41,7 @@ void init_put(unsigned long n)
     ALONE struct kref own;
     struct kref *kref = &own;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(kref);
         kref_init(kref);
         FORGET(kref);
@@ -81,7 +81,7 @@ void lookup_slot(unsigned long n)
 {
     struct kref_slot *from = &slot;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);
@@ -101,7 +101,7 @@ void lookup_mutex(unsigned long n)
 {
     struct table *from = &table;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);
@@ -116,7 +116,7 @@ void percpu_get_put(unsigned long n)
 {
     struct percpu_ref *ref = &percpu;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(ref);
         percpu_ref_get(ref);
         FORGET(ref);
@@ -128,7 +128,7 @@ void lookup_percpu_slot(unsigned long n)
 {
     struct percpu_ref_slot *from = &percpu_slot;
 
-    while (n--) {
+    for (; n; n--) {
         struct percpu_ref *ref;
 
         FORGET(from);

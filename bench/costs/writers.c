@@ -49,7 +49,7 @@ static struct kref *table_replace(struct kref *next)
 
 void mutex_read(unsigned long n)
 {
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         pthread_mutex_lock(&table.mutex);
@@ -63,7 +63,7 @@ void mutex_read(unsigned long n)
 
 void mutex_mixed(unsigned long n, unsigned long lookups)
 {
-    while (n--) {
+    for (; n; n--) {
         mutex_read(lookups);
         kref_put(table_replace(fresh_kref()), kref_free);
     }
@@ -74,7 +74,7 @@ static ALONE struct kref_slot slot = KREF_SLOT_INIT;
 
 void slot_read(unsigned long n)
 {
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref = kref_slot_get(&slot);
 
         FORGET(kref);
@@ -84,7 +84,7 @@ void slot_read(unsigned long n)
 
 void slot_mixed(unsigned long n, unsigned long lookups)
 {
-    while (n--) {
+    for (; n; n--) {
         slot_read(lookups);
         kref_put(kref_slot_replace(&slot, fresh_kref()), kref_free);
     }
@@ -110,7 +110,7 @@ static struct percpu_ref *fresh_percpu(void)
 
 void percpu_slot_read(unsigned long n)
 {
-    while (n--) {
+    for (; n; n--) {
         struct percpu_ref *ref = percpu_ref_slot_get(&percpu_slot);
 
         FORGET(ref);
@@ -120,7 +120,7 @@ void percpu_slot_read(unsigned long n)
 
 void percpu_slot_mixed(unsigned long n, unsigned long lookups)
 {
-    while (n--) {
+    for (; n; n--) {
         percpu_slot_read(lookups);
         percpu_ref_kill(percpu_ref_slot_replace(&percpu_slot, fresh_percpu()));
     }
@@ -131,14 +131,14 @@ static ALONE struct percpu_ref mortal;
 
 void mortal_read(unsigned long n)
 {
-    while (n--)
+    for (; n; n--)
         if (percpu_ref_tryget_live(&mortal))
             percpu_ref_put(&mortal);
 }
 
 void mortal_mixed(unsigned long n, unsigned long lookups)
 {
-    while (n--) {
+    for (; n; n--) {
         mortal_read(lookups);
         percpu_ref_kill(&mortal);
         percpu_ref_resurrect(&mortal);

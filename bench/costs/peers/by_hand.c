@@ -16,7 +16,7 @@ void get_put(unsigned long n)
     static ALONE struct by_hand held = { 1 };
     struct by_hand *object = &held;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(object);
         by_hand_get(object);
         FORGET(object);
@@ -34,7 +34,7 @@ void init_put(unsigned long n)
     ALONE struct by_hand own;
     struct by_hand *object = &own;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(object);
         by_hand_init(object);
         FORGET(object);
@@ -53,7 +53,7 @@ void lookup_mutex(unsigned long n)
 {
     struct with_mutex *from = &with_mutex;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);
@@ -77,7 +77,7 @@ void lookup_rwlock(unsigned long n)
 {
     struct with_rwlock *from = &with_rwlock;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);

@@ -17,7 +17,7 @@ void get_put(unsigned long n)
 {
     void *object = held;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(object);
         g_atomic_rc_box_acquire(object);
         FORGET(object);

@@ -29,7 +29,7 @@ void lookup(unsigned long n)
 {
     struct kref **from = &table.kref;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);
