@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use kref_bench::{Contender, Figure, Loops, Pace, Rows, Threads};
+use kref_bench::{Contender, Figure, Loops, Rows, Threads};
 
 use crate::writes::WAYS;
 
@@ -16,19 +16,13 @@ Ratios are to the mutex. even at: with so many lookups for a write, the ratio is
 /// The numbers of lookups for each write.
 const LOOKUPS: [u64; 8] = [1, 3, 10, 30, 100, 300, 1000, 3000];
 
-/// The ratios of an operation's cost to the cost under a mutex, by the lookups for each write.
-pub fn tables(loops: Loops, pace: Pace) -> String {
-    let contenders: Vec<_> = WAYS
-        .into_iter()
-        .flat_map(|(name, prefix)| {
-            let mixed = loops.mixed(&format!("{prefix}_mixed"));
-            LOOKUPS.map(|lookups| {
-                Contender::new(row(name, lookups), move |writes| mixed(writes, lookups))
-            })
-        })
-        .collect();
-    let rows = Rows::measure(&contenders, pace, 30);
-    table(Threads::One, &rows) + &table(Threads::OnEachCore, &rows)
+/// A contender for each way and each number of lookups.
+pub fn contenders(loops: Loops) -> Vec<Contender> {
+    let contenders_of = |(name, prefix)| {
+        let mixed = loops.mixed(&format!("{prefix}_mixed"));
+        LOOKUPS.map(|lookups| Contender::new(row(name, lookups), move |n| mixed(n, lookups)))
+    };
+    WAYS.into_iter().flat_map(contenders_of).collect()
 }
 
 /// The name of a row: a write and the lookups that follow.
@@ -36,7 +30,8 @@ fn row(way: &str, lookups: u64) -> String {
     format!("{way}, {lookups} lookups for a write")
 }
 
-fn table(threads: Threads, rows: &Rows) -> String {
+/// The ratios of an operation's cost to the cost under a mutex, by the lookups for each write.
+pub fn table(threads: Threads, rows: &Rows) -> String {
     let mut text = format!("{:44}", format!("lookups for a write, {threads}"));
     LOOKUPS.iter().for_each(|lookups| _ = write!(text, "{lookups:>8}"));
     let _ = write!(text, "{:>12}\n{:44}", "even at", "mutex by hand, ns");

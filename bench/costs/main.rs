@@ -16,7 +16,7 @@
 //! | writes.rs | criterion's: the time of a write |
 //! | rust.rs, peers.rs, loops.c, writers.c, peers/ | the contenders |
 //!
-//! `KREF_BENCH=quick` takes a tenth of the rounds and a fifth of the passes.
+//! `KREF_BENCH=quick` takes a thirtieth of the rounds.
 
 mod crossover;
 mod peers;
@@ -24,15 +24,16 @@ mod rows;
 mod rust;
 mod writes;
 
-use kref_bench::{Loops, Pace, Rows, compiler, cores, table};
+use kref_bench::{Loops, Pace, Rows, Threads, compiler, cores, table};
 
 const LEGEND: &str = "\
-ratio: to the first row, the median of the rounds in which all take turns.
-95 %: the interval in which the median lies with a confidence of at least 95 %.
-x one: a thread on each core, to one thread.
-within, ABOVE: the interval is below the limit, or above. not shown: the limit is inside the
-interval, so that this run does not tell; c-tests/codegen holds the instructions to what they shall
-be, on every machine.
+ns: the time of one operation. ratio: to the first row. Both are medians of rounds in which all take
+    turns. A turn in which another program took a core is lost: it does not count.
+95 %: the interval of the ratio, with a confidence of 95 %. -: the passes resemble their neighbours
+    so much that they are worth too few for an interval.
+x one: the time by a thread on each core, to the time by one thread.
+within, ABOVE: the whole interval is below the limit, or above. not shown: neither, so that this run
+    does not tell; c-tests/codegen holds the instructions to what they shall be on every machine.
 ";
 
 fn main() {
@@ -40,22 +41,25 @@ fn main() {
     be_a_program_with_threads();
     let pace = Pace::asked_for();
     let (peers, missing) = peers::found();
-    let measured = Rows::measure(&rows::contenders(peers), pace, 100);
+    let writers = Loops::compile("bench/costs/writers.c", "writers", &[]);
+    let contenders = [rows::contenders(), peers, crossover::contenders(writers)].into_iter();
+    let rows = Rows::measure(&contenders.flatten().collect::<Vec<_>>(), pace, 60);
     for (title, names) in rows::TABLES {
-        println!("\n{}", table(title, names, &measured));
+        println!("\n{}", table(title, names, &rows));
+    }
+    for threads in [Threads::One, Threads::OnEachCore] {
+        println!("{}", crossover::table(threads, &rows));
     }
     println!("goals");
-    rows::GOALS.iter().for_each(|goal| println!("{}", goal.judge(&measured)));
-    let writers = Loops::compile("bench/costs/writers.c", "writers", &[]);
-    println!("\n{}\n{LEGEND}{}", crossover::tables(writers, pace), crossover::LEGEND);
-    println!(
-        "lost: {:.0} % of the turns, in which another program took a core",
-        100.0 * measured.lost()
-    );
+    rows::GOALS.iter().for_each(|goal| println!("{}", goal.judge(&rows)));
+    println!("\n{LEGEND}{}", crossover::LEGEND);
+    let compiler = compiler().kind().name();
+    println!("{} cores, {:.1} % of the turns lost", cores().len(), 100.0 * rows.lost());
+    println!("C is compiled by {compiler} -O2");
     for package in missing {
         println!("left out: {package}, which pkg-config does not find");
     }
-    println!("{} cores; C compiled by {} -O2\n", cores().len(), compiler().kind().name());
+    println!();
     writes::time(writers, pace);
 }
 

@@ -65,13 +65,10 @@ pub const GOALS: [Goal; 10] = [
     Goal::new(1.40, (PERCPU_SLOT, One), (&[PERCPU], One)),
 ];
 
-/// All contenders: `peers`, and those that every machine has.
-pub fn contenders(peers: Vec<Contender>) -> Vec<Contender> {
-    let mut contenders = peers;
-    contenders.extend(by_hand());
-    contenders.extend(libkref());
-    contenders.extend([rust::kref(RUST_KREF), rust::reference(RUST_REF), rust::arc(ARC)]);
-    contenders
+/// The contenders that every machine has.
+pub fn contenders() -> Vec<Contender> {
+    let rust = [rust::kref(RUST_KREF), rust::reference(RUST_REF), rust::arc(ARC)];
+    by_hand().into_iter().chain(libkref()).chain(rust).collect()
 }
 
 fn by_hand() -> [Contender; 5] {

@@ -53,11 +53,13 @@ impl Contender {
         (0..5).map(|_| self.turn(n, cores).time).min().expect("five turns")
     }
 
-    /// The nanoseconds of one operation, where a thread on each of `cores` does `n` of them. `None`
-    /// if another program took a core: then the threads did not run at the same time.
-    pub fn nanoseconds(&self, n: u64, cores: &[usize]) -> Option<f64> {
-        let turn = self.turn(n, cores);
-        (!turn.disturbed).then(|| turn.time.as_secs_f64() * 1e9 / n as f64)
+    /// The nanoseconds of one operation, where a thread on each of `cores` does `n` of them. Not a
+    /// number if another program took a core: then the threads did not run at the same time.
+    pub fn nanoseconds(&self, n: u64, cores: &[usize]) -> f64 {
+        match self.turn(n, cores) {
+            Turn { disturbed: true, .. } => f64::NAN,
+            Turn { time, .. } => time.as_secs_f64() * 1e9 / n as f64,
+        }
     }
 
     fn turn(&self, n: u64, cores: &[usize]) -> Turn {

@@ -4,11 +4,12 @@
 //!
 //! - A *turn*: one contender does its operation for half a millisecond, by one thread or by a thread
 //!   on each core.
-//! - A *round*: each contender has one turn alone and one turn on each core. What slows the machine
+//! - A *round*: every contender has one turn alone and one turn on each core. What slows the machine
 //!   down slows neighbouring turns down alike, so a ratio is taken inside a round.
-//! - A *pass*: some hundred rounds. Rounds that follow each other share their disturbances and do
-//!   not count as independent, so a pass gives one number: the median of its rounds.
-//! - A *figure*: the median of the passes, with the interval that order statistics give.
+//! - A *pass*: a few seconds of rounds. Rounds that follow each other share their disturbances, so a
+//!   pass gives one number: the median of its rounds.
+//! - A *figure*: the median of the passes and its interval. statistics.rs says how the interval takes
+//!   into account that a pass resembles the next one.
 
 mod c;
 mod contender;

@@ -5,7 +5,7 @@
 pub enum Pace {
     /// For the README's figures.
     Full,
-    /// `KREF_BENCH=quick`: a tenth of the rounds, for those who work on the benchmarks.
+    /// `KREF_BENCH=quick`: a thirtieth of the rounds, for those who work on the benchmarks.
     Quick,
     /// One round, for `cargo test --benches`, which only asks whether the benchmarks run.
     Once,
@@ -22,11 +22,11 @@ impl Pace {
         }
     }
 
-    /// The number of passes. Six is the least for which a median has an interval of 95 %.
+    /// The number of passes. A median has an interval from six independent passes on.
     pub fn passes(self) -> usize {
         match self {
             Self::Full => 31,
-            Self::Quick => 6,
+            Self::Quick => 12,
             Self::Once => 1,
         }
     }
@@ -35,7 +35,7 @@ impl Pace {
     pub fn rounds(self, full: usize) -> usize {
         match self {
             Self::Full => full,
-            Self::Quick => (full / 10).max(1),
+            Self::Quick => (full / 12).max(1),
             Self::Once => 1,
         }
     }

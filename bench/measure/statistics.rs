@@ -17,22 +17,40 @@ pub struct Estimate {
 const TAIL: f64 = 0.025;
 
 impl Estimate {
-    /// Estimates the median of the distribution that `numbers` were drawn from, independently of
-    /// each other. The shape of the distribution does not matter: each number is below the true
-    /// median with probability one half, so the number of those below is binomial.
+    /// Estimates the median of what was measured, from numbers in the order of their measurement.
+    ///
+    /// The shape of the distribution does not matter: a number is below the true median with
+    /// probability one half, so the number of those below is binomial, and gives the ranks of the
+    /// interval's ends. That is so for independent numbers. Correlated ones are worth fewer.
     pub fn of(mut numbers: Vec<f64>) -> Self {
+        let independent = worth(&numbers);
         numbers.sort_by(f64::total_cmp);
-        let [low, high] = match outside(numbers.len()) {
+        let [low, high] = match rank(independent) {
             0 => [f64::NEG_INFINITY, f64::INFINITY],
-            rank => [numbers[rank - 1], numbers[numbers.len() - rank]],
+            rank => {
+                // The same share of the numbers lies outside.
+                let outside = rank * numbers.len() / independent;
+                [numbers[outside - 1], numbers[numbers.len() - outside]]
+            }
         };
         Self { low, median: median(numbers), high }
     }
 }
 
-/// The rank, counted from either end, of the interval's ends among `count` sorted numbers: the
-/// largest at which the tail still has a probability of at most [`TAIL`]. 0 if there is none.
-fn outside(count: usize) -> usize {
+/// How many independent numbers these are worth: n (1 - r) / (1 + r), where r is the correlation of
+/// each number with the next one. The machine has moods that last longer than a pass.
+fn worth(numbers: &[f64]) -> usize {
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    let product = |a: f64, b: f64| (a - mean) * (b - mean);
+    let variance: f64 = numbers.iter().map(|&number| product(number, number)).sum();
+    let covariance: f64 = numbers.windows(2).map(|pair| product(pair[0], pair[1])).sum();
+    let correlation = if variance > 0.0 { (covariance / variance).max(0.0) } else { 0.0 };
+    (numbers.len() as f64 * (1.0 - correlation) / (1.0 + correlation)) as usize
+}
+
+/// The rank, from either end, of the interval's ends among `count` sorted numbers: the largest rank
+/// for which both tails have a probability of at most [`TAIL`]. 0 if there is none.
+fn rank(count: usize) -> usize {
     let mut probability = 0.5_f64.powi(count as i32);
     let mut tail = probability;
     let mut rank = 0;
@@ -64,22 +82,27 @@ impl fmt::Display for Estimate {
 mod tests {
     use super::*;
 
-    fn interval_of_numbers_up_to(count: i32) -> [f64; 2] {
-        let Estimate { low, high, .. } = Estimate::of((1..=count).rev().map(f64::from).collect());
-        [low, high]
-    }
-
     /// The ranks that printed tables give for a median's interval of 95 %.
     #[test]
     fn ranks_are_the_tables() {
-        assert_eq!(interval_of_numbers_up_to(6), [1.0, 6.0]);
-        assert_eq!(interval_of_numbers_up_to(9), [2.0, 8.0]);
-        assert_eq!(interval_of_numbers_up_to(20), [6.0, 15.0]);
-        assert_eq!(interval_of_numbers_up_to(31), [10.0, 22.0]);
+        assert_eq!([5, 6, 9, 20, 31].map(rank), [0, 1, 2, 6, 10]);
+    }
+
+    fn interval(numbers: Vec<f64>) -> [f64; 2] {
+        let Estimate { low, high, .. } = Estimate::of(numbers);
+        [low, high]
     }
 
     #[test]
-    fn five_numbers_are_too_few() {
-        assert_eq!(interval_of_numbers_up_to(5), [f64::NEG_INFINITY, f64::INFINITY]);
+    fn independent_numbers_have_the_interval_of_their_ranks() {
+        // Each number is followed by one from the other half, so none resembles the next one.
+        let numbers = (0..31).map(|at| f64::from(at * 15 % 31 + 1)).collect();
+        assert_eq!(interval(numbers), [10.0, 22.0]);
+    }
+
+    #[test]
+    fn numbers_that_only_rise_are_worth_too_few_for_an_interval() {
+        let numbers = (1..=31).map(f64::from).collect();
+        assert_eq!(interval(numbers), [f64::NEG_INFINITY, f64::INFINITY]);
     }
 }

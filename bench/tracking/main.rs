@@ -1,7 +1,7 @@
 //! What tracking costs: a get and a put with sixteen functions on the stack, and a real program, the
 //! example server, next to heaptrack and valgrind.
 //!
-//! ../measure says how the rows take turns. `KREF_BENCH=quick` takes a tenth of the rounds.
+//! ../measure says how the rows take turns. `KREF_BENCH=quick` takes a thirtieth of the rounds.
 
 mod programs;
 
