@@ -6,7 +6,7 @@ use kref_bench::{Contender, Figure, Loops, Rows, Threads};
 
 use crate::writes::WAYS;
 
-/// What the tables say.
+/// The legend of the tables.
 pub const LEGEND: &str = "\
 lookups for a write: an operation is a lookup and put, or a write. A write publishes a new object and
 gives the old one back, to percpu_ref_slot by percpu_ref_kill(). Every thread reads and writes.

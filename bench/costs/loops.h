@@ -1,6 +1,6 @@
 /*
- * What the loops of all contenders have in common. A loop does its operation n times, and any number
- * of threads may run it at once, all on the same object. A loop counts by `for (; n; n--)`: of
+ * Shared by all files of loops. A loop does its operation n times, and any number of threads may run
+ * the loop at once, all on the same object. A loop counts by `for (; n; n--)`: of
  * `while (n--)` gcc makes a decrement between a put's `lock sub` and its `je`.
  */
 #ifndef LOOPS_H

@@ -51,7 +51,7 @@ pub const TABLES: [(&str, &[&str]); 5] = [
     ),
 ];
 
-/// What the ratios shall be.
+/// The goals for the ratios.
 pub const GOALS: [Goal; 10] = [
     Goal::new(1.02, (INLINED, One), (&[BY_HAND, GLIB, ARC], One)),
     Goal::new(1.02, (INLINED, OnEachCore), (&[BY_HAND, GLIB, ARC], OnEachCore)),

@@ -72,7 +72,7 @@ impl Loops {
     pub fn plain(self, name: &str) -> impl Fn() + Copy + Send + Sync + 'static {
         // SAFETY: the files declare all others so.
         let function: unsafe extern "C" fn() = unsafe { self.symbol(name) };
-        // SAFETY: the callers do as the C file says.
+        // SAFETY: any thread may call these functions; the C file says when.
         move || unsafe { function() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A median, and the interval in which the true median lies with a confidence of at least 95 %.
+/// A median, and an interval in which the true median lies with a confidence of 95 %.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The interval's lower end; minus infinity where there are too few numbers for an interval.
@@ -20,26 +20,28 @@ impl Estimate {
     /// Estimates the median of what was measured, from numbers in the order of their measurement.
     ///
     /// The shape of the distribution does not matter: a number is below the true median with
-    /// probability one half, so the number of those below is binomial, and gives the ranks of the
-    /// interval's ends. That is so for independent numbers. Correlated ones are worth fewer.
+    /// probability one half, so the number of those below is binomial, and the binomial distribution
+    /// gives the ranks of the interval's ends. This holds for independent numbers. Correlated numbers
+    /// count as fewer independent ones. Where these are too few for 95 %, the interval is the range
+    /// of all numbers.
     pub fn of(mut numbers: Vec<f64>) -> Self {
-        let independent = worth(&numbers);
+        let (count, effective) = (numbers.len(), effective_size(&numbers));
         numbers.sort_by(f64::total_cmp);
-        let [low, high] = match rank(independent) {
-            0 => [f64::NEG_INFINITY, f64::INFINITY],
-            rank => {
-                // The same share of the numbers lies outside.
-                let outside = rank * numbers.len() / independent;
-                [numbers[outside - 1], numbers[numbers.len() - outside]]
-            }
+        let outside = match (rank(count), rank(effective)) {
+            (0, _) => None,
+            (_, 0) => Some(1),
+            // The share of the numbers outside is what it would be for independent ones.
+            (_, rank) => Some(rank * count / effective),
         };
+        let ends = outside.map(|rank| (numbers[rank - 1], numbers[count - rank]));
+        let (low, high) = ends.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
         Self { low, median: median(numbers), high }
     }
 }
 
-/// How many independent numbers these are worth: n (1 - r) / (1 + r), where r is the correlation of
-/// each number with the next one. The machine has moods that last longer than a pass.
-fn worth(numbers: &[f64]) -> usize {
+/// The effective sample size, n (1 - r) / (1 + r), where r is the correlation of each number with the
+/// next one. Numbers are correlated where the machine keeps a changed pace for longer than a pass.
+fn effective_size(numbers: &[f64]) -> usize {
     let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
     let product = |a: f64, b: f64| (a - mean) * (b - mean);
     let variance: f64 = numbers.iter().map(|&number| product(number, number)).sum();
@@ -100,9 +102,15 @@ mod tests {
         assert_eq!(interval(numbers), [10.0, 22.0]);
     }
 
+    /// Each number resembles the next one, so that the effective sample size is small.
     #[test]
-    fn numbers_that_only_rise_are_worth_too_few_for_an_interval() {
-        let numbers = (1..=31).map(f64::from).collect();
+    fn numbers_that_only_rise_have_their_range_as_interval() {
+        assert_eq!(interval((1..=31).map(f64::from).collect()), [1.0, 31.0]);
+    }
+
+    #[test]
+    fn five_numbers_have_no_interval() {
+        let numbers = (1..=5).map(f64::from).collect();
         assert_eq!(interval(numbers), [f64::NEG_INFINITY, f64::INFINITY]);
     }
 }

@@ -1,4 +1,4 @@
-//! What tracking costs: a get and a put with sixteen functions on the stack, and a real program, the
+//! The cost of tracking: a get and a put with sixteen functions on the stack, and a real program, the
 //! example server, next to heaptrack and valgrind.
 //!
 //! ../measure says how the rows take turns. `KREF_BENCH=quick` takes a thirtieth of the rounds.

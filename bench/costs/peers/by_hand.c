@@ -1,6 +1,6 @@
 /*
- * What people write by hand: atomics, and a published pointer under a lock. With BY_HAND_CALLED, the
- * functions of by_hand_library.c are called through the PLT.
+ * Reference counts and lookups as people write them by hand: atomics, and a published pointer under a
+ * lock. With BY_HAND_CALLED, the loops call the functions of by_hand_library.c through the PLT.
  */
 #include "by_hand.h"
 #include "../loops.h"
