@@ -5,7 +5,7 @@
 #   make check      runs all the tests
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
-#   make bench      measures libkref against hand-written atomics and locks, std Arc and liburcu
+#   make bench      measures libkref next to atomics and locks by hand, GLib, std Arc and liburcu
 #   make bench-track  what tracking costs, next to heaptrack and valgrind
 #   make header     regenerates include/kref.h from src/capi
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include

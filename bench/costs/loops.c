@@ -1,6 +1,6 @@
 /*
- * libkref's loops. c.rs compiles this file several times: with kref.h's inline functions and without,
- * for the shared library and for the static one.
+ * libkref's loops. rows.rs compiles this file with kref.h's inline functions, and with calls of the
+ * shared and of the static library.
  */
 #include "loops.h"
 
@@ -9,7 +9,7 @@ void get_put(unsigned long n)
     static ALONE struct kref held = KREF_INIT(1);
     struct kref *kref = &held;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(kref);
         kref_get(kref);
         FORGET(kref);
@@ -17,13 +17,13 @@ void get_put(unsigned long n)
     }
 }
 
-/* The same on an object that no other thread has: nothing is shared but the machine. */
+/* The same on an object of each thread's own: the threads share the machine and nothing else. */
 void get_put_of_own(unsigned long n)
 {
     ALONE struct kref own = KREF_INIT(1);
     struct kref *kref = &own;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(kref);
         kref_get(kref);
         FORGET(kref);
@@ -31,7 +31,25 @@ void get_put_of_own(unsigned long n)
     }
 }
 
-/* One object, published in both ways. */
+static void reuse(struct kref *kref)
+{
+    (void)kref; /* the next turn of the loop begins the same object anew */
+}
+
+void init_put(unsigned long n)
+{
+    ALONE struct kref own;
+    struct kref *kref = &own;
+
+    for (; n; n--) {
+        FORGET(kref);
+        kref_init(kref);
+        FORGET(kref);
+        kref_put(kref, reuse);
+    }
+}
+
+/* One object, published in a slot and in a table under a mutex. */
 static ALONE struct kref published = KREF_INIT(3);
 static ALONE struct kref_slot slot = KREF_SLOT_INIT;
 static ALONE struct table {
@@ -39,7 +57,7 @@ static ALONE struct table {
     struct kref *kref;
 } table = { PTHREAD_MUTEX_INITIALIZER, &published };
 
-/* One more, counted on each CPU. */
+/* Another object, which each CPU counts for itself. */
 static ALONE struct percpu_ref percpu;
 static ALONE struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
 
@@ -49,7 +67,7 @@ static void percpu_release(struct percpu_ref *ref)
     abort();
 }
 
-/* Slots are filled by their functions alone: it is there that the library learns what it has. */
+/* Slots have no static initialiser for a full slot. */
 __attribute__((constructor)) static void publish(void)
 {
     if (percpu_ref_init(&percpu, percpu_release, 0))
@@ -63,7 +81,7 @@ void lookup_slot(unsigned long n)
 {
     struct kref_slot *from = &slot;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);
@@ -83,7 +101,7 @@ void lookup_mutex(unsigned long n)
 {
     struct table *from = &table;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);
@@ -98,7 +116,7 @@ void percpu_get_put(unsigned long n)
 {
     struct percpu_ref *ref = &percpu;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(ref);
         percpu_ref_get(ref);
         FORGET(ref);
@@ -110,7 +128,7 @@ void lookup_percpu_slot(unsigned long n)
 {
     struct percpu_ref_slot *from = &percpu_slot;
 
-    while (n--) {
+    for (; n; n--) {
         struct percpu_ref *ref;
 
         FORGET(from);

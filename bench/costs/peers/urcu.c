@@ -1,7 +1,7 @@
 /*
- * A published pointer under liburcu's read lock. c.rs compiles this file for each flavour, which
- * HEADER names. The object is freed a grace period after the last put, so that a reader may still
- * look at its count, and has to take it unless it is zero.
+ * A published pointer under liburcu's read lock; peers.rs compiles this file for each flavour, whose
+ * header is HEADER. The object would be freed a grace period after the last put. A reader may find
+ * the count at zero, so the reader takes a reference with kref_get_unless_zero().
  */
 #define _LGPL_SOURCE /* the read lock inlined, liburcu at its best */
 #include HEADER
@@ -13,13 +13,11 @@ static ALONE struct {
     struct kref *kref;
 } table = { &published };
 
-/* What a thread does before it reads, and when it will not read again. urcu-bp registers a thread at
- * its first lock. */
+/* A thread calls enter() before its lookups and leave() after them. For urcu-bp both do nothing: the
+ * first read lock registers the thread. */
 void enter(void)
 {
     rcu_register_thread();
-    rcu_read_lock();
-    rcu_read_unlock();
 }
 
 void leave(void)
@@ -31,7 +29,7 @@ void lookup(unsigned long n)
 {
     struct kref **from = &table.kref;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);
@@ -43,8 +41,8 @@ void lookup(unsigned long n)
         FORGET(kref);
         if (kref)
             kref_put(kref, release);
-        /* urcu-qsbr wants to hear now and then that nothing is being read; for the others this is
-         * empty. */
+        /* For urcu-qsbr, a thread has to say now and then that it reads nothing; for the other
+         * flavours this call is empty. */
         if (n % 64 == 0)
             rcu_quiescent_state();
     }

@@ -1,4 +1,4 @@
-//! The Rust contenders: libkref's two faces, and std's.
+//! The Rust contenders: libkref's `Kref` and `Ref`, and std's `Arc`.
 
 use std::arch::asm;
 use std::mem::{ManuallyDrop, offset_of};
@@ -6,16 +6,15 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use kref::{Kref, Ref, Refcounted};
+use kref_bench::Contender;
 
-use crate::contender::Contender;
-
-/// Has the cache line to itself, and the one that the prefetcher brings along.
+/// An object that shares its cache line with nothing, as ALONE in loops.h.
 #[repr(align(128))]
 struct Object {
     kref: Kref,
 }
 
-// SAFETY: the kref is where OFFSET says, it is private, and no object is ever freed.
+// SAFETY: the kref is at OFFSET, the field is private, and no object is ever freed.
 unsafe impl Refcounted for Object {
     const OFFSET: usize = offset_of!(Self, kref);
 
@@ -24,20 +23,20 @@ unsafe impl Refcounted for Object {
     }
 }
 
-/// An object with one reference, for good.
+/// An object whose first reference is never put.
 fn held() -> *const Object {
     Box::leak(Box::new(Object { kref: Kref::new() }))
 }
 
-/// Where the compiler has to forget what it knows, as in loops.c.
+/// FORGET of loops.h: the compiler forgets the pointer's value and the contents of memory.
 #[inline(always)]
 fn forget<T>(mut pointer: *const T) -> *const T {
-    // SAFETY: the register comes out as it went in.
+    // SAFETY: the assembly is empty, so the register keeps its value.
     unsafe { asm!("/* {0} */", inout(reg) pointer, options(nostack, preserves_flags)) };
     pointer
 }
 
-/// The loop of loops.c. `put` gives back the reference that `get` returns.
+/// The loop get_put of loops.c. `put` gives back the reference that `get` returns.
 fn get_put<T>(
     name: &'static str,
     object: *const T,
@@ -55,39 +54,39 @@ fn get_put<T>(
     })
 }
 
-/// The raw part, as C uses it.
+/// A get and a put of a `Kref`, as C does them.
 pub fn kref(name: &'static str) -> Contender {
     let get = |kref: *const Kref| {
-        // SAFETY: held for good.
+        // SAFETY: the object is never freed.
         unsafe { &*kref }.get();
         kref
     };
     let put = |kref: *const Kref| {
-        // SAFETY: not null, and the reference that `get` took.
+        // SAFETY: the pointer is not null, and the reference is the one that `get` took.
         unsafe { Kref::put(NonNull::new_unchecked(kref.cast_mut()), |_| std::process::abort()) };
     };
     get_put(name, held().cast::<Kref>(), get, put)
 }
 
-/// The safe part: a clone and its drop.
+/// A clone and a drop of a `Ref`.
 pub fn reference(name: &'static str) -> Contender {
-    // SAFETY: not null; the caller has a reference to give up.
+    // SAFETY: the pointer is not null; the caller has a reference to give up.
     let from_raw =
         |object: *const Object| unsafe { Ref::from_raw(NonNull::new_unchecked(object.cast_mut())) };
     let get = move |object| {
-        // Not dropped, since it is held for good.
+        // Not dropped: the object keeps its first reference.
         let held = ManuallyDrop::new(from_raw(object));
         Ref::clone(&held).into_raw().as_ptr().cast_const()
     };
     get_put(name, held(), get, move |object| drop(from_raw(object)))
 }
 
-/// std's: a clone and its drop.
+/// A clone and a drop of an `Arc`.
 pub fn arc(name: &'static str) -> Contender {
-    // SAFETY: made by `into_raw`; the caller has a reference to give up.
+    // SAFETY: the pointer came from `into_raw`; the caller has a reference to give up.
     let from_raw = |object: *const Object| unsafe { Arc::from_raw(object) };
     let get = move |object| {
-        // Not dropped, since it is held for good.
+        // Not dropped: the object keeps its first reference.
         let held = ManuallyDrop::new(from_raw(object));
         Arc::into_raw(Arc::clone(&held))
     };

@@ -1,10 +1,11 @@
 /*
- * A published object that is replaced now and then, in three ways. Each write publishes a new object
- * and gives the old one back, which the last to put it frees.
+ * A published object that writers replace, in three ways. A write publishes a new object and gives the
+ * old one back; whoever puts the old object's last reference frees it. NAME_read(n) does n lookups,
+ * NAME_mixed(n, lookups) does n writes and so many lookups before each.
  */
 #include "loops.h"
 
-/* A block of its own, far enough from the next. */
+/* So large that the counts of two objects are never on one cache line. */
 #define OBJECT 256
 
 static void *fresh(void)
@@ -48,7 +49,7 @@ static struct kref *table_replace(struct kref *next)
 
 void mutex_read(unsigned long n)
 {
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         pthread_mutex_lock(&table.mutex);
@@ -62,7 +63,7 @@ void mutex_read(unsigned long n)
 
 void mutex_mixed(unsigned long n, unsigned long lookups)
 {
-    while (n--) {
+    for (; n; n--) {
         mutex_read(lookups);
         kref_put(table_replace(fresh_kref()), kref_free);
     }
@@ -73,7 +74,7 @@ static ALONE struct kref_slot slot = KREF_SLOT_INIT;
 
 void slot_read(unsigned long n)
 {
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref = kref_slot_get(&slot);
 
         FORGET(kref);
@@ -83,7 +84,7 @@ void slot_read(unsigned long n)
 
 void slot_mixed(unsigned long n, unsigned long lookups)
 {
-    while (n--) {
+    for (; n; n--) {
         slot_read(lookups);
         kref_put(kref_slot_replace(&slot, fresh_kref()), kref_free);
     }
@@ -109,7 +110,7 @@ static struct percpu_ref *fresh_percpu(void)
 
 void percpu_slot_read(unsigned long n)
 {
-    while (n--) {
+    for (; n; n--) {
         struct percpu_ref *ref = percpu_ref_slot_get(&percpu_slot);
 
         FORGET(ref);
@@ -119,25 +120,25 @@ void percpu_slot_read(unsigned long n)
 
 void percpu_slot_mixed(unsigned long n, unsigned long lookups)
 {
-    while (n--) {
+    for (; n; n--) {
         percpu_slot_read(lookups);
         percpu_ref_kill(percpu_ref_slot_replace(&percpu_slot, fresh_percpu()));
     }
 }
 
-/* One percpu_ref that is killed and comes to life again, by one thread at a time. */
+/* A percpu_ref that one thread kills and resurrects, while others take and give back references. */
 static ALONE struct percpu_ref mortal;
 
 void mortal_read(unsigned long n)
 {
-    while (n--)
+    for (; n; n--)
         if (percpu_ref_tryget_live(&mortal))
             percpu_ref_put(&mortal);
 }
 
 void mortal_mixed(unsigned long n, unsigned long lookups)
 {
-    while (n--) {
+    for (; n; n--) {
         mortal_read(lookups);
         percpu_ref_kill(&mortal);
         percpu_ref_resurrect(&mortal);
@@ -151,6 +152,6 @@ __attribute__((constructor)) static void publish(void)
         percpu_ref_slot_replace(&percpu_slot, fresh_percpu()) ||
         percpu_ref_init(&mortal, percpu_free, PERCPU_REF_ALLOW_REINIT))
         abort();
-    /* A second one, so that it never comes to its end. */
+    /* The kill drops the first reference; with the second one the count never reaches zero. */
     percpu_ref_get(&mortal);
 }

@@ -1,32 +1,14 @@
 /*
- * What people write by hand: atomics, and a published pointer under a lock.
+ * Reference counts and lookups as people write them by hand: atomics, and a published pointer under a
+ * lock. With BY_HAND_CALLED, the loops call the functions of by_hand_library.c through the PLT.
  */
+#include "by_hand.h"
 #include "../loops.h"
 
-#include <stdatomic.h>
-
-/* The usual home-made header, where it is right. It checks nothing. */
-struct by_hand {
-    atomic_int count;
-};
-
-static void by_hand_release(struct by_hand *object)
+static void held_for_good(struct by_hand *object)
 {
     (void)object;
     abort();
-}
-
-static inline void by_hand_get(struct by_hand *object)
-{
-    atomic_fetch_add_explicit(&object->count, 1, memory_order_relaxed);
-}
-
-static inline void by_hand_put(struct by_hand *object)
-{
-    if (atomic_fetch_sub_explicit(&object->count, 1, memory_order_release) == 1) {
-        atomic_thread_fence(memory_order_acquire);
-        by_hand_release(object);
-    }
 }
 
 void get_put(unsigned long n)
@@ -34,11 +16,29 @@ void get_put(unsigned long n)
     static ALONE struct by_hand held = { 1 };
     struct by_hand *object = &held;
 
-    while (n--) {
+    for (; n; n--) {
         FORGET(object);
         by_hand_get(object);
         FORGET(object);
-        by_hand_put(object);
+        by_hand_put(object, held_for_good);
+    }
+}
+
+static void reuse(struct by_hand *object)
+{
+    (void)object; /* the next turn of the loop begins the same object anew */
+}
+
+void init_put(unsigned long n)
+{
+    ALONE struct by_hand own;
+    struct by_hand *object = &own;
+
+    for (; n; n--) {
+        FORGET(object);
+        by_hand_init(object);
+        FORGET(object);
+        by_hand_put(object, reuse);
     }
 }
 
@@ -53,7 +53,7 @@ void lookup_mutex(unsigned long n)
 {
     struct with_mutex *from = &with_mutex;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);
@@ -77,7 +77,7 @@ void lookup_rwlock(unsigned long n)
 {
     struct with_rwlock *from = &with_rwlock;
 
-    while (n--) {
+    for (; n; n--) {
         struct kref *kref;
 
         FORGET(from);

@@ -1,10 +1,10 @@
 /*
- * A get and a put with sixteen functions on the stack, as they are in a program: tracking.rs compiles it.
- * The object that is tracked and the one that is not go through the same code.
+ * A get and a put with sixteen functions on the stack, as in a real program. The tracked and the
+ * untracked object go through the same code.
  */
 #include <kref.h>
 
-/* Not inlined, and the addition behind each call keeps it from being a jump. */
+/* Not inlined; the addition after each call keeps the compiler from making the call a jump. */
 #define DEEP static __attribute__((noinline)) unsigned long
 
 static void release(struct kref *kref)
@@ -23,7 +23,7 @@ DEEP give(struct kref *kref)
     return 1 + (unsigned long)kref_put(kref, release);
 }
 
-/* Four places that take, and four that give back. */
+/* Four places that call take(), and four that call give(). */
 DEEP a(struct kref *kref) { return take(kref) + give(kref); }
 DEEP b(struct kref *kref) { return 2 * take(kref) + give(kref); }
 DEEP c(struct kref *kref) { return take(kref) + 2 * give(kref); }
@@ -52,7 +52,7 @@ DEEP depth3(struct kref *kref, unsigned long n) { return 3 + depth4(kref, n); }
 DEEP depth2(struct kref *kref, unsigned long n) { return 2 + depth3(kref, n); }
 DEEP depth1(struct kref *kref, unsigned long n) { return 1 + depth2(kref, n); }
 
-/* One that KREF_INIT() begins is tracked by nobody. */
+/* Untracked: the tracker learns of an object by kref_init(), and KREF_INIT() does not call it. */
 void get_put_untracked(unsigned long n)
 {
     static _Alignas(128) struct kref held = KREF_INIT(1);
@@ -60,7 +60,7 @@ void get_put_untracked(unsigned long n)
     depth1(&held, n);
 }
 
-/* For as many threads as there are. */
+/* One object for all threads. */
 static _Alignas(128) struct kref shared;
 
 void begin_shared(void)
@@ -78,7 +78,7 @@ void get_put_tracked(unsigned long n)
     depth1(&shared, n);
 }
 
-/* An object for each thread, which it begins and ends: the count is not what they meet at. */
+/* Each thread has an object of its own, so that the threads share no count. */
 void get_put_own(unsigned long n)
 {
     _Alignas(128) struct kref own;
