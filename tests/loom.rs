@@ -326,13 +326,15 @@ fn inc_not_zero_acquire_against_set_release() {
     });
 }
 
-/// Two gets and a put on a count of `n` saturate the count in any order. Nothing is released.
-fn stays_saturated(n: i32) {
-    loom::model(move || {
-        let count = Arc::new(Count::new(n));
+/// Two gets and a put on a full count saturate the count in any order. Nothing is released.
+#[test]
+fn gets_and_a_put_on_a_full_count() {
+    loom::model(|| {
+        let count = Arc::new(Count::new(MAX));
+        count.inc();
         let gets = |count: &Count| {
             count.inc();
-            assert!(count.inc_not_zero());
+            count.inc();
         };
         race(&count, gets, |count| assert!(!count.dec_and_test()));
         assert_eq!(count.read(), SATURATED, "not saturated");
@@ -340,12 +342,29 @@ fn stays_saturated(n: i32) {
     });
 }
 
+/// The compare-and-exchange loops saturate a count of the largest number. Nothing is released.
 #[test]
-fn gets_and_a_put_at_the_largest_count() {
-    stays_saturated(MAX);
+fn gets_unless_zero_and_a_put_at_the_largest_count() {
+    loom::model(|| {
+        let count = Arc::new(Count::new(MAX));
+        let gets = |count: &Count| {
+            assert!(count.inc_not_zero());
+            assert!(count.inc_not_zero());
+        };
+        race(&count, gets, |count| assert!(!count.dec_and_test()));
+        assert_eq!(count.read(), SATURATED, "not saturated");
+    });
 }
 
 #[test]
 fn gets_and_a_put_when_saturated() {
-    stays_saturated(SATURATED);
+    loom::model(|| {
+        let count = Arc::new(Count::new(SATURATED));
+        let gets = |count: &Count| {
+            count.inc();
+            assert!(count.inc_not_zero());
+        };
+        race(&count, gets, |count| assert!(!count.dec_and_test()));
+        assert_eq!(count.read(), SATURATED, "not saturated");
+    });
 }

@@ -289,7 +289,7 @@ pub const STEPS: &[Mutant] = &[
         file: COUNT,
         source: "self.stored.store(SATURATED_AT, Relaxed);",
         weakened: "",
-        model: "gets_and_a_put_at_the_largest_count",
+        model: "gets_and_a_put_on_a_full_count",
         failure: NOT_SATURATED,
     },
 ];
