@@ -1228,18 +1228,6 @@ void kref_get_slow(struct kref *kref,
                    const char *holder) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
- * kref_get_unless_zero() again, for a count that is not alive, or is full.
- *
- * Range:    any count.
- * Misuse:   as for kref_get_unless_zero().
- * Ordering: relaxed.
- * Threads:  any. Signal handlers: yes.
- * Returns:  1 with a reference taken, 0 without.
- * Defined:  here.
- */
-int kref_get_unless_zero_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
-
-/**
  * The rest of kref_put() and kref_put_as(), after a decrement of a count that was not alive.
  *
  * Range:    holder may be NULL.
@@ -1269,9 +1257,6 @@ int percpu_ref_tryget_live_slow(struct percpu_ref *ref) KREF_NONNULL KREF_COLD;
 
 /** percpu_ref_put_many() without this CPU's counter. */
 void percpu_ref_put_slow(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL KREF_COLD;
-
-/** percpu_ref_slot_get(), from the start. */
-struct percpu_ref *percpu_ref_slot_get_slow(struct percpu_ref_slot *slot) KREF_NONNULL KREF_COLD;
 
 #ifdef __cplusplus
 }

@@ -96,10 +96,13 @@ impl By {
     }
 }
 
+#[repr(transparent)]
 #[cfg_attr(loom, allow(dead_code, reason = "in a model only the test sets a tracker"))]
 struct Current(AtomicPtr<Tracker>);
 
+/// kref/inline.h reads this word under its exported name, and inlines `kref_init` while it is null.
 #[cfg(not(loom))]
+#[cfg_attr(feature = "capi", unsafe(export_name = "kref_current_tracker"))]
 static CURRENT: Current = Current(AtomicPtr::new(ptr::null_mut()));
 
 /// Whether a tracker was ever set. Relaxed throughout: a thread that sees a tracked count sees the set that

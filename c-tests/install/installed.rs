@@ -56,7 +56,9 @@ fn kref_names_are_exported_and_nothing_else() {
         );
         let header = std::fs::read_to_string(Prefix::plain().include().join("kref.h")).unwrap();
         for name in &names {
-            assert!(header.contains(&format!("{name}(")), "{name} is not in kref.h");
+            // The one variable: kref/inline.h reads it.
+            let is_variable = name == "kref_current_tracker";
+            assert!(is_variable || header.contains(&format!("{name}(")), "{name} is not in kref.h");
         }
         assert!(names.len() > 25, "{names:?}");
     }

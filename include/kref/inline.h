@@ -109,6 +109,29 @@ extern "C" {
 
 #endif
 
+/* The exported functions under a second name, by which the inline ones call them. */
+void kref_init_called(struct kref *kref) __asm__("kref_init");
+int kref_get_unless_zero_called(struct kref *kref) __asm__("kref_get_unless_zero") KREF_COLD;
+
+#if defined __x86_64__ && !defined __ILP32__
+/*
+ * The library's kref_current_tracker is null while no tracker is set. Assembly finds the variable through
+ * the global offset table: C code in an executable would make a copy of it.
+ */
+KREF_INLINE void kref_init(struct kref *kref)
+{
+    void *const *tracker;
+
+    __asm__("mov{q} {kref_current_tracker@GOTPCREL(%%rip), %0|%0, kref_current_tracker@GOTPCREL[rip]}"
+            : "=r"(tracker));
+    /* Relaxed: the slow path looks again, with acquire. */
+    if (KREF_LIKELY(!__atomic_load_n(tracker, __ATOMIC_RELAXED)))
+        __atomic_store_n(&kref->refcount.refs, INT_MIN, __ATOMIC_RELAXED);
+    else
+        kref_init_called(kref);
+}
+#endif
+
 KREF_INLINE unsigned int kref_read(const struct kref *kref)
 {
     int stored = __atomic_load_n(&kref->refcount.refs, __ATOMIC_RELAXED);
@@ -134,7 +157,7 @@ KREF_INLINE int kref_get_unless_zero(struct kref *kref)
     do {
         /* -2 stands for INT_MAX references. */
         if (!KREF_LIKELY(stored < -2)) {
-            stored = kref_get_unless_zero_slow(kref);
+            stored = kref_get_unless_zero_called(kref);
             KREF_RETURNS_HERE;
             return stored;
         }

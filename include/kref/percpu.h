@@ -137,6 +137,9 @@ KREF_INLINE void percpu_ref_put(struct percpu_ref *ref)
     percpu_ref_put_many(ref, 1);
 }
 
+struct percpu_ref *percpu_ref_slot_get_called(struct percpu_ref_slot *slot)
+    __asm__("percpu_ref_slot_get") KREF_COLD;
+
 KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
 {
     ptrdiff_t area = __atomic_load_n(&slot->rseq, __ATOMIC_RELAXED);
@@ -171,7 +174,7 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
             : "cc", "memory");
     if (KREF_LIKELY(found != 1))
         return (struct percpu_ref *)found;
-    found = (size_t)percpu_ref_slot_get_slow(slot);
+    found = (size_t)percpu_ref_slot_get_called(slot);
     KREF_RETURNS_HERE;
     return (struct percpu_ref *)found;
 }

@@ -4,7 +4,7 @@
 use core::ffi::{c_int, c_ulong};
 
 use super::edge::{CallSite, edge};
-use super::types::{or_null, percpu_ref, percpu_ref_slot};
+use super::types::percpu_ref;
 use crate::PercpuRef;
 
 /// cbindgen:postfix=KREF_NONNULL KREF_COLD
@@ -58,15 +58,3 @@ pub unsafe extern "C" fn at_percpu_ref_put_slow(
     unsafe { PercpuRef::put_slow(percpu_ref::as_non_null(r#ref), nr as usize, call.into()) };
 }
 edge!(percpu_ref_put_slow = at_percpu_ref_put_slow, 2);
-
-/// cbindgen:postfix=KREF_NONNULL KREF_COLD
-/// percpu_ref_slot_get(), from the start.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn at_percpu_ref_slot_get_slow(
-    slot: *mut percpu_ref_slot,
-    call: CallSite,
-) -> *mut percpu_ref {
-    // SAFETY: the C caller guarantees a live slot, filled by percpu_ref_slot_replace() alone.
-    or_null(unsafe { percpu_ref_slot::as_slot(slot).get_from(call.into()) })
-}
-edge!(percpu_ref_slot_get_slow = at_percpu_ref_slot_get_slow, 1);

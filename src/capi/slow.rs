@@ -56,22 +56,6 @@ pub unsafe extern "C" fn at_kref_get_slow(kref: *mut kref, holder: *const c_char
 }
 edge!(kref_get_slow = at_kref_get_slow, 2);
 
-/// cbindgen:postfix=KREF_NONNULL KREF_COLD
-/// kref_get_unless_zero() again, for a count that is not alive, or is full.
-///
-/// Range:    any count.
-/// Misuse:   as for kref_get_unless_zero().
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  1 with a reference taken, 0 without.
-/// Defined:  here.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn at_kref_get_unless_zero_slow(kref: *mut kref, call: CallSite) -> c_int {
-    // SAFETY: the C caller guarantees that the memory is still a kref.
-    unsafe { kref::as_kref(kref) }.get_unless_zero_from(call.into()).into()
-}
-edge!(kref_get_unless_zero_slow = at_kref_get_unless_zero_slow, 1);
-
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 2)) KREF_COLD
 /// The rest of kref_put() and kref_put_as(), after a decrement of a count that was not alive.
 ///
