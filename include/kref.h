@@ -1202,6 +1202,18 @@ int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
 unsigned int kref_read_slow(int stored) KREF_COLD;
 
 /**
+ * kref_init() while a tracker is set.
+ *
+ * Range:    as for kref_init().
+ * Misuse:   as for kref_init().
+ * Ordering: relaxed.
+ * Threads:  one, before the object is shared. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  here.
+ */
+void kref_init_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
+
+/**
  * Whether a tracker counts. For kref/tsan.h.
  *
  * Range:    the caller holds a reference.

@@ -210,6 +210,7 @@ impl Path {
     }
 
     fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+        // SAFETY: `joined` ends the path with the zero of `name`, and `bytes` is zero behind that.
+        unsafe { CStr::from_ptr(self.bytes.as_ptr().cast()) }
     }
 }

@@ -3,11 +3,17 @@
 
 void release_it(struct kref *kref);
 
+void test_init(struct kref *kref);
 void test_get(struct kref *kref);
 void test_get_as(struct kref *kref);
 int test_put(struct kref *kref);
 int test_put_as(struct kref *kref);
 int test_get_unless_zero(struct kref *kref);
+
+void test_init(struct kref *kref)
+{
+    kref_init(kref);
+}
 
 void test_get(struct kref *kref)
 {

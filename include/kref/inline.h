@@ -109,9 +109,8 @@ extern "C" {
 
 #endif
 
-/* The exported functions under a second name, by which the inline ones call them. */
-void kref_init_called(struct kref *kref) __asm__("kref_init");
-int kref_get_unless_zero_called(struct kref *kref) __asm__("kref_get_unless_zero") KREF_COLD;
+/* kref_get_unless_zero() under a second name, by which the inline one calls it. */
+int kref_get_unless_zero_slow(struct kref *kref) KREF_COLD;
 
 #if defined __x86_64__ && !defined __ILP32__
 /*
@@ -128,7 +127,7 @@ KREF_INLINE void kref_init(struct kref *kref)
     if (KREF_LIKELY(!__atomic_load_n(tracker, __ATOMIC_RELAXED)))
         __atomic_store_n(&kref->refcount.refs, INT_MIN, __ATOMIC_RELAXED);
     else
-        kref_init_called(kref);
+        kref_init_slow(kref);
 }
 #endif
 
@@ -157,7 +156,7 @@ KREF_INLINE int kref_get_unless_zero(struct kref *kref)
     do {
         /* -2 stands for INT_MAX references. */
         if (!KREF_LIKELY(stored < -2)) {
-            stored = kref_get_unless_zero_called(kref);
+            stored = kref_get_unless_zero_slow(kref);
             KREF_RETURNS_HERE;
             return stored;
         }

@@ -137,8 +137,8 @@ KREF_INLINE void percpu_ref_put(struct percpu_ref *ref)
     percpu_ref_put_many(ref, 1);
 }
 
-struct percpu_ref *percpu_ref_slot_get_called(struct percpu_ref_slot *slot)
-    __asm__("percpu_ref_slot_get") KREF_COLD;
+/* percpu_ref_slot_get() under a second name, by which the inline one calls it. */
+struct percpu_ref *percpu_ref_slot_get_slow(struct percpu_ref_slot *slot) KREF_COLD;
 
 KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
 {
@@ -174,7 +174,7 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
             : "cc", "memory");
     if (KREF_LIKELY(found != 1))
         return (struct percpu_ref *)found;
-    found = (size_t)percpu_ref_slot_get_called(slot);
+    found = (size_t)percpu_ref_slot_get_slow(slot);
     KREF_RETURNS_HERE;
     return (struct percpu_ref *)found;
 }

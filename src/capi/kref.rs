@@ -80,6 +80,7 @@ pub unsafe extern "C" fn at_kref_get_unless_zero(kref: *mut kref, call: CallSite
     unsafe { kref::as_kref(kref) }.get_unless_zero_from(call.into()).into()
 }
 edge!(kref_get_unless_zero = at_kref_get_unless_zero, 1);
+edge!(kref_get_unless_zero_slow = at_kref_get_unless_zero, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Give a reference back: rule 2. The last one calls release(kref), the only place that frees.

@@ -42,6 +42,7 @@ pub unsafe extern "C" fn at_percpu_ref_slot_get(
     or_null(unsafe { percpu_ref_slot::as_slot(slot).get_from(call.into()) })
 }
 edge!(percpu_ref_slot_get = at_percpu_ref_slot_get, 1);
+edge!(percpu_ref_slot_get_slow = at_percpu_ref_slot_get, 1);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1))
 /// Publish next, or nothing, and take down what was published. The slot takes over the caller's

@@ -24,6 +24,21 @@ pub extern "C" fn kref_read_slow(stored: c_int) -> c_uint {
     Count::read_stored(stored) as c_uint
 }
 
+/// cbindgen:postfix=KREF_NONNULL KREF_COLD
+/// kref_init() while a tracker is set.
+///
+/// Range:    as for kref_init().
+/// Misuse:   as for kref_init().
+/// Ordering: relaxed.
+/// Threads:  one, before the object is shared. Signal handlers: yes.
+/// Returns:  nothing.
+/// Defined:  here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kref_init_slow(kref: *mut kref) {
+    // SAFETY: the C caller guarantees memory for a kref.
+    unsafe { kref::as_kref(kref) }.init();
+}
+
 /// cbindgen:postfix=KREF_NONNULL
 /// Whether a tracker counts. For kref/tsan.h.
 ///
