@@ -22,7 +22,7 @@ fn inlined(compiler: Compiler) {
     let get = ["lock inc", "jge"];
     let put = ["lock sub", "jns", "jb"];
     let get_unless_zero = ["mov", "cmp", "jge", "lea", "lock cmpxchg", "jne"];
-    let init = ["mov", "cmp", "jne", "mov"];
+    let init = ["mov", "mov", "testq", "jne", "mov"];
     let expected: [(&str, &[&str]); 6] = [
         ("test_init", &init),
         ("test_get", &get),
