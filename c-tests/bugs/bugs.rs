@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::{Compiler, Prefix, c_tests, run, scratch};
+use kref_c_tests::kref_track::compile;
+use kref_c_tests::{Compiler, Prefix, c_tests, run};
 use serde_json::Value;
 
 /// Rows that are known not to be found, and why. One that is found after all does not belong here.
@@ -44,7 +45,6 @@ fn sources() -> Vec<PathBuf> {
 
 struct Bug {
     name: String,
-    source: PathBuf,
     /// What finds it: a kind of misuse, leak or race.
     found_by: String,
     holder: Option<String>,
@@ -70,7 +70,6 @@ impl Bug {
         let blame = text.lines().position(|line| line.contains("/* BLAME */"));
         Self {
             name: source.file_stem().expect("a name").to_string_lossy().into_owned(),
-            source: source.to_path_buf(),
             found_by: value("found by:").expect("a line that says by what it is found"),
             holder: value("holder:"),
             blame: blame.expect("a line to blame") as u64 + 1,
@@ -149,19 +148,8 @@ impl Bug {
     }
 
     fn compile(&self, level: &str, twin: &str) -> PathBuf {
-        let prefix = Prefix::plain();
-        let folder = scratch().join("bugs");
-        std::fs::create_dir_all(&folder).expect("target can be written");
-        let program = folder.join(format!("{}{level}.{twin}", self.name));
-        let mut command: Command = Compiler::any().command();
-        command.args(["-g", level]).arg(format!("-D{twin}")).arg(&self.source);
-        command.arg("-o").arg(&program).arg("-I").arg(prefix.include());
-        command.arg("-I").arg(c_tests().join("harness"));
-        command.arg("-L").arg(prefix.lib()).args(["-lkref", "-pthread"]);
-        command.arg(format!("-Wl,-rpath,{}", prefix.lib().display()));
-        let compiled = run(&mut command);
-        assert!(compiled.success, "{}: {}", self.name, compiled.output);
-        program
+        let source = format!("bugs/{}", self.name);
+        compile(Compiler::any(), &source, &[level, &format!("-D{twin}")])
     }
 }
 

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Finished, Kind, Prefix, Sanitizer, WARNINGS, c_tests, describe, run, scratch,
-    unless_missing, valgrind,
+    Compiler, Finished, Kind, Library, Prefix, Sanitizer, WARNINGS, build, c_tests, describe, run,
+    scratch, unless_missing, valgrind,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -93,16 +93,6 @@ struct Way {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Library {
-    Shared,
-    Static,
-    /// The static one, in a program that is all static.
-    Executable,
-    /// The static one, instrumented by ThreadSanitizer.
-    Tsan,
-}
-
-#[derive(Clone, Copy, PartialEq)]
 enum Watch {
     Nobody,
     Sanitizer(Sanitizer),
@@ -118,12 +108,7 @@ impl Way {
             Watch::Sanitizer(Sanitizer::Address) => "asan",
             Watch::Valgrind(tool) => tool,
         };
-        let library = match self.library {
-            Library::Shared => "shared",
-            Library::Static => "static",
-            Library::Executable => "static-executable",
-            Library::Tsan => "static-tsan",
-        };
+        let library = self.library.name();
         let inline = if self.inline { "inline" } else { "outofline" };
         let rseq = if self.rseq { "" } else { "no-rseq-" };
         format!("{rseq}{watch}::{}::{library}::{inline}", self.compiler.name())
@@ -211,7 +196,7 @@ fn must_run(program: &Program) -> Vec<Trial> {
         let program = program.clone();
         Trial::ignorable_test(format!("{}::{}", program.name, way.name()), move || {
             unless_missing(way.compiler(), |compiler| {
-                let executable = build(&program, way, compiler)?;
+                let executable = make(&program, way, compiler)?;
                 let ended = execute(&executable, way, compiler);
                 if ended.success { Ok(()) } else { Err(describe("it failed", &ended)) }
             })
@@ -238,7 +223,7 @@ fn must_be_caught(program: &Program) -> Vec<Trial> {
                 let name = format!("{}::{}", program.name, way.name());
                 trials.push(Trial::ignorable_test(name, move || {
                     unless_missing(way.compiler(), |compiler| {
-                        let executable = build(&program, way, compiler)?;
+                        let executable = make(&program, way, compiler)?;
                         let ended = execute(&executable, way, compiler);
                         match ended.output.contains(&words) && !ended.success {
                             true => Ok(()),
@@ -291,30 +276,14 @@ fn must_not_compile(program: &Program) -> Vec<Trial> {
     Kind::ALL.into_iter().map(trial).collect()
 }
 
-fn build(program: &Program, way: Way, compiler: Compiler) -> Result<PathBuf, String> {
-    let folder = scratch().join("programs");
-    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+fn make(program: &Program, way: Way, compiler: Compiler) -> Result<PathBuf, String> {
     let name = format!("{}.{}", program.name.replace('/', "."), way.name().replace("::", "."));
-    let executable = folder.join(name);
-    let prefix = if way.library == Library::Tsan { Prefix::tsan() } else { Prefix::plain() };
-
-    let mut compile = compiler.command();
-    compile.args(WARNINGS).args(way.flags()).arg("-I").arg(prefix.include());
-    compile.arg("-I").arg(c_tests().join("harness"));
-    compile.arg(data_define()).args(layout_defines());
-    compile.arg(&program.path).arg("-o").arg(&executable);
-    match way.library {
-        Library::Shared => {
-            compile.arg("-L").arg(prefix.lib()).arg("-lkref");
-            compile.arg(format!("-Wl,-rpath,{}", prefix.lib().display()));
-        }
-        Library::Static | Library::Executable | Library::Tsan => {
-            compile.arg(prefix.archive());
-            compile.args((way.library == Library::Executable).then_some("-static"));
-        }
-    }
-    let compiled = run(compile.arg("-pthread"));
-    if compiled.success { Ok(executable) } else { Err(describe("it does not compile", &compiled)) }
+    let executable = scratch().join("programs").join(name);
+    let defines = [&[data_define()][..], &layout_defines()].concat();
+    let defines: Vec<&str> = defines.iter().map(String::as_str).collect();
+    let flags = [&WARNINGS[..], &way.flags(), &defines].concat();
+    build(compiler, &program.name, &flags, way.library, &executable)?;
+    Ok(executable)
 }
 
 /// Where run-semantics.c finds its table.

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::sync::RwLock;
 
 use kref_c_tests::{
-    Compiler, Finished, Kind, Prefix, Sanitizer, WARNINGS, c_tests, describe, run, scratch,
+    Compiler, Finished, Kind, Library, Sanitizer, WARNINGS, build, describe, run, scratch,
     unless_missing,
 };
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -34,16 +34,6 @@ fn main() -> ExitCode {
         trials.extend([true, false].map(|inline| must_outlive(library, inline)));
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Library {
-    Shared,
-    Static,
-    /// The whole program is static.
-    Executable,
-    /// The static one, instrumented by ThreadSanitizer.
-    Tsan,
 }
 
 #[derive(Clone, Copy)]
@@ -94,28 +84,13 @@ impl Way {
 
     /// Compiles c-tests/SOURCE.c this way; where the result is.
     fn build(self, compiler: Compiler, source: &str, more: &[&str]) -> Result<PathBuf, String> {
-        let folder = scratch().join("torture");
-        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let made =
-            folder.join(format!("{}.{}{}", source.replace('/', "."), self.name, more.concat()));
-        let tsan = self.library == Library::Tsan;
-        let prefix = if tsan { Prefix::tsan() } else { Prefix::plain() };
-
-        let mut compile = compiler.command();
-        compile.args(WARNINGS).args(["-O2", "-g"]).args(more);
-        compile.args(self.sanitizer.map_or(&[][..], Sanitizer::flags));
-        compile.args((!self.inline).then_some("-DKREF_NO_INLINE"));
-        compile.arg("-I").arg(prefix.include()).arg("-I").arg(c_tests().join("harness"));
-        compile.arg(c_tests().join(source).with_extension("c")).arg("-o").arg(&made);
-        if self.library == Library::Shared {
-            compile.arg("-L").arg(prefix.lib()).arg("-lkref");
-            compile.arg(format!("-Wl,-rpath,{}", prefix.lib().display()));
-        } else {
-            compile.arg(prefix.archive());
-        }
-        compile.args((self.library == Library::Executable).then_some("-static"));
-        let compiled = run(compile.args(["-pthread", "-ldl"]));
-        if compiled.success { Ok(made) } else { Err(describe("it does not compile", &compiled)) }
+        let name = format!("{}.{}{}", source.replace('/', "."), self.name, more.concat());
+        let made = scratch().join("torture").join(name);
+        let sanitizer = self.sanitizer.map_or(&[][..], Sanitizer::flags);
+        let out_of_line: &[&str] = if self.inline { &[] } else { &["-DKREF_NO_INLINE"] };
+        let flags = [&WARNINGS[..], &["-O2", "-g"], more, sanitizer, out_of_line].concat();
+        build(compiler, source, &flags, self.library, &made)?;
+        Ok(made)
     }
 
     fn run(self, compiler: Compiler, program: &Path, seconds: Option<&str>) -> Finished {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::{Compiler, Prefix, c_tests, plain, run, scratch, soname, track_soname};
+use kref_c_tests::{Compiler, Prefix, c_tests, folder, plain, run, soname, track_soname};
 use libtest_mimic::Arguments;
 
 const TOLD: &str = "created\ngot 2 for cache\ngot 3 for nobody\nreleased\nreport\ntracked\n";
@@ -22,13 +22,6 @@ fn main() -> ExitCode {
         plain("options_of_others_are_the_trackers", options_of_others_are_the_trackers),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = scratch().join("loading").join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }
 
 fn compile(source: &str, flags: &[&str], to: &Path) {
@@ -83,10 +76,10 @@ fn one_line(said: &str, words: &[&str]) {
 }
 
 fn the_variable_names_the_tracker() {
-    let library = tracker(&folder("variable-library"), &[]);
+    let library = tracker(&folder("loading/variable-library"), &[]);
     for (name, shared) in [("variable-shared", true), ("variable-static", false)] {
         for inline in ["-UKREF_NO_INLINE", "-DKREF_NO_INLINE"] {
-            let mut program = program(&folder(name), shared, &[inline]);
+            let mut program = program(&folder(&format!("loading/{name}")), shared, &[inline]);
             program.env("KREF_TRACK_LIBRARY", &library);
             let said = says(&mut program, "track=1");
             assert_eq!(said, format!("started with track=1\n{TOLD}"), "{name} {inline}");
@@ -95,7 +88,7 @@ fn the_variable_names_the_tracker() {
 }
 
 fn it_is_beside_the_shared_library() {
-    let here = folder("beside");
+    let here = folder("loading/beside");
     tracker(&here, &[]);
     let mut program = program(&here, true, &[]);
     // Whatever the working directory, and whatever else the loader might find.
@@ -107,7 +100,7 @@ fn it_is_beside_the_shared_library() {
 }
 
 fn or_where_the_loader_looks() {
-    let (here, there) = (folder("program-alone"), folder("library-path"));
+    let (here, there) = (folder("loading/program-alone"), folder("loading/library-path"));
     tracker(&there, &[]);
     for shared in [true, false] {
         let mut program = program(&here, shared, &[]);
@@ -117,7 +110,7 @@ fn or_where_the_loader_looks() {
 }
 
 fn nobody_is_asked_who_was_not_named() {
-    let here = folder("off");
+    let here = folder("loading/off");
     tracker(&here, &[]);
     let mut program = program(&here, true, &[]);
     for options in ["", "track=0", "on_violation=quiet", "track=1:track=0"] {
@@ -131,7 +124,7 @@ fn nobody_is_asked_who_was_not_named() {
 }
 
 fn what_is_not_found_is_told_in_a_line() {
-    let here = folder("missing");
+    let here = folder("loading/missing");
     for shared in [true, false] {
         let mut program = program(&here, shared, &[]);
         let said = says(&mut program, "track=1");
@@ -144,7 +137,7 @@ fn what_is_not_found_is_told_in_a_line() {
 }
 
 fn what_is_no_tracker_is_told_in_a_line() {
-    let here = folder("no-tracker");
+    let here = folder("loading/no-tracker");
     let mut program = program(&here, true, &[]);
     tracker(&here, &["-Dkref_track_start=something_else"]);
     one_line(&says(&mut program, "track=1"), &["no kref_track_start", &track_soname()]);
@@ -157,13 +150,13 @@ fn what_is_no_tracker_is_told_in_a_line() {
 }
 
 fn a_static_program_says_that_it_cannot() {
-    let mut program = program(&folder("static"), false, &["-static"]);
+    let mut program = program(&folder("loading/static"), false, &["-static"]);
     one_line(&says(&mut program, "track=1"), &["no dynamic loader", "not tracked"]);
     assert_eq!(says(&mut program, "on_violation=abort"), UNTRACKED);
 }
 
 fn options_of_others_are_the_trackers() {
-    let here = folder("options");
+    let here = folder("loading/options");
     tracker(&here, &[]);
     let mut program = program(&here, true, &[]);
     let options = "depth=8:on_violation=abort:track=1:log_path=/tmp/x.%p:";

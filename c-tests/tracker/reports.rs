@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use kref_c_tests::kref_track::{build, compile, contains, kref_track, track};
-use kref_c_tests::{Compiler, Prefix, c_tests, per_compiler, plain, project, run, scratch};
+use kref_c_tests::kref_track::{compile, compile_with, contains, kref_track, track};
+use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, project, run, scratch};
 use libtest_mimic::Arguments;
 use serde_json::Value;
 
@@ -215,7 +215,8 @@ fn checkpoint_and_report() {
         ],
     );
     assert!(!ended.output.contains("    early "), "{}", ended.output);
-    let untracked = run(&mut Command::new(compile(Compiler::any(), "reports/requests", &["-O1"])));
+    let untracked =
+        run(&mut Command::new(compile(Compiler::any(), "tracker/reports/requests", &["-O1"])));
     assert!(!untracked.success, "without a tracker there is none to report");
 }
 
@@ -250,7 +251,7 @@ fn options_that_are_wrong() {
         assert_eq!(ended.status, Some(2), "{options:?}");
         contains(&ended, &[wanted]);
     }
-    let mut command = Command::new(compile(Compiler::any(), "reports/many", &["-O1"]));
+    let mut command = Command::new(compile(Compiler::any(), "tracker/reports/many", &["-O1"]));
     let ended = run(command.env("KREF_OPTIONS", "track=1:depht=3"));
     assert!(ended.success);
     contains(&ended, &["unknown option \"depht\"", "nothing is tracked"]);
@@ -272,13 +273,13 @@ fn depth() {
 }
 
 fn unloaded_library() {
-    let plugin = compile(Compiler::any(), "reports/plugin", &["-shared", "-fPIC"]);
+    let plugin = compile(Compiler::any(), "tracker/reports/plugin", &["-shared", "-fPIC"]);
     let ended = track("reports/loader", &[], &[&plugin.to_string_lossy()]);
     contains(&ended, &["    plugin_hold ", "tracker/reports/plugin.c:", "    main "]);
 }
 
 fn stripped() {
-    let program = compile(Compiler::any(), "reports/holders", &["-O1", "-fno-ident"]);
+    let program = compile(Compiler::any(), "tracker/reports/holders", &["-O1", "-fno-ident"]);
     let strip = run(Command::new("strip").arg(&program)); // nobody else runs one with these flags
     assert!(strip.success, "{}", strip.output);
     let ended = run(kref_track(&[]).arg(&program));
@@ -287,15 +288,13 @@ fn stripped() {
 }
 
 fn inlined(compiler: Compiler, flags: &[&str]) {
-    let program = compile(compiler, "reports/inlined", flags);
+    let program = compile(compiler, "tracker/reports/inlined", flags);
     let ended = run(kref_track(&[]).arg(program));
     contains(&ended, &["    keep ", &here("reports/inlined"), "    main "]);
 }
 
 fn static_archive(compiler: Compiler) {
-    let archive = Prefix::plain().archive();
-    let program =
-        build(compiler, "reports/inlined", &["-O1", "-fno-ident"], &[&archive.to_string_lossy()]);
+    let program = compile_with(compiler, "tracker/reports/inlined", &["-O1"], Library::Static);
     let ended = run(kref_track(&[]).arg(program));
     contains(&ended, &["1 reference, on object #1", &here("reports/inlined")]);
     let first = ended.output.lines().find(|line| line.starts_with("    ")).expect("a frame");

@@ -46,7 +46,8 @@ fn a_million() {
 fn sanitized(name: &'static str, sanitizer: Sanitizer) -> Trial {
     Trial::ignorable_test(format!("{name}-with-{sanitizer:?}Sanitizer"), move || {
         unless_missing(Compiler::need_with(Kind::Gcc, sanitizer), |compiler| {
-            let program = compile(compiler, &format!("robustness/{name}"), sanitizer.flags());
+            let program =
+                compile(compiler, &format!("tracker/robustness/{name}"), sanitizer.flags());
             let ended = run(kref_track(&[]).arg(program));
             if ended.success && ended.output.is_empty() {
                 return Ok(());

@@ -5,47 +5,35 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
+use crate::build::{Library, build};
 use crate::compiler::Compiler;
-use crate::prefix::{Prefix, c_tests, scratch};
+use crate::prefix::{Prefix, scratch};
 use crate::process::{Finished, run};
 
-/// Compiles c-tests/tracker/NAME.c with the shared libkref.
-pub fn compile(compiler: Compiler, name: &str, flags: &[&str]) -> PathBuf {
-    let prefix = Prefix::plain();
-    let lib = prefix.lib();
-    let rpath = format!("-Wl,-rpath,{}", lib.display());
-    build(compiler, name, flags, &["-L", &lib.to_string_lossy(), "-lkref", &rpath])
+/// Compiles c-tests/SOURCE.c with the shared libkref.
+pub fn compile(compiler: Compiler, source: &str, flags: &[&str]) -> PathBuf {
+    compile_with(compiler, source, flags, Library::Shared)
 }
 
-/// Each program is built once: another test may be running it.
-pub fn build(compiler: Compiler, name: &str, flags: &[&str], link: &[&str]) -> PathBuf {
+/// Compiles c-tests/SOURCE.c with libkref. Each program is built once: another test may be running it.
+pub fn compile_with(compiler: Compiler, source: &str, flags: &[&str], library: Library) -> PathBuf {
     static BUILT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = scratch().join("tracker");
-    std::fs::create_dir_all(&folder).expect("target can be written");
-    let link_label = if link.contains(&"-lkref") { "" } else { "archive" };
     let label: String = flags.concat().chars().filter(char::is_ascii_alphanumeric).collect();
-    let program = folder.join(format!(
-        "{}-{}-{label}{link_label}",
-        name.replace('/', "."),
-        compiler.kind().name()
-    ));
-    if !built.insert(program.clone()) {
-        return program;
+    let name =
+        [&source.replace('/', "."), compiler.kind().name(), &label, library.name()].join("-");
+    let program = scratch().join("tracked").join(name);
+    if built.insert(program.clone()) {
+        let flags = [&["-g"], flags].concat();
+        let compiled = build(compiler, source, &flags, library, &program);
+        compiled.unwrap_or_else(|error| panic!("{source}: {error}"));
     }
-    let mut command = compiler.command();
-    command.arg("-g").args(flags).arg(c_tests().join(format!("tracker/{name}.c")));
-    command.arg("-o").arg(&program).arg("-I").arg(Prefix::plain().include());
-    command.arg("-I").arg(c_tests().join("harness"));
-    command.args(link).args(["-pthread", "-ldl"]);
-    let compiled = run(&mut command);
-    assert!(compiled.success, "{name}: {}", compiled.output);
     program
 }
 
-/// Runs a program of c-tests/tracker under kref-track.
+/// Runs c-tests/tracker/NAME.c under kref-track.
 pub fn track(name: &str, options: &[&str], arguments: &[&str]) -> Finished {
-    let program = compile(Compiler::any(), name, &["-O1"]);
+    let program = compile(Compiler::any(), &format!("tracker/{name}"), &["-O1"]);
     run(kref_track(options).arg(program).args(arguments))
 }
 
