@@ -18,7 +18,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 const PROGRAMS: [&str; 2] = ["slot/torture", "percpu/torture"];
 
 /// How often a torture is tried that must fail, for a few seconds each time.
-const TRIES: usize = 20;
+const TRIES: usize = 100;
 
 /// Two threads meet within a sequence only where both run: a torture that must fail has the machine to
 /// itself, as far as these tests go.
@@ -141,7 +141,8 @@ fn must_fail(program: &'static str, way: Way) -> Trial {
             }
             Err(format!("it went well {TRIES} times"))
         })?;
-        skipped.map_or(Ok(done), |reason| unless_missing::<()>(Err(reason), |()| Ok(())))
+        // No CI machine can install a CPU, so it is skipped there, too.
+        Ok(skipped.map_or(done, Completion::ignored_with))
     })
 }
 
