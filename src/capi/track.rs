@@ -88,7 +88,7 @@ edge!(kref_put_as = at_kref_put_as, 3);
 /// Defined:  here.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_track_report(fd: c_int) -> c_int {
-    if tracker::report(fd) { 0 } else { -libc::ENOTSUP }
+    if tracker::write_report(fd) { 0 } else { -libc::ENOTSUP }
 }
 
 /// Remember what is referenced now: reports from now on, the one at exit too, are of what came since.

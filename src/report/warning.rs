@@ -1,5 +1,5 @@
-//! The default violation handler: one line on standard error for each kind and caller, the first
-//! time. Then `KREF_OPTIONS` may ask for an abort.
+//! The default violation handler. Writes one line to standard error for the first violation of each
+//! kind and caller. Then aborts, if `KREF_OPTIONS` says `on_violation=abort`.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -27,7 +27,7 @@ pub(super) fn warn(report: &Report) {
     }
 }
 
-/// What happened, and what follows from it.
+/// A text for the user: what the program did wrong, and what follows from it.
 fn meaning(kind: Violation) -> &'static str {
     match kind {
         Violation::GetOnZero => "get on a count of zero: the object is already being released",
@@ -91,7 +91,8 @@ enum Novelty {
     Full,
 }
 
-/// The kinds and callers of the lines that were written. Relaxed throughout: an entry is one word.
+/// A hash table of the kinds and callers for which a line was written. Relaxed everywhere: an entry is
+/// one word, and no other data depends on it.
 struct Seen {
     entries: [AtomicUsize; Self::CAPACITY],
     full: AtomicUsize,
@@ -110,10 +111,10 @@ impl Seen {
             None => report.caller.addr(),
         };
         if caller == 0 {
-            return Novelty::New; // two unknown callers may be two places
+            return Novelty::New; // two calls by unknown callers may come from two places
         }
-        // The shift loses no bit: the high bits of an address are unused. A kind is never 0, so a key
-        // is never 0.
+        // The high bits of a code address are equal, so the shift loses nothing. A key is never 0,
+        // which stands for an empty entry, because a kind is never 0.
         let key = caller << 4 | report.kind as usize;
         // Fibonacci hashing: the product's high bits depend on all bits of the key.
         let start = ((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
