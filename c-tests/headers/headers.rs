@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Finished, Prefix, Sanitizer, c_tests, per_compiler, plain, project, run, scratch,
+    Compiler, Finished, Prefix, Sanitizer, c_tests, per_compiler, plain, printed, project, run,
+    scratch,
 };
 use libtest_mimic::Arguments;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             per_compiler("every_header_in_c_plus_plus", Compiler::need_cpp, every_header_in_cpp),
             per_compiler("first_page", Compiler::need, the_example_on_the_first_page),
             per_compiler("c_plus_plus", Compiler::need_cpp, c_plus_plus),
+            per_compiler("dead_functions", Compiler::need, dead_functions_are_dropped),
             per_compiler("every_ordering", with_tsan, every_ordering_of_inline_h_is_needed),
             per_compiler("every_announcement", with_tsan, every_announcement_of_tsan_h_is_needed),
         ]
@@ -124,6 +126,19 @@ fn build_and_run(compiler: Compiler, source: &Path, flags: &[&str]) -> Finished 
     let compiled = run(&mut compile);
     assert!(compiled.success, "{}:\n{}", source.display(), compiled.output);
     run(Command::new(program).env("LD_LIBRARY_PATH", Prefix::plain().lib()))
+}
+
+/// gc-sections.c says why.
+fn dead_functions_are_dropped(compiler: Compiler) {
+    let program = folder("gc-sections").join(compiler.kind().name());
+    let mut compile = compiler.command();
+    compile.args(WARNINGS).args(["-O2", "-ffunction-sections", "-Wl,--gc-sections"]);
+    compile.arg(project().join("c-tests/headers/gc-sections.c")).arg("-o").arg(&program);
+    compile.args(Prefix::plain().flags(&["--cflags", "--libs", "kref"]));
+    printed(&mut compile);
+    let symbols = printed(Command::new("nm").arg(&program));
+    assert!(symbols.contains(" main"), "{symbols}");
+    assert!(!symbols.contains("dead_"), "{symbols}");
 }
 
 fn the_example_on_the_first_page(compiler: Compiler) {

@@ -76,7 +76,7 @@ extern "C" {
     __asm__ goto("lock sub{l} {$1, %0|%0, 1}\n"                                                    \
                  "jns 1f\n"                                                                        \
                  "jc %l[" #not_alive "]\n"                                                         \
-                 ".pushsection .text.unlikely.kref,\"ax?\"\n"                                      \
+                 ".pushsection .text.unlikely.kref%=,\"ax?\"\n"                                    \
                  "1: jo %l[" #last "]\n"                                                           \
                  "jmp %l[" #not_alive "]\n"                                                        \
                  ".popsection"                                                                     \

@@ -31,7 +31,7 @@ extern "C" {
  * section group of the function around it, so that the linker drops both together if C++ has several
  * copies. (C90 limits the length of a string.) */
 #define KREF_SEQUENCE_ENTER(scratch, area)                                                         \
-    ".pushsection .data.rel.ro,\"aw?\"\n"                                                           \
+    ".pushsection .data.rel.ro.kref%=,\"aw?\"\n"                                                   \
     ".balign 32\n"                                                                                 \
     "7: .long 0,0\n"                                                                               \
     ".quad 2f,3f-2f,4f\n"                                                                          \
@@ -46,7 +46,7 @@ extern "C" {
 /* The abort handler, out of line, behind the signature that the kernel checks. The section is one that no
  * compiler puts functions in: the handler would land in the middle of a function. */
 #define KREF_SEQUENCE_ABORT(area)                                                                  \
-    ".pushsection .text.kref_rseq,\"ax?\"\n"                                                        \
+    ".pushsection .text.kref_rseq%=,\"ax?\"\n"                                                     \
     ".byte 0x0f,0xb9,0x3d\n"                                                                       \
     ".long 0x53053053\n"                                                                           \
     "4: " KREF_SEQUENCE_LEAVE(area)
