@@ -143,7 +143,7 @@ fn dead_functions_are_dropped(compiler: Compiler) {
 
 fn the_example_on_the_first_page(compiler: Compiler) {
     let header = read(include().join("kref.h"));
-    let page = header.split("*/").next().unwrap().split("An example, whole:").nth(1).unwrap();
+    let page = header.split("*/").next().unwrap().split("A complete example:").nth(1).unwrap();
     let lines = page.lines().filter_map(|line| line.strip_prefix(" *     "));
     let example: String = lines.map(|line| format!("{line}\n")).collect();
     assert!(example.starts_with("#include <kref.h>") && example.contains("int main"), "{example}");

@@ -3,11 +3,11 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * The instructions of kref_get() and kref_put(). Only the cold path, which every tracked object takes,
- * uses the holder's name.
+ * The instructions are those of kref_get() and kref_put(). Only the cold path uses the holder's
+ * name; every get and put of a tracked object takes the cold path.
  */
 #ifndef KREF_H
-#include "../kref.h" /* includes this header in its order */
+#include "../kref.h" /* includes this header, in the right order */
 #elif !defined KREF_TRACK_H
 #define KREF_TRACK_H
 
