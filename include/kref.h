@@ -84,7 +84,7 @@
  * signal handlers it may be called; what it Returns; and where the function is Defined ("here": by
  * this file alone). A pointer must not be NULL unless the entry says so; compilers warn.
  *
- * The most used functions are inlined, from kref/inline.h, kref/percpu.h and kref/track.h;
+ * The most used functions are inlined, from kref/inline.h and kref/percpu.h;
  * -DKREF_NO_INLINE turns that off. Inlining is forced (always_inline). Therefore gcc refuses to
  * compile a call in a function whose target attribute removes instructions, such as
  * target("no-sse2").
@@ -1289,7 +1289,7 @@ int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
                                   pthread_mutex_t *mutex) KREF_NONNULL;
 
 /* ---------------------------------------------------------------------------------------------
- * For kref/inline.h, kref/percpu.h, kref/track.h and kref/tsan.h only
+ * For kref/inline.h, kref/percpu.h and kref/tsan.h only
  * ------------------------------------------------------------------------------------------- */
 
 /**

@@ -9,11 +9,10 @@ use kref_c_tests::{
 };
 use libtest_mimic::Arguments;
 
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 7] = [
     "kref.h",
     "kref/inline.h",
     "kref/percpu.h",
-    "kref/track.h",
     "kref/tsan.h",
     "linux/kref.h",
     "linux/refcount.h",
@@ -197,7 +196,7 @@ fn with_header(
 ) -> Finished {
     let weak = folder("weak").join(header).join(compiler.kind().name());
     std::fs::create_dir_all(weak.join("kref")).unwrap();
-    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/track.h", "kref/tsan.h"] {
+    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/tsan.h"] {
         std::fs::copy(include().join(header), weak.join(header)).unwrap();
     }
     std::fs::write(weak.join(header), text).unwrap();

@@ -145,13 +145,19 @@ KREF_INLINE unsigned int kref_read(const struct kref *kref)
                                     : kref_read_slow(stored);
 }
 
-KREF_INLINE void kref_get(struct kref *kref)
+/* Only the cold path uses the holder's name. Every get and put of a tracked object takes the cold path. */
+KREF_INLINE void kref_get_as(struct kref *kref, const char *holder)
 {
     KREF_INCREMENT(kref->refcount.refs, kref_not_alive);
     return;
 kref_not_alive:
-    kref_get_slow(kref, NULL);
+    kref_get_slow(kref, holder);
     KREF_RETURNS_HERE;
+}
+
+KREF_INLINE void kref_get(struct kref *kref)
+{
+    kref_get_as(kref, NULL);
 }
 
 KREF_INLINE int kref_get_unless_zero(struct kref *kref)
@@ -171,7 +177,8 @@ KREF_INLINE int kref_get_unless_zero(struct kref *kref)
     return 1;
 }
 
-KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
+KREF_INLINE
+int kref_put_as(struct kref *kref, void (*release)(struct kref *kref), const char *holder)
 {
     int released;
 
@@ -181,9 +188,14 @@ kref_last:
     release(kref);
     return 1;
 kref_not_alive:
-    released = kref_put_slow(kref, release, NULL);
+    released = kref_put_slow(kref, release, holder);
     KREF_RETURNS_HERE;
     return released;
+}
+
+KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
+{
+    return kref_put_as(kref, release, NULL);
 }
 
 #endif /* KREF_NO_INLINE */
@@ -193,7 +205,6 @@ kref_not_alive:
 #endif
 
 #include "percpu.h"
-#include "track.h"
 
 #ifdef KREF_TSAN
 #include "tsan.h"

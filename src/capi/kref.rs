@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_uint};
 use core::ptr;
 
 use super::edge::{CallSite, edge};
-use super::slow::{at_kref_get_slow, finish_put};
+use super::inline::{at_kref_get_slow, finish_put};
 use super::types::kref;
 use crate::Kref;
 use crate::count::Lowered;

@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int};
 
 use super::edge::{CallSite, edge};
-use super::slow::{at_kref_get_slow, finish_put};
+use super::inline::{at_kref_get_slow, finish_put};
 use super::types::{kref, kref_tracker};
 use crate::count::Lowered;
 use crate::{Kref, set_tracker, tracker};

@@ -194,7 +194,7 @@ fn describe(walk: &Walk) -> Stack {
 
 /// Whether it is libkref's: in the shared library, inlined from the header, or in the archive.
 fn is_ours(frame: &Frame) -> bool {
-    const HEADERS: [&str; 4] = ["kref/inline.h", "kref/percpu.h", "kref/track.h", "kref/tsan.h"];
+    const HEADERS: [&str; 3] = ["kref/inline.h", "kref/percpu.h", "kref/tsan.h"];
     let in_archive =
         || ["kref_", "percpu_ref_", "kref::"].iter().any(|name| frame.function.starts_with(name));
     frame.module.starts_with("libkref.so")

@@ -1,4 +1,4 @@
-//! The cold paths of the functions in kref/inline.h and kref/track.h, which the C compiler inlines.
+//! The cold paths of the functions in kref/inline.h, which the C compiler inlines.
 
 use core::ffi::{c_char, c_int, c_uint};
 
