@@ -2,9 +2,9 @@
 //!
 //! C programs use this crate as libkref, through `kref.h`. This page is for Rust.
 //!
-//! An object that is shared, queued, handed to a thread or looked up in a table has several users, and no
-//! user knows whether it is the last one. So the object contains a [`Kref`], which is four bytes wide. Three
-//! rules decide who frees the object:
+//! An object that is shared, queued, handed to a thread or looked up in a table has several users, and
+//! no user knows whether it is the last one. So the object contains a [`Kref`], which is four bytes
+//! wide. Three rules decide who frees the object:
 //!
 //! 1. Take a reference *before* you hand a pointer on. If the hand-over fails, give the reference back.
 //! 2. Give your reference back when you are done. The last put releases the object, and nothing else
@@ -12,19 +12,20 @@
 //! 3. If you hold no reference, look the object up and take a reference in one step: under the table's
 //!    lock ([`lookup_locked`]), or from a slot ([`KrefSlot`]).
 //!
-//! [`Ref`] and [`Slot`] are safe Rust that keeps these rules. [`Kref`] and [`KrefSlot`] are the unsafe types
-//! below, for objects that C and Rust share. [`Count`] is the counter alone, the kernel's `refcount_t`.
-//! [`PercpuRef`] is for the few objects that all threads use all the time: it counts on each CPU separately.
-//! [`PercpuOwner`], [`PercpuHandle`] and [`PercpuSlot`] are its safe forms.
+//! [`Ref`] and [`Slot`] are safe Rust that keeps these rules. [`Kref`] and [`KrefSlot`] are the unsafe
+//! types below, for objects that C and Rust share. [`Count`] is the counter alone, the kernel's
+//! `refcount_t`. [`PercpuRef`] is for the few objects that all threads use all the time: it counts on
+//! each CPU separately. [`PercpuOwner`], [`PercpuHandle`] and [`PercpuSlot`] are its safe forms.
 //!
-//! In these pages a *get* is an operation that takes a reference, and a *put* is one that gives a reference
-//! back.
+//! In these pages a *get* is an operation that takes a reference, and a *put* is one that gives a
+//! reference back.
 //!
-//! A count that overflows or is misused saturates. Then the object leaks; without saturation, it might be
-//! freed while somebody uses it. The [violation](Violation) is reported with the file and line of the call.
+//! A count that overflows or is misused saturates. Then the object leaks; without saturation, it might
+//! be freed while somebody uses it. The [violation](Violation) is reported with the file and line of
+//! the call.
 //!
-//! Every thread may call every function. A signal handler may call the functions of [`Kref`] and [`Count`]
-//! that take no lock, and the gets and puts of [`PercpuRef`].
+//! Every thread may call every function. A signal handler may call the functions of [`Kref`] and
+//! [`Count`] that take no lock, and the gets and puts of [`PercpuRef`].
 
 #![cfg_attr(not(loom), no_std)]
 

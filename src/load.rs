@@ -52,7 +52,7 @@ pub(crate) fn track(options: &CStr) {
         table.is_null() || set_tracker(table)
     };
     if !set {
-        say("the table has no size that a table has, of ");
+        say("impossible size of the table of ");
     }
 }
 
@@ -156,7 +156,7 @@ impl Loader {
         }
     }
 
-    /// Writes one line: where the library was searched, the loader's message, and what to do.
+    /// Writes one line: where the loader has searched, the loader's message, and what the user can do.
     fn complain(&self, beside: Option<&Path>) {
         // SAFETY: dlerror takes no argument. It returns null, or a C string that is valid until this
         // thread's next call of the loader.

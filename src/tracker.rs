@@ -16,7 +16,7 @@ use crate::sys::sync::{
     Ordering::{Acquire, Release},
 };
 
-/// A C release function. A tracker uses its name as the name of the object's type.
+/// A C release function. A tracker uses the function's name as the name of the object's type.
 pub type ReleaseFn = unsafe extern "C" fn(kref: *mut c_void);
 
 /// A tracker's functions: C's `struct kref_tracker`.

@@ -137,8 +137,8 @@ impl Count {
         or_report(self.add_slow(1, ptr::null()), self, true, caller)
     }
 
-    /// Takes `n` references. If the count is zero, changes nothing and returns `false`. Used with both
-    /// orderings: relaxed, and acquire on success.
+    /// Takes `n` references. If the count is zero, changes nothing and returns `false`. `success` is the
+    /// ordering of the exchange: relaxed or acquire.
     #[inline(always)]
     pub(crate) fn try_add(&self, n: i32, success: Ordering) -> Result<bool, Violation> {
         let mut old = self.stored.load(Relaxed);

@@ -2,8 +2,8 @@
 //!
 //! `kref.rs` builds on this folder. [`number_line`] says what a stored value means. [`get`] and [`put`]
 //! have the operations: a hot path for counts that are alive, which ends in [`slow`] for all others.
-//! [`tracked`] is the arithmetic of tracked counts. For the count, no other module names a memory
-//! ordering.
+//! [`tracked`] is the arithmetic of tracked counts. Only this folder chooses the memory orderings of the
+//! count.
 //!
 //! # The number line
 //!
@@ -18,9 +18,10 @@
 //! A count is *alive* if its stored value is negative: it has references, and no tracker counts them. A
 //! tracked count has references too, but its stored value is positive.
 //!
-//! Only the sign of the value *before* an operation decides whether the operation is right. After a plain
-//! `lock inc` or `lock sub` the processor's flags show this sign, so the hot path does not need the old
-//! value. In C (kref/inline.h):
+//! The sign of the value *before* an operation decides whether the operation is allowed. Two negative
+//! values are special: INT_MIN, where a put gives the last reference back, and -1, where a get is one too
+//! many. After a plain `lock inc` or `lock sub` the processor's flags show all this, so the hot path does
+//! not need the old value. In C (kref/inline.h):
 //!
 //! | s before | `lock incl; jge cold` (get) | `lock subl $1; jns cold; jc cold` (put) |
 //! |---|---|---|
@@ -39,7 +40,7 @@
 //! |---|---|---|---|
 //! | never initialised | 0 | 2^22 | zero-filled memory, on which nobody has called `kref_init` |
 //! | tracked | 0x2000_0000 | 0x3000_0000 | a tracker counts; see [`tracked`]. Saturated, until a tracker is set |
-//! | dead | INT_MAX - 2^22 | INT_MAX | there was a last put: the object is released, or will be |
+//! | dead | INT_MAX - 2^22 | INT_MAX | the last put was made: the object was released, or is being released |
 //! | saturated | everything else | | 0x6000_0000 after misuse; any other value: memory that holds no count |
 //!
 //! 0x6000_0000 is 0x3000_0000 above the tracked zone and 0x1fc0_0000 below the dead zone. Both distances
@@ -48,7 +49,7 @@
 //! # What other threads see of a misuse
 //!
 //! An unconditional `inc` or `sub` always changes the memory. After a misuse the wrong value stays there
-//! until the same thread stores "saturated" in the cold path. Until this repair:
+//! until the thread reaches the cold path and stores "saturated". Until this repair:
 //!
 //! * A get on a dead count has written INT_MIN, which looks like one reference. A put by another thread
 //!   would release the object a second time. The kernel's refcount_t has the same window: its wrong get

@@ -1,9 +1,9 @@
 //! The operations again, for counts that are not alive or are full: the end of the hot path.
 //!
 //! These operations are rare, so they may be slow: a tracked count calls its tracker, and a misused
-//! count is reported. They loop over a compare-and-exchange. If the count does not allow the operation,
-//! the exchange stores "saturated". A plain store would be wrong here: meanwhile another thread may
-//! have given back the last reference and freed the object.
+//! count is reported. `add_slow` and `sub_slow` loop over a compare-and-exchange. If the count does not
+//! allow the operation, the exchange stores "saturated". A plain store would be wrong here: meanwhile
+//! another thread may have given back the last reference and freed the object.
 //!
 //! # When the tracker is called
 //!

@@ -123,8 +123,8 @@ impl PercpuRef {
         or_report(self.revive(Word::is_zero), self, (), caller);
     }
 
-    /// Resurrects if the word is dead. As in the kernel, this happens even if `is_right` fails or the
-    /// flags do not allow it; then the result is a violation.
+    /// Resurrects if the word is dead. As in the kernel, this happens even if `is_right` returns
+    /// `false` or the flags do not allow it; but then the result is a violation.
     fn revive(&self, is_right: impl FnOnce(&Word) -> bool) -> Result<(), Violation> {
         self.change(|data| {
             if !data.word.is_dead() {

@@ -25,8 +25,8 @@ const DEAD: isize = 1;
 const PERCPU: isize = 2;
 const ONE: isize = 4;
 
-/// The most references that one operation may take or give back: 2^31 - 1 if a word has 64 bits, 2^15 -
-/// 1 if it has 32.
+/// The most references that one operation may take or give back: 2^31 - 1 if a word has 64 bits,
+/// 2^15 - 1 if it has 32.
 pub(super) const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
 
 /// The largest sum of the counters that is a possible count.

@@ -1,8 +1,8 @@
 //! Code addresses for messages: the file that is mapped at an address, and the offset in the file.
 //!
 //! The source is /proc/self/maps. The loader's `dladdr` knows the file too, but `dladdr` takes the
-//! loader's lock. In a signal handler this could deadlock; so it could in a thread that holds a lock
-//! for which a library's constructor waits.
+//! loader's lock. That could deadlock in a signal handler, and in a thread that holds a lock for which
+//! a library's constructor waits.
 
 use core::ffi::CStr;
 use core::ptr;

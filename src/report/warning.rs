@@ -47,17 +47,18 @@ fn meaning(kind: Violation) -> &'static str {
             "use of a saturated count: an earlier misuse or memory that is no count; the object leaks"
         }
         Violation::KilledTwice => {
-            "percpu_ref_kill on a reference that is dying: the initial reference is gone already"
+            "second percpu_ref_kill: the initial reference was given back already"
         }
         Violation::ExitWhileAlive => {
             "percpu_ref_exit while references are held: nothing is freed, and the counters leak"
         }
         Violation::BadReinit => {
-            "a percpu reference that is alive, held or not ALLOW_REINIT cannot begin anew so"
+            "percpu_ref_resurrect, reinit or switch_to_percpu on a percpu_ref that was not killed, is still \
+             referenced, or was initialised without PERCPU_REF_ALLOW_REINIT"
         }
         Violation::NotFenced => {
-            "membarrier was refused, by a seccomp filter perhaps: the object taken down leaks; allow \
-             it, or run with GLIBC_TUNABLES=glibc.pthread.rseq=0"
+            "the kernel refused membarrier, perhaps because of a seccomp filter: the replaced or killed object \
+             leaks; allow membarrier, or run with GLIBC_TUNABLES=glibc.pthread.rseq=0"
         }
         Violation::LockFailed => "the lock cannot be taken: nothing was looked up or given back",
     }

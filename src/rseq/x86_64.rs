@@ -23,7 +23,7 @@ static OFFSET: AtomicIsize = AtomicIsize::new(UNDECIDED);
 /// The number of CPUs that get a counter. Zero until the first percpu reference.
 static CPUS: AtomicU32 = AtomicU32::new(0);
 
-/// The largest number of CPUs that is taken for correct. No machine has more.
+/// No machine has more CPUs. If the system says a larger number, no CPU gets a counter.
 const MOST_CPUS: u32 = 1 << 16;
 
 /// The number of restarts after which a sequence gives up.
@@ -220,7 +220,7 @@ impl Area {
     /// sequence gives up.
     ///
     /// # Safety
-    /// The published object begins with a valid [`Head`]. As for [`take`](Self::take), and as for
+    /// The published object begins with a valid [`Head`]. The rest is as for [`take`](Self::take) and
     /// [`add`].
     #[inline(always)]
     pub(crate) unsafe fn take_percpu<T>(self, slot: &AtomicPtr<T>) -> Taken<T> {

@@ -57,8 +57,8 @@ unsafe impl RawLock for PthreadMutex {
             0 => Ok(()),
             libc::EOWNERDEAD => {
                 // This thread holds the mutex now. Unless the mutex is made consistent first, `unlock`
-                // would make it unusable for ever. SAFETY: this thread holds this mutex, which is
-                // robust.
+                // would make it unusable for ever.
+                // SAFETY: this thread holds this mutex, which is robust.
                 unsafe { libc::pthread_mutex_consistent(self.0.get()) };
                 Ok(())
             }
