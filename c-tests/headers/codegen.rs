@@ -1,4 +1,4 @@
-//! What an untracked get or put costs, in instructions: what it cost before there was tracking.
+//! Compares the instructions of kref.h's inline functions with those of twins that are written by hand.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -8,8 +8,12 @@ use kref_c_tests::{Compiler, Prefix, c_tests, per_compiler, plain, project, run,
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
-    let mut trials = per_compiler("inlined", Compiler::need, inlined_it_is_its_twin);
-    trials.extend(per_compiler("a_holder", Compiler::need, a_holder_costs_nothing_while_it_is_hot));
+    let mut trials = per_compiler("inlined", Compiler::need, inline_functions_equal_their_twins);
+    trials.extend(per_compiler(
+        "a_holder_costs_nothing",
+        Compiler::need,
+        a_holder_costs_nothing_for_a_live_count,
+    ));
     trials.push(plain("the_exported_functions_are_short", the_exported_functions_are_short));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -17,7 +21,7 @@ fn main() -> ExitCode {
 const OPTIMISED: [&str; 3] = ["-O1", "-O2", "-Os"];
 const FUNCTIONS: [&str; 6] = ["get", "get_as", "get_unless_zero", "put", "put_as", "loop"];
 
-/// The functions of codegen.c, as assembly.
+/// The assembly of codegen.c.
 fn assembly(compiler: Compiler, optimise: &str) -> String {
     let folder = scratch().join("codegen");
     std::fs::create_dir_all(&folder).unwrap();
@@ -30,8 +34,8 @@ fn assembly(compiler: Compiler, optimise: &str) -> String {
     std::fs::read_to_string(output).unwrap()
 }
 
-/// A function's instructions and labels, with the labels numbered as they come, and the twin by its
-/// sibling's name.
+/// A function's instructions and labels. Labels are numbered in the order of appearance, and `twin` is
+/// replaced by `kref`, so that equal functions have equal text.
 fn instructions(assembly: &str, function: &str) -> Vec<String> {
     let (begin, end) = (format!("{function}:"), format!(".size\t{function},"));
     let mut labels = HashMap::new();
@@ -53,7 +57,7 @@ fn instructions(assembly: &str, function: &str) -> Vec<String> {
     found
 }
 
-/// A local label by its number in the order of appearance.
+/// The word, with a local label replaced by its number.
 fn renamed(word: &str, labels: &mut HashMap<String, usize>) -> String {
     let name = word.trim_end_matches(|byte: char| !byte.is_alphanumeric());
     if !name.trim_start_matches('$').starts_with(".L") {
@@ -63,7 +67,7 @@ fn renamed(word: &str, labels: &mut HashMap<String, usize>) -> String {
     format!(".L{}{rest}", labels.entry(name.to_string()).or_insert(next))
 }
 
-fn inlined_it_is_its_twin(compiler: Compiler) {
+fn inline_functions_equal_their_twins(compiler: Compiler) {
     for optimise in OPTIMISED {
         let assembly = assembly(compiler, optimise);
         for function in FUNCTIONS {
@@ -74,8 +78,9 @@ fn inlined_it_is_its_twin(compiler: Compiler) {
     }
 }
 
-/// Up to the return that a live count comes to, kref_get_as() is kref_get(), whatever the registers.
-fn a_holder_costs_nothing_while_it_is_hot(compiler: Compiler) {
+/// kref_get_as() has the same instructions as kref_get() up to the return for a live count. The registers
+/// may differ.
+fn a_holder_costs_nothing_for_a_live_count(compiler: Compiler) {
     let hot = |assembly: &str, function: &str| -> Vec<String> {
         let all = instructions(assembly, &format!("test_kref_{function}"));
         let end = all.iter().position(|line| line.starts_with("ret")).expect("a return");
@@ -88,7 +93,7 @@ fn a_holder_costs_nothing_while_it_is_hot(compiler: Compiler) {
     }
 }
 
-/// From the first instruction to the first return, where a live count goes, and no stack is touched.
+/// A live count leaves at the first return. Up to there the instructions are few, and use no stack.
 fn the_exported_functions_are_short() {
     if cfg!(not(target_arch = "x86_64")) {
         return;
