@@ -1,9 +1,9 @@
 //! `make bugs`: runs the programs of c-tests/bugs under kref-track.
 //!
-//! Each program has one lifetime bug. Its opening comment names the kind of report that finds the bug
-//! (` * found by: leak`), and may name the holder (` * holder: index`). The line that is to blame is
-//! marked with `BLAME`. Compiled with -DWRONG a program has its bug; compiled with -DRIGHT it has none,
-//! and kref-track must report nothing. The table shows the reports.
+//! Each program has one lifetime bug. Its opening comment names the kind of report that finds the
+//! bug (` * found by: leak`), and may name the holder (` * holder: index`). The line that is to
+//! blame is marked with `BLAME`. Compiled with -DWRONG a program has its bug; compiled with -DRIGHT
+//! it has none, and kref-track must report nothing. The table shows the reports.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -12,7 +12,8 @@ use kref_c_tests::kref_track::compile;
 use kref_c_tests::{Compiler, Prefix, c_tests, run};
 use serde_json::Value;
 
-/// Bugs that kref-track does not find, with the reason. A bug of this list that is found is a failure.
+/// Bugs that kref-track does not find, with the reason. A bug of this list that is found is a
+/// failure.
 const NOT_FOUND: &[(&str, &str)] = &[];
 
 /// The number of schedules to try on a race.

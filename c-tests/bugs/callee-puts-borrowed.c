@@ -1,7 +1,8 @@
 /*
- * A function borrows an object, and puts it before it returns. The owner's own put then comes too late.
- * Seen in print, compare and dump functions that were copied from a function that owns its argument.
- * Without the names of holders only the second put is known to be wrong, although the first one is.
+ * A function borrows an object, and puts it before it returns. The owner's own put then comes too
+ * late. Seen in print, compare and dump functions that were copied from a function that owns its
+ * argument. Without the names of holders only the second put is known to be wrong, although the
+ * first one is.
  *
  * found by: put-after-release
  */

@@ -1,6 +1,7 @@
 /*
- * A thread's cleanup handler puts the object, in case the thread is cancelled. The normal way out also
- * runs the handler, and then puts once more. Seen with cleanup handlers, signal paths and goto labels.
+ * A thread's cleanup handler puts the object, in case the thread is cancelled. The normal way out
+ * also runs the handler, and then puts once more. Seen with cleanup handlers, signal paths and goto
+ * labels.
  *
  * found by: put-after-release
  */

@@ -1,6 +1,6 @@
 /*
- * The two ends of a pair hold references on each other, so neither count reaches zero after both owners
- * have put theirs. Seen with parents and children, sockets and peers, listeners and sources.
+ * The two ends of a pair hold references on each other, so neither count reaches zero after both
+ * owners have put theirs. Seen with parents and children, sockets and peers, listeners and sources.
  * Both references are taken at one line, one on each end.
  *
  * found by: leak

@@ -1,6 +1,6 @@
 /*
- * Both halves of a stream use one connection, and each half puts it when the half is closed, but only one
- * reference was taken. Seen with full-duplex sockets, pipes and paired file descriptors.
+ * Both halves of a stream use one connection, and each half puts it when the half is closed, but
+ * only one reference was taken. Seen with full-duplex sockets, pipes and paired file descriptors.
  *
  * found by: put-after-release
  */

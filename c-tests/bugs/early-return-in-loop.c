@@ -1,6 +1,7 @@
 /*
- * Each step of a loop puts the last child and takes a reference on the next one. A search that finds its
- * child returns from within the loop and keeps the reference. Seen in walks over device trees.
+ * Each step of a loop puts the last child and takes a reference on the next one. A search that
+ * finds its child returns from within the loop and keeps the reference. Seen in walks over device
+ * trees.
  *
  * found by: leak
  */

@@ -1,6 +1,6 @@
 /*
- * Work is queued without a reference for the queue. The submitter puts its own reference, and later the
- * event loop runs and puts an object that is gone. Seen in work queues and completion lists.
+ * Work is queued without a reference for the queue. The submitter puts its own reference, and later
+ * the event loop runs and puts an object that is gone. Seen in work queues and completion lists.
  *
  * found by: put-after-release
  */

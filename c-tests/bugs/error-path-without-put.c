@@ -1,6 +1,6 @@
 /*
- * A driver's probe function takes a reference on the bus. The return for a bad interrupt line does not
- * put it. Seen in probe, open and accept functions that can fail in several places.
+ * A driver's probe function takes a reference on the bus. The return for a bad interrupt line does
+ * not put it. Seen in probe, open and accept functions that can fail in several places.
  *
  * found by: leak
  */

@@ -1,6 +1,6 @@
 /*
- * A call of free() has been left over from the time when the object was not counted. The memory is freed
- * while the count is 1, and release never runs. Seen after a conversion to reference counts.
+ * A call of free() has been left over from the time when the object was not counted. The memory is
+ * freed while the count is 1, and release never runs. Seen after a conversion to reference counts.
  * The bug shows when the next object gets the same memory. Both objects are made at one line.
  *
  * found by: free-alive

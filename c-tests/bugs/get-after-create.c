@@ -1,6 +1,7 @@
 /*
- * The thread's reference is taken after pthread_create(). A fast thread has put the only reference by
- * then. Seen where the creator of a worker goes on using the object. Here the thread is made fast.
+ * The thread's reference is taken after pthread_create(). A fast thread has put the only reference
+ * by then. Seen where the creator of a worker goes on using the object. Here the thread is made
+ * fast.
  *
  * found by: get-after-release
  */

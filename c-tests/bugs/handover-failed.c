@@ -1,6 +1,6 @@
 /*
- * A reference is taken for the queue, as it must be. But the queue is full, and the reference is not put.
- * Seen with bounded queues, failing pthread_create(), and rejected work.
+ * A reference is taken for the queue, as it must be. But the queue is full, and the reference is
+ * not put. Seen with bounded queues, failing pthread_create(), and rejected work.
  *
  * found by: leak
  */

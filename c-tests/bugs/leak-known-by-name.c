@@ -1,6 +1,6 @@
 /*
- * All references are taken and put by the same two helper functions, so the lines do not tell them apart.
- * The index does not put its reference when a document is deleted. Seen behind wrappers like
+ * All references are taken and put by the same two helper functions, so the lines do not tell them
+ * apart. The index does not put its reference when a document is deleted. Seen behind wrappers like
  * object_ref(). Only the holder's name tells which reference is left.
  *
  * found by: leak

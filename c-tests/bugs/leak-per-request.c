@@ -1,6 +1,7 @@
 /*
- * A server's handler returns early for requests without a body, and keeps its reference on the session.
- * In a test that is a small leak; after a month the counts are in the millions. Seen in request loops.
+ * A server's handler returns early for requests without a body, and keeps its reference on the
+ * session. In a test that is a small leak; after a month the counts are in the millions. Seen in
+ * request loops.
  *
  * found by: leak
  */

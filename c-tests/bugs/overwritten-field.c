@@ -1,6 +1,6 @@
 /*
- * A second login overwrites the field that points to the first user, and the reference is lost with the
- * pointer. Seen in setters that every test calls only once.
+ * A second login overwrites the field that points to the first user, and the reference is lost with
+ * the pointer. Seen in setters that every test calls only once.
  *
  * found by: leak
  */

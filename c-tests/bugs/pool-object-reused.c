@@ -1,8 +1,8 @@
 /*
- * The last user of an object marks it as free while a reader still holds a reference, and a pool hands
- * the object out again. Seen with free lists, slabs and ring buffers that have a flag beside the count.
- * Both users initialise the count at one line. Without tracking only the second user's put on zero is
- * reported, far from the cause.
+ * The last user of an object marks it as free while a reader still holds a reference, and a pool
+ * hands the object out again. Seen with free lists, slabs and ring buffers that have a flag beside
+ * the count. Both users initialise the count at one line. Without tracking only the second user's
+ * put on zero is reported, far from the cause.
  *
  * found by: free-alive
  */

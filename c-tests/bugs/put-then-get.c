@@ -1,6 +1,6 @@
 /*
- * A setter puts the old object and then takes a reference on the new one, and the two are one object.
- * Seen in assignments of counted pointers that do not expect an assignment to itself.
+ * A setter puts the old object and then takes a reference on the new one, and the two are one
+ * object. Seen in assignments of counted pointers that do not expect an assignment to itself.
  *
  * found by: get-after-release
  */

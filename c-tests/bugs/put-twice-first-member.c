@@ -1,7 +1,7 @@
 /*
- * One reference is put twice, and the count is the object's first member. free() writes into the first
- * bytes of the memory, so the second put may see a count that looks alive. Seen in most code, since the
- * count often comes first.
+ * One reference is put twice, and the count is the object's first member. free() writes into the
+ * first bytes of the memory, so the second put may see a count that looks alive. Seen in most code,
+ * since the count often comes first.
  * Without tracking only valgrind and AddressSanitizer show this bug.
  *
  * found by: put-after-release

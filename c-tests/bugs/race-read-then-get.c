@@ -1,6 +1,6 @@
 /*
- * A lookup reads the count, and takes a reference if the count is not zero. The last put may come between
- * the two steps. Seen where somebody wrote kref_get_unless_zero() by hand.
+ * A lookup reads the count, and takes a reference if the count is not zero. The last put may come
+ * between the two steps. Seen where somebody wrote kref_get_unless_zero() by hand.
  * Nothing shows this bug, unless kref-track changes the schedule.
  *
  * found by: race

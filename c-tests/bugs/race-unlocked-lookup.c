@@ -1,6 +1,6 @@
 /*
- * The bug of unlocked-lookup.c, left to chance: the last put must come in the short time between the
- * unlock and the get. Seen as a crash that nobody can repeat.
+ * The bug of unlocked-lookup.c, left to chance: the last put must come in the short time between
+ * the unlock and the get. Seen as a crash that nobody can repeat.
  * Nothing shows this bug, unless kref-track changes the schedule.
  *
  * found by: race

@@ -1,6 +1,7 @@
 /*
- * The release function notifies the listeners that the object closes, and the notifying function takes
- * and puts a reference as always. Seen where release calls code that is meant for living objects.
+ * The release function notifies the listeners that the object closes, and the notifying function
+ * takes and puts a reference as always. Seen where release calls code that is meant for living
+ * objects.
  *
  * found by: get-after-release
  */

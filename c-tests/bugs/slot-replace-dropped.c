@@ -1,6 +1,6 @@
 /*
- * A new configuration is published, and the result of the replace is ignored: the old configuration and
- * its reference. Seen at reloads: each one leaks a configuration.
+ * A new configuration is published, and the result of the replace is ignored: the old configuration
+ * and its reference. Seen at reloads: each one leaks a configuration.
  * kref_init() made the reference, and the program handed it to the slot.
  *
  * found by: leak

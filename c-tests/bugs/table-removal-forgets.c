@@ -1,6 +1,7 @@
 /*
- * Inserting an entry takes a reference for the table. Removing it unlinks the entry but does not put the
- * reference. Seen in hash tables and lists whose remove function was written for uncounted entries.
+ * Inserting an entry takes a reference for the table. Removing it unlinks the entry but does not
+ * put the reference. Seen in hash tables and lists whose remove function was written for uncounted
+ * entries.
  *
  * found by: leak
  */

@@ -1,6 +1,6 @@
 /*
- * The giver takes a reference for the worker. The worker takes another one and puts that, and never puts
- * the first. Seen between two modules that are both careful.
+ * The giver takes a reference for the worker. The worker takes another one and puts that, and never
+ * puts the first. Seen between two modules that are both careful.
  * The worker's get and put match, so the reference that is left over is the giver's.
  *
  * found by: leak

@@ -1,6 +1,6 @@
 /*
- * kref_thread_create() takes the thread's reference, and the thread returns without a put. Seen where a
- * thread used to borrow its argument.
+ * kref_thread_create() takes the thread's reference, and the thread returns without a put. Seen
+ * where a thread used to borrow its argument.
  * The line to blame is kref_thread_create(), where the reference was taken.
  *
  * found by: leak

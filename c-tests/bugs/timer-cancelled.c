@@ -1,6 +1,6 @@
 /*
- * An armed timer holds a reference on its object, and its callback puts it. The callback of a cancelled
- * timer never runs. Seen with timeouts: nearly all are cancelled, and each leaks.
+ * An armed timer holds a reference on its object, and its callback puts it. The callback of a
+ * cancelled timer never runs. Seen with timeouts: nearly all are cancelled, and each leaks.
  *
  * found by: leak
  */

@@ -1,6 +1,6 @@
 /*
- * Breaks rule 1: the reference is taken after the pointer was handed over. By then the new owner may have
- * put its reference; here it has.
+ * Breaks rule 1: the reference is taken after the pointer was handed over. By then the new owner
+ * may have put its reference; here it has.
  *
  * caught by: asan: heap-use-after-free
  * caught by: tsan: ThreadSanitizer: heap-use-after-free

@@ -1,6 +1,6 @@
 /*
- * A hand-over that fails: the error number is returned, the caller keeps the reference, and the object
- * lives on. The same while other threads use the object and put their references.
+ * A hand-over that fails: the error number is returned, the caller keeps the reference, and the
+ * object lives on. The same while other threads use the object and put their references.
  *
  * tools: tsan
  */
@@ -59,7 +59,7 @@ static void fail_to_hand_over(struct kref *kref)
         CHECK(!kref_put(kref, release));
 }
 
-/* Uses the object, takes and puts references, and in the end puts the reference that it was given. */
+/* Uses the object, takes and puts references, and in the end puts the handed-over reference. */
 static void *hold(void *arg)
 {
     struct holder *holder = arg;

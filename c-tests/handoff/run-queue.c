@@ -1,6 +1,6 @@
 /*
- * Rule 1 with a queue: two producers hand objects to two consumers, and keep a reference of their own.
- * Producer and consumer each write a field of the object until they put their references.
+ * Rule 1 with a queue: two producers hand objects to two consumers, and keep a reference of their
+ * own. Producer and consumer each write a field of the object until they put their references.
  *
  * tools: tsan
  */

@@ -1,6 +1,6 @@
 /*
- * Replaces libc's syscall(), with which the library calls membarrier(). This one counts the fences, and
- * can leave them out or refuse them.
+ * Replaces libc's syscall(), with which the library calls membarrier(). This one counts the fences,
+ * and can leave them out or refuse them.
  */
 #ifndef FENCE_H
 #define FENCE_H

@@ -18,7 +18,7 @@
     static NOINLINE void name(void)                                                                \
     {                                                                                              \
         call;                                                                                      \
-        __asm__ volatile(""); /* so the call is not a jump, but returns here */                        \
+        __asm__ volatile(""); /* so the call is no jump, but returns here */                       \
     }
 
 /* Whether the address is in the function that misuses, and not in a function of libkref. */

@@ -1,9 +1,9 @@
 //! Checks the models of models/ with spin. Each model is a test, and so is each variant of a model.
 //!
-//! The assertions of a model must hold in every state that the model can reach. The opening comment of
-//! a model names its variants. A line ` * right: A B: why` is a variant with A and B defined, whose
-//! assertions must hold, too. A line ` * broken: A B: why` is a broken twin, in which spin must find a
-//! violated assertion.
+//! The assertions of a model must hold in every state that the model can reach. The opening comment
+//! of a model names its variants. A line ` * right: A B: why` is a variant with A and B defined,
+//! whose assertions must hold, too. A line ` * broken: A B: why` is a broken twin, in which spin
+//! must find a violated assertion.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -29,7 +29,8 @@ struct Model {
     holds: bool,
 }
 
-/// All models and variants. A file without an `init` process is included by others, and is no model.
+/// All models and variants. A file without an `init` process is included by others, and is no
+/// model.
 fn models() -> Vec<Model> {
     let mut models = Vec::new();
     for entry in std::fs::read_dir(project().join("models")).expect("models can be read") {
@@ -84,7 +85,8 @@ impl Model {
         };
         let twin = self.twin.iter().map(|name| format!("-D{name}"));
         step(Command::new("spin").arg("-a").args(twin).arg(&self.file))?;
-        // No warnings, because spin wrote pan.c. At most one gigabyte; COLLAPSE compresses the states.
+        // No warnings, because spin wrote pan.c. At most one gigabyte; COLLAPSE compresses the
+        // states.
         let flags = ["-O1", "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=1000"];
         step(gcc.command().args(flags).args(["-o", "pan", "pan.c"]))?;
         step(&mut Command::new(folder.join("pan")))

@@ -1,7 +1,7 @@
 /*
- * The objects of the torture programs. A released object is filled with poison and freed later; some
- * objects lie in pages of their own, which can no longer be accessed after the release. So a thread that
- * uses a released object reads poison, or changes the poison, or crashes.
+ * The objects of the torture programs. A released object is filled with poison and freed later;
+ * some objects lie in pages of their own, which can no longer be accessed after the release. So a
+ * thread that uses a released object reads poison, or changes the poison, or crashes.
  */
 #ifndef POISON_H
 #define POISON_H

@@ -1,6 +1,6 @@
 /*
- * The restartable sequences that glibc has registered for a thread, for tests that unregister or examine
- * them. HAS_RSEQ is defined where that is possible.
+ * The restartable sequences that glibc has registered for a thread, for tests that unregister or
+ * examine them. HAS_RSEQ is defined where that is possible.
  */
 #ifndef TEST_RSEQ_H
 #define TEST_RSEQ_H
@@ -14,8 +14,9 @@
 #endif
 
 /*
- * The signature that stands before each abort handler. It is a variable, because a constant would be part
- * of the test's own instructions, and the test would take what follows for an abort handler.
+ * The signature that stands before each abort handler. It is a variable, because a constant would
+ * be part of the test's own instructions, and the test would take what follows for an abort
+ * handler.
  */
 __attribute__((unused)) static const volatile unsigned int abort_mark = 0x53053053;
 

@@ -1,10 +1,10 @@
 /*
- * The common part of the torture programs. Threads come and go, and use counted objects. Timers interrupt
- * them with signals; one more thread moves them between CPUs, signals them, and forks. Some threads
- * unregister their restartable sequences for a while.
+ * The common part of the torture programs. Threads come and go, and use counted objects. Timers
+ * interrupt them with signals; one more thread moves them between CPUs, signals them, and forks.
+ * Some threads unregister their restartable sequences for a while.
  *
- * The verdict does not depend on timing. The test fails if a thread finds the poison of poison.h, or if
- * in the end an object was not released exactly once. Time only decides when to stop: after
+ * The verdict does not depend on timing. The test fails if a thread finds the poison of poison.h,
+ * or if in the end an object was not released exactly once. Time only decides when to stop: after
  * KREF_TORTURE_SECONDS, default 2.
  */
 #ifndef TORTURE_H

@@ -20,8 +20,8 @@ const PROGRAMS: [&str; 2] = ["slot/torture", "percpu/torture"];
 /// How many times a program without fences is run, a few seconds each time, until it fails.
 const TRIES: usize = 100;
 
-/// A program without fences fails only while two of its threads run at the same time. So it runs alone:
-/// no other program of this driver runs beside it.
+/// A program without fences fails only while two of its threads run at the same time. So it runs
+/// alone: no other program of this driver runs beside it.
 static MACHINE: RwLock<()> = RwLock::new(());
 
 fn main() -> ExitCode {

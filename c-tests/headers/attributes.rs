@@ -1,6 +1,6 @@
-//! Checks that the compiler warns about a NULL argument where none is allowed, and about a result that
-//! must not be ignored. The functions are read from the headers, so a new function is checked without a
-//! change here. Each way to compile the headers is a test.
+//! Checks that the compiler warns about a NULL argument where none is allowed, and about a result
+//! that must not be ignored. The functions are read from the headers, so a new function is checked
+//! without a change here. Each way to compile the headers is a test.
 
 use std::process::ExitCode;
 
@@ -99,7 +99,8 @@ fn compile(compiler: Compiler, flags: &[&str], header: &str, source: &str) -> St
     std::fs::write(&file, source).unwrap();
     let mut compile = compiler.command();
     if compiler.kind() == Kind::Gcc {
-        compile.arg("-ftrack-macro-expansion=0"); // the warning names the line of the call, not of the macro
+        // The warning names the line of the call, not the line of the macro.
+        compile.arg("-ftrack-macro-expansion=0");
     }
     compile.args(["-std=gnu11", "-Wall", "-Wno-unused-parameter"]).args(flags);
     let include = project().join("include");

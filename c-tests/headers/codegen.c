@@ -1,5 +1,7 @@
-/* Compiled, and not run: codegen.rs compares what becomes of kref.h's inline functions with what
- * becomes of their twins here, which do one atomic operation, one compare and nothing else. */
+/*
+ * Compiled, but not run. codegen.rs compares the instructions of kref.h's inline functions with
+ * those of the twins in this file, which do one atomic operation, one compare and nothing else.
+ */
 #include <kref.h>
 
 #define TWIN static inline __attribute__((always_inline))
@@ -83,7 +85,7 @@ TWIN int twin_put_as(struct kref *kref, void (*release)(struct kref *), const ch
 
 void release_it(struct kref *kref);
 
-/* The same function with the one and with the other. */
+/* One function, once with kref.h's functions and once with their twins. */
 #define BOTH(returns, name, parameters, body)                                                      \
     returns test_##kref##_##name parameters;                                                       \
     returns test_##twin##_##name parameters;                                                       \

@@ -1,4 +1,5 @@
-//! Compares the instructions of kref.h's inline functions with those of twins that are written by hand.
+//! Compares the instructions of kref.h's inline functions with those of twins that are written by
+//! hand.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -34,8 +35,8 @@ fn assembly(compiler: Compiler, optimise: &str) -> String {
     std::fs::read_to_string(output).unwrap()
 }
 
-/// A function's instructions and labels. Labels are numbered in the order of appearance, and `twin` is
-/// replaced by `kref`, so that equal functions have equal text.
+/// A function's instructions and labels. Labels are numbered in the order of appearance, and `twin`
+/// is replaced by `kref`, so that equal functions have equal text.
 fn instructions(assembly: &str, function: &str) -> Vec<String> {
     let (begin, end) = (format!("{function}:"), format!(".size\t{function},"));
     let mut labels = HashMap::new();
@@ -78,8 +79,8 @@ fn inline_functions_equal_their_twins(compiler: Compiler) {
     }
 }
 
-/// kref_get_as() has the same instructions as kref_get() up to the return for a live count. The registers
-/// may differ.
+/// kref_get_as() has the same instructions as kref_get() up to the return for a live count. The
+/// registers may differ.
 fn a_holder_costs_nothing_for_a_live_count(compiler: Compiler) {
     let hot = |assembly: &str, function: &str| -> Vec<String> {
         let all = instructions(assembly, &format!("test_kref_{function}"));

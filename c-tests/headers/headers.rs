@@ -140,8 +140,8 @@ fn the_example_on_the_first_page(compiler: Compiler) {
     assert!(ended.success && ended.output == "job 7\n", "{ended:?}");
 }
 
-/// A C++17 program of two files, which also uses the kernel's names. It is built inline and out of line,
-/// and at -O0, where both files have their own copy of an inline function.
+/// A C++17 program of two files, which also uses the kernel's names. It is built inline and out of
+/// line, and at -O0, where both files have their own copy of an inline function.
 fn c_plus_plus(compiler: Compiler) {
     let cpp = c_tests().join("headers/cpp");
     let (hot, here) = (cpp.join("hot.cpp"), format!("-I{}", cpp.display()));
@@ -157,8 +157,8 @@ fn c_plus_plus(compiler: Compiler) {
     }
 }
 
-/// Makes each ordering of inline.h relaxed; ThreadSanitizer must report a race. The unchanged header is
-/// the counter-check: there ThreadSanitizer must report nothing.
+/// Makes each ordering of inline.h relaxed; ThreadSanitizer must report a race. The unchanged
+/// header is the counter-check: there ThreadSanitizer must report nothing.
 fn every_ordering_of_inline_h_is_needed(compiler: Compiler) {
     for (ordering, uses) in
         [("__ATOMIC_SEQ_CST", 0), ("__ATOMIC_RELEASE", 1), ("__ATOMIC_ACQUIRE", 1)]
@@ -174,8 +174,8 @@ fn every_ordering_of_inline_h_is_needed(compiler: Compiler) {
 
 const RACE: &str = "ThreadSanitizer: data race";
 
-/// Runs a program of c-tests under ThreadSanitizer, compiled with `text` in place of one header. The
-/// library is not instrumented.
+/// Runs a program of c-tests under ThreadSanitizer, compiled with `text` in place of one header.
+/// The library is not instrumented.
 fn with_header(
     compiler: Compiler,
     header: &str,
@@ -201,17 +201,18 @@ fn with_header(
     run(Command::new(program).env("TSAN_OPTIONS", "halt_on_error=1"))
 }
 
-/// Takes one announcement out of tsan.h after the other; ThreadSanitizer must report a race each time.
-/// An announcement is a call that tells ThreadSanitizer of an ordering, or a macro that replaces a
-/// function by one that makes such a call. Nothing is inlined, so ThreadSanitizer knows nothing about
-/// the count but the announcements.
+/// Takes one announcement out of tsan.h after the other; ThreadSanitizer must report a race each
+/// time. An announcement is a call that tells ThreadSanitizer of an ordering, or a macro that
+/// replaces a function by one that makes such a call. Nothing is inlined, so ThreadSanitizer knows
+/// nothing about the count but the announcements.
 fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
     let header = read(include().join("kref/tsan.h"));
     let lines: Vec<&str> = header.lines().collect();
     let mut taken_out = 0;
     for (number, line) in lines.iter().enumerate() {
         let Some(silent) = without_announcement(line) else { continue };
-        // Without restartable sequences a slot's get takes a lock, and ThreadSanitizer sees the lock.
+        // Without restartable sequences a slot's get takes a lock, and ThreadSanitizer sees the
+        // lock.
         if line.contains("slot") && !kref::rseq_available() {
             continue;
         }

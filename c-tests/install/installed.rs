@@ -76,7 +76,8 @@ fn nothing_in_it_can_panic() {
     }
 }
 
-/// libkref reads the environment with secure_getenv() only, which finds nothing in a setuid program.
+/// libkref reads the environment with secure_getenv() only, which finds nothing in a setuid
+/// program.
 fn a_setuid_program_ignores_the_environment() {
     let undefined = printed(Command::new("nm").args(["-D", "-u"]).arg(shared()));
     let names: Vec<_> = undefined
@@ -170,8 +171,8 @@ fn links_beside_another_rust_library() {
     printed(&mut Command::new(compile("two-rusts-program", &main, &flags)));
 }
 
-/// Kernel code compiles in each dialect that the kernel has used. queue.c converts no void pointers, so
-/// it compiles as C++, too.
+/// Kernel code compiles in each dialect that the kernel has used. queue.c converts no void
+/// pointers, so it compiles as C++, too.
 fn kernel_code_compiles_unchanged(compiler: Compiler) {
     let dialects = [["c", "gnu89"], ["c", "gnu11"], ["c", "gnu17"], ["c++", "c++17"]];
     let (session, queue) = ("session 7 released\n", "queue drained\nqueue drained\n");

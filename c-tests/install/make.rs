@@ -1,5 +1,5 @@
-//! Checks the Makefile: what `make install` installs and where, what make prints if a tool is missing,
-//! and which variables of the environment it uses.
+//! Checks the Makefile: what `make install` installs and where, what make prints if a tool is
+//! missing, and which variables of the environment it uses.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -136,8 +136,8 @@ fn a_path_with_a_blank_is_refused() {
     }
 }
 
-/// CC may have options, or a compiler cache in front. CARGO_BUILD_TARGET, which would change cargo's
-/// folders, is overridden.
+/// CC may have options, or a compiler cache in front. CARGO_BUILD_TARGET, which would change
+/// cargo's folders, is overridden.
 fn the_environment_may_name_a_compiler_and_a_target() {
     let target = folder("environment");
     let compiler = Compiler::any().command();

@@ -1,5 +1,6 @@
 /*
- * Breaks rule 2: a thread puts its reference and uses the object, while another thread puts the last one.
+ * Breaks rule 2: a thread puts its reference and uses the object, while another thread puts the
+ * last one.
  *
  * caught by: asan: heap-use-after-free
  * caught by: tsan: ThreadSanitizer: heap-use-after-free

@@ -1,6 +1,6 @@
 /*
- * Performs every row of data/semantics.csv: each operation at each edge value. Here the operations have
- * their names in kref.h; in run-semantics-linux.c they have the kernel's names.
+ * Performs every row of data/semantics.csv: each operation at each edge value. Here the operations
+ * have their names in kref.h; in run-semantics-linux.c they have the kernel's names.
  */
 #include "check.h"
 

@@ -1,6 +1,6 @@
 /*
- * Breaks rule 3: the object is found under the lock, but the reference is taken after the unlock. The
- * last put may come between the two; here it does.
+ * Breaks rule 3: the object is found under the lock, but the reference is taken after the unlock.
+ * The last put may come between the two; here it does.
  *
  * caught by: asan: heap-use-after-free
  * caught by: tsan: ThreadSanitizer: heap-use-after-free

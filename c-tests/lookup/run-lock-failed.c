@@ -1,5 +1,6 @@
 /*
- * The mutex cannot be locked: nothing is looked up, no reference is put, and the failure is reported.
+ * The mutex cannot be locked: nothing is looked up, no reference is put, and the failure is
+ * reported.
  */
 #include "check.h"
 

@@ -1,11 +1,11 @@
 /*
- * A list that holds no references, in two variants. In the first, the last put takes the list's mutex,
- * and release removes the object, while other threads look it up. In the second, release itself takes
- * the mutex, so a lookup may find an object whose count is zero, and ignores it.
+ * A list that holds no references, in two variants. In the first, the last put takes the list's
+ * mutex, and release removes the object, while other threads look it up. In the second, release
+ * itself takes the mutex, so a lookup may find an object whose count is zero, and ignores it.
  *
- * The mutex orders all accesses, so helgrind and drd, which know locks but not atomics, report nothing.
- * One access is different: each holder writes to the object before its put, and only the put orders the
- * write. The write is compiled for ThreadSanitizer only.
+ * The mutex orders all accesses, so helgrind and drd, which know locks but not atomics, report
+ * nothing. One access is different: each holder writes to the object before its put, and only the
+ * put orders the write. The write is compiled for ThreadSanitizer only.
  *
  * tools: tsan helgrind drd
  */

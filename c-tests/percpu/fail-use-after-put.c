@@ -1,6 +1,6 @@
 /*
- * Breaks rule 2 with a percpu_ref: a thread puts its reference and uses the object, while another thread
- * kills the percpu_ref.
+ * Breaks rule 2 with a percpu_ref: a thread puts its reference and uses the object, while another
+ * thread kills the percpu_ref.
  *
  * caught by: asan: heap-use-after-free
  * caught by: tsan: ThreadSanitizer: heap-use-after-free

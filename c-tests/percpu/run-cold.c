@@ -1,6 +1,6 @@
 /*
- * Inline functions in a cold function, which the compiler puts into a section of its own. The sequence's
- * abort handler must not lie on the normal path there.
+ * Inline functions in a cold function, which the compiler puts into a section of its own. The
+ * sequence's abort handler must not lie on the normal path there.
  */
 #include "check.h"
 

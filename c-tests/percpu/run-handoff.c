@@ -1,6 +1,6 @@
 /*
- * Rules 1 and 2 with a percpu_ref: threads hold references on a server, which is killed while they work.
- * The release function sees the writes of all threads, and frees the server.
+ * Rules 1 and 2 with a percpu_ref: threads hold references on a server, which is killed while they
+ * work. The release function sees the writes of all threads, and frees the server.
  *
  * tools: tsan
  */

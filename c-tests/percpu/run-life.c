@@ -139,7 +139,7 @@ static void dead_from_the_start(void)
 
 static void misuse(void)
 {
-    static struct percpu_ref ref; /* static: a misused percpu_ref is never freed, and must not count as a leak */
+    static struct percpu_ref ref; /* static, because a misused percpu_ref is never freed */
 
     CHECK(percpu_ref_init(&ref, release, 8) == -EINVAL);
 

@@ -1,7 +1,7 @@
 /*
- * One percpu_ref is counted in all ways at the same time: by inline and by exported functions, by threads
- * that change their CPU, and by threads without restartable sequences. Some threads take references and
- * others put them, and in the end the sum is exact.
+ * One percpu_ref is counted in all ways at the same time: by inline and by exported functions, by
+ * threads that change their CPU, and by threads without restartable sequences. Some threads take
+ * references and others put them, and in the end the sum is exact.
  *
  * tools: static
  */
@@ -92,7 +92,7 @@ int main(void)
     int i;
 
     CHECK(!percpu_ref_init(&ref, release, 0));
-    exported_get_many(&ref, 8 * ROUNDS); /* for puts that come before the gets of the other threads */
+    exported_get_many(&ref, 8 * ROUNDS); /* for puts that come before their gets */
     for (i = 0; i < 6; i++)
         start(&threads[i], bodies[i], i % 2 ? &ref : NULL);
     for (i = 0; i < 6; i++)

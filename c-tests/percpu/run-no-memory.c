@@ -1,6 +1,6 @@
 /*
- * percpu_ref_init() without memory. It allocates in two places; if one of them fails, it returns -ENOMEM
- * and has freed the other memory.
+ * percpu_ref_init() without memory. It allocates in two places; if one of them fails, it returns
+ * -ENOMEM and has freed the other memory.
  *
  * without: asan, which has an allocator of its own
  * without: memcheck, which has one, too

@@ -1,6 +1,6 @@
 /*
- * Rule 3 with percpu_ref_slot: readers take references from a slot while a writer replaces the published
- * object and kills the old one.
+ * Rule 3 with percpu_ref_slot: readers take references from a slot while a writer replaces the
+ * published object and kills the old one.
  *
  * tools: tsan static
  */

@@ -1,6 +1,7 @@
 /*
- * percpu_ref and percpu_ref_slot, disturbed in all ways of torture.h. Objects are published, replaced and
- * killed. One more percpu_ref, `lasting`, lives from the start to the end and changes its mode.
+ * percpu_ref and percpu_ref_slot, disturbed in all ways of torture.h. Objects are published,
+ * replaced and killed. One more percpu_ref, `lasting`, lives from the start to the end and changes
+ * its mode.
  *
  * With -DWITHOUT_FENCE the membarrier does nothing, and the program must fail.
  */
@@ -253,7 +254,7 @@ int main(void)
     torture_begin();
     CHECK(percpu_ref_init(&lasting, lasting_release, PERCPU_REF_ALLOW_REINIT) == 0);
     more_in_handlers = get_lasting;
-    CHECK(!percpu_ref_slot_replace(&empty, NULL)); /* from the first replace on, gets use sequences */
+    CHECK(!percpu_ref_slot_replace(&empty, NULL)); /* from now on its gets use sequences */
     torture_run(seats, number);
     for (i = 0; i < SLOTS; i++)
         replace(&seats[0], &slots[i], NULL);

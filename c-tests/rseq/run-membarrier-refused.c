@@ -1,7 +1,7 @@
 /*
- * The kernel refuses membarrier() after it has granted some. The refusal is reported, and an object on
- * which a reader may be taking a reference is never released. After the kernel grants membarrier()
- * again, objects are released again.
+ * The kernel refuses membarrier() after it has granted some. The refusal is reported, and an object
+ * on which a reader may be taking a reference is never released. After the kernel grants
+ * membarrier() again, objects are released again.
  *
  * tools: static
  */

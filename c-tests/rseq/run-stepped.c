@@ -1,6 +1,6 @@
 /*
- * Under a debugger that steps through single instructions, each step restarts a sequence. A get must not
- * retry for ever: after some restarts it takes the path without sequences.
+ * Under a debugger that steps through single instructions, each step restarts a sequence. A get
+ * must not retry for ever: after some restarts it takes the path without sequences.
  *
  * without: memcheck, which cannot be stepped through
  */
@@ -53,7 +53,7 @@ static void be_stepped(struct percpu_ref *percpu)
     _exit(0);
 }
 
-/* Whether the child has just executed the first instruction of an abort handler, of at most 9 bytes. */
+/* Whether the child has just executed an abort handler's first instruction, of at most 9 bytes. */
 static int has_restarted(pid_t child)
 {
     struct user_regs_struct registers;

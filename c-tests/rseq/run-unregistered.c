@@ -1,9 +1,10 @@
 /*
- * A thread without restartable sequences must access a slot's object only under the lock: nothing would
- * restart the thread if a writer released the object meanwhile.
+ * A thread without restartable sequences must access a slot's object only under the lock: nothing
+ * would restart the thread if a writer released the object meanwhile.
  *
- * The thread steps through a get, one instruction at a time. As soon as a register contains the object's
- * address while the lock is free, the writer replaces the object, releases it and unmaps it.
+ * The thread steps through a get, one instruction at a time. As soon as a register contains the
+ * object's address while the lock is free, the writer replaces the object, releases it and unmaps
+ * it.
  *
  * tools: static
  * without: asan, which has mutexes of its own
@@ -140,7 +141,7 @@ int main(void)
     CHECK(!slot_get() && !percpu_slot_get()); /* the dynamic loader has bound all functions now */
     kref_init(new_object());
     CHECK(kref_slot_replace(&slot, object) == NULL);
-    CHECK(stepwise(slot_get, take_down_kref)); /* the object was still there, so the get has the lock */
+    CHECK(stepwise(slot_get, take_down_kref)); /* succeeds: the get held the lock */
 
     CHECK(percpu_ref_init(new_object(), release_percpu, 0) == 0);
     CHECK(percpu_ref_slot_replace(&percpu_slot, object) == NULL);

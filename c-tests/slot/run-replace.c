@@ -1,5 +1,6 @@
 /*
- * Rule 3 with slots: readers take references from slots while writers replace the published objects.
+ * Rule 3 with slots: readers take references from slots while writers replace the published
+ * objects.
  *
  * tools: tsan static
  */

@@ -1,5 +1,5 @@
-//! Checks KREF_OPTIONS=track=1: where libkref looks for a tracker, which options the tracker gets, and
-//! which message appears if there is no tracker.
+//! Checks KREF_OPTIONS=track=1: where libkref looks for a tracker, which options the tracker gets,
+//! and which message appears if there is no tracker.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -1,5 +1,5 @@
-//! Runs the programs of reports/ under kref-track, and checks the reports. Programs that are hard to
-//! track, and about which nothing is to be reported, are in robustness.rs.
+//! Runs the programs of reports/ under kref-track, and checks the reports. Programs that are hard
+//! to track, and about which nothing is to be reported, are in robustness.rs.
 
 use std::process::Command;
 
@@ -285,7 +285,8 @@ fn unloaded_library() {
 
 fn stripped() {
     let program = compile(Compiler::any(), "tracker/reports/holders", &["-O1", "-fno-ident"]);
-    let strip = run(Command::new("strip").arg(&program)); // no other test runs the program that these flags build
+    // No other test runs the program that these flags build.
+    let strip = run(Command::new("strip").arg(&program));
     assert!(strip.success, "{}", strip.output);
     let ended = run(kref_track(&[]).arg(&program));
     let name = program.file_name().expect("a name").to_string_lossy();

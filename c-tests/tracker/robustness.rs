@@ -19,8 +19,8 @@ fn main() {
         sanitized("threads", Sanitizer::Thread),
         sanitized("fork", Sanitizer::Thread),
         sanitized("ends", Sanitizer::Thread),
-        // Not fork.c: a child has no copy of the parent's threads, so LeakSanitizer reports the memory that
-        // those threads held.
+        // Not fork.c: a child has no copy of the parent's threads, so LeakSanitizer reports the
+        // memory that those threads held.
         sanitized("threads", Sanitizer::Address),
         sanitized("ends", Sanitizer::Address),
     ];

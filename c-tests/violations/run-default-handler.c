@@ -1,7 +1,7 @@
 /*
- * The default handler prints one line on standard error for each kind of violation and calling address:
- * the violation, its meaning, and the caller as module+offset. It does not allocate, keeps errno, and
- * may be called in a signal handler.
+ * The default handler prints one line on standard error for each kind of violation and calling
+ * address: the violation, its meaning, and the caller as module+offset. It does not allocate, keeps
+ * errno, and may be called in a signal handler.
  *
  * without: asan, which has an allocator of its own
  */
@@ -18,7 +18,7 @@ static struct told told;
 static struct kref kref;
 static int allocations;
 
-/* Replaces libc's malloc(), and counts the allocations of libkref and of the functions that it calls. */
+/* Replaces libc's malloc(), and counts the allocations that libkref causes. */
 extern void *__libc_malloc(size_t size);
 void *malloc(size_t size)
 {
@@ -49,7 +49,7 @@ static void on_signal(int number)
     misuse(KREF_SATURATED);
 }
 
-/* The line names the module, and the offset of the call in it: the byte before the caller's address. */
+/* The line names the module, and the offset in it: one byte before the caller's address. */
 static void check_place(const char *line)
 {
     const char *plus = strrchr(line, '+');

@@ -1,6 +1,6 @@
 /*
- * A misuse of an operation is reported with its kind, the count's address, and an address in the function
- * that misused it, also if libkref is a shared library.
+ * A misuse of an operation is reported with its kind, the count's address, and an address in the
+ * function that misused it, also if libkref is a shared library.
  */
 #include "misuse.h"
 

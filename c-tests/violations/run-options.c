@@ -1,6 +1,6 @@
 /*
- * KREF_OPTIONS: for each value a new process checks what a violation does, and which message appears for
- * an unknown option.
+ * KREF_OPTIONS: for each value a new process checks what a violation does, and which message
+ * appears for an unknown option.
  *
  * without: memcheck, whose reports on the child processes would be part of the output
  */

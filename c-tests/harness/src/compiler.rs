@@ -162,8 +162,8 @@ impl Compiler {
         })
     }
 
-    /// Sets the sanitizers' options for a program of this compiler: the program ends at the first report,
-    /// and reports name source lines.
+    /// Sets the sanitizers' options for a program of this compiler: the program ends at the first
+    /// report, and reports name source lines.
     pub fn sanitizer_options(self, command: &mut Command) {
         let symbolizer = self
             .symbolizer()
@@ -173,8 +173,8 @@ impl Compiler {
         command.env("UBSAN_OPTIONS", format!("print_stacktrace=1{symbolizer}"));
     }
 
-    /// The path of LLVM's symbolizer, if its name has a version in it: LLVM's sanitizers look only for
-    /// the name without a version.
+    /// The path of LLVM's symbolizer, if its name has a version in it: LLVM's sanitizers look only
+    /// for the name without a version.
     fn symbolizer(self) -> Option<PathBuf> {
         let version = self.command.strip_prefix("clang")?;
         let name = format!("llvm-symbolizer{version}");

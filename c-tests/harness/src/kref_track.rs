@@ -15,8 +15,8 @@ pub fn compile(compiler: Compiler, source: &str, flags: &[&str]) -> PathBuf {
     compile_with(compiler, source, flags, Library::Shared)
 }
 
-/// Compiles c-tests/SOURCE.c and links it with `library`. Builds each program only once, because another
-/// test may be running the program.
+/// Compiles c-tests/SOURCE.c and links it with `library`. Builds each program only once, because
+/// another test may be running the program.
 pub fn compile_with(compiler: Compiler, source: &str, flags: &[&str], library: Library) -> PathBuf {
     static BUILT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);

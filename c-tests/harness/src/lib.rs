@@ -1,5 +1,5 @@
-//! The library of the C tests and the benchmarks: an installed libkref, the machine's C compilers, and
-//! functions that build and run programs.
+//! The library of the C tests and the benchmarks: an installed libkref, the machine's C compilers,
+//! and functions that build and run programs.
 
 mod build;
 mod compiler;

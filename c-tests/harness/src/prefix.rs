@@ -50,7 +50,8 @@ impl Prefix {
         static TSAN: OnceLock<Prefix> = OnceLock::new();
         TSAN.get_or_init(|| {
             // rustc's instrumentation would call __tsan_memcpy and __tsan_memset, which gcc's
-            // ThreadSanitizer does not have. The tracker is left out, since it is never instrumented.
+            // ThreadSanitizer does not have. The tracker is left out, since it is never
+            // instrumented.
             let flags = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer \
                          -Cllvm-args=-tsan-instrument-memintrinsics=0";
             let mut make = Command::new("make");
@@ -61,7 +62,8 @@ impl Prefix {
 
     fn install(name: &str, make: &mut Command) -> Self {
         let root = scratch().join(name);
-        // `make check` passes its flags to each make that it starts. They are not meant for this make.
+        // `make check` passes its flags to each make that it starts. They are not meant for this
+        // make.
         make.current_dir(project()).env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
         make.arg("install").arg(format!("TARGET_DIR={}", root.join("build").display()));
         let places = [

@@ -16,8 +16,9 @@ pub struct Finished {
     pub output: String,
 }
 
-/// Runs `command` until it ends. Address randomisation is off, because some versions of ThreadSanitizer
-/// fail with it. libkref's environment variables are removed, unless the command sets them itself.
+/// Runs `command` until it ends. Address randomisation is off, because some versions of
+/// ThreadSanitizer fail with it. libkref's environment variables are removed, unless the command
+/// sets them itself.
 pub fn run(command: &mut Command) -> Finished {
     for name in ["KREF_OPTIONS", "KREF_TRACK_LIBRARY"] {
         if !command.get_envs().any(|(set, _)| set == name) {

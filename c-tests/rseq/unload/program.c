@@ -1,9 +1,9 @@
 /*
- * Threads use a library (the first argument), and live on after it was unloaded. Then they are preempted,
- * moved to other CPUs and signalled.
+ * Threads use a library (the first argument), and live on after it was unloaded. Then they are
+ * preempted, moved to other CPUs and signalled.
  *
- * The kernel would kill a thread whose struct rseq still pointed into the library. The program first
- * shows that it would.
+ * The kernel would kill a thread whose struct rseq still pointed into the library. The program
+ * first shows that it would.
  */
 #define _GNU_SOURCE
 #include "check.h"
