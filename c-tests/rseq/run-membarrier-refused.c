@@ -1,6 +1,7 @@
 /*
- * A membarrier that the kernel refuses after it has granted some: it is reported, and what a reader
- * may be about to take is never released. Granted again, all goes on as before.
+ * The kernel refuses membarrier() after it has granted some. The refusal is reported, and an object
+ * on which a reader may be taking a reference is never released. After the kernel grants
+ * membarrier() again, objects are released again.
  *
  * tools: static
  */
@@ -50,7 +51,7 @@ static void must_be_told(int times, const void *what)
     told.times = 0;
 }
 
-/* With readers: granted, refused, granted. */
+/* With a reader: first granted, then refused, then granted. */
 static void slots(void)
 {
     pthread_t reader;
@@ -121,7 +122,7 @@ static void modes(void)
     must_be_told(1, &lost);
     CHECK(!percpu_ref_tryget_live(&lost) && !percpu_ref_is_zero(&lost));
     fences = FENCES;
-    percpu_ref_kill(&ref); /* now it can be known how many there are */
+    percpu_ref_kill(&ref); /* adds up the counters of all CPUs now */
     CHECK(!n_released && !percpu_ref_is_zero(&ref));
     percpu_ref_put_many(&ref, 2);
     CHECK(n_released == 1 && !told.times);
@@ -131,7 +132,7 @@ int main(void)
 {
     kref_set_violation_handler(remember, &told);
     if (!kref_rseq_available())
-        return 0; /* nothing is ever asked of the kernel */
+        return 0; /* the library never calls membarrier() */
     slots();
     slots_of_percpu();
     modes();

@@ -1,5 +1,5 @@
-//! KREF_OPTIONS=track=1: where a tracker is looked for, what it is given, and what is said when there
-//! is none.
+//! Checks KREF_OPTIONS=track=1: where libkref looks for a tracker, which options the tracker gets,
+//! and which message appears if there is no tracker.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -13,13 +13,19 @@ const UNTRACKED: &str = "untracked\n";
 fn main() -> ExitCode {
     let trials = vec![
         plain("the_variable_names_the_tracker", the_variable_names_the_tracker),
-        plain("it_is_beside_the_shared_library", it_is_beside_the_shared_library),
-        plain("or_where_the_loader_looks", or_where_the_loader_looks),
-        plain("nobody_is_asked_who_was_not_named", nobody_is_asked_who_was_not_named),
-        plain("what_is_not_found_is_told_in_a_line", what_is_not_found_is_told_in_a_line),
-        plain("what_is_no_tracker_is_told_in_a_line", what_is_no_tracker_is_told_in_a_line),
-        plain("a_static_program_says_that_it_cannot", a_static_program_says_that_it_cannot),
-        plain("options_of_others_are_the_trackers", options_of_others_are_the_trackers),
+        plain(
+            "a_tracker_beside_the_shared_library_is_found",
+            a_tracker_beside_the_shared_library_is_found,
+        ),
+        plain(
+            "a_tracker_where_the_loader_looks_is_found",
+            a_tracker_where_the_loader_looks_is_found,
+        ),
+        plain("without_track_1_no_tracker_is_loaded", without_track_1_no_tracker_is_loaded),
+        plain("a_missing_tracker_is_reported", a_missing_tracker_is_reported),
+        plain("a_library_that_is_no_tracker_is_reported", a_library_that_is_no_tracker_is_reported),
+        plain("a_static_program_cannot_be_tracked", a_static_program_cannot_be_tracked),
+        plain("the_tracker_gets_all_options", the_tracker_gets_all_options),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -35,14 +41,14 @@ fn compile(source: &str, flags: &[&str], to: &Path) {
     assert!(compiled.success, "{source}:\n{}", compiled.output);
 }
 
-/// A tracker in `folder`, under its own name.
+/// Builds the test's tracker into `folder`, with the name that libkref looks for.
 fn tracker(folder: &Path, flags: &[&str]) -> PathBuf {
     let library = folder.join(track_soname());
     compile("tracker.c", &[&["-shared", "-fPIC"], flags].concat(), &library);
     library
 }
 
-/// The program and the library that it is linked with: a copy of libkref.so beside it, or libkref.a.
+/// Builds the program, linked with a copy of libkref.so in the same folder, or with libkref.a.
 fn program(folder: &Path, shared: bool, flags: &[&str]) -> Command {
     let program = folder.join("program");
     let installed = Prefix::plain().lib();
@@ -58,17 +64,16 @@ fn program(folder: &Path, shared: bool, flags: &[&str]) -> Command {
     Command::new(program)
 }
 
-/// What the program says with these options, where it ends well.
+/// The program's output with these options. The program must exit with status 0.
 fn says(program: &mut Command, options: &str) -> String {
     let ended = run(program.env("KREF_OPTIONS", options));
     assert!(ended.success, "KREF_OPTIONS={options}:\n{}", ended.output);
     ended.output
 }
 
-/// One line that says all of `words`, and then the program runs untracked.
+/// Checks that the output is one message with all of `words`, and that the program ran untracked.
 fn one_line(said: &str, words: &[&str]) {
-    let line =
-        said.strip_suffix(UNTRACKED).unwrap_or_else(|| panic!("tracked all the same: {said}"));
+    let line = said.strip_suffix(UNTRACKED).unwrap_or_else(|| panic!("not untracked: {said}"));
     assert!(line.starts_with("kref: ") && line.lines().count() == 1, "{said}");
     for word in words {
         assert!(line.contains(word), "no word of {word}: {said}");
@@ -87,11 +92,11 @@ fn the_variable_names_the_tracker() {
     }
 }
 
-fn it_is_beside_the_shared_library() {
+fn a_tracker_beside_the_shared_library_is_found() {
     let here = folder("loading/beside");
     tracker(&here, &[]);
     let mut program = program(&here, true, &[]);
-    // Whatever the working directory, and whatever else the loader might find.
+    // Neither the working directory nor the loader's path changes that.
     program.current_dir("/").env("LD_LIBRARY_PATH", "/nowhere");
     assert_eq!(
         says(&mut program, "track=1:depth=8"),
@@ -99,7 +104,7 @@ fn it_is_beside_the_shared_library() {
     );
 }
 
-fn or_where_the_loader_looks() {
+fn a_tracker_where_the_loader_looks_is_found() {
     let (here, there) = (folder("loading/program-alone"), folder("loading/library-path"));
     tracker(&there, &[]);
     for shared in [true, false] {
@@ -109,7 +114,7 @@ fn or_where_the_loader_looks() {
     }
 }
 
-fn nobody_is_asked_who_was_not_named() {
+fn without_track_1_no_tracker_is_loaded() {
     let here = folder("loading/off");
     tracker(&here, &[]);
     let mut program = program(&here, true, &[]);
@@ -123,7 +128,7 @@ fn nobody_is_asked_who_was_not_named() {
     }
 }
 
-fn what_is_not_found_is_told_in_a_line() {
+fn a_missing_tracker_is_reported() {
     let here = folder("loading/missing");
     for shared in [true, false] {
         let mut program = program(&here, shared, &[]);
@@ -136,7 +141,7 @@ fn what_is_not_found_is_told_in_a_line() {
     }
 }
 
-fn what_is_no_tracker_is_told_in_a_line() {
+fn a_library_that_is_no_tracker_is_reported() {
     let here = folder("loading/no-tracker");
     let mut program = program(&here, true, &[]);
     tracker(&here, &["-Dkref_track_start=something_else"]);
@@ -144,18 +149,18 @@ fn what_is_no_tracker_is_told_in_a_line() {
     tracker(&here, &["-DWRONG_SIZE"]);
     let said = says(&mut program, "track=1");
     one_line(said.strip_prefix("started with track=1\n").expect(&said), &["size"]);
-    // One that does not want to has said so itself.
+    // A tracker that refuses to start has printed its own message.
     tracker(&here, &["-DUNWILLING"]);
     assert_eq!(says(&mut program, "track=1"), format!("started with track=1\n{UNTRACKED}"));
 }
 
-fn a_static_program_says_that_it_cannot() {
+fn a_static_program_cannot_be_tracked() {
     let mut program = program(&folder("loading/static"), false, &["-static"]);
     one_line(&says(&mut program, "track=1"), &["no dynamic loader", "not tracked"]);
     assert_eq!(says(&mut program, "on_violation=abort"), UNTRACKED);
 }
 
-fn options_of_others_are_the_trackers() {
+fn the_tracker_gets_all_options() {
     let here = folder("loading/options");
     tracker(&here, &[]);
     let mut program = program(&here, true, &[]);

@@ -1,4 +1,4 @@
-//! Compiling a program of c-tests, and linking it with libkref.
+//! Compiles a program of c-tests and links it with libkref.
 
 use std::path::Path;
 
@@ -6,21 +6,21 @@ use crate::compiler::Compiler;
 use crate::prefix::{Prefix, c_tests};
 use crate::process::{describe, run};
 
-/// What a program is linked with.
+/// The library that a program is linked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
     /// libkref.so.
     Shared,
     /// libkref.a.
     Static,
-    /// libkref.a and static libraries only.
+    /// libkref.a, in a program that is linked with -static.
     Executable,
     /// libkref.a, instrumented by ThreadSanitizer.
     Tsan,
 }
 
 impl Library {
-    /// The name in the names of tests.
+    /// The library's part of a test's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Shared => "shared",
@@ -49,7 +49,7 @@ impl Library {
     }
 }
 
-/// Compiles c-tests/SOURCE.c with these flags, and links it; `made` is the result.
+/// Compiles c-tests/SOURCE.c with `flags` and links it. `made` is the file to write.
 pub fn build(
     compiler: Compiler,
     source: &str,

@@ -1,4 +1,4 @@
-//! Programs under kref-track.
+//! Runs programs under kref-track.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,12 +10,13 @@ use crate::compiler::Compiler;
 use crate::prefix::{Prefix, scratch};
 use crate::process::{Finished, run};
 
-/// Compiles c-tests/SOURCE.c with the shared libkref.
+/// Compiles c-tests/SOURCE.c and links it with libkref.so.
 pub fn compile(compiler: Compiler, source: &str, flags: &[&str]) -> PathBuf {
     compile_with(compiler, source, flags, Library::Shared)
 }
 
-/// Compiles c-tests/SOURCE.c with libkref. Each program is built once: another test may be running it.
+/// Compiles c-tests/SOURCE.c and links it with `library`. Builds each program only once, because
+/// another test may be running the program.
 pub fn compile_with(compiler: Compiler, source: &str, flags: &[&str], library: Library) -> PathBuf {
     static BUILT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,25 +38,25 @@ pub fn track(name: &str, options: &[&str], arguments: &[&str]) -> Finished {
     run(kref_track(options).arg(program).args(arguments))
 }
 
-/// kref-track with these options; what follows them is the caller's to add.
+/// kref-track with `options`. The caller adds the program and its arguments.
 pub fn kref_track(options: &[&str]) -> Command {
     let mut command = Command::new(Prefix::plain().kref_track());
     command.args(options);
     command
 }
 
-/// Not a word about a program that is right.
+/// Checks that kref-track prints nothing about a program that is right.
 pub fn silent(name: &str, options: &[&str]) {
     let ended = track(name, options, &[]);
     assert!(ended.success && ended.output.is_empty(), "{name} {options:?}: {ended:?}");
-    // That it was tracked at all:
+    // The program was tracked:
     let told = track(name, &[options, &["--summary"]].concat(), &[]).output;
     assert!(told.contains(" tracked, 0 found"), "{told}");
     assert!(!told.contains("kref-track: 0 objects"), "{told}");
     assert!(!told.contains("not recorded"), "{told}");
 }
 
-/// Each of these is said.
+/// Checks that the output contains each of these texts.
 pub fn contains(ended: &Finished, wanted: &[&str]) {
     for text in wanted {
         assert!(ended.output.contains(text), "no {text:?} in\n{}", ended.output);

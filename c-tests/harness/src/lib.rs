@@ -1,5 +1,5 @@
-//! What the C tests and the benchmarks need: an installed libkref, the C compilers of this machine,
-//! and a way to run what they make.
+//! The library of the C tests and the benchmarks: an installed libkref, the machine's C compilers,
+//! and functions that build and run programs.
 
 mod build;
 mod compiler;
