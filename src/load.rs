@@ -210,6 +210,7 @@ impl Path {
     }
 
     fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+        // SAFETY: `joined` alone makes a `Path`, and has put a zero behind the text.
+        unsafe { CStr::from_ptr(self.bytes.as_ptr().cast()) }
     }
 }
