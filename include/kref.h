@@ -877,7 +877,9 @@ int kref_thread_create(pthread_t *thread,
 /**
  * Set who is told of violations from now on. The count is saturated, and harmless, before the
  * handler is called. The default handler writes a line to standard error for each kind and calling
- * address, the first time; KREF_OPTIONS=on_violation=abort or quiet changes that.
+ * address, the first time; KREF_OPTIONS=on_violation=abort or quiet changes that. Standard error is
+ * descriptor 2, whatever the program has opened there. A line that cannot be written is dropped,
+ * and raises no SIGPIPE.
  *
  * Range:    handler may be NULL: the default again. context is for the handler alone.
  * Misuse:   a handler that uses the count it is told about is told again, without end. One whose

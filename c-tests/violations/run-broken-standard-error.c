@@ -2,8 +2,6 @@
  * A line that cannot be written: standard error is a pipe or a socket without a reader, or a file at the
  * limit of its size. The write raises SIGPIPE or SIGXFSZ, and either would end the program. The program
  * goes on and sees no signal of this write. Its handler, its mask and its own pending signals stay.
- *
- * tools: tsan
  */
 #define _GNU_SOURCE
 #include "number_line.h"
