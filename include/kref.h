@@ -1216,8 +1216,8 @@ unsigned int kref_read_slow(int stored) KREF_COLD;
 int kref_is_tracked(const struct kref *kref) KREF_NONNULL;
 
 /**
- * The rest of kref_get() and kref_get_as(), after an increment of a count that was not alive, or was
- * full.
+ * The rest of kref_get(), kref_get_as() and kref_count_inc(), after an increment of a count that was not
+ * alive, or was full.
  *
  * Range:    holder may be NULL.
  * Misuse:   unless the count is tracked: it saturates, and a violation is reported.
@@ -1230,7 +1230,7 @@ void kref_get_slow(struct kref *kref,
                    const char *holder) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
- * kref_get_unless_zero() again, for a count that is not alive, or is full.
+ * kref_get_unless_zero() or kref_count_inc_not_zero() again, for a count that is not alive, or is full.
  *
  * Range:    any count.
  * Misuse:   as for kref_get_unless_zero().
@@ -1242,9 +1242,10 @@ void kref_get_slow(struct kref *kref,
 int kref_get_unless_zero_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
 
 /**
- * The rest of kref_put() and kref_put_as(), after a decrement of a count that was not alive.
+ * The rest of kref_put() and kref_put_as(), after a decrement of a count that was not alive. With NULL
+ * for release, the rest of kref_count_dec_and_test().
  *
- * Range:    holder may be NULL.
+ * Range:    release and holder may be NULL.
  * Misuse:   unless the count is tracked: it saturates, release is not called, and a violation is
  *           reported.
  * Ordering: acquire before release() runs.
@@ -1254,7 +1255,7 @@ int kref_get_unless_zero_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
  */
 int kref_put_slow(struct kref *kref,
                   void (*release)(struct kref *kref),
-                  const char *holder) KREF_NONNULL_ARGS((1, 2)) KREF_COLD;
+                  const char *holder) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
  * percpu_ref_get_many() without this CPU's counter: right in either mode. It and the next ones are
