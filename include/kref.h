@@ -963,6 +963,8 @@ int kref_thread_create(pthread_t *thread,
  * the first violation of each kind at each place of the program. With
  * KREF_OPTIONS=on_violation=abort it then aborts the program, and with
  * KREF_OPTIONS=on_violation=quiet it does nothing.
+ * Standard error is descriptor 2, whatever the program has opened there. A line that cannot be
+ * written is lost, and raises no SIGPIPE.
  *
  * Range:    handler may be NULL, for the default handler. context is passed to the handler.
  * Misuse:   a handler that uses the same count again causes a violation, which calls the handler
@@ -1329,8 +1331,8 @@ void kref_init_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
 int kref_is_tracked(const struct kref *kref) KREF_NONNULL;
 
 /**
- * The rest of kref_get() and kref_get_as(), after the increment of a count that was not alive, or
- * was full.
+ * The rest of kref_get(), kref_get_as() and kref_count_inc(), after the increment of a count that was not
+ * alive, or was full.
  *
  * Range:    holder may be NULL.
  * Misuse:   if the count is not tracked: it saturates, and a violation is reported.
@@ -1339,12 +1341,14 @@ int kref_is_tracked(const struct kref *kref) KREF_NONNULL;
  * Returns:  nothing.
  * Defined:  here.
  */
-void kref_get_slow(struct kref *kref, const char *holder) KREF_NONNULL_ARGS((1)) KREF_COLD;
+void kref_get_slow(struct kref *kref,
+                   const char *holder) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
- * The rest of kref_put() and kref_put_as(), after the decrement of a count that was not alive.
+ * The rest of kref_put() and kref_put_as(), after the decrement of a count that was not alive. If release is
+ * NULL, the rest of kref_count_dec_and_test().
  *
- * Range:    holder may be NULL.
+ * Range:    release and holder may be NULL.
  * Misuse:   if the count is not tracked: it saturates, release is not called, and a violation is
  *           reported.
  * Ordering: release; and acquire before release() runs.
@@ -1355,7 +1359,7 @@ void kref_get_slow(struct kref *kref, const char *holder) KREF_NONNULL_ARGS((1))
  */
 int kref_put_slow(struct kref *kref,
                   void (*release)(struct kref *kref),
-                  const char *holder) KREF_NONNULL_ARGS((1, 2)) KREF_COLD;
+                  const char *holder) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
  * percpu_ref_get_many() without this CPU's counter. It may be called in both modes. This function

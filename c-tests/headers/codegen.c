@@ -1,5 +1,5 @@
 /* Compiled, and not run: codegen.rs reads the assembly of these functions. */
-#include <kref.h>
+#include <linux/refcount.h>
 
 void release_it(struct kref *kref);
 
@@ -9,6 +9,9 @@ void test_get_as(struct kref *kref);
 int test_put(struct kref *kref);
 int test_put_as(struct kref *kref);
 int test_get_unless_zero(struct kref *kref);
+void test_inc(refcount_t *count);
+int test_dec_and_test(refcount_t *count);
+int test_inc_not_zero(refcount_t *count);
 
 void test_init(struct kref *kref)
 {
@@ -38,4 +41,19 @@ int test_put_as(struct kref *kref)
 int test_get_unless_zero(struct kref *kref)
 {
     return kref_get_unless_zero(kref);
+}
+
+void test_inc(refcount_t *count)
+{
+    refcount_inc(count);
+}
+
+int test_dec_and_test(refcount_t *count)
+{
+    return refcount_dec_and_test(count);
+}
+
+int test_inc_not_zero(refcount_t *count)
+{
+    return refcount_inc_not_zero(count);
 }

@@ -23,26 +23,35 @@ fn inlined(compiler: Compiler) {
     let put = ["lock sub", "jns", "jb"];
     let get_unless_zero = ["mov", "cmp", "jge", "lea", "lock cmpxchg", "jne"];
     let init = ["mov", "mov", "testq", "jne", "mov"];
-    let expected: [(&str, &[&str]); 6] = [
+    let expected: [(&str, &[&str]); 9] = [
         ("test_init", &init),
         ("test_get", &get),
         ("test_get_as", &get),
         ("test_put", &put),
         ("test_put_as", &put),
         ("test_get_unless_zero", &get_unless_zero),
+        ("test_inc", &get),
+        ("test_dec_and_test", &put),
+        ("test_inc_not_zero", &get_unless_zero),
     ];
     for level in ["-O1", "-O2", "-O3", "-Os"] {
         let assembly = assembly(compiler, level);
         for (function, expected) in expected {
             // gcc turns the loop round for the size's sake.
-            if level == "-Os" && function == "test_get_unless_zero" {
+            if level == "-Os" && function.contains("zero") {
                 continue;
             }
-            let found = hot_path(&assembly, function);
+            let mut found = hot_path(&assembly, function);
+            // At these levels gcc makes the kernel's bool of an int that it has just set.
+            if ["-O1", "-Os"].contains(&level) && found.ends_with(&INT_TO_BOOL.map(String::from)) {
+                found.truncate(found.len() - INT_TO_BOOL.len());
+            }
             assert_eq!(found, expected, "{function} at {level} in:\n{assembly}");
         }
     }
 }
+
+const INT_TO_BOOL: [&str; 3] = ["testl", "setne", "movzbl"];
 
 fn assembly(compiler: Compiler, level: &str) -> String {
     let folder = scratch().join("codegen");
@@ -50,7 +59,8 @@ fn assembly(compiler: Compiler, level: &str) -> String {
     let output: PathBuf = folder.join(format!("{}{level}.s", compiler.kind().name()));
     let mut compile = compiler.command();
     compile.args(["-S", level, "-fno-asynchronous-unwind-tables"]);
-    compile.arg("-I").arg(project().join("include"));
+    let include = project().join("include");
+    compile.arg("-I").arg(include.join("kref")).arg("-I").arg(include);
     compile.arg(project().join("c-tests/headers/codegen.c"));
     let compiled = run(compile.arg("-o").arg(&output));
     assert!(compiled.success, "{}", compiled.output);

@@ -145,6 +145,46 @@ KREF_INLINE unsigned int kref_read(const struct kref *kref)
                                     : kref_read_slow(stored);
 }
 
+KREF_INLINE void kref_count_inc(struct refcount_struct *count)
+{
+    KREF_INCREMENT(count->refs, kref_not_alive);
+    return;
+kref_not_alive:
+    kref_get_slow((struct kref *)count, NULL);
+    KREF_RETURNS_HERE;
+}
+
+KREF_INLINE int kref_count_inc_not_zero(struct refcount_struct *count)
+{
+    int stored = __atomic_load_n(&count->refs, __ATOMIC_RELAXED);
+
+    do {
+        /* -2 stands for INT_MAX references. */
+        if (!KREF_LIKELY(stored < -2)) {
+            stored = kref_get_unless_zero_slow((struct kref *)count);
+            KREF_RETURNS_HERE;
+            return stored;
+        }
+        /* Relaxed: the lock, or what else protects the lookup, orders the object's contents. */
+    } while (!__atomic_compare_exchange_n(&count->refs, &stored, stored + 1, 1, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    return 1;
+}
+
+KREF_INLINE int kref_count_dec_and_test(struct refcount_struct *count)
+{
+    int last;
+
+    KREF_DECREMENT(count->refs, kref_last, kref_not_alive);
+    return 0;
+kref_last:
+    return 1;
+kref_not_alive:
+    last = kref_put_slow((struct kref *)count, NULL, NULL);
+    KREF_RETURNS_HERE;
+    return last;
+}
+
 /* Only the cold path uses the holder's name. Every get and put of a tracked object takes the cold path. */
 KREF_INLINE void kref_get_as(struct kref *kref, const char *holder)
 {
@@ -162,19 +202,7 @@ KREF_INLINE void kref_get(struct kref *kref)
 
 KREF_INLINE int kref_get_unless_zero(struct kref *kref)
 {
-    int stored = __atomic_load_n(&kref->refcount.refs, __ATOMIC_RELAXED);
-
-    do {
-        /* -2 stands for INT_MAX references. */
-        if (!KREF_LIKELY(stored < -2)) {
-            stored = kref_get_unless_zero_slow(kref);
-            KREF_RETURNS_HERE;
-            return stored;
-        }
-        /* Relaxed: the lock, or what else protects the lookup, orders the object's contents. */
-    } while (!__atomic_compare_exchange_n(&kref->refcount.refs, &stored, stored + 1, 1,
-                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    return 1;
+    return kref_count_inc_not_zero(&kref->refcount);
 }
 
 KREF_INLINE

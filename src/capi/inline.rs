@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int, c_uint};
 
 use super::edge::{CallSite, edge};
-use super::types::{as_release, kref, releasing};
+use super::types::{as_release, kref, refcount_struct, releasing};
 use crate::count::Lowered;
 use crate::tracker::By;
 use crate::{Count, Kref};
@@ -55,8 +55,8 @@ pub unsafe extern "C" fn kref_is_tracked(kref: *const kref) -> c_int {
 }
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1)) KREF_COLD
-/// The rest of kref_get() and kref_get_as(), after the increment of a count that was not alive, or
-/// was full.
+/// The rest of kref_get(), kref_get_as() and kref_count_inc(), after the increment of a count that was not
+/// alive, or was full.
 ///
 /// Range:    holder may be NULL.
 /// Misuse:   if the count is not tracked: it saturates, and a violation is reported.
@@ -71,10 +71,11 @@ pub unsafe extern "C" fn at_kref_get_slow(kref: *mut kref, holder: *const c_char
 }
 edge!(kref_get_slow = at_kref_get_slow, 2);
 
-/// cbindgen:postfix=KREF_NONNULL_ARGS((1, 2)) KREF_COLD
-/// The rest of kref_put() and kref_put_as(), after the decrement of a count that was not alive.
+/// cbindgen:postfix=KREF_NONNULL_ARGS((1)) KREF_COLD
+/// The rest of kref_put() and kref_put_as(), after the decrement of a count that was not alive. If release is
+/// NULL, the rest of kref_count_dec_and_test().
 ///
-/// Range:    holder may be NULL.
+/// Range:    release and holder may be NULL.
 /// Misuse:   if the count is not tracked: it saturates, release is not called, and a violation is
 ///           reported.
 /// Ordering: release; and acquire before release() runs.
@@ -85,13 +86,18 @@ edge!(kref_get_slow = at_kref_get_slow, 2);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_put_slow(
     kref: *mut kref,
-    release: unsafe extern "C" fn(kref: *mut kref),
+    release: Option<unsafe extern "C" fn(kref: *mut kref)>,
     holder: *const c_char,
     call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees that it held a reference and has decremented the count, and that
     // release may be called with the kref.
-    unsafe { finish_put(kref, release, holder, call, Lowered::NotAlive) }
+    unsafe {
+        match release {
+            Some(release) => finish_put(kref, release, holder, call, Lowered::NotAlive),
+            None => refcount_struct::as_count(kref.cast()).dec_and_test_cold(call.into()).into(),
+        }
+    }
 }
 edge!(kref_put_slow = at_kref_put_slow, 3);
 

@@ -11,6 +11,8 @@ use crate::{Handler, set_violation_handler};
 /// the first violation of each kind at each place of the program. With
 /// KREF_OPTIONS=on_violation=abort it then aborts the program, and with
 /// KREF_OPTIONS=on_violation=quiet it does nothing.
+/// Standard error is descriptor 2, whatever the program has opened there. A line that cannot be
+/// written is lost, and raises no SIGPIPE.
 ///
 /// Range:    handler may be NULL, for the default handler. context is passed to the handler.
 /// Misuse:   a handler that uses the same count again causes a violation, which calls the handler

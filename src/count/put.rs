@@ -86,9 +86,10 @@ impl Count {
         }
     }
 
+    /// The rest of [`dec_and_test`](Self::dec_and_test) after [`Lowered::NotAlive`].
     #[cold]
     #[inline(never)]
-    fn dec_and_test_cold(&self, caller: Caller) -> bool {
+    pub(crate) fn dec_and_test_cold(&self, caller: Caller) -> bool {
         let put = self.dec_slow(false, By::NOBODY);
         or_report(put.map(Put::is_last), self, false, caller)
     }

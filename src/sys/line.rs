@@ -1,6 +1,10 @@
 //! A line for standard error. It is built without allocation and written without a lock, by one system
 //! call, so a signal handler may write one.
 
+use core::ptr;
+
+use libc::c_int;
+
 use crate::sys::errno;
 
 const CAPACITY: usize = 512;
@@ -64,7 +68,7 @@ impl Line {
         self
     }
 
-    /// Writes the line. If standard error is closed, the line is lost.
+    /// Writes the line. If standard error is closed or broken, the line is lost.
     ///
     /// Uses the system call, because libc's `write` is a cancellation point: there a cancelled thread
     /// would end, in the middle of a `kref_get`.
@@ -78,15 +82,75 @@ impl Line {
             end.copy_from_slice(CUT);
         }
         let mut rest = self.bytes.get(..self.length).unwrap_or_default();
+        let shield = Shield::raise();
         while !rest.is_empty() {
             // SAFETY: `rest` has `rest.len()` bytes.
             let written = unsafe { libc::syscall(libc::SYS_write, 2, rest.as_ptr(), rest.len()) };
             match usize::try_from(written) {
                 Ok(0) => break,
                 Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(_) if errno::get() == libc::EINTR => {}
-                Err(_) => break,
+                Err(_) => match errno::get() {
+                    libc::EINTR => {}
+                    error => {
+                        shield.failed(error);
+                        break;
+                    }
+                },
             }
         }
+        shield.lower();
     }
+}
+
+/// Keeps the signals of a failed write from the program. The kernel sends such a signal to the thread
+/// that writes: the thread blocks it, and takes it back. Bare system calls: libc's `sigtimedwait` is a
+/// cancellation point, too.
+struct Shield {
+    /// The signals that the thread had blocked before.
+    blocked: Signals,
+    /// The signals that were pending before. They are the program's.
+    pending: Signals,
+}
+
+/// The kernel's signal set.
+type Signals = u64;
+
+/// SIGPIPE: the pipe or socket has no reader. SIGXFSZ: the file has reached the limit of its size. Either
+/// ends the program, by default.
+const RAISED: Signals = 1 << (libc::SIGPIPE - 1) | 1 << (libc::SIGXFSZ - 1);
+
+const SIZE: usize = size_of::<Signals>();
+
+impl Shield {
+    fn raise() -> Self {
+        let mut shield = Self { blocked: 0, pending: 0 };
+        change_mask(libc::SIG_BLOCK, &RAISED, &mut shield.blocked);
+        // Only a blocked signal stays pending. A program's system call filter may refuse this call.
+        if shield.blocked & RAISED != 0 {
+            // SAFETY: a signal set of that size.
+            unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut shield.pending, SIZE) };
+        }
+        shield
+    }
+
+    /// Takes back the signal of a write that failed, unless the same signal was pending before.
+    fn failed(&self, error: c_int) {
+        if error != libc::EPIPE && error != libc::EFBIG {
+            return;
+        }
+        let (raised, no_time) = (RAISED & !self.pending, [0_u64; 2]);
+        let no_info = ptr::null_mut::<libc::siginfo_t>();
+        // SAFETY: a signal set of that size, and a time of any layout: all its bytes are 0.
+        unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raised, no_info, &no_time, SIZE) };
+    }
+
+    fn lower(&self) {
+        change_mask(libc::SIG_SETMASK, &self.blocked, ptr::null_mut());
+    }
+}
+
+/// rt_sigprocmask(2), which changes the mask of the calling thread.
+fn change_mask(how: c_int, signals: &Signals, before: *mut Signals) {
+    // SAFETY: signal sets of that size, or null.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, signals, before, SIZE) };
 }
