@@ -268,7 +268,7 @@ struct kref_tracker {
  *     struct session *s = kref_entry(kref_lookup_mutex(&lock, find, &id), struct session, kref);
  */
 #define kref_entry(ptr, type, member) \
-    ((type *)kref_entry_at(1 ? (ptr) : &((type *)0)->member, offsetof(type, member)))
+    ((type *)kref_entry_at(1 ? (ptr) : &((type *)NULL)->member, offsetof(type, member)))
 
 /* For kref_entry() alone; const or not is the type's to say. */
 KREF_STATIC void *kref_entry_at(const struct kref *kref, size_t offset)
