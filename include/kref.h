@@ -305,7 +305,7 @@ struct kref_tracker {
  *     struct session *s = kref_entry(kref_lookup_mutex(&lock, find, &id), struct session, kref);
  */
 #define kref_entry(ptr, type, member) \
-    ((type *)kref_entry_at(1 ? (ptr) : &((type *)0)->member, offsetof(type, member)))
+    ((type *)kref_entry_at(1 ? (ptr) : &((type *)NULL)->member, offsetof(type, member)))
 
 /* For kref_entry() only. Its type argument decides whether the result is const. */
 KREF_STATIC void *kref_entry_at(const struct kref *kref, size_t offset)

@@ -7,7 +7,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use crate::sys::bytes::halves;
+use crate::sys::bytes::take_until;
 use crate::sys::env::variable;
 use crate::sys::line::Line;
 
@@ -70,10 +70,9 @@ impl<'a> Iterator for Options<'a> {
             if self.0.is_empty() {
                 return None;
             }
-            let (option, rest) = halves(self.0, b':');
-            self.0 = rest;
+            let mut option = take_until(&mut self.0, b':');
             if !option.is_empty() {
-                return Some(halves(option, b'='));
+                return Some((take_until(&mut option, b'='), option));
             }
         }
     }

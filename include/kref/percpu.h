@@ -149,6 +149,7 @@ struct percpu_ref *percpu_ref_slot_get_slow(struct percpu_ref_slot *slot) KREF_C
 KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
 {
     ptrdiff_t area = __atomic_load_n(&slot->rseq, __ATOMIC_RELAXED);
+    struct percpu_ref *slow;
     size_t found = 1, scratch;
 
     /* The sequence tests the CPU number first, because a thread that is not registered must not
@@ -181,9 +182,9 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
             : "cc", "memory");
     if (KREF_LIKELY(found != 1))
         return (struct percpu_ref *)found;
-    found = (size_t)percpu_ref_slot_get_slow(slot);
+    slow = percpu_ref_slot_get_slow(slot);
     KREF_RETURNS_HERE;
-    return (struct percpu_ref *)found;
+    return slow;
 }
 
 #ifdef __cplusplus

@@ -7,7 +7,7 @@
 use core::ffi::CStr;
 use core::ptr;
 
-use crate::sys::bytes::halves;
+use crate::sys::bytes::take_until;
 use crate::sys::line::Line;
 
 const MAPS: &CStr = c"/proc/self/maps";
@@ -74,20 +74,20 @@ struct Mapping<'a> {
 
 impl<'a> Mapping<'a> {
     #[inline(never)]
-    fn parse(line: &'a [u8]) -> Self {
-        let (range, rest) = halves(line, b' ');
-        let (start, end) = halves(range, b'-');
-        let (flags, rest) = halves(rest, b' ');
-        let (offset, rest) = halves(rest, b' ');
-        let (_device, rest) = halves(rest, b' ');
-        let (_inode, path) = halves(rest, b' ');
+    fn parse(mut rest: &'a [u8]) -> Self {
+        let start = take_until(&mut rest, b'-');
+        let end = take_until(&mut rest, b' ');
+        let flags = take_until(&mut rest, b' ');
+        let offset = take_until(&mut rest, b' ');
+        let _device = take_until(&mut rest, b' ');
+        let _inode = take_until(&mut rest, b' ');
         Self {
             start: hexadecimal(start),
             end: hexadecimal(end),
             is_readable: flags.first() == Some(&b'r'),
             is_executable: flags.get(2) == Some(&b'x'),
             offset: hexadecimal(offset),
-            path: path.trim_ascii_start(),
+            path: rest.trim_ascii_start(),
         }
     }
 

@@ -1,0 +1,68 @@
+/* Compiled, and not run: every warning of the compilers, on what the headers inline and expand. */
+#include <kref.h>
+#include <linux/kref.h>
+#include <linux/percpu-refcount.h>
+#include <linux/refcount.h>
+
+struct object {
+    int number;
+    struct kref kref;
+};
+
+struct kref *use_count(refcount_t *count);
+struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref));
+void use_percpu(struct percpu_ref *ref, unsigned long n);
+struct percpu_ref *use_slots(struct percpu_ref_slot *slot, struct kref_slot *kref_slot);
+
+struct kref *use_count(refcount_t *count)
+{
+    static struct kref two = KREF_INIT(2);
+    static refcount_t one = REFCOUNT_INIT(1);
+
+    refcount_set(count, 1);
+    refcount_set_release(count, 1);
+    refcount_add(2, count);
+    refcount_inc(&one);
+    refcount_dec(count);
+    if (refcount_inc_not_zero(count) || refcount_add_not_zero(1, count))
+        return &two;
+    if (refcount_inc_not_zero_acquire(count) || refcount_add_not_zero_acquire(1, count))
+        return &two;
+    if (refcount_dec_and_test(count) || refcount_sub_and_test(1, count))
+        return &two;
+    if (refcount_dec_if_one(count) || refcount_dec_not_one(count))
+        return &two;
+    return refcount_read(count) == REFCOUNT_MAX ? &two : NULL;
+}
+
+struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref))
+{
+    kref_init(kref);
+    kref_get(kref);
+    kref_get_as(kref, "holder");
+    if (kref_get_unless_zero(kref) && (int)kref_read(kref) == KREF_SATURATED)
+        return kref_entry(kref, struct object, kref);
+    if (kref_put_as(kref, release, "holder"))
+        return container_of(kref, struct object, kref);
+    return kref_put(kref, release) ? kref_entry(kref, struct object, kref) : NULL;
+}
+
+void use_percpu(struct percpu_ref *ref, unsigned long n)
+{
+    percpu_ref_get(ref);
+    percpu_ref_get_many(ref, n);
+    if (percpu_ref_tryget(ref) && percpu_ref_tryget_many(ref, n) && percpu_ref_tryget_live_rcu(ref))
+        percpu_ref_put_many(ref, n);
+    percpu_ref_put(ref);
+    percpu_ref_kill(ref);
+}
+
+struct percpu_ref *use_slots(struct percpu_ref_slot *slot, struct kref_slot *kref_slot)
+{
+    static struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
+    static struct kref_slot empty = KREF_SLOT_INIT;
+
+    if (kref_slot_get(kref_slot) != kref_slot_get(&empty))
+        return percpu_ref_slot_get(&percpu_slot);
+    return percpu_ref_slot_get(slot);
+}
