@@ -193,7 +193,7 @@ static void misuse_of_life(void)
     percpu_ref_exit(&other);
 
     start_over(&third, PERCPU_REF_INIT_ATOMIC);
-    percpu_ref_get_many(&third, 1ul << 40);
+    percpu_ref_get_many(&third, LONG_MAX);
     expect(1, KREF_OVERFLOW, &third);
     CHECK(!percpu_ref_is_zero(&third));
 }

@@ -12,6 +12,7 @@
 #include <sched.h>
 
 #define ROUNDS 200000ul
+#define PARTS 100
 
 /* A pointer to a function points to the exported function, never to the inline one. */
 static void (*volatile exported_get)(struct percpu_ref *) = percpu_ref_get;
@@ -92,12 +93,16 @@ int main(void)
     int i;
 
     CHECK(!percpu_ref_init(&ref, release, 0));
-    exported_get_many(&ref, 8 * ROUNDS); /* for puts that come before their gets */
+    /* For puts that come before their gets. In parts: where a long has 32 bits, one call takes at most
+     * 2^15 - 1. */
+    for (i = 0; i < PARTS; i++)
+        exported_get_many(&ref, 8 * ROUNDS / PARTS);
     for (i = 0; i < 6; i++)
         start(&threads[i], bodies[i], i % 2 ? &ref : NULL);
     for (i = 0; i < 6; i++)
         join(threads[i]);
-    percpu_ref_put_many(&ref, 8 * ROUNDS - 1);
+    for (i = 0; i < PARTS; i++)
+        percpu_ref_put_many(&ref, 8 * ROUNDS / PARTS - (i == 0));
     percpu_ref_kill(&ref);
     CHECK(!released && !percpu_ref_is_zero(&ref));
     percpu_ref_put(&ref);

@@ -37,7 +37,7 @@ void *mmap(void *address, size_t length, int protection, int flags, int file, of
     if (refuse_pages)
         return MAP_FAILED;
     pages++;
-    return (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
+    return mmap64(address, length, protection, flags, file, offset); /* by its name that stays glibc's */
 }
 
 int munmap(void *address, size_t length)

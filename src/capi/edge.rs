@@ -106,6 +106,7 @@ macro_rules! stub {
 /// A stub in assembly, for a processor that passes the first argument in register number `first`.
 /// The stub has a section of its own, so that the linker can leave it out of a program that does not
 /// call it.
+#[allow(unused_macros, reason = "a processor without a stub")]
 macro_rules! assembly {
     ($first:literal, $text:literal, $name:ident, $inner:ident, $words:literal, $($argument:ident)+) => {
         unsafe extern "C" {

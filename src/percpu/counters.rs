@@ -37,7 +37,8 @@ struct Chunk {
     previous: *mut Chunk,
 }
 
-const _: () = assert!(PART / size_of::<AtomicIsize>() == u64::BITS as usize);
+// `taken` has a bit for each counter. Where a counter has 4 bytes, half of a part is unused.
+const _: () = assert!(PART / size_of::<AtomicIsize>() >= u64::BITS as usize);
 const _: () = assert!(size_of::<Chunk>() <= PART);
 
 /// The chunks with free counters. Guarded by `LOCK`.

@@ -32,18 +32,24 @@ pub(super) fn describe(line: &mut Line, address: usize) {
 }
 
 /// The caller's caller: the return address of the function whose frame pointer is `frame`. This address
-/// is stored above the saved frame pointer, to which `frame` points. `None` if `frame` does not point
+/// is stored beside the saved frame pointer, and `frame` points to both. `None` if `frame` does not point
 /// into this thread's stack, or if no code is mapped at the address that was found: then the caller was
 /// compiled without frame pointers.
 pub(super) fn return_address(frame: usize) -> Option<usize> {
     let here = ptr::from_ref(&frame).addr();
-    if frame % size_of::<usize>() != 0 || frame <= here {
+    let word = size_of::<usize>();
+    if frame % word != 0 || frame <= here {
         return None;
     }
+    // On riscv64 a frame pointer points above the two saved registers, elsewhere to the lower one.
+    let place = if cfg!(target_arch = "riscv64") {
+        frame.wrapping_sub(word)
+    } else {
+        frame.wrapping_add(word)
+    };
     let mut found = None;
     read_lines(&mut |text| {
         let mapping = Mapping::parse(text);
-        let place = frame.wrapping_add(size_of::<usize>());
         let in_stack = mapping.contains(here) && mapping.contains(place);
         if in_stack {
             // SAFETY: an aligned word in the mapping that contains this thread's stack. Nobody unmaps

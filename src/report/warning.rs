@@ -114,9 +114,9 @@ impl Seen {
         if caller == 0 {
             return Novelty::New; // two calls by unknown callers may come from two places
         }
-        // The high bits of a code address are equal, so the shift loses nothing. A key is never 0,
-        // which stands for an empty entry, because a kind is never 0.
-        let key = caller << 4 | report.kind as usize;
+        // A rotation, because 32-bit processes use the high bits of an address. A key is not 0, which stands
+        // for an empty entry: a kind is not 0, and no call returns to 0x10000000 or another multiple of it.
+        let key = caller.rotate_left(4) ^ report.kind as usize;
         // Fibonacci hashing: the product's high bits depend on all bits of the key.
         let start = ((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
         for probe in 0..Self::PROBES {
