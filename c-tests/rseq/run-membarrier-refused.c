@@ -11,7 +11,7 @@
 #define OBJECTS 200
 
 static struct kref krefs[OBJECTS];
-static int released[OBJECTS], n_released;
+static int released[OBJECTS], n_released, n_confirmed;
 static struct kref_slot slot = KREF_SLOT_INIT;
 static struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
 static struct told told;
@@ -106,6 +106,38 @@ static void slots_of_percpu(void)
     CHECK(!n_released && !told.times);
 }
 
+static void must_not_be_called(struct percpu_ref *ref)
+{
+    CHECK(!ref);
+}
+
+static void count_call(struct percpu_ref *ref)
+{
+    (void)ref;
+    n_confirmed++;
+}
+
+/* There is nothing to confirm while a sequence may still count. */
+static void confirmations(void)
+{
+    static struct percpu_ref ref, lost;
+
+    CHECK(percpu_ref_init(&ref, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
+    CHECK(percpu_ref_init(&lost, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
+    fences = REFUSED;
+    percpu_ref_switch_to_atomic(&ref, must_not_be_called);
+    must_be_told(1, &ref);
+    percpu_ref_kill_and_confirm(&lost, must_not_be_called);
+    must_be_told(1, &lost);
+    fences = FENCES;
+    n_confirmed = 0;
+    percpu_ref_switch_to_atomic(&ref, count_call);
+    CHECK(n_confirmed == 1);
+    percpu_ref_kill_and_confirm(&ref, count_call);
+    CHECK(n_confirmed == 2 && n_released == 1 && !told.times);
+    n_released = 0;
+}
+
 static void modes(void)
 {
     static struct percpu_ref ref, lost;
@@ -135,6 +167,7 @@ int main(void)
         return 0; /* the library never calls membarrier() */
     slots();
     slots_of_percpu();
+    confirmations();
     modes();
     return 0;
 }
