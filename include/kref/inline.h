@@ -119,8 +119,9 @@ int kref_get_unless_zero_slow(struct kref *kref) KREF_COLD;
 
 #if defined __x86_64__ && !defined __ILP32__
 /*
- * The library's kref_current_tracker is null while no tracker is set. Assembly finds the variable through
- * the global offset table: C code in an executable would make a copy of it.
+ * kref_current_tracker is a variable of the library, and is null as long as no tracker is set. The
+ * assembly reads the variable's address from the global offset table. If C code in an executable
+ * named the variable, the linker would make a copy of it in the executable.
  */
 KREF_INLINE void kref_init(struct kref *kref)
 {
