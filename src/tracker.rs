@@ -108,7 +108,8 @@ static CURRENT: Current = Current(AtomicPtr::new(ptr::null_mut()));
 
 /// Whether a tracker was ever set. Relaxed everywhere: a thread that initialises a tracked count has
 /// acquired the table, which was set after this flag. Other threads received the object through a lock,
-/// a queue or a slot, which orders the flag too.
+/// a queue or a slot, which orders the flag too. Each copy of libkref has its own flag; kref.h says that a
+/// tracked object belongs to one copy.
 #[cfg(not(loom))]
 static WAS_SET: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
 

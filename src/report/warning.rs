@@ -80,7 +80,7 @@ fn describe(violation: &Violation) -> Line {
     } else {
         place::describe(&mut line, violation.caller as usize);
         if let Some(outer) = place::return_address(violation.frame as usize) {
-            line.text(", from ");
+            line.text(", perhaps from ");
             place::describe(&mut line, outer);
         }
     }
@@ -113,9 +113,6 @@ impl Seen {
             Some(location) => core::ptr::from_ref(location).addr(),
             None => violation.caller.addr(),
         };
-        if caller == 0 {
-            return Novelty::New; // two calls by unknown callers may come from two places
-        }
         // A rotation, because 32-bit processes use the high bits of an address. A key is not 0, which stands
         // for an empty entry: a kind is not 0, and no call returns to 0x10000000 or another multiple of it.
         let key = caller.rotate_left(4) ^ violation.kind as usize;
