@@ -1,13 +1,14 @@
 //! Who is told of misuse: the tracker, then the handler of the program's choice or the default one.
 //!
 //! [`handler`] holds the program's choice. [`warning`] is the default handler: one line on standard
-//! error. [`place`] finds the file that a code address belongs to.
+//! error. [`place`] finds the file that a code address belongs to, [`module`] a number for that file.
 //!
 //! Operations return `Result<T, Violation>`. The outermost function of an operation knows the caller
 //! and calls [`or_report`], once. By then the count is saturated and harmless. Nothing here
 //! allocates or takes a lock, so a signal handler may use, and misuse, a count.
 
 mod handler;
+mod module;
 mod place;
 mod warning;
 

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::place;
+use super::{module, place};
 use crate::kind::{Report, Violation};
 use crate::options::{OnViolation, on_violation};
 use crate::sys::errno;
@@ -112,9 +112,9 @@ impl Seen {
         if caller == 0 {
             return Novelty::New; // two unknown callers may be two places
         }
-        // The shift loses no bit: the high bits of an address are unused. A kind is never 0, so a key
-        // is never 0.
-        let key = caller << 4 | report.kind as usize;
+        // The shift loses no bit: the high bits of an address are unused. The module's number keeps two
+        // places apart whose modules had one address in turn. (A key of 0 would be new each time.)
+        let key = (caller << 4 | report.kind as usize) ^ module::number(caller);
         // Fibonacci hashing: the product's high bits depend on all bits of the key.
         let start = ((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
         for probe in 0..Self::PROBES {
