@@ -47,7 +47,7 @@ ABI := $(basename $(VERSION))
 SONAME := libkref.so.$(ABI)
 REAL := libkref.so.$(VERSION)
 TRACK_SONAME := libkref_track.so.$(ABI)
-HEADERS := kref.h kref/inline.h kref/percpu.h kref/track.h kref/tsan.h \
+HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h \
 	kref/linux/kref.h kref/linux/refcount.h kref/linux/percpu-refcount.h
 
 # gdb looks for a script by the path of the library that it loads.

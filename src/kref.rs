@@ -1,4 +1,4 @@
-//! `Kref`: a count, and the rule that the last put releases.
+//! `Kref`: a count whose last put releases the object.
 
 #[cfg(feature = "capi")]
 use core::ffi::c_char;
@@ -12,8 +12,9 @@ use crate::tracker::{self, By};
 
 /// A reference count to embed in an object: the kernel's and C's `struct kref`.
 ///
-/// Taking a reference is safe: at worst the object leaks. Giving one back is unsafe, because the
-/// reference may be the last. [`Ref`](crate::Ref) and [`Slot`](crate::Slot) make both safe.
+/// Taking a reference is safe: a wrong get can only leak the object. Giving a reference back is unsafe: a
+/// wrong put can free an object that is still in use. [`Ref`](crate::Ref) and [`Slot`](crate::Slot) make
+/// both safe.
 #[repr(transparent)]
 #[derive(Debug)]
 pub struct Kref {
@@ -21,20 +22,20 @@ pub struct Kref {
 }
 
 impl Kref {
-    /// A kref that holds one reference, the creator's.
+    /// A kref with one reference, which the creator holds.
     #[cfg(not(loom))]
     pub const fn new() -> Self {
         Self { refcount: Count::new(1) }
     }
 
-    /// A kref that holds one reference, in a loom model.
+    /// A kref with one reference, in a loom model.
     #[cfg(loom)]
     pub fn new() -> Self {
         Self { refcount: Count::new(1) }
     }
 
-    /// Starts over with one reference. No other thread may know the object yet. If a tracker is set,
-    /// the tracker decides whether it tracks the object.
+    /// Initialises the kref with one reference. No other thread can reach the object yet. If a tracker is
+    /// set, the tracker decides whether the object is tracked.
     #[inline]
     pub fn init(&self) {
         if tracker::is_set() {
@@ -54,19 +55,21 @@ impl Kref {
         }
     }
 
-    /// The number of references; negative if saturated. A number to print, not to decide by.
+    /// The number of references; 0 if the object was released or never initialised;
+    /// [`SATURATED`](crate::SATURATED) if the count is saturated. Other threads may change the count at
+    /// any time, so the number is for messages, not for decisions.
     #[inline]
     pub fn read(&self) -> i32 {
         self.refcount.read()
     }
 
-    /// Whether a tracker counts.
+    /// Whether the count is tracked.
     #[cfg(feature = "capi")]
     pub(crate) fn is_tracked(&self) -> bool {
         self.refcount.is_tracked()
     }
 
-    /// Takes one more reference; the caller holds one already. Relaxed.
+    /// Takes one more reference. The caller holds one already. Relaxed.
     #[inline(always)]
     #[track_caller]
     pub fn get(&self) {
@@ -86,23 +89,22 @@ impl Kref {
         self.refcount.raise()
     }
 
-    /// The rest of [`get`](Self::get) after an increment that was not right as it stood. A tracker
-    /// hears the holder's name, which may be null.
+    /// The rest of [`get`](Self::get), after an increment of a count that was not alive, or was full.
+    /// `holder` is the holder's name for the tracker, or null.
     #[cfg(feature = "capi")]
     pub(crate) fn get_cold(&self, holder: *const c_char, caller: Caller) {
         self.refcount.inc_cold(holder, caller);
     }
 
-    /// The rest of a get by a reader of `slot`, who has incremented the count and holds nothing else.
+    /// The rest of a get from `slot`. The reader has incremented the count and holds nothing else.
     #[inline]
     pub(crate) fn get_unheld_slow<T>(&self, slot: *const T) -> Result<(), Violation> {
         self.refcount.inc_slow_unheld(slot)
     }
 
-    /// Takes a reference unless the object is already being released; `false` if it is. Relaxed.
+    /// Takes a reference unless the object is already being released. `false` if it is. Relaxed.
     ///
-    /// The memory must still be a kref: the caller holds a lock, or something else that keeps the
-    /// memory from being freed.
+    /// The caller holds a lock, or does something else that keeps the object's memory from being freed.
     #[inline(always)]
     #[must_use = "without the reference the object may be gone"]
     #[track_caller]
@@ -121,13 +123,13 @@ impl Kref {
         self.refcount.try_inc_not_zero()
     }
 
-    /// Gives a reference back, and calls `release` if the reference was the last; `true` if so.
+    /// Gives a reference back. If it was the last, calls `release` and returns `true`.
     ///
-    /// Release on the decrement, acquire before `release` runs: `release` sees everything that every
-    /// holder did.
+    /// The decrement is a release. Before `release` runs there is an acquire, so `release` sees
+    /// everything that the holders did to the object.
     ///
     /// # Safety
-    /// `this` is live, and the caller owns one of its references, which is gone afterwards.
+    /// The caller holds a reference on `this` and gives it up.
     #[inline(always)]
     #[track_caller]
     pub unsafe fn put(this: NonNull<Self>, release: impl FnOnce(NonNull<Self>)) -> bool {
@@ -135,7 +137,7 @@ impl Kref {
         unsafe { Self::put_from(this, By::NOBODY, release, Caller::here()) }
     }
 
-    /// [`put`](Self::put) with what a tracker is told.
+    /// [`put`](Self::put) with the tracker's arguments.
     ///
     /// # Safety
     /// As for [`put`](Self::put).
@@ -149,9 +151,9 @@ impl Kref {
         // SAFETY: as promised.
         match unsafe { Self::lower(this) } {
             Lowered::Alive => false,
-            // SAFETY: the last reference is gone, and nobody has released the object yet.
+            // SAFETY: this thread gave the last reference back, and alone releases the object.
             Lowered::Last => unsafe { Self::release_last(this, release) },
-            // SAFETY: as promised, and the decrement is made.
+            // SAFETY: as promised, and this thread has decremented the count.
             Lowered::NotAlive => unsafe { Self::put_cold(this, by, release, caller) },
         }
     }
@@ -162,30 +164,31 @@ impl Kref {
     /// As for [`put`](Self::put).
     #[inline(always)]
     pub(crate) unsafe fn lower(this: NonNull<Self>) -> Lowered {
-        // SAFETY: the caller's reference keeps the object alive up to the decrement, the last access.
+        // SAFETY: the caller's reference keeps the object alive until the decrement, which is the last
+        // access.
         unsafe { this.as_ref() }.refcount.lower()
     }
 
     /// The rest of [`put`](Self::put) after [`Lowered::Last`].
     ///
     /// # Safety
-    /// The calling thread's decrement found the last reference.
+    /// The calling thread's decrement has returned [`Lowered::Last`].
     #[inline(always)]
     pub(crate) unsafe fn release_last(
         this: NonNull<Self>,
         release: impl FnOnce(NonNull<Self>),
     ) -> bool {
-        // SAFETY: nobody has released the object yet.
+        // SAFETY: this thread alone releases the object, and has not done so yet.
         unsafe { this.as_ref() }.refcount.acquire_last();
         release(this);
         true
     }
 
-    /// The rest of [`put`](Self::put) after [`Lowered::NotAlive`]. Apart from the rest, which so needs no
-    /// stack frame.
+    /// The rest of [`put`](Self::put) after [`Lowered::NotAlive`]. A function of its own, so that the
+    /// hot path needs no stack frame.
     ///
     /// # Safety
-    /// As for [`put`](Self::put), but the decrement is made.
+    /// As for [`put`](Self::put), but the calling thread has decremented the count already.
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn put_cold(
@@ -194,16 +197,19 @@ impl Kref {
         release: impl FnOnce(NonNull<Self>),
         caller: Caller,
     ) -> bool {
-        // SAFETY: either tracked, and alive by the caller's reference, which still counts; or misused.
+        // SAFETY: a tracked object is alive, because the cold path has not given the caller's reference
+        // back yet. An object that is not tracked was misused, and the caller promised that there was
+        // no misuse.
         let put = unsafe { this.as_ref() }.refcount.dec_slow(false, by);
         Self::finish_put(this, put, release, caller)
     }
 
-    /// [`put`](Self::put), where the last reference goes under `lock`: `release` runs with the lock held
-    /// and unlocks it. A put that is not the last does not touch the lock.
+    /// [`put`](Self::put) that gives the last reference back under `lock`. `release` runs with the lock
+    /// held, and unlocks it. A put that is not the last does not touch the lock.
     ///
     /// # Safety
-    /// As for [`put`](Self::put); and `lock` outlives the object, or `release` frees it.
+    /// As for [`put`](Self::put). `lock` is valid for as long as the object is. `release` may free the
+    /// lock, after it has unlocked it.
     #[inline]
     #[track_caller]
     pub unsafe fn put_locked<L: RawLock + ?Sized>(
@@ -215,7 +221,7 @@ impl Kref {
         unsafe { Self::put_locked_from(this, By::NOBODY, lock, release, Caller::here()) }
     }
 
-    /// [`put_locked`](Self::put_locked) with what a tracker is told.
+    /// [`put_locked`](Self::put_locked) with the tracker's arguments.
     ///
     /// # Safety
     /// As for [`put_locked`](Self::put_locked).
@@ -227,7 +233,8 @@ impl Kref {
         release: impl FnOnce(NonNull<Self>),
         caller: Caller,
     ) -> bool {
-        // SAFETY: the caller's reference keeps the object alive up to the decrement, the last access.
+        // SAFETY: the caller's reference keeps the object alive until the decrement, which is the last
+        // access.
         let put = unsafe { this.as_ref() }.refcount.try_dec_and_lock(lock, by);
         Self::finish_put(this, put, release, caller)
     }

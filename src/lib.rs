@@ -1,34 +1,38 @@
 //! The Linux kernel's `kref` for userspace: saturating reference counts with a C ABI.
 //!
-//! C programs use this crate as libkref, through `kref.h`; this page is for Rust.
+//! C programs use this crate as libkref, through `kref.h`. This page is for Rust.
 //!
 //! An object that is shared, queued, handed to a thread or looked up in a table has several users, and
-//! none of them knows who is the last. The object carries a [`Kref`], four bytes wide. Three rules say
-//! who frees it:
+//! no user knows whether it is the last one. So the object contains a [`Kref`], which is four bytes
+//! wide. Three rules decide who frees the object:
 //!
-//! 1. Take a reference *before* handing a pointer on; give it back if the hand-over fails.
-//! 2. Give the reference back when you are done. The last put releases the object, and nothing else
+//! 1. Take a reference *before* you hand a pointer on. If the hand-over fails, give the reference back.
+//! 2. Give your reference back when you are done. The last put releases the object, and nothing else
 //!    frees it.
-//! 3. Without a reference in hand, look up and take one in a single step: under the table's lock
-//!    ([`lookup_locked`]), or through a slot ([`KrefSlot`]).
+//! 3. If you hold no reference, look the object up and take a reference in one step: under the table's
+//!    lock ([`lookup_locked`]), or from a slot ([`KrefSlot`]).
 //!
-//! [`Ref`] and [`Slot`] make the rules safe Rust. [`Kref`] and [`KrefSlot`] are the raw parts, for
-//! objects that C and Rust share. [`Count`] is the counter alone, the kernel's `refcount_t`.
-//! [`PercpuRef`] is for the few objects that all threads use all the time: it counts on each CPU
-//! separately. [`PercpuOwner`], [`PercpuHandle`] and [`PercpuSlot`] are its safe forms.
+//! [`Ref`] and [`Slot`] are safe Rust that keeps these rules. [`Kref`] and [`KrefSlot`] are the unsafe
+//! types below, for objects that C and Rust share. [`Count`] is the counter alone, the kernel's
+//! `refcount_t`. [`PercpuRef`] is for the few objects that all threads use all the time: it counts on
+//! each CPU separately. [`PercpuOwner`], [`PercpuHandle`] and [`PercpuSlot`] are its safe forms.
 //!
-//! A count that overflows or is misused saturates: the object leaks, instead of being freed while
-//! somebody uses it. A [violation](Violation) is reported with the file and line of the call.
+//! In these pages a *get* is an operation that takes a reference, and a *put* is one that gives a
+//! reference back.
 //!
-//! Any thread may call every function. A signal handler may call every function on [`Kref`] and
-//! [`Count`] that takes no lock, and the gets and puts of [`PercpuRef`].
+//! A count that overflows or is misused saturates. Then the object leaks; without saturation, it might
+//! be freed while somebody uses it. The [violation](Violation) is reported with the file and line of
+//! the call.
+//!
+//! Every thread may call every function. A signal handler may call the functions of [`Kref`] and
+//! [`Count`] that take no lock, and the gets and puts of [`PercpuRef`].
 
 #![cfg_attr(not(loom), no_std)]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("libkref is written for Linux; other systems have not been tried");
 
-// Words below, acts above. A module uses only modules that stand further down in this list.
+// Types are at the bottom of this list, operations at the top. A module uses only modules below it.
 #[cfg(feature = "capi")]
 pub mod capi;
 mod safe;

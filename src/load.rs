@@ -1,9 +1,9 @@
-//! `KREF_OPTIONS=track=1`: finds the tracker, libkref_track.so, and sets its table.
+//! `KREF_OPTIONS=track=1`: loads the tracker, libkref_track.so, and sets its table.
 //!
-//! Only a constructor may load the tracker: a constructor may wait for the loader's lock, a get or put
-//! may not. The loader's functions are weak references, because they must not be pulled into a
-//! program that is linked with -static. With an older glibc they are in libdl, which the program may
-//! lack.
+//! Only the constructor loads the tracker, because `dlopen` waits for the loader's lock. A get or a put
+//! must not wait for this lock. The loader's functions are weak references for two reasons: a program
+//! that is linked with -static must not contain them, and in an older glibc they are in libdl, which
+//! the program may not have.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
@@ -12,7 +12,8 @@ use crate::sys::env::variable;
 use crate::sys::line::Line;
 use crate::tracker::{Tracker, set_tracker};
 
-/// `libkref_track.so.MAJOR.MINOR`: a tracker of another version has another table.
+/// `libkref_track.so.MAJOR.MINOR`. The version is part of the name, because another version has another
+/// table.
 const LIBRARY: &CStr = match CStr::from_bytes_with_nul(
     concat!(
         "libkref_track.so.",
@@ -28,11 +29,11 @@ const LIBRARY: &CStr = match CStr::from_bytes_with_nul(
 };
 const LIBRARY_VARIABLE: &CStr = c"KREF_TRACK_LIBRARY";
 
-/// The tracker's entry: takes the value of KREF_OPTIONS, and returns the tracker's table. Null if the
-/// tracker has written on standard error why it does not start.
+/// The tracker's entry point. Takes the value of KREF_OPTIONS and returns the tracker's table; or null,
+/// if the tracker cannot start and has written the reason to standard error.
 type Start = unsafe extern "C" fn(options: *const c_char) -> *const Tracker;
 
-/// Loads the tracker, or writes one line that says why not.
+/// Loads the tracker. If that fails, writes one line with the reason.
 pub(crate) fn track(options: &CStr) {
     let Some(loader) = Loader::find().filter(|_| is_dynamic()) else {
         say("this program has no dynamic loader that could load ");
@@ -44,30 +45,31 @@ pub(crate) fn track(options: &CStr) {
         say("there is no kref_track_start in what was loaded as ");
         return;
     };
-    // SAFETY: kref_track_start takes a C string, and returns a table that stays for good.
+    // SAFETY: kref_track_start takes a C string. The table that it returns stays unchanged until the
+    // process ends.
     let set = unsafe {
         let table = start(options.as_ptr());
         table.is_null() || set_tracker(table)
     };
     if !set {
-        say("the table has no size that a table has, of ");
+        say("impossible size of the table of ");
     }
 }
 
-/// Whether the program names a dynamic loader. A static program may have the loader's functions, but a
-/// library that they load brings a second libc along.
+/// Whether the program was started by a dynamic loader. A static program may contain `dlopen` too, but a
+/// library that is loaded so brings a second libc into the process.
 fn is_dynamic() -> bool {
     // SAFETY: getauxval may always be called.
     let [headers, size, count] =
         [libc::AT_PHDR, libc::AT_PHENT, libc::AT_PHNUM].map(|key| unsafe { libc::getauxval(key) });
     (0..count).any(|n| {
         let header = ptr::with_exposed_provenance::<u32>((headers + n * size) as usize);
-        // SAFETY: the kernel tells where the program's own headers are; each begins with its type.
+        // SAFETY: the kernel gave the address of the program's own headers. Each begins with its type.
         unsafe { header.read() == libc::PT_INTERP }
     })
 }
 
-/// Writes one line: `what` went wrong with the tracker that was looked for.
+/// Writes one line: `what` went wrong, and the tracker's file name.
 fn say(what: &str) {
     begin(what).text("; the program is not tracked").write();
 }
@@ -111,7 +113,7 @@ impl Loader {
         }
     }
 
-    /// Without weak references a static program pulls the loader in.
+    /// Here the references are not weak, so a static program contains the loader's functions.
     #[cfg(not(target_arch = "x86_64"))]
     fn find() -> Option<Self> {
         Some(Self {
@@ -122,7 +124,8 @@ impl Loader {
         })
     }
 
-    /// The library that the variable names; else the one beside libkref.so, or the loader's choice.
+    /// Opens the library that KREF_TRACK_LIBRARY names. If the variable is not set: the library in the
+    /// directory of libkref.so, or, if there is none, the library that the loader finds by its name.
     fn open(&self) -> Option<*mut c_void> {
         let beside = Path::beside(self);
         let opened = match (variable(LIBRARY_VARIABLE), &beside) {
@@ -145,17 +148,18 @@ impl Loader {
     }
 
     fn start(&self, library: *mut c_void) -> Option<Start> {
-        // SAFETY: an open library and a C string. The result is null or a function of that type: only
-        // trackers define this name.
+        // SAFETY: an open library and a C string. The result is null or a function of type `Start`,
+        // because only trackers define this name.
         unsafe {
             let start = (self.dlsym)(library, c"kref_track_start".as_ptr());
             core::mem::transmute::<*mut c_void, Option<Start>>(start)
         }
     }
 
-    /// Writes one line: where the search was, what the loader says, and what to do.
+    /// Writes one line: where the loader has searched, the loader's message, and what the user can do.
     fn complain(&self, beside: Option<&Path>) {
-        // SAFETY: null or a C string, which stays until this thread's next call of the loader.
+        // SAFETY: dlerror takes no argument. It returns null, or a C string that is valid until this
+        // thread's next call of the loader.
         let error = unsafe { (self.dlerror)() };
         let mut line = begin("cannot load ");
         if variable(LIBRARY_VARIABLE).is_none() {
@@ -173,7 +177,7 @@ impl Loader {
     }
 }
 
-/// A path with a zero at its end. There is none that is longer than the array.
+/// A path that ends with a zero byte. The array has room for every path that is used.
 struct Path {
     bytes: [u8; Self::LONGEST],
 }
@@ -181,7 +185,8 @@ struct Path {
 impl Path {
     const LONGEST: usize = 1024;
 
-    /// The tracker's path in libkref.so's own directory. `None` in a program with libkref.a.
+    /// The tracker's path in the directory of libkref.so. `None` in a program that contains libkref.a,
+    /// and if the path is too long.
     fn beside(loader: &Loader) -> Option<Self> {
         let mut info = libc::Dl_info {
             dli_fname: ptr::null(),
@@ -194,7 +199,7 @@ impl Path {
         if known == 0 || info.dli_fname.is_null() {
             return None;
         }
-        // SAFETY: a C string, which stays as long as this library is loaded.
+        // SAFETY: a C string, which is valid as long as this library is loaded.
         let ours = unsafe { CStr::from_ptr(info.dli_fname) }.to_bytes();
         let name = ours.iter().rposition(|&byte| byte == b'/')? + 1;
         let (directory, name) = ours.split_at_checked(name)?;
@@ -210,7 +215,7 @@ impl Path {
     }
 
     fn as_c_str(&self) -> &CStr {
-        // SAFETY: `joined` alone makes a `Path`, and has put a zero behind the text.
+        // SAFETY: `joined` ends the path with the zero of `name`, and `bytes` is zero behind that.
         unsafe { CStr::from_ptr(self.bytes.as_ptr().cast()) }
     }
 }

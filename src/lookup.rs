@@ -1,4 +1,4 @@
-//! Rule 3 under a lock: a lookup that takes a reference.
+//! Rule 3 with a lock: a lookup that takes a reference.
 
 use core::ptr::{self, NonNull};
 
@@ -7,15 +7,15 @@ use crate::kref::Kref;
 use crate::report::{or_report, report};
 use crate::sys::lock::RawLock;
 
-/// Finds an object and takes a reference, while the lock keeps every last put away.
+/// Finds an object and takes a reference on it, both under `lock`.
 ///
-/// `find` runs with `lock` held, and must not unwind, because the lock would stay held. An object
-/// whose count has reached zero is not found: its release function only waits for the lock to take
-/// the object out of the table. If the lock cannot be taken, a violation is reported and the result is
-/// `None`.
+/// `find` runs with `lock` held. It must not unwind, because then the lock would stay held. If the
+/// count of the found object is zero, the result is `None`: the object's release function is waiting
+/// for the lock, to take the object out of the table. If the lock cannot be taken, a violation is
+/// reported and the result is `None`.
 ///
 /// # Safety
-/// What `find` returns stays allocated as long as the lock is held.
+/// The object that `find` returns is not freed as long as the lock is held.
 #[inline]
 #[track_caller]
 pub unsafe fn lookup_locked<L: RawLock + ?Sized>(
@@ -39,12 +39,12 @@ pub(crate) unsafe fn lookup_locked_from<L: RawLock + ?Sized>(
         return None;
     }
     let found = find();
-    // SAFETY: allocated while the lock is held, as the caller promises.
+    // SAFETY: the object is not freed while the lock is held, as the caller promises.
     let taken = found.map(|kref| unsafe { kref.as_ref() }.try_get_unless_zero());
     // SAFETY: taken above.
     unsafe { lock.unlock() };
-    // The report comes after the unlock: a violation handler may take the lock. A saturated object
-    // leaks, so the caller may have it.
+    // Report after the unlock, because a violation handler may take the lock. A saturated object leaks,
+    // so the caller may use it.
     let found = found?;
     or_report(taken?, found.as_ptr(), true, caller).then_some(found)
 }

@@ -1,8 +1,8 @@
-//! `KREF_OPTIONS`, written as the sanitizers' options are: `key=value:key=value`.
+//! `KREF_OPTIONS`: options for the library, in the sanitizers' syntax `key=value:key=value`.
 //!
-//! The library reads the variable once, at load, so that a mistake in the variable is reported at
-//! once and not at the first violation. With `track=1` an unknown option may be the tracker's, and the
-//! tracker judges it.
+//! The library reads the variable once, at load. So it complains about a mistake in the variable at the
+//! start of the program, and not at the first violation. With `track=1` the library ignores unknown
+//! options, because they may be the tracker's. The tracker complains about those that it does not know.
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -11,7 +11,7 @@ use crate::sys::bytes::take_until;
 use crate::sys::env::variable;
 use crate::sys::line::Line;
 
-/// What the default handler does about a violation.
+/// What the default violation handler does.
 #[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnViolation {
@@ -23,17 +23,17 @@ pub(crate) enum OnViolation {
 const VARIABLE: &CStr = c"KREF_OPTIONS";
 const UNREAD: u8 = 0;
 
-/// Relaxed throughout: no other data depends on this byte.
+/// Relaxed everywhere: no other data depends on this byte.
 static ON_VIOLATION: AtomicU8 = AtomicU8::new(UNREAD);
 
-/// Reads the variable, and returns it if it asks for a tracker.
+/// Reads the variable. Returns its value if it contains `track=1`.
 pub(crate) fn at_load() -> Option<&'static CStr> {
     read();
     variable(VARIABLE).filter(|options| Options(options.to_bytes()).track())
 }
 
 pub(crate) fn on_violation() -> OnViolation {
-    read(); // another module's constructor may misuse a count before this library's constructor runs
+    read(); // a constructor of another library may misuse a count before this library's constructor runs
     match ON_VIOLATION.load(Relaxed) {
         mode if mode == OnViolation::Abort as u8 => OnViolation::Abort,
         mode if mode == OnViolation::Quiet as u8 => OnViolation::Quiet,
@@ -41,7 +41,7 @@ pub(crate) fn on_violation() -> OnViolation {
     }
 }
 
-/// Reads the variable, once.
+/// Reads the variable, if nobody has done so yet.
 fn read() {
     let first = OnViolation::Warn as u8;
     if ON_VIOLATION.load(Relaxed) != UNREAD
@@ -57,7 +57,7 @@ fn read() {
     }
 }
 
-/// The options of `key=value:key=value` in their order, without empty ones.
+/// An iterator over the options of `key=value:key=value`, in their order. Skips empty options.
 #[derive(Clone, Copy)]
 struct Options<'a>(&'a [u8]);
 
@@ -79,7 +79,7 @@ impl<'a> Iterator for Options<'a> {
 }
 
 impl Options<'_> {
-    /// Whether the library shall load a tracker. Of several `track` options the last one counts.
+    /// Whether the library loads a tracker. If there are several `track` options, the last one decides.
     fn track(self) -> bool {
         let mut track = false;
         for (key, value) in self {
@@ -92,7 +92,7 @@ impl Options<'_> {
 }
 
 fn apply(key: &[u8], value: &[u8], is_tracked: bool) {
-    // Not a `match`: the compiler would compare patterns byte by byte, in half a kilobyte of code.
+    // Not a `match`: for its patterns the compiler would emit half a kilobyte of code, byte by byte.
     if key == b"track" {
         if value != b"1" && value != b"0" {
             complain("value", value, " of track");
@@ -112,9 +112,9 @@ fn apply(key: &[u8], value: &[u8], is_tracked: bool) {
     }
 }
 
-/// One line: the unknown text, and the choices.
+/// Writes one line: the unknown text, and the options that exist.
 fn complain(what: &str, text: &[u8], whose: &str) {
-    /// A longer text would push the choices out of the line.
+    /// The unknown text is cut here, so that the line has room for the options that exist.
     const SHOWN: usize = 64;
     let mut line = Line::new();
     line.text("KREF_OPTIONS: unknown ").text(what).text(" \"");

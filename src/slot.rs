@@ -1,21 +1,24 @@
 //! `KrefSlot`: one published pointer, from which any thread may take a reference.
 //!
-//! The slot owns a reference on the object that it publishes. A reader loads the pointer and raises the
-//! count. No last put may come between the two. A last put can only follow a replace, whose caller
-//! then owns the slot's reference. Two kinds of readers exist, and they get along:
+//! The slot holds a reference on the published object. A reader takes two steps: loads the pointer, and
+//! increments the count. Between the two steps the object must not be freed. A writer makes sure of that:
+//! `replace` publishes another object and waits for the readers, and only then gives the slot's reference
+//! on the old object to the caller. Two kinds of readers may use one slot at the same time:
 //!
-//! * A reader with a restartable sequence (rseq/mod.rs) takes no lock, and writes only the count. The
-//!   writer exchanges the pointer and then fences. After the fence every sequence that had loaded the
-//!   old pointer has raised the old count, or starts over and finds the new pointer.
-//! * A reader on a thread without rseq takes a lock. The writer holds the same lock during the exchange.
+//! * A reader with a restartable sequence (rseq/mod.rs) takes no lock and writes nothing but the count.
+//!   The writer exchanges the pointer and then fences. A sequence that has loaded the old pointer
+//!   before the fence has either incremented the old object's count by then, or starts over and loads
+//!   the new pointer.
+//! * A reader on a thread without rseq takes a lock. The writer exchanges the pointer under the same
+//!   lock.
 //!
-//! The lock is one of the striped locks (sys/striped.rs), so a slot is one pointer wide and needs no
-//! destruction. These locks belong to one copy of the library. Two copies in one process, a static and a
-//! shared one, do not exclude each other and must not share a slot.
+//! The lock is one of the striped locks (sys/striped.rs). So a slot is one pointer wide, and nothing in
+//! it has to be destroyed. Each copy of the library has its own locks. If a process has two copies, a
+//! static one and a shared one, a slot must not be used through both.
 //!
-//! If the kernel refuses to fence, because of a seccomp filter that came later, a sequence may still
-//! be about to raise the old object's count. Then the old object gets a reference that nobody owns, and
-//! leaks.
+//! A seccomp filter that is installed later may make the kernel refuse to fence. Then a sequence may
+//! still increment the old object's count later. So the slot takes one more reference on the old
+//! object, which nobody gives back: the object leaks.
 
 use core::ptr::{self, NonNull};
 
@@ -49,19 +52,19 @@ impl KrefSlot {
         Self { kref: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Makes the slot empty, whatever was in its memory. No other thread may know the slot yet.
+    /// Makes the slot empty, whatever its memory held. No other thread can reach the slot yet.
     #[inline]
     pub fn init(&self) {
         self.kref.store(ptr::null_mut(), Relaxed);
     }
 
-    /// A new reference on the published object, or `None` if nothing is published.
+    /// Takes a reference on the published object. `None` if nothing is published.
     ///
-    /// The reader sees everything that was done to the object before its publication.
+    /// The reader sees everything that was done to the object before it was published.
     ///
     /// # Safety
-    /// Every object that was published here was a live kref at that time, and the slot got a reference on
-    /// it.
+    /// Every object in this slot came through [`replace`](Self::replace), which was called as its own
+    /// safety section demands.
     #[inline]
     #[track_caller]
     pub unsafe fn get(&self) -> Option<NonNull<Kref>> {
@@ -74,12 +77,12 @@ impl KrefSlot {
     #[inline]
     pub(crate) unsafe fn get_from(&self, caller: Caller) -> Option<NonNull<Kref>> {
         if let Some(area) = Area::known() {
-            // SAFETY: as promised, and `exchange` fences.
+            // SAFETY: as promised; and `exchange` fences before it returns the old object.
             let taken = unsafe { area.take(&self.kref) };
             let object = NonNull::new(taken.object)?;
             if object.addr().get() != GAVE_UP {
                 return if taken.not_alive {
-                    // SAFETY: the sequence has incremented the count.
+                    // SAFETY: this thread's sequence has incremented the count of this object.
                     unsafe { self.get_not_alive(object, caller) }
                 } else {
                     Some(object)
@@ -90,14 +93,15 @@ impl KrefSlot {
         unsafe { self.get_locked(caller) }
     }
 
-    /// The rest of a get after a sequence has incremented a count that is not alive.
+    /// The rest of a get, after a sequence has incremented a count that was not alive, or was full.
     ///
     /// # Safety
-    /// A sequence of this thread took `kref` from this slot, and incremented its count.
+    /// A sequence of this thread loaded `kref` from this slot, and incremented its count.
     #[cold]
     #[inline(never)]
     unsafe fn get_not_alive(&self, kref: NonNull<Kref>, caller: Caller) -> Option<NonNull<Kref>> {
-        // SAFETY: tracked, and kept by the increment; or misused.
+        // SAFETY: if the count is tracked, this thread's increment keeps the object alive. Otherwise
+        // the count was misused, and the caller promised that there was no misuse.
         let got = unsafe { kref.as_ref() }.get_unheld_slow(self);
         Self::check(kref, got, caller)
     }
@@ -116,9 +120,9 @@ impl KrefSlot {
         Self::check(NonNull::new(kref)?, got?, caller)
     }
 
-    /// Reports a violation, without the lock: a handler may look into a slot. The reader may have a
-    /// saturated object, which leaks. The reader may not have a dead object: somebody released it although
-    /// the slot held a reference.
+    /// Reports a violation, after the lock is released, because a violation handler may use a slot. A
+    /// saturated object leaks, so the reader may use it. A dead object was released although the slot
+    /// held a reference, so the reader must not use it.
     #[inline]
     fn check(
         kref: NonNull<Kref>,
@@ -131,13 +135,13 @@ impl KrefSlot {
         (!is_dead).then_some(kref)
     }
 
-    /// Publishes `next`, or nothing, and returns the object that was published before.
+    /// Publishes `next`, or nothing, and returns the old object.
     ///
-    /// The slot takes over the caller's reference on `next`. The caller takes over the slot's reference on
-    /// the old object, and puts it.
+    /// The slot takes over the caller's reference on `next`. The caller takes over the slot's reference
+    /// on the old object, and must give it back.
     ///
     /// # Safety
-    /// The caller owns a reference on `next` and gives it up.
+    /// The caller holds a reference on `next` and gives it up.
     #[inline]
     #[track_caller]
     pub unsafe fn replace(&self, next: Option<NonNull<Kref>>) -> Option<NonNull<Kref>> {
@@ -170,21 +174,21 @@ impl Default for KrefSlot {
     }
 }
 
-/// The pointer that was published before.
+/// The old pointer of a slot.
 pub(crate) enum Old<T> {
-    /// Every reader that has seen the pointer has taken a reference.
+    /// Every reader that has loaded the pointer has also incremented the count.
     Fenced(Option<NonNull<T>>),
-    /// A sequence may be about to take a reference, now or later.
+    /// The kernel refused to fence. A sequence that has loaded the pointer may increment the count later.
     NotFenced(NonNull<T>),
 }
 
-/// Publishes `next`, and waits for every reader that may have seen the old pointer.
+/// Publishes `next`, and waits for every reader that may have loaded the old pointer.
 pub(crate) fn exchange<T>(published: &AtomicPtr<T>, next: Option<NonNull<T>>) -> Old<T> {
     let has_sequences = Area::decided().is_some();
     let guard = lock_for(ptr::from_ref(published).addr());
     let next = next.map_or(ptr::null_mut(), NonNull::as_ptr);
-    // Release: pairs with the load of a sequence, which takes no lock. No acquire: the old object was
-    // published under this lock.
+    // Release: pairs with the load of a sequence, which takes no lock. An acquire is not necessary: the
+    // old object was published under this lock.
     let old = published.swap(next, Release);
     drop(guard);
     match NonNull::new(old) {
@@ -208,10 +212,10 @@ mod tests {
         payload: UnsafeCell<bool>,
     }
 
-    // SAFETY: loom fails the model at an access to the cell that nothing orders.
+    // SAFETY: loom fails the model if nothing orders two accesses to the cell.
     unsafe impl Sync for Shared {}
 
-    /// The load of a sequence, on an object that nobody frees.
+    /// A sequence's load of the pointer. Nobody frees the object here.
     #[test]
     fn a_sequence_sees_what_was_published() {
         loom::model(|| {
@@ -219,12 +223,12 @@ mod tests {
             let shared = Arc::new(Shared { slot: KrefSlot::new(), kref: Kref::new(), payload });
             let theirs = Arc::clone(&shared);
             let writer = loom::thread::spawn(move || {
-                // SAFETY: loom checks that no other thread is in the payload.
+                // SAFETY: loom checks that no other thread accesses the payload.
                 theirs.payload.with_mut(|payload| unsafe { *payload = true });
-                // SAFETY: the object's one reference goes to the slot.
+                // SAFETY: the object's only reference goes to the slot.
                 unsafe { theirs.slot.replace(Some(NonNull::from(&theirs.kref))) };
             });
-            // Acquire: every load of the processor that has sequences is one.
+            // Acquire: on x86-64, which alone has sequences, every load is an acquire.
             if !shared.slot.kref.load(Acquire).is_null() {
                 // SAFETY: loom checks that no other thread writes the payload.
                 assert!(shared.payload.with(|payload| unsafe { *payload }));

@@ -1,4 +1,4 @@
-//! The constructor: what happens when libkref is loaded, or when a program with libkref.a starts.
+//! The constructor. It runs when libkref.so is loaded, or when a program that contains libkref.a starts.
 
 use crate::options;
 

@@ -16,8 +16,8 @@ pub(crate) struct Start {
     pub(crate) arg: *mut c_void,
 }
 
-/// Takes a reference for the thread and starts the thread. If the start fails, gives the reference
-/// back. Returns the error of `pthread_create`.
+/// Takes a reference for the new thread and starts the thread. If the start fails, gives the reference
+/// back. Returns the result of `pthread_create`.
 ///
 /// # Safety
 /// As for [`Kref::put`], and as for `pthread_create`.
@@ -34,11 +34,11 @@ pub(crate) unsafe fn create(
     // SAFETY: the caller promises valid arguments.
     let error = unsafe { libc::pthread_create(thread, attr, start, arg) };
     match taken {
-        // The count is saturated, so there is nothing to give back.
+        // The count is saturated: there is no reference to give back.
         Err(kind) => report(kind, kref.as_ptr().cast(), caller),
         Ok(()) if error == 0 => {}
         Ok(()) => {
-            // SAFETY: the reference was taken above, and no thread has started with it.
+            // SAFETY: the reference was taken above, and no thread has started that would give it back.
             unsafe { Kref::put_from(kref, by, release, caller) };
         }
     }

@@ -1,11 +1,11 @@
-//! The tracker: a table of functions that are told of every get and put, and the calls.
+//! The tracker: a table of functions, and the calls of these functions.
 //!
-//! The table belongs to libkref_track.so or to the program, and may be older or newer than this
-//! library. The table says how long it is; a member beyond its end does not exist. Only tracked counts
-//! (count/tracked.rs) call these functions, and `Kref::init`, which begins them.
+//! The table belongs to libkref_track.so or to the program, and may be older or newer than this library.
+//! So its first member is its size: members beyond the size do not exist. `Kref::init` calls the table's
+//! `created`. The operations on tracked counts (count/slow.rs) call the functions for gets and puts.
 //!
-//! Any thread may call a function of the table, several threads at once, and signal handlers: the
-//! program gets and puts everywhere. A call preserves `errno`.
+//! The functions are called wherever the program gets and puts: by several threads at the same time,
+//! and in signal handlers. A call preserves `errno`.
 
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
@@ -16,18 +16,18 @@ use crate::sys::sync::{
     Ordering::{Acquire, Release},
 };
 
-/// A C release function. A tracker names an object's type after its release function.
+/// A C release function. A tracker uses the function's name as the name of the object's type.
 pub type ReleaseFn = unsafe extern "C" fn(kref: *mut c_void);
 
 /// A tracker's functions: C's `struct kref_tracker`.
 ///
-/// kref.h says when each function is called. Each may be `None`. A `kref` is the address of a
-/// [`Kref`](crate::Kref).
+/// kref.h says when each function is called. Each function may be `None`. The argument `kref` is the
+/// address of a [`Kref`](crate::Kref).
 #[repr(C)]
 #[derive(Debug)]
 #[allow(missing_docs, reason = "kref.h documents the table")]
 pub struct Tracker {
-    /// `size_of::<Tracker>()` as the tracker's maker knew it. Members beyond it do not exist.
+    /// `size_of::<Tracker>()` when the tracker was compiled. Members beyond this size do not exist.
     pub size: usize,
     pub created: Option<unsafe extern "C" fn(kref: *mut c_void) -> c_int>,
     pub getting: Option<unsafe extern "C" fn(kref: *mut c_void)>,
@@ -47,19 +47,20 @@ pub struct Tracker {
     pub checkpoint: Option<unsafe extern "C" fn()>,
 }
 
-/// Sets the tracker. Null: from now on new objects are not tracked, and the tracker hears nothing of
-/// the tracked ones.
+/// Sets the tracker. Null means no tracker: new objects are not tracked, and no function is called for
+/// the objects that are tracked already.
 ///
-/// `false`, and nothing done, if no table can have this table's size.
+/// If the table has an impossible size, changes nothing and returns `false`.
 ///
 /// # Safety
-/// The table stays unchanged for good, and its functions may be called as kref.h says.
+/// The table stays valid and unchanged until the process ends. Its functions may be called as kref.h
+/// says.
 #[must_use = "a table that is refused tracks nothing"]
 pub unsafe fn set_tracker(tracker: *const Tracker) -> bool {
-    /// No table will be longer. A size that was never set is likely to be longer.
+    /// No table will ever be longer. A size that was never initialised is probably longer.
     const LONGEST: usize = 4096;
     if !tracker.is_null() {
-        // SAFETY: every table has a size.
+        // SAFETY: every table begins with a size.
         let size = unsafe { (*tracker).size };
         if !tracker.is_aligned()
             || size < size_of::<usize>()
@@ -77,7 +78,7 @@ pub unsafe fn set_tracker(tracker: *const Tracker) -> bool {
     true
 }
 
-/// What a tracker is told of a put, beside the count: the release function and the holder's name.
+/// Arguments of a put for the tracker: the release function and the holder's name.
 #[derive(Clone, Copy)]
 #[cfg_attr(loom, allow(dead_code, reason = "a model's tracker looks at neither"))]
 pub(crate) struct By {
@@ -86,32 +87,36 @@ pub(crate) struct By {
 }
 
 impl By {
-    /// A put without a release function and without a name.
+    /// A put without a release function and without a holder's name.
     pub(crate) const NOBODY: Self = Self { release: None, holder: ptr::null() };
 
-    /// A put with this release function, without a name.
+    /// A put with a release function and without a holder's name.
     #[cfg(feature = "capi")]
     pub(crate) const fn putting(release: ReleaseFn) -> Self {
         Self { release: Some(release), holder: ptr::null() }
     }
 }
 
+#[repr(transparent)]
 #[cfg_attr(loom, allow(dead_code, reason = "in a model only the test sets a tracker"))]
 struct Current(AtomicPtr<Tracker>);
 
+/// kref/inline.h reads this word under its exported name, and inlines `kref_init` while it is null.
 #[cfg(not(loom))]
+#[cfg_attr(feature = "capi", unsafe(export_name = "kref_current_tracker"))]
 static CURRENT: Current = Current(AtomicPtr::new(ptr::null_mut()));
 
-/// Whether a tracker was ever set. Relaxed throughout: a thread that sees a tracked count sees the set that
-/// came before.
+/// Whether a tracker was ever set. Relaxed everywhere: a thread that initialises a tracked count has
+/// acquired the table, which was set after this flag. Other threads received the object through a lock,
+/// a queue or a slot, which orders the flag too.
 #[cfg(not(loom))]
 static WAS_SET: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
 
 #[cfg_attr(loom, allow(dead_code, reason = "in a model only the test sets a tracker"))]
 impl Current {
     fn set(&self, tracker: *const Tracker) {
-        // Release: pairs with the acquire in `get`, so that a caller of the table's functions sees the
-        // table, and everything else that was done before the table was set.
+        // Release: pairs with the acquire in `get`. A thread that calls the table's functions sees the
+        // table, and what was done before the table was set.
         self.0.store(tracker.cast_mut(), Release);
     }
 
@@ -129,12 +134,13 @@ mod calls {
     use super::{By, CURRENT, Report, Tracker, c_char, c_int, c_void};
     use crate::sys::errno;
 
-    /// A function of the table in force, if there is a table and it has one.
+    /// A function of the current table. `None` if there is no table, or if the table does not have it.
     macro_rules! member {
         ($name:ident) => {{
             let table = CURRENT.get();
-            // SAFETY: a table stays for good and has a size. The member is read by itself and only if
-            // the table is long enough: a shorter table is no `Tracker`.
+            // SAFETY: a table stays valid until the process ends, and begins with a size. Only this one
+            // member is read, and only if the table has it: a shorter table is not a complete
+            // `Tracker`.
             unsafe {
                 if table.is_null() || (*table).size <= offset_of!(Tracker, $name) {
                     None
@@ -145,19 +151,19 @@ mod calls {
         }};
     }
 
-    /// Calls a function of the table, if it has one, and preserves `errno` for the program.
-    macro_rules! tell {
+    /// Calls a function of the table, if the table has it, and preserves `errno` for the program.
+    macro_rules! call {
         ($name:ident($($argument:expr),*)) => {
             if let Some(function) = member!($name) {
-                // SAFETY: whoever set the table promised that its functions may be called so.
+                // SAFETY: the caller of `set_tracker` promised that the functions may be called so.
                 errno::preserved(|| unsafe { function($($argument),*) });
             }
         };
     }
 
-    // Not inlined, all of them: many places call them, and none of these places is hot.
+    // The functions below are not inlined: they are called from many places, and no place is hot.
 
-    /// Whether a tracker is set: all that `init` asks if none is.
+    /// Whether a tracker is set. Inlined: this test is all that a tracker costs `init` if none is set.
     #[inline(always)]
     pub(crate) fn is_set() -> bool {
         !CURRENT.get().is_null()
@@ -168,69 +174,72 @@ mod calls {
         super::WAS_SET.load(core::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Whether the tracker wants to track the object that is about to begin.
+    /// Whether the tracker wants to track the object, which is about to be initialised.
     #[inline(never)]
     pub(crate) fn created(kref: *const c_void) -> bool {
-        // SAFETY: whoever set the table promised that its functions may be called so.
+        // SAFETY: the caller of `set_tracker` promised that the functions may be called so.
         let ask = |created: unsafe extern "C" fn(_) -> c_int| unsafe { created(kref.cast_mut()) };
         errno::preserved(|| member!(created).is_some_and(|created| ask(created) != 0))
     }
 
     #[inline(never)]
     pub(crate) fn getting(kref: *const c_void) {
-        tell!(getting(kref.cast_mut()));
+        call!(getting(kref.cast_mut()));
     }
 
-    /// One call for each of `n` references that were taken. `count` includes all of them.
+    /// Calls `got` once for each of `n` references that were taken. `count` is the count after all of
+    /// them.
     #[inline(never)]
     pub(crate) fn got(kref: *const c_void, n: i32, count: i32, holder: *const c_char) {
         for missing in (0..n).rev() {
-            tell!(got(kref.cast_mut(), count.saturating_sub(missing) as u32, holder));
+            call!(got(kref.cast_mut(), count.saturating_sub(missing) as u32, holder));
         }
     }
 
-    /// One call for each of `n` references that are about to be given back. `count` still includes all
-    /// of them.
+    /// Calls `putting` once for each of `n` references that are about to be given back. `count` is the
+    /// count before all of them.
     #[inline(never)]
     pub(crate) fn putting(kref: *const c_void, n: i32, count: i32, by: By) {
         for gone in 0..n {
-            tell!(putting(kref.cast_mut(), by.release, (count - gone) as u32, by.holder));
+            call!(putting(kref.cast_mut(), by.release, (count - gone) as u32, by.holder));
         }
     }
 
     #[inline(never)]
     pub(crate) fn released(kref: *const c_void, by: By) {
-        tell!(released(kref.cast_mut(), by.release));
+        call!(released(kref.cast_mut(), by.release));
     }
 
     #[inline(never)]
     pub(crate) fn done(kref: *const c_void) {
-        tell!(done(kref));
+        call!(done(kref));
     }
 
     #[inline(never)]
     pub(crate) fn violated(report: &Report) {
-        tell!(violated(report));
+        call!(violated(report));
     }
 
-    /// `false` if there is no tracker, or none that reports.
+    /// Makes the tracker write its report to `fd`. `false` if there is no tracker, or if it has no
+    /// reports.
     #[cfg(feature = "capi")]
-    pub(crate) fn report(fd: c_int) -> bool {
+    pub(crate) fn write_report(fd: c_int) -> bool {
         let report = member!(report);
-        // SAFETY: whoever set the table promised that its functions may be called so.
+        // SAFETY: the caller of `set_tracker` promised that the functions may be called so.
         report.inspect(|report| unsafe { report(fd) }).is_some()
     }
 
-    /// `false` if there is no tracker, or none that has checkpoints.
+    /// Sets a checkpoint for the tracker's reports. `false` if there is no tracker, or if it has no
+    /// checkpoints.
     #[cfg(feature = "capi")]
     pub(crate) fn checkpoint() -> bool {
         let checkpoint = member!(checkpoint);
-        // SAFETY: whoever set the table promised that its functions may be called so.
+        // SAFETY: the caller of `set_tracker` promised that the functions may be called so.
         checkpoint.inspect(|checkpoint| unsafe { checkpoint() }).is_some()
     }
 }
 
-/// A model has no statics. Its tracker writes the events down, in their order.
+/// The tracker of a loom model writes the events to a log. (A model cannot use the static table.)
 #[cfg(loom)]
 mod calls {
     use std::cell::RefCell;
@@ -248,8 +257,8 @@ mod calls {
     }
 
     std::thread_local! {
-        // std's cell and not loom's, because the log must order nothing. All threads of a model are one
-        // thread of the system.
+        // A cell of std and not of loom: the log must not order the threads of the model. loom runs all
+        // threads of a model in one thread of the system.
         static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
     }
 
@@ -257,7 +266,7 @@ mod calls {
         EVENTS.with_borrow_mut(|events| events.push(event));
     }
 
-    /// The events since the last call.
+    /// The events since the last call of this function.
     #[cfg(test)]
     pub(crate) fn events() -> Vec<Event> {
         EVENTS.take()
@@ -302,7 +311,7 @@ mod calls {
 
 pub(crate) use calls::*;
 
-/// A model has no statics, and sets no tracker.
+/// A loom model cannot use the static table, and sets no tracker.
 #[cfg(loom)]
 static CURRENT: NoTable = NoTable;
 #[cfg(loom)]
@@ -325,7 +334,7 @@ mod tests {
         state: UnsafeCell<bool>,
     }
 
-    // SAFETY: loom fails the model at an access to the cell that nothing orders.
+    // SAFETY: loom fails the model if nothing orders two accesses to the cell.
     unsafe impl Sync for Shared {}
 
     #[test]
@@ -335,7 +344,7 @@ mod tests {
             let shared = Arc::new(Shared { current, state: UnsafeCell::new(false) });
             let theirs = Arc::clone(&shared);
             let setter = loom::thread::spawn(move || {
-                // SAFETY: loom checks that no other thread is in the cell.
+                // SAFETY: loom checks that no other thread accesses the cell.
                 theirs.state.with_mut(|state| unsafe { *state = true });
                 theirs.current.set(ptr::without_provenance(8));
             });

@@ -31,6 +31,7 @@ ns: the time of one operation. ratio: to the first row. Both are medians of roun
     turns. A turn in which another program took a core is lost: it does not count.
 95 %: the interval of the ratio, with a confidence of 95 %. Where the machine changes its pace so
     slowly that this run is too short for that, the smallest and the largest ratio of all passes.
+    The interval is about this run; ratios on each core differ by some hundredths between runs.
 x one: the time by a thread on each core, to the time by one thread.
 within, ABOVE: the whole interval is below the limit, or above. not shown: neither, so that this run
     does not tell; c-tests/codegen holds the instructions to what they shall be on every machine.

@@ -65,8 +65,8 @@ impl Contender {
     fn turn(&self, n: u64, cores: &[usize]) -> Turn {
         let spans = on_each(cores, &|gate: &Gate| {
             (self.enter)();
-            // A thread's first operation may register the thread.
-            (self.work)(1);
+            // A thread's first operations may register the thread and fill its caches.
+            (self.work)((n / 8).clamp(1, 64));
             gate.pass();
             let before = preemptions(RUSAGE_THREAD);
             let start = Instant::now();

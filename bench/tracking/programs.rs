@@ -54,7 +54,7 @@ pub fn table(program: &Path, pace: Pace) -> String {
     assert_tracked(program);
     let runs = runs(&ways, program);
     let mut text =
-        format!("{:30}{:>8}{:>9}{:>13}", "the server, 100000 requests", "s", "ratio", "95 %");
+        format!("{:30}{:>8}{:>9}{:>15}", "the server, 100000 requests", "s", "ratio", "95 %");
     let _ = writeln!(text, "{:>18}{:>9}", "s of processors", "ratio");
     for (way, own) in ways.iter().zip(&runs) {
         let _ = writeln!(text, "{}", row(way, own, &runs[0]));
@@ -85,7 +85,7 @@ fn row(way: &Way, own: &[Run], first: &[Run]) -> String {
     let verdict =
         way.goal.map_or(String::new(), |most| format!("  {} {most:.2}", verdict(most, elapsed)));
     format!(
-        "{:30}{:8.2}{:9.2}{elapsed:>13}{:18.2}{:9.2}{verdict}",
+        "{:30}{:8.2}{:9.2}{elapsed:>15}{:18.2}{:9.2}{verdict}",
         way.name,
         seconds(|run| run.elapsed),
         elapsed.median,

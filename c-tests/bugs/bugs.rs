@@ -1,21 +1,26 @@
-//! `make bugs`: the programs of c-tests/bugs under kref-track. Each has one lifetime bug, says in its
-//! opening comment by what it can be found, and marks the line that is to blame. The table shows what
-//! was found; nothing may be said of a program's right twin.
+//! `make bugs`: runs the programs of c-tests/bugs under kref-track.
+//!
+//! Each program has one lifetime bug. Its opening comment names the kind of report that finds the
+//! bug (` * found by: leak`), and may name the holder (` * holder: index`). The line that is to
+//! blame is marked with `BLAME`. Compiled with -DWRONG a program has its bug; compiled with -DRIGHT
+//! it has none, and kref-track must report nothing. The table shows the reports.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::{Compiler, Prefix, c_tests, run, scratch};
+use kref_c_tests::kref_track::compile;
+use kref_c_tests::{Compiler, Prefix, c_tests, run};
 use serde_json::Value;
 
-/// Rows that are known not to be found, and why. One that is found after all does not belong here.
+/// Bugs that kref-track does not find, with the reason. A bug of this list that is found is a
+/// failure.
 const NOT_FOUND: &[(&str, &str)] = &[];
 
-/// Schedules that are tried on a race.
+/// The number of schedules to try on a race.
 const SEEDS: u32 = 20;
 
 fn main() -> ExitCode {
-    // `cargo test -- --list` and the like are for tests of another kind.
+    // There are no tests to list: this program prints a table.
     if std::env::args().any(|argument| argument == "--list") {
         return ExitCode::SUCCESS;
     }
@@ -44,14 +49,13 @@ fn sources() -> Vec<PathBuf> {
 
 struct Bug {
     name: String,
-    source: PathBuf,
-    /// What finds it: a kind of misuse, leak or race.
+    /// The report that finds the bug: a kind of misuse, `leak`, or `race`.
     found_by: String,
     holder: Option<String>,
     blame: u64,
 }
 
-/// One report: what it is about, the line of its first stack, and the holder.
+/// One report: its kind, the line of its first stack, and the holder.
 #[derive(Debug)]
 struct Finding {
     kind: String,
@@ -70,14 +74,13 @@ impl Bug {
         let blame = text.lines().position(|line| line.contains("/* BLAME */"));
         Self {
             name: source.file_stem().expect("a name").to_string_lossy().into_owned(),
-            source: source.to_path_buf(),
             found_by: value("found by:").expect("a line that says by what it is found"),
             holder: value("holder:"),
             blame: blame.expect("a line to blame") as u64 + 1,
         }
     }
 
-    /// Prints the bug's row. False: it is not as it should be.
+    /// Prints the bug's row. Returns false if the row is not as it should be.
     fn examine(&self) -> bool {
         let mut good = true;
         for level in ["-O0", "-O2"] {
@@ -105,7 +108,7 @@ impl Bug {
         good
     }
 
-    /// The first attempt that finds something, else the last.
+    /// The first run that finds the bug, or else the last run.
     fn find(&self, level: &str) -> (String, Vec<Finding>) {
         let program = self.compile(level, "WRONG");
         let mut last = (String::new(), Vec::new());
@@ -134,7 +137,7 @@ impl Bug {
         kind && finding.line == self.blame && self.holder == finding.holder
     }
 
-    /// What is said of the right twin, in every kind of run.
+    /// All reports on the right twin, from every kind of run. There must be none.
     fn noise(&self, level: &str) -> String {
         let program = self.compile(level, "RIGHT");
         let mut noise = String::new();
@@ -149,19 +152,8 @@ impl Bug {
     }
 
     fn compile(&self, level: &str, twin: &str) -> PathBuf {
-        let prefix = Prefix::plain();
-        let folder = scratch().join("bugs");
-        std::fs::create_dir_all(&folder).expect("target can be written");
-        let program = folder.join(format!("{}{level}.{twin}", self.name));
-        let mut command: Command = Compiler::any().command();
-        command.args(["-g", level]).arg(format!("-D{twin}")).arg(&self.source);
-        command.arg("-o").arg(&program).arg("-I").arg(prefix.include());
-        command.arg("-I").arg(c_tests().join("harness"));
-        command.arg("-L").arg(prefix.lib()).args(["-lkref", "-pthread"]);
-        command.arg(format!("-Wl,-rpath,{}", prefix.lib().display()));
-        let compiled = run(&mut command);
-        assert!(compiled.success, "{}: {}", self.name, compiled.output);
-        program
+        let source = format!("bugs/{}", self.name);
+        compile(Compiler::any(), &source, &[level, &format!("-D{twin}")])
     }
 }
 
@@ -169,7 +161,7 @@ impl Bug {
 fn track(program: &Path, options: &[String]) -> (String, bool) {
     let mut command = Command::new(Prefix::plain().kref_track());
     command.args(["--format", "json"]).args(options).arg(program);
-    // The wrong ones are told of by libkref, too.
+    // libkref reports a misuse by itself, too; these lines are not wanted here.
     let ended = run(command.env("KREF_OPTIONS", "on_violation=quiet"));
     (ended.output, ended.success)
 }
@@ -178,7 +170,7 @@ fn findings(output: &str) -> Vec<Finding> {
     output.lines().filter_map(|line| serde_json::from_str(line).ok()).flat_map(read).collect()
 }
 
-/// The findings of one report: a misuse, or the first references of each type that is held.
+/// The findings of one report: one for a misuse, or one for each type that is still held.
 fn read(report: Value) -> Vec<Finding> {
     let finding = |kind: &Value, stack: &Value, holder: &Value| Finding {
         kind: kind.as_str().unwrap_or("leak").to_string(),

@@ -1,7 +1,8 @@
 /*
- * A function that was lent an object puts it on the way out; the owner's own put comes when it is
- * gone. Met in print, compare and dump functions that were copied from one that does own.
- * Without holders' names only the second put is known to be wrong, not that the first one is.
+ * A function borrows an object, and puts it before it returns. The owner's own put then comes too
+ * late. Seen in print, compare and dump functions that were copied from a function that owns its
+ * argument. Without the names of holders only the second put is known to be wrong, although the
+ * first one is.
  *
  * found by: put-after-release
  */

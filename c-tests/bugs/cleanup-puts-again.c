@@ -1,6 +1,7 @@
 /*
- * A thread's cleanup handler puts the object in case of a cancellation; the normal way out runs the
- * handler, and then puts once more. Met with cleanup handlers, signal paths and goto labels.
+ * A thread's cleanup handler puts the object, in case the thread is cancelled. The normal way out
+ * also runs the handler, and then puts once more. Seen with cleanup handlers, signal paths and goto
+ * labels.
  *
  * found by: put-after-release
  */
@@ -43,7 +44,7 @@ int main(void)
 
     CHECK(task);
     kref_init(&task->kref);
-    start(&thread, run, task); /* our reference is the thread's */
+    start(&thread, run, task); /* the thread takes over our reference */
     join(thread);
     return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * Two ends of a pair hold each other, so neither count reaches zero once both owners are done. Met
- * with parents and children, sockets and their peers, listeners and their sources.
- * Both references were taken at the same line, one on each end.
+ * The two ends of a pair hold references on each other, so neither count reaches zero after both
+ * owners have put theirs. Seen with parents and children, sockets and peers, listeners and sources.
+ * Both references are taken at one line, one on each end.
  *
  * found by: leak
  */

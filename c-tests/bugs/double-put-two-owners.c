@@ -1,6 +1,6 @@
 /*
- * Both halves of a stream hold the same connection, and each puts it when closed, but only one
- * reference was ever taken. Met with full-duplex sockets, pipes and paired file descriptors.
+ * Both halves of a stream use one connection, and each half puts it when the half is closed, but
+ * only one reference was taken. Seen with full-duplex sockets, pipes and paired file descriptors.
  *
  * found by: put-after-release
  */
@@ -22,7 +22,7 @@ static void connection_release(struct kref *kref)
 
 static void stream_open(struct stream *stream, struct connection *connection)
 {
-    stream->reader = connection; /* the caller's reference is ours now */
+    stream->reader = connection; /* takes over the caller's reference */
     stream->writer = connection;
 #ifdef RIGHT
     kref_get(&stream->writer->kref); /* FIX */

@@ -1,6 +1,7 @@
 /*
- * A loop over counted children, whose step puts the last child and gets the next: a search that has
- * found its child returns from the midst, with the reference. Met in walks over device trees.
+ * Each step of a loop puts the last child and takes a reference on the next one. A search that
+ * finds its child returns from within the loop and keeps the reference. Seen in walks over device
+ * trees.
  *
  * found by: leak
  */
@@ -21,7 +22,7 @@ static void node_release(struct kref *kref)
     free(kref_entry(kref, struct node, kref));
 }
 
-/* The child after index i with a reference, which replaces the one on child i. */
+/* Returns the child after index i with a reference, and puts the reference on child i. */
 static struct node *next_child(int i)
 {
     struct node *next = i + 1 < CHILDREN ? children[i + 1] : NULL;

@@ -1,6 +1,6 @@
 /*
- * Deferred work is queued without a reference of the queue's; the submitter puts its own, and the
- * event loop runs and puts what is gone. Met in work queues, bottom halves, completion lists.
+ * Work is queued without a reference for the queue. The submitter puts its own reference, and later
+ * the event loop runs and puts an object that is gone. Seen in work queues and completion lists.
  *
  * found by: put-after-release
  */

@@ -1,6 +1,6 @@
 /*
- * The error path of a driver's probe: a reference on the bus is taken first, and the return for a
- * bad interrupt line forgets it. Met in probe, open and accept functions with several ways to fail.
+ * A driver's probe function takes a reference on the bus. The return for a bad interrupt line does
+ * not put it. Seen in probe, open and accept functions that can fail in several places.
  *
  * found by: leak
  */

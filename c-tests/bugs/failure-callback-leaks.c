@@ -1,6 +1,6 @@
 /*
- * A callback that runs on failure only keeps the request for the error log, and the log forgets to
- * give it back. Met in completion handlers: nobody tests the path, until the disk is full.
+ * A callback that runs only after a failure keeps the request for the error log, and the log never
+ * puts it. Seen in completion handlers: no test covers the path until the disk is full.
  *
  * found by: leak
  */

@@ -1,7 +1,7 @@
 /*
- * An old free() from before the object was counted: the memory goes while the count is 1, and what
- * release would have given back is lost. Met after a conversion to reference counts.
- * The next object gets the same memory: that is when it can be seen. Both were made at one line.
+ * A call of free() has been left over from the time when the object was not counted. The memory is
+ * freed while the count is 1, and release never runs. Seen after a conversion to reference counts.
+ * The bug shows when the next object gets the same memory. Both objects are made at one line.
  *
  * found by: free-alive
  */

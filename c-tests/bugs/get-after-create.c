@@ -1,7 +1,7 @@
 /*
- * The thread's reference is taken after pthread_create(): a quick thread has put the only one by
- * then. Met where a worker is started and the creator goes on with the same object. Here the thread
- * is made to be quick.
+ * The thread's reference is taken after pthread_create(). A fast thread has put the only reference
+ * by then. Seen where the creator of a worker goes on using the object. Here the thread is made
+ * fast.
  *
  * found by: get-after-release
  */

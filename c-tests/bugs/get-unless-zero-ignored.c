@@ -1,7 +1,7 @@
 /*
- * The lookup calls kref_get_unless_zero() and goes on whatever it says, as if it were kref_get().
- * Met in tables that hold no reference, where release takes the object out. Here the lookup is made
- * to come when the last put is through and release waits for the lock.
+ * The lookup calls kref_get_unless_zero() and ignores the result. Seen in tables that hold no
+ * reference, where release removes the object. Here the lookup comes after the last put, while
+ * release waits for the lock.
  *
  * found by: put-after-release
  */

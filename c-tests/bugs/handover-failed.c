@@ -1,6 +1,6 @@
 /*
- * A reference is taken for the queue, as it should be, and the queue is full: nobody gives it back.
- * Met with bounded queues, failing pthread_create(), and rejected work.
+ * A reference is taken for the queue, as it must be. But the queue is full, and the reference is
+ * not put. Seen with bounded queues, failing pthread_create(), and rejected work.
  *
  * found by: leak
  */
@@ -21,7 +21,7 @@ static void message_release(struct kref *kref)
     free(kref_entry(kref, struct message, kref));
 }
 
-/* Takes over a reference unless it fails. */
+/* Takes over a reference if it succeeds. */
 static int push(struct message *message)
 {
     if (queued == ROOM)

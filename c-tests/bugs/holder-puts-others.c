@@ -1,6 +1,6 @@
 /*
- * The cache evicts a page that it never held, since it was marked as not to be cached, and so gives
- * back the client's reference. Met in caches and pools with exceptions.
+ * The cache evicts a page that it never held, because the page is marked as not cacheable. So the
+ * cache puts the client's reference. Seen in caches and pools with exceptions.
  *
  * found by: holder
  * holder: cache

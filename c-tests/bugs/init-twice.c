@@ -1,6 +1,6 @@
 /*
- * Opening a device initialises its count once more, instead of taking a reference: whoever held it
- * before is forgotten. Met where probe and open were written by two people.
+ * Opening a device initialises its count again instead of taking a reference, so the references of
+ * earlier holders are lost. Seen where two people wrote probe and open.
  *
  * found by: init-twice
  */
@@ -48,6 +48,6 @@ int main(void)
 
     camera_open(camera);
     camera_close(camera);
-    kref_put(&camera->kref, camera_release); /* probe's */
+    kref_put(&camera->kref, camera_release); /* the reference of probe */
     return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * All references are taken and given back through the same two helpers, so the lines tell nothing;
- * the index forgets its own when a document is deleted. Met behind wrappers like object_ref().
- * Only the holder's name tells which one is left.
+ * All references are taken and put by the same two helper functions, so the lines do not tell them
+ * apart. The index does not put its reference when a document is deleted. Seen behind wrappers like
+ * object_ref(). Only the holder's name tells which reference is left.
  *
  * found by: leak
  * holder: index

@@ -1,6 +1,7 @@
 /*
- * A server's handler returns early for requests that need no body, and keeps its session each time:
- * small in a test, and a month later the counts are in the millions. Met in every request loop.
+ * A server's handler returns early for requests without a body, and keeps its reference on the
+ * session. In a test that is a small leak; after a month the counts are in the millions. Seen in
+ * request loops.
  *
  * found by: leak
  */

@@ -1,7 +1,7 @@
 /*
- * A lookup returns a reference, and its caller reads a field and lets go as if it had borrowed the
- * object. Met with every find function whose name does not say that it gets.
- * The line to blame is that of the lookup, where the reference was taken.
+ * A lookup returns a reference. Its caller reads a field and never puts, as if it had borrowed the
+ * object. Seen with find functions whose name does not say that they take a reference.
+ * The line to blame is the lookup, where the reference was taken.
  *
  * found by: leak
  */
@@ -44,7 +44,7 @@ int main(void)
     char name[] = "printer";
 
     CHECK(host);
-    kref_init(&host->kref); /* the table's */
+    kref_init(&host->kref); /* the table's reference */
     strcpy(host->name, name);
     host->port = 631;
     known = host;

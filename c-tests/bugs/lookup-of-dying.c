@@ -1,7 +1,7 @@
 /*
- * The table holds no reference and release takes the object out, under the lock; the lookup takes
- * its reference under the lock, too, but by kref_get(): it may find what is at zero already. Met in
- * tables of weak pointers. Here the lookup is made to come at that moment.
+ * The table holds no reference, and release removes the object under the lock. The lookup takes its
+ * reference under the lock, too, but with kref_get(), although the count may be zero already. Seen
+ * in tables of weak pointers. Here the lookup comes at that moment.
  *
  * found by: get-after-release
  */

@@ -1,6 +1,7 @@
 /*
- * A path is looked up from the parent to the child; when the child is missing, the function returns
- * and keeps the parent. Met in path walks and in lookups of a volume and then a file on it.
+ * A path is looked up from the parent to the child. If the child does not exist, the function
+ * returns and keeps its reference on the parent. Seen in path walks, and in lookups of a file on a
+ * volume.
  *
  * found by: leak
  */

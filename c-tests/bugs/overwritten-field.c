@@ -1,6 +1,6 @@
 /*
- * A second login overwrites the field that held the first user, and with the pointer the reference
- * is lost. Met in setters that are called once in all tests.
+ * A second login overwrites the field that points to the first user, and the reference is lost with
+ * the pointer. Seen in setters that every test calls only once.
  *
  * found by: leak
  */

@@ -1,8 +1,8 @@
 /*
- * A pool hands an object out again that its last user marked as free, while a reader still holds a
- * reference. Met with free lists, slabs and ring buffers that have a flag beside the count.
- * Both users come by the same kref_init(). All that is told today is the second user's put on zero,
- * far from the cause.
+ * The last user of an object marks it as free while a reader still holds a reference, and a pool
+ * hands the object out again. Seen with free lists, slabs and ring buffers that have a flag beside
+ * the count. Both users initialise the count at one line. Without tracking only the second user's
+ * put on zero is reported, far from the cause.
  *
  * found by: free-alive
  */
@@ -45,7 +45,7 @@ int main(void)
     struct packet *first = packet_new(100), *second;
 
     CHECK(first);
-    kref_get(&first->kref); /* the reader's */
+    kref_get(&first->kref); /* the reader's reference */
     packet_done(first);
     second = packet_new(200);
     kref_put(&first->kref, packet_release); /* the reader is done */

@@ -1,6 +1,6 @@
 /*
- * A constructor fails before it came to kref_init(), and its error label puts the object. Met in
- * probe functions with one label for all errors.
+ * A constructor fails before it has called kref_init(), and the label for errors puts the object.
+ * Seen in probe functions with one label for all errors.
  *
  * found by: never-initialised
  */

@@ -1,6 +1,6 @@
 /*
- * A setter puts the old object and then gets the new one, and they are the same. Met in each
- * assignment of a counted pointer that did not think of itself.
+ * A setter puts the old object and then takes a reference on the new one, and the two are one
+ * object. Seen in assignments of counted pointers that do not expect an assignment to itself.
  *
  * found by: get-after-release
  */
@@ -38,7 +38,7 @@ int main(void)
     struct window window = { theme };
 
     CHECK(theme);
-    kref_init(&theme->kref); /* the window's */
+    kref_init(&theme->kref); /* the window's reference */
     set_theme(&window, window.theme);
     kref_put(&window.theme->kref, theme_release);
     return 0;

@@ -1,8 +1,8 @@
 /*
- * Two puts of one reference, where the count is the object's first member: free() writes its own
- * notes over the first bytes of what it gets, so the count may look alive to the second put. Met in
- * most code, since the count often comes first.
- * Only valgrind and AddressSanitizer show it today.
+ * One reference is put twice, and the count is the object's first member. free() writes into the
+ * first bytes of the memory, so the second put may see a count that looks alive. Seen in most code,
+ * since the count often comes first.
+ * Without tracking only valgrind and AddressSanitizer show this bug.
  *
  * found by: put-after-release
  */

@@ -1,8 +1,8 @@
 /*
- * A line was copied and not changed: of two directories that were held for a rename, the first is
- * put twice and the second never. Met wherever a function holds two objects of one type.
- * One directory goes too early and the other leaks; only holders' names tell that this put is to
- * blame.
+ * A line was copied and not changed. A function holds two directories for a rename; it puts the
+ * first twice and the second never. Seen where a function holds two objects of one type.
+ * One directory is freed too early and the other leaks. Only the holders' names tell that this put
+ * is wrong.
  *
  * found by: holder
  * holder: rename

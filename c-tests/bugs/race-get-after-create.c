@@ -1,7 +1,7 @@
 /*
- * get-after-create.c, left to chance: a thread nearly always takes longer to start than its creator
- * to take the reference that comes too late. Met once a month, on the busiest machine.
- * Without a schedule that helps, most runs show nothing today.
+ * The bug of get-after-create.c, left to chance: the creator takes its late reference nearly always
+ * before the thread runs. Seen once a month, on the busiest machine.
+ * In most runs nothing shows this bug, unless kref-track changes the schedule.
  *
  * found by: race
  */

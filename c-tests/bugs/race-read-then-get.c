@@ -1,7 +1,7 @@
 /*
- * A lookup reads the count and takes a reference if it is not zero: two steps, and the last put may
- * come between. Met where somebody wrote kref_get_unless_zero() by hand.
- * Without a schedule that helps, nothing shows it today.
+ * A lookup reads the count, and takes a reference if the count is not zero. The last put may come
+ * between the two steps. Seen where somebody wrote kref_get_unless_zero() by hand.
+ * Nothing shows this bug, unless kref-track changes the schedule.
  *
  * found by: race
  */

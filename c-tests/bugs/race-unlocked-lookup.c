@@ -1,7 +1,7 @@
 /*
- * unlocked-lookup.c, left to chance: between the unlock and the get there is room for the last put,
- * but only just. Met as a crash that nobody can repeat.
- * Without a schedule that helps, nothing shows it today.
+ * The bug of unlocked-lookup.c, left to chance: the last put must come in the short time between
+ * the unlock and the get. Seen as a crash that nobody can repeat.
+ * Nothing shows this bug, unless kref-track changes the schedule.
  *
  * found by: race
  */
@@ -30,7 +30,7 @@ static void *log_out(void *unused)
     kref = &table->kref;
     table = NULL;
     pthread_mutex_unlock(&lock);
-    kref_put(kref, session_release); /* the table's */
+    kref_put(kref, session_release); /* the table's reference */
     return unused;
 }
 

@@ -1,6 +1,7 @@
 /*
- * The release function tells the listeners that the object closes, and that function gets and puts
- * the object as it always does. Met where teardown calls into code for living objects.
+ * The release function notifies the listeners that the object closes, and the notifying function
+ * takes and puts a reference as always. Seen where release calls code that is meant for living
+ * objects.
  *
  * found by: get-after-release
  */
@@ -46,7 +47,7 @@ int main(void)
     CHECK(device);
     kref_init(&device->kref);
     strcpy(device->name, "usb1");
-    notify(device); /* opened */
+    notify(device); /* the device was opened */
     kref_put(&device->kref, device_release);
     CHECK(events == 2);
     return 0;

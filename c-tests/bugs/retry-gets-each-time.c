@@ -1,6 +1,6 @@
 /*
- * The get stands inside the retry loop and the put behind it: a command that succeeds at the third
- * try keeps two references. Met with busy hardware and interrupted calls.
+ * The get stands inside a retry loop and the put after it, so a command that succeeds at the third
+ * try keeps two references. Seen with busy hardware and interrupted calls.
  *
  * found by: leak
  */

@@ -1,6 +1,6 @@
 /*
- * Each poll takes a reference, and only the close gives one back: the count climbs with uptime, and
- * without saturation it would come to zero again. Met in poll and interrupt handlers.
+ * Each poll takes a reference, and only the close puts one. The count grows as long as the program
+ * runs, and without saturation it would wrap around to zero. Seen in poll and interrupt handlers.
  *
  * found by: leak
  */

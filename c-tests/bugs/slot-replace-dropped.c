@@ -1,7 +1,7 @@
 /*
- * A new configuration is published, and what the slot held is thrown away with its reference. Met
- * at each reload: the program grows by one old configuration.
- * The reference was kref_init()'s, handed over to the slot.
+ * A new configuration is published, and the result of the replace is ignored: the old configuration
+ * and its reference. Seen at reloads: each one leaks a configuration.
+ * kref_init() made the reference, and the program handed it to the slot.
  *
  * found by: leak
  */

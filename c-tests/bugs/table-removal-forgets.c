@@ -1,6 +1,7 @@
 /*
- * Inserting into a table takes the table's reference; taking out unlinks the entry and forgets it.
- * Met in hash tables and lists whose remove was written for uncounted entries.
+ * Inserting an entry takes a reference for the table. Removing it unlinks the entry but does not
+ * put the reference. Seen in hash tables and lists whose remove function was written for uncounted
+ * entries.
  *
  * found by: leak
  */

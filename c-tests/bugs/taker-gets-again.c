@@ -1,7 +1,7 @@
 /*
- * The giver takes a reference for the worker; the worker takes another for itself, puts that, and
- * knows nothing of the first. Met between two modules that are both careful.
- * What the worker gets it puts: the reference that is left over is the giver's.
+ * The giver takes a reference for the worker. The worker takes another one and puts that, and never
+ * puts the first. Seen between two modules that are both careful.
+ * The worker's get and put match, so the reference that is left over is the giver's.
  *
  * found by: leak
  */

@@ -1,7 +1,7 @@
 /*
- * kref_thread_create() takes the thread's reference, and the kref_get() that stood before
- * pthread_create() was left in place. Met after a conversion to the safer call.
- * The thread's put belongs to kref_thread_create(); the get before it is the one too many.
+ * kref_thread_create() takes the thread's reference, but the kref_get() that was needed before
+ * pthread_create() is still there. Seen after a conversion to kref_thread_create().
+ * The thread's put matches kref_thread_create(), so the reference of kref_get() is left over.
  *
  * found by: leak
  */

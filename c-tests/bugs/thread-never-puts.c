@@ -1,7 +1,7 @@
 /*
- * kref_thread_create() takes the thread's reference, and the thread returns without putting it. Met
- * where a thread was converted from borrowing its argument.
- * The line to blame is that of kref_thread_create(), where the reference was taken.
+ * kref_thread_create() takes the thread's reference, and the thread returns without a put. Seen
+ * where a thread used to borrow its argument.
+ * The line to blame is kref_thread_create(), where the reference was taken.
  *
  * found by: leak
  */

@@ -1,6 +1,6 @@
 /*
- * An armed timer holds its object, and its callback gives that back; a cancelled timer never calls.
- * Met with timeouts: they are nearly always cancelled, and the path leaks each time.
+ * An armed timer holds a reference on its object, and its callback puts it. The callback of a
+ * cancelled timer never runs. Seen with timeouts: nearly all are cancelled, and each leaks.
  *
  * found by: leak
  */

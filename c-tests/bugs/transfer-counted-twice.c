@@ -1,6 +1,7 @@
 /*
- * Sending a buffer takes over the caller's reference and puts it; the caller puts it, too. Met with
- * functions that consume an argument, and say so only in their manual: sends, submits, replies.
+ * Sending a buffer takes over the caller's reference and puts it, and the caller puts it, too. Seen
+ * with functions that consume an argument, and say so only in their manual: sends, submits,
+ * replies.
  *
  * found by: put-after-release
  */

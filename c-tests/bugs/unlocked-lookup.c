@@ -1,7 +1,7 @@
 /*
- * The object is found under the table's lock and the reference taken after it was unlocked. Met in
- * most hand-written lookups: sessions by id, inodes by number. Here the last put is made to come
- * between.
+ * The object is found under the table's lock, but the reference is taken after the unlock. Seen in
+ * most hand-written lookups: sessions by id, inodes by number. Here the last put comes between the
+ * two.
  *
  * found by: get-after-release
  */

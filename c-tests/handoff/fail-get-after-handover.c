@@ -1,6 +1,6 @@
 /*
- * Rule 1 broken: the reference is taken after the pointer was handed on. The new owner may be done
- * by then; here it is made to be.
+ * Breaks rule 1: the reference is taken after the pointer was handed over. By then the new owner
+ * may have put its reference; here it has.
  *
  * caught by: asan: heap-use-after-free
  * caught by: tsan: ThreadSanitizer: heap-use-after-free
@@ -25,7 +25,7 @@ static void *work(void *arg)
 
     object->number++;
     kref_put(&object->kref, release);
-    /* Relaxed: it makes the bad order happen, and gives the program no order that it has not. */
+    /* Relaxed: the flag makes the wrong order happen, but must not order memory by itself. */
     __atomic_store_n(&handed_back, 1, __ATOMIC_RELAXED);
     return NULL;
 }
@@ -38,7 +38,7 @@ int main(void)
     CHECK(object);
     kref_init(&object->kref);
     object->number = 0;
-    start(&thread, work, object); /* the thread puts the reference that we had */
+    start(&thread, work, object); /* the thread takes over our reference */
     while (!__atomic_load_n(&handed_back, __ATOMIC_RELAXED))
         ;
     kref_get(&object->kref); /* too late */

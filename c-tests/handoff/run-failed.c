@@ -1,6 +1,6 @@
 /*
- * A hand-over that fails: the reference comes back, the object lives on, the error number is told;
- * also while others hold the object, use it, and give it back.
+ * A hand-over that fails: the error number is returned, the caller keeps the reference, and the
+ * object lives on. The same while other threads use the object and put their references.
  *
  * tools: tsan
  */
@@ -13,7 +13,7 @@
 
 struct object {
     struct kref kref;
-    int used_by[HOLDERS]; /* each holder's own: no lock */
+    int used_by[HOLDERS]; /* each holder writes its own element, without a lock */
 };
 
 struct holder {
@@ -41,7 +41,7 @@ static void *never(void *arg)
     return arg;
 }
 
-/* A queue that takes nothing. */
+/* A queue that is always full. */
 static int enqueue(struct kref *kref)
 {
     (void)kref;
@@ -59,7 +59,7 @@ static void fail_to_hand_over(struct kref *kref)
         CHECK(!kref_put(kref, release));
 }
 
-/* Uses what it holds, takes and gives back references of its own, and then the one it was given. */
+/* Uses the object, takes and puts references, and in the end puts the handed-over reference. */
 static void *hold(void *arg)
 {
     struct holder *holder = arg;
@@ -75,7 +75,7 @@ static void *hold(void *arg)
     return NULL;
 }
 
-/* Whoever is last, the object is released once, and not by a hand-over that failed. */
+/* The object is released once, and not by a hand-over that failed. */
 static void among_others(int before)
 {
     struct object *object = calloc(1, sizeof *object);
@@ -109,7 +109,7 @@ static void alone(void)
     fail_to_hand_over(&kref);
     CHECK(kref_read(&kref) == 1);
 
-    /* Nothing is given back of a reference that could not be taken. */
+    /* The reference could not be taken, so none is put after the failure. */
     kref_set_violation_handler(remember, &told);
     kref_count_set(&kref.refcount, 0);
     error = kref_thread_create(&thread, &impossible, never, NULL, &kref, release);
@@ -121,9 +121,9 @@ int main(void)
 {
     int round;
 
-    /* More stack than there are addresses: pthread_create must refuse. */
+    /* The stack is larger than the address space, so pthread_create() must fail. */
     CHECK(!pthread_attr_init(&impossible));
-    CHECK(!pthread_attr_setstacksize(&impossible, (size_t)1 << 60));
+    CHECK(!pthread_attr_setstacksize(&impossible, ~(size_t)0 << 20));
     alone();
     CHECK(!released);
     for (round = 0; round < 20; round++)

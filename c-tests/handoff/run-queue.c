@@ -1,6 +1,6 @@
 /*
- * Rule 1 with a queue: two producers keep a reference on what they hand to two consumers, and both
- * sides write to the object, each its own field, until their puts.
+ * Rule 1 with a queue: two producers hand objects to two consumers, and keep a reference of their
+ * own. Producer and consumer each write a field of the object until they put their references.
  *
  * tools: tsan
  */
@@ -40,13 +40,13 @@ static void *produce(void *unused)
         CHECK(object);
         kref_init(&object->kref);
         object->by_producer = 1;
-        kref_get(&object->kref); /* the queue's, before the hand-over */
+        kref_get(&object->kref); /* for the queue, before the hand-over */
         pthread_mutex_lock(&lock);
         object->next = first;
         first = object;
         pthread_cond_signal(&filled);
         pthread_mutex_unlock(&lock);
-        object->by_producer = 2; /* still ours to use */
+        object->by_producer = 2; /* the producer still has its reference */
         kref_put(&object->kref, release);
     }
     return NULL;
@@ -71,7 +71,7 @@ static void *consume(void *unused)
         if (!object)
             return NULL;
         object->by_consumer = 1;
-        kref_put(&object->kref, release); /* the queue's, which is ours now */
+        kref_put(&object->kref, release); /* the queue's reference */
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * examples/server/server.c releases all that it made: with status 0 as many sessions were closed as opened.
+ * Runs examples/server/server.c. Its status is 0 if as many sessions were closed as opened.
  *
  * tools: tsan helgrind drd
  */

@@ -1,6 +1,7 @@
 /*
- * Rule 1 with pthread_create: each holder writes its own field before its put, without a lock, and
- * the release function reads them all. Silent only if every put happens before the release.
+ * Rule 1 with pthread_create(): each holder writes its own field before its put, without a lock,
+ * and the release function reads all fields. ThreadSanitizer reports nothing only if each put
+ * happens before the release.
  *
  * tools: tsan
  */

@@ -1,4 +1,4 @@
-/* What every C test has: a check, a limit on its time, and a violation handler that remembers. */
+/* For every C test: CHECK, a limit on its time, and a violation handler that counts the reports. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -17,13 +17,13 @@
         }                                                                                          \
     } while (0)
 
-/* A test that hangs has failed. */
+/* A test that hangs is killed, and so fails. */
 __attribute__((constructor)) static void limit_time(void)
 {
     alarm(300);
 }
 
-/* The violations that remember() was told of, and the last of them. */
+/* The number of violations that were reported to remember(), and the last one. */
 struct told {
     int times;
     struct kref_violation last;

@@ -1,5 +1,5 @@
 /*
- * A syscall() of the test's own, through which the library calls membarrier(): it counts the fences,
+ * Replaces libc's syscall(), with which the library calls membarrier(). This one counts the fences,
  * and can leave them out or refuse them.
  */
 #ifndef FENCE_H
@@ -20,9 +20,9 @@ static enum fences fences = FENCES;
 #endif
 static unsigned long fenced;
 
-#ifdef __x86_64__ /* elsewhere nothing is fenced */
+#ifdef __x86_64__ /* on other processors the library never calls membarrier() */
 
-/* What libc's syscall() does. */
+/* Does the work of libc's syscall(). */
 static long system_call(long number, long a, long b, long c, long d, long e, long f)
 {
     register long r10 __asm__("r10") = d;

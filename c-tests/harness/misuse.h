@@ -1,4 +1,4 @@
-/* For tests that misuse counts in functions of their own, and want to hear where it was. */
+/* For tests of the caller in a violation's report: each misuse is in a function of its own. */
 #ifndef MISUSE_H
 #define MISUSE_H
 
@@ -6,22 +6,22 @@
 
 #define NOINLINE __attribute__((noinline))
 
-/* gcc puts cold code in a place of its own; here the caller must be found in its function. */
+/* gcc moves cold code out of its function. Here the caller's address must lie in the function. */
 #ifndef __clang__
 #pragma GCC optimize("no-reorder-blocks-and-partition")
 #endif
 
-/* More than any of the functions below is long, in any of the ways to build it. */
+/* No function that misuses is longer than this, in bytes of code, with any compiler. */
 #define LONGEST 1024
 
 #define OPERATION(name, call)                                                                      \
     static NOINLINE void name(void)                                                                \
     {                                                                                              \
         call;                                                                                      \
-        __asm__ volatile(""); /* the call is not a jump: it returns here */                        \
+        __asm__ volatile(""); /* so the call is no jump, but returns here */                       \
     }
 
-/* An out-of-line function of libkref's, or one that its inlined forms call, is not the caller. */
+/* Whether the address is in the function that misuses, and not in a function of libkref. */
 static int is_in(const void *caller, void (*function)(void))
 {
     return (size_t)caller > (size_t)function && (size_t)caller < (size_t)function + LONGEST;

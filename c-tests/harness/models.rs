@@ -1,8 +1,9 @@
-//! The models of models/, checked by spin: each is a test, and so is each of its variants.
+//! Checks the models of models/ with spin. Each model is a test, and so is each variant of a model.
 //!
-//! The model as it stands must hold in every state that it can reach. Its opening comment names
-//! variants that must hold, too (` * right: A B: why`, with A and B defined), and broken twins, in
-//! which spin must find an assertion violated (` * broken: A B: why`).
+//! The assertions of a model must hold in every state that the model can reach. The opening comment
+//! of a model names its variants. A line ` * right: A B: why` is a variant with A and B defined,
+//! whose assertions must hold, too. A line ` * broken: A B: why` is a broken twin, in which spin
+//! must find a violated assertion.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -20,15 +21,16 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
-/// One way to check one file.
+/// One model, or one variant of a model.
 struct Model {
     file: PathBuf,
-    /// What is defined.
+    /// The names that are defined. None: the model as it stands.
     twin: Vec<String>,
     holds: bool,
 }
 
-/// All of them: the files that run by themselves, with what they say of their variants.
+/// All models and variants. A file without an `init` process is included by others, and is no
+/// model.
 fn models() -> Vec<Model> {
     let mut models = Vec::new();
     for entry in std::fs::read_dir(project().join("models")).expect("models can be read") {
@@ -55,7 +57,7 @@ fn models() -> Vec<Model> {
     models
 }
 
-/// The C compiler, where spin is there, too. It must be gcc: spin calls it by that name.
+/// The C compiler, if spin is installed, too. It must be gcc, because spin itself calls gcc.
 fn tools() -> Result<Compiler, String> {
     if !spin() {
         return Err("no spin on this machine".into());
@@ -71,10 +73,10 @@ impl Model {
         format!("{file}::{kind}::{twin}")
     }
 
-    /// Has spin write the program that goes through all the states, and runs it.
+    /// Has spin write the program that visits all states (pan), compiles the program, and runs it.
     fn explore(&self, gcc: Compiler) -> Result<Finished, String> {
         let folder = scratch().join("models").join(self.name().replace("::", "."));
-        // Nothing of an earlier run may pass for this one's.
+        // A trail of an earlier run must not be taken for a trail of this run.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let step = |command: &mut Command| {
@@ -83,17 +85,18 @@ impl Model {
         };
         let twin = self.twin.iter().map(|name| format!("-D{name}"));
         step(Command::new("spin").arg("-a").args(twin).arg(&self.file))?;
-        // Without warnings: pan.c is spin's. At most a gigabyte, in which COLLAPSE packs the states.
+        // No warnings, because spin wrote pan.c. At most one gigabyte; COLLAPSE compresses the
+        // states.
         let flags = ["-O1", "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=1000"];
         step(gcc.command().args(flags).args(["-o", "pan", "pan.c"]))?;
         step(&mut Command::new(folder.join("pan")))
     }
 
-    /// pan ends with status 0 whatever it found: what it says counts.
+    /// pan exits with status 0 even if it finds an error, so its output decides.
     fn judge(&self, pan: &Finished) -> Result<(), String> {
         let says = |words: &str| pan.output.contains(words);
         let right = if self.holds {
-            // Every state was visited, and the last statement of `init` is in one of them.
+            // pan visited every state, and one of the states is at the last statement of `init`.
             let end = pan.output.split("unreached in init").nth(1).unwrap_or_default();
             says("errors: 0")
                 && !says("max search depth too small")

@@ -1,6 +1,7 @@
 /*
- * The objects of the tortures. What is released is poisoned, and some of it lies in pages that nobody
- * can touch from then on: whoever comes too late finds the poison, leaves a trace in it, or crashes.
+ * The objects of the torture programs. A released object is filled with poison and freed later;
+ * some objects lie in pages of their own, which can no longer be accessed after the release. So a
+ * thread that uses a released object reads poison, or changes the poison, or crashes.
  */
 #ifndef POISON_H
 #define POISON_H
@@ -27,7 +28,7 @@ struct object {
     union {
         struct kref kref;
         struct percpu_ref percpu;
-    } count; /* first, so that it and the object have one address */
+    } count; /* first, so the count and the object have one address */
     unsigned int magic, flags;
     int is_page, is_killed;
 };
@@ -46,13 +47,13 @@ static struct object *object_new(int is_page)
     return object;
 }
 
-/* What everybody does who holds a reference. */
+/* To be called by a thread that holds a reference. */
 static void object_check(struct object *object)
 {
     CHECK(object->magic == ALIVE);
 }
 
-/* Where the dead lie for a while: who writes to them is found out. */
+/* A released object is kept for a while, so that a late write to it is found. */
 struct grave {
     struct object *object;
     int is_page;
@@ -87,7 +88,7 @@ static void object_release(struct object *object)
     if (grave.is_page)
         CHECK(mprotect(object, PAGE, PROT_NONE) == 0);
 #ifdef ASAN
-    object_free(grave); /* AddressSanitizer's graveyard sees more */
+    object_free(grave); /* AddressSanitizer keeps freed memory itself, and also finds late reads */
     return;
 #endif
     pthread_mutex_lock(&graves_lock);

@@ -1,20 +1,23 @@
-//! The C programs of each folder of c-tests, each a test, in each way to build it.
+//! Runs the C programs in the folders of c-tests. Each program, built in each way, is a test.
 //!
-//! * `run-*.c` must run and end with status 0: with each compiler, against the shared library and
-//!   the static one, with kref.h's inline functions and without; under AddressSanitizer and
-//!   UndefinedBehaviorSanitizer; under valgrind's memcheck; without rseq. Its opening comment may add
-//!   tools and ways (` * tools: tsan helgrind drd static`) or take some away (` * without: memcheck,
-//!   for a reason`). `static` is a program that is all static.
-//! * `fail-*.c` is wrong, and the tool that its comment names must say so
+//! The prefix of a file's name says what the program must do:
+//!
+//! * `run-*.c` must exit with status 0. It is built with each compiler, with the shared and the static
+//!   library, with and without kref.h's inline functions. It also runs under AddressSanitizer with
+//!   UndefinedBehaviorSanitizer, under valgrind's memcheck, and without restartable sequences. Its
+//!   opening comment may add ways (` * tools: tsan helgrind drd static`) and leave ways out
+//!   (` * without: memcheck, for a reason`). `static` is a program that is linked with -static.
+//! * `fail-*.c` is wrong. The tool that its opening comment names must report the words that follow
 //!   (` * caught by: asan: heap-use-after-free`).
-//! * `compile_fail-*.c` must not compile with warnings as errors (` * says: nonnull`).
+//! * `compile_fail-*.c` must compile, but with -DWRONG must not. The compiler must report the words that
+//!   its opening comment names (` * says: pointer type mismatch`).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Finished, Kind, Prefix, Sanitizer, WARNINGS, c_tests, describe, run, scratch,
-    unless_missing, valgrind,
+    Compiler, Finished, Kind, Library, Prefix, Sanitizer, WARNINGS, build, c_tests, describe, run,
+    scratch, unless_missing, valgrind,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -34,17 +37,17 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// A C file and what its opening comment says about it.
+/// A C file. Its opening comment has the directives for this driver.
 #[derive(Clone)]
 struct Program {
-    /// Its folder and its name: `slot/run-replace`.
+    /// The folder and the file without `.c`: `slot/run-replace`.
     name: String,
     path: PathBuf,
     text: String,
 }
 
 impl Program {
-    /// What stands behind `key:` in the opening comment; a key may stand there more than once.
+    /// The texts after `key: ` in the opening comment. There may be several lines with one key.
     fn says<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         let comment = self.text.lines().take_while(|line| !line.contains("*/"));
         comment.filter_map(move |line| {
@@ -81,49 +84,34 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     entries.map(|entry| entry.expect("c-tests can be read").path())
 }
 
-/// How a program is built and what watches it.
+/// How a program is built, and the tool that runs it.
 #[derive(Clone, Copy)]
 struct Way {
     compiler: Kind,
     library: Library,
     inline: bool,
     watch: Watch,
-    /// Whether the threads have restartable sequences, where the machine has them.
+    /// Whether glibc registers restartable sequences, on machines that have them.
     rseq: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Library {
-    Shared,
-    Static,
-    /// The static one, in a program that is all static.
-    Executable,
-    /// The static one, instrumented by ThreadSanitizer.
-    Tsan,
-}
-
-#[derive(Clone, Copy, PartialEq)]
 enum Watch {
-    Nobody,
+    Nothing,
     Sanitizer(Sanitizer),
-    /// With its name: memcheck, helgrind or drd.
+    /// A tool of valgrind: memcheck, helgrind or drd.
     Valgrind(&'static str),
 }
 
 impl Way {
     fn name(self) -> String {
         let watch = match self.watch {
-            Watch::Nobody => "plain",
+            Watch::Nothing => "plain",
             Watch::Sanitizer(Sanitizer::Thread) => "tsan",
             Watch::Sanitizer(Sanitizer::Address) => "asan",
             Watch::Valgrind(tool) => tool,
         };
-        let library = match self.library {
-            Library::Shared => "shared",
-            Library::Static => "static",
-            Library::Executable => "static-executable",
-            Library::Tsan => "static-tsan",
-        };
+        let library = self.library.name();
         let inline = if self.inline { "inline" } else { "outofline" };
         let rseq = if self.rseq { "" } else { "no-rseq-" };
         format!("{rseq}{watch}::{}::{library}::{inline}", self.compiler.name())
@@ -133,9 +121,9 @@ impl Way {
         let mut flags = match self.watch {
             Watch::Sanitizer(sanitizer) => sanitizer.flags().to_vec(),
             Watch::Valgrind(_) => vec!["-O1", "-g"],
-            // What is inlined must hold with and without the optimiser.
-            Watch::Nobody if self.library == Library::Static => vec!["-O0", "-g"],
-            Watch::Nobody => vec!["-O2", "-g"],
+            // Inline functions must work with and without the optimiser.
+            Watch::Nothing if self.library == Library::Static => vec!["-O0", "-g"],
+            Watch::Nothing => vec!["-O2", "-g"],
         };
         if !self.inline {
             flags.push("-DKREF_NO_INLINE");
@@ -143,7 +131,7 @@ impl Way {
         flags
     }
 
-    /// Why this machine cannot go this way, if it cannot.
+    /// The compiler, or the reason why this machine cannot build and run the program this way.
     fn compiler(self) -> Result<Compiler, String> {
         match self.watch {
             Watch::Sanitizer(sanitizer) => Compiler::need_with(self.compiler, sanitizer),
@@ -153,15 +141,15 @@ impl Way {
     }
 }
 
-/// The ways that a program goes which must run.
+/// The ways to build and run a `run-*` program.
 fn ways(program: &Program) -> Vec<Way> {
     let mut ways = Vec::new();
     for compiler in Kind::ALL {
         for inline in [true, false] {
             let mut add =
                 |library, watch| ways.push(Way { compiler, library, inline, watch, rseq: true });
-            add(Library::Shared, Watch::Nobody);
-            add(Library::Static, Watch::Nobody);
+            add(Library::Shared, Watch::Nothing);
+            add(Library::Static, Watch::Nothing);
             if !program.does_without("asan") {
                 add(Library::Shared, Watch::Sanitizer(Sanitizer::Address));
             }
@@ -171,7 +159,7 @@ fn ways(program: &Program) -> Vec<Way> {
             }
         }
     }
-    // To valgrind one compiler is as good as the other.
+    // valgrind reads machine code, so one compiler is enough.
     for (library, inline) in [(Library::Static, true), (Library::Shared, false)] {
         let mut add = |tool| {
             let watch = Watch::Valgrind(tool);
@@ -188,7 +176,7 @@ fn ways(program: &Program) -> Vec<Way> {
         compiler: Kind::Gcc,
         library: Library::Shared,
         inline: true,
-        watch: Watch::Nobody,
+        watch: Watch::Nothing,
         rseq: true,
     };
     ways.push(Way { rseq: false, ..usual });
@@ -211,7 +199,7 @@ fn must_run(program: &Program) -> Vec<Trial> {
         let program = program.clone();
         Trial::ignorable_test(format!("{}::{}", program.name, way.name()), move || {
             unless_missing(way.compiler(), |compiler| {
-                let executable = build(&program, way, compiler)?;
+                let executable = make(&program, way, compiler)?;
                 let ended = execute(&executable, way, compiler);
                 if ended.success { Ok(()) } else { Err(describe("it failed", &ended)) }
             })
@@ -238,22 +226,23 @@ fn must_be_caught(program: &Program) -> Vec<Trial> {
                 let name = format!("{}::{}", program.name, way.name());
                 trials.push(Trial::ignorable_test(name, move || {
                     unless_missing(way.compiler(), |compiler| {
-                        let executable = build(&program, way, compiler)?;
+                        let executable = make(&program, way, compiler)?;
                         let ended = execute(&executable, way, compiler);
                         match ended.output.contains(&words) && !ended.success {
                             true => Ok(()),
-                            false => Err(describe(&format!("nobody said \"{words}\""), &ended)),
+                            false => Err(describe(&format!("no report of \"{words}\""), &ended)),
                         }
                     })
                 }));
             }
         }
     }
-    assert!(!trials.is_empty(), "{}: who catches it?", program.name);
+    assert!(!trials.is_empty(), "{}: no line `caught by:`", program.name);
     trials
 }
 
-/// Where a sanitizer sees the count itself touched: inlined, or in an instrumented library.
+/// The ways in which a sanitizer sees each access to the count: the access is inlined into the
+/// program, or the library is instrumented.
 fn catching(sanitizer: Sanitizer) -> &'static [(Library, bool)] {
     match sanitizer {
         Sanitizer::Thread => &[(Library::Shared, true), (Library::Tsan, false)],
@@ -265,7 +254,7 @@ fn must_not_compile(program: &Program) -> Vec<Trial> {
     let trial = |kind: Kind| {
         let program = program.clone();
         let name = format!("{}::{}", program.name, kind.name());
-        let watch = Watch::Nobody;
+        let watch = Watch::Nothing;
         let (library, inline) = (Library::Shared, true);
         let way = Way { compiler: kind, library, inline, watch, rseq: true };
         Trial::ignorable_test(name, move || {
@@ -283,7 +272,7 @@ fn must_not_compile(program: &Program) -> Vec<Trial> {
                 let words = program.says("says").next().expect("says: WORDS");
                 match !wrong.success && wrong.output.contains(words) {
                     true => Ok(()),
-                    false => Err(describe(&format!("nobody said \"{words}\""), &wrong)),
+                    false => Err(describe(&format!("no report of \"{words}\""), &wrong)),
                 }
             })
         })
@@ -291,38 +280,22 @@ fn must_not_compile(program: &Program) -> Vec<Trial> {
     Kind::ALL.into_iter().map(trial).collect()
 }
 
-fn build(program: &Program, way: Way, compiler: Compiler) -> Result<PathBuf, String> {
-    let folder = scratch().join("programs");
-    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+fn make(program: &Program, way: Way, compiler: Compiler) -> Result<PathBuf, String> {
     let name = format!("{}.{}", program.name.replace('/', "."), way.name().replace("::", "."));
-    let executable = folder.join(name);
-    let prefix = if way.library == Library::Tsan { Prefix::tsan() } else { Prefix::plain() };
-
-    let mut compile = compiler.command();
-    compile.args(WARNINGS).args(way.flags()).arg("-I").arg(prefix.include());
-    compile.arg("-I").arg(c_tests().join("harness"));
-    compile.arg(data_define()).args(layout_defines());
-    compile.arg(&program.path).arg("-o").arg(&executable);
-    match way.library {
-        Library::Shared => {
-            compile.arg("-L").arg(prefix.lib()).arg("-lkref");
-            compile.arg(format!("-Wl,-rpath,{}", prefix.lib().display()));
-        }
-        Library::Static | Library::Executable | Library::Tsan => {
-            compile.arg(prefix.archive());
-            compile.args((way.library == Library::Executable).then_some("-static"));
-        }
-    }
-    let compiled = run(compile.arg("-pthread"));
-    if compiled.success { Ok(executable) } else { Err(describe("it does not compile", &compiled)) }
+    let executable = scratch().join("programs").join(name);
+    let defines = [&[data_define()][..], &layout_defines()].concat();
+    let defines: Vec<&str> = defines.iter().map(String::as_str).collect();
+    let flags = [&WARNINGS[..], &way.flags(), &defines].concat();
+    build(compiler, &program.name, &flags, way.library, &executable)?;
+    Ok(executable)
 }
 
-/// Where run-semantics.c finds its table.
+/// Tells run-semantics.c where its table is.
 fn data_define() -> String {
     format!("-DDATA=\"{}\"", c_tests().join("data").display())
 }
 
-/// The layout as Rust has it, for run-layout.c.
+/// The sizes and alignments of the Rust types, for run-layout.c.
 fn layout_defines() -> [String; 6] {
     [
         format!("-DRUST_SIZEOF_KREF={}", size_of::<kref::Kref>()),
@@ -334,7 +307,7 @@ fn layout_defines() -> [String; 6] {
     ]
 }
 
-/// Runs the program under what watches it, until it ends or is stopped.
+/// Runs the program under its tool, until the program ends.
 fn execute(executable: &Path, way: Way, compiler: Compiler) -> Finished {
     let mut command = match way.watch {
         Watch::Valgrind(tool) => {

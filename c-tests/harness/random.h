@@ -1,6 +1,6 @@
 /*
- * Random numbers for tests that compare. The seed is the value of KREF_SEED, or else a new one; a test
- * prints its seed when it fails, so that the failure can be had again.
+ * Random numbers for tests that compare. The seed is the value of KREF_SEED, or else a new one; a
+ * test prints its seed when it fails, so that the failure can be had again.
  */
 #ifndef RANDOM_H
 #define RANDOM_H

@@ -1,6 +1,6 @@
 /*
- * The restartable sequences of a thread as glibc has registered them, for tests that take them away or
- * look at them. HAS_RSEQ is defined where a test can do that.
+ * The restartable sequences that glibc has registered for a thread, for tests that unregister or
+ * examine them. HAS_RSEQ is defined where that is possible.
  */
 #ifndef TEST_RSEQ_H
 #define TEST_RSEQ_H
@@ -14,8 +14,9 @@
 #endif
 
 /*
- * The signature that stands before each abort handler. It is a variable, because a constant would be part
- * of the test's own instructions, and the test would take what follows for an abort handler.
+ * The signature that stands before each abort handler. It is a variable, because a constant would
+ * be part of the test's own instructions, and the test would take what follows for an abort
+ * handler.
  */
 __attribute__((unused)) static const volatile unsigned int abort_mark = 0x53053053;
 
@@ -24,13 +25,13 @@ __attribute__((unused)) static const volatile unsigned int abort_mark = 0x530530
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 
-/* The thread's area. */
+/* The struct rseq of the calling thread. */
 __attribute__((unused)) static char *rseq_area(void)
 {
     return (char *)__builtin_thread_pointer() + __rseq_offset;
 }
 
-/* The thread's sequences: RSEQ_FLAG_UNREGISTER takes them away, 0 brings them back. */
+/* Unregisters the thread's sequences with RSEQ_FLAG_UNREGISTER, and registers them with 0. */
 __attribute__((unused)) static void rseq_register(int flags)
 {
     CHECK(syscall(SYS_rseq, rseq_area(), 32, flags, abort_mark) == 0);

@@ -1,7 +1,8 @@
 /*
  * Pairs of operations that order memory between two threads. One thread writes an object's data and
- * performs `give`; then the other performs `take` and writes the data. Only the two operations order the
- * two writes, so ThreadSanitizer is silent only if kref/tsan.h announces both operations to it.
+ * performs `give`; then the other performs `take` and writes the data. Only the two operations
+ * order the two writes, so ThreadSanitizer is silent only if kref/tsan.h announces both operations
+ * to it.
  *
  * The program defines struct object, which the pairs see as `object`.
  */

@@ -3,6 +3,7 @@
 
 void release_it(struct kref *kref);
 
+void test_init(struct kref *kref);
 void test_get(struct kref *kref);
 void test_get_as(struct kref *kref);
 int test_put(struct kref *kref);
@@ -11,6 +12,11 @@ int test_get_unless_zero(struct kref *kref);
 void test_inc(refcount_t *count);
 int test_dec_and_test(refcount_t *count);
 int test_inc_not_zero(refcount_t *count);
+
+void test_init(struct kref *kref)
+{
+    kref_init(kref);
+}
 
 void test_get(struct kref *kref)
 {

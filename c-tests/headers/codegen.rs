@@ -22,7 +22,9 @@ fn inlined(compiler: Compiler) {
     let get = ["lock inc", "jge"];
     let put = ["lock sub", "jns", "jb"];
     let get_unless_zero = ["mov", "cmp", "jge", "lea", "lock cmpxchg", "jne"];
-    let expected: [(&str, &[&str]); 8] = [
+    let init = ["mov", "mov", "testq", "jne", "mov"];
+    let expected: [(&str, &[&str]); 9] = [
+        ("test_init", &init),
         ("test_get", &get),
         ("test_get_as", &get),
         ("test_put", &put),

@@ -1,4 +1,5 @@
-//! The headers: made from src/capi, readable by a C programmer, and clean in every dialect.
+//! Checks the headers: kref.h is what src/capi generates, no Rust words are left in it, each header
+//! compiles without a warning in every dialect, and each ordering and announcement is needed.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -9,11 +10,10 @@ use kref_c_tests::{
 };
 use libtest_mimic::Arguments;
 
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 7] = [
     "kref.h",
     "kref/inline.h",
     "kref/percpu.h",
-    "kref/track.h",
     "kref/tsan.h",
     "linux/kref.h",
     "linux/refcount.h",
@@ -23,8 +23,8 @@ const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 fn main() -> ExitCode {
     let mut trials = vec![
-        plain("kref_h_is_what_src_capi_makes", kref_h_is_what_src_capi_makes),
-        plain("kref_h_speaks_c", kref_h_speaks_c),
+        plain("kref_h_is_generated_from_src_capi", kref_h_is_generated_from_src_capi),
+        plain("kref_h_has_no_rust_words", kref_h_has_no_rust_words),
     ];
     let with_tsan = |kind| Compiler::need_with(kind, Sanitizer::Thread);
     trials.extend(
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
             per_compiler("every_warning_in_c_plus_plus", need_known_cpp, every_warning_in_cpp),
             per_compiler("first_page", Compiler::need, the_example_on_the_first_page),
             per_compiler("c_plus_plus", Compiler::need_cpp, c_plus_plus),
+            per_compiler("dead_functions", Compiler::need, dead_functions_are_dropped),
             per_compiler("every_ordering", with_tsan, every_ordering_of_inline_h_is_needed),
             per_compiler("every_announcement", with_tsan, every_announcement_of_tsan_h_is_needed),
         ]
@@ -58,19 +59,19 @@ fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(path.as_ref()).unwrap()
 }
 
-fn kref_h_is_what_src_capi_makes() {
+fn kref_h_is_generated_from_src_capi() {
     let made = folder("made").join("kref.h");
-    made_anew(&made);
+    generate(&made);
     std::fs::write(&made, "edited by hand").unwrap();
-    made_anew(&made);
+    generate(&made);
     assert!(
         read(&made) == read(include().join("kref.h")),
         "include/kref.h is not what src/capi makes. To mend it: make header"
     );
 }
 
-/// What `make header` does, to another file.
-fn made_anew(path: &Path) {
+/// Generates the header as `make header` does, but into another file.
+fn generate(path: &Path) {
     let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
     cargo.current_dir(project()).args(["build", "--locked", "-p", "kref", "--features", "header"]);
     cargo.arg("--target-dir").arg(folder("cargo")).env("KREF_HEADER", path);
@@ -78,11 +79,11 @@ fn made_anew(path: &Path) {
     assert!(built.success, "cbindgen failed:\n{}", built.output);
 }
 
-fn kref_h_speaks_c() {
+fn kref_h_has_no_rust_words() {
     let header = read(include().join("kref.h"));
     for foreign in ["::", "```", "[`", "# Safety", "Option<", "*mut ", "*const ", "unsafe", "&self"]
     {
-        assert!(!header.contains(foreign), "kref.h says {foreign:?}, which is not C");
+        assert!(!header.contains(foreign), "kref.h contains {foreign:?}, which is not C");
     }
 }
 
@@ -184,7 +185,7 @@ fn every_header_in_cpp(compiler: Compiler) {
     every_header(compiler, "c++", &["-std=c++17"]);
 }
 
-/// Each header alone, and twice, with and without what changes it.
+/// Includes each header alone, and twice, with each of the options that change the header.
 fn every_header(compiler: Compiler, language: &str, dialects: &[&str]) {
     let uses = [
         &[][..],
@@ -208,7 +209,7 @@ fn every_header(compiler: Compiler, language: &str, dialects: &[&str]) {
     }
 }
 
-/// Compiles `source` against the installed tree, and runs it.
+/// Compiles `source` with the installed libkref, and runs the program.
 fn build_and_run(compiler: Compiler, source: &Path, flags: &[&str]) -> Finished {
     let program = source.with_extension(compiler.kind().name());
     let mut compile = compiler.command();
@@ -219,9 +220,22 @@ fn build_and_run(compiler: Compiler, source: &Path, flags: &[&str]) -> Finished 
     run(Command::new(program).env("LD_LIBRARY_PATH", Prefix::plain().lib()))
 }
 
+/// gc-sections.c says why.
+fn dead_functions_are_dropped(compiler: Compiler) {
+    let program = folder("gc-sections").join(compiler.kind().name());
+    let mut compile = compiler.command();
+    compile.args(WARNINGS).args(["-O2", "-ffunction-sections", "-Wl,--gc-sections"]);
+    compile.arg(project().join("c-tests/headers/gc-sections.c")).arg("-o").arg(&program);
+    compile.args(Prefix::plain().flags(&["--cflags", "--libs", "kref"]));
+    printed(&mut compile);
+    let symbols = printed(Command::new("nm").arg(&program));
+    assert!(symbols.contains(" main"), "{symbols}");
+    assert!(!symbols.contains("dead_"), "{symbols}");
+}
+
 fn the_example_on_the_first_page(compiler: Compiler) {
     let header = read(include().join("kref.h"));
-    let page = header.split("*/").next().unwrap().split("An example, whole:").nth(1).unwrap();
+    let page = header.split("*/").next().unwrap().split("A complete example:").nth(1).unwrap();
     let lines = page.lines().filter_map(|line| line.strip_prefix(" *     "));
     let example: String = lines.map(|line| format!("{line}\n")).collect();
     assert!(example.starts_with("#include <kref.h>") && example.contains("int main"), "{example}");
@@ -231,8 +245,8 @@ fn the_example_on_the_first_page(compiler: Compiler) {
     assert!(ended.success && ended.output == "job 7\n", "{ended:?}");
 }
 
-/// As C++17, inline and out of line, with the kernel's names, too; in two files, and at -O0, where
-/// each file has its own copy of an inline function.
+/// A C++17 program of two files, which also uses the kernel's names. It is built inline and out of
+/// line, and at -O0, where both files have their own copy of an inline function.
 fn c_plus_plus(compiler: Compiler) {
     let cpp = c_tests().join("headers/cpp");
     let (hot, here) = (cpp.join("hot.cpp"), format!("-I{}", cpp.display()));
@@ -248,7 +262,8 @@ fn c_plus_plus(compiler: Compiler) {
     }
 }
 
-/// Weakened, it must make ThreadSanitizer speak; a change that weakens nothing must not.
+/// Makes each ordering of inline.h relaxed; ThreadSanitizer must report a race. The unchanged
+/// header is the counter-check: there ThreadSanitizer must report nothing.
 fn every_ordering_of_inline_h_is_needed(compiler: Compiler) {
     for (ordering, uses) in
         [("__ATOMIC_SEQ_CST", 0), ("__ATOMIC_RELEASE", 1), ("__ATOMIC_ACQUIRE", 1)]
@@ -264,8 +279,8 @@ fn every_ordering_of_inline_h_is_needed(compiler: Compiler) {
 
 const RACE: &str = "ThreadSanitizer: data race";
 
-/// Runs a program of c-tests under ThreadSanitizer with another text of one header. The library is
-/// not instrumented.
+/// Runs a program of c-tests under ThreadSanitizer, compiled with `text` in place of one header.
+/// The library is not instrumented.
 fn with_header(
     compiler: Compiler,
     header: &str,
@@ -275,7 +290,7 @@ fn with_header(
 ) -> Finished {
     let weak = folder("weak").join(header).join(compiler.kind().name());
     std::fs::create_dir_all(weak.join("kref")).unwrap();
-    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/track.h", "kref/tsan.h"] {
+    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/tsan.h"] {
         std::fs::copy(include().join(header), weak.join(header)).unwrap();
     }
     std::fs::write(weak.join(header), text).unwrap();
@@ -291,16 +306,18 @@ fn with_header(
     run(Command::new(program).env("TSAN_OPTIONS", "halt_on_error=1"))
 }
 
-/// With any line that announces taken out of tsan.h, ThreadSanitizer must speak: a word to it, or the
-/// macro that gives a function's name to what announces. Nothing is inlined, so that it sees the
-/// announcements and nothing else.
+/// Takes one announcement out of tsan.h after the other; ThreadSanitizer must report a race each
+/// time. An announcement is a call that tells ThreadSanitizer of an ordering, or a macro that
+/// replaces a function by one that makes such a call. Nothing is inlined, so ThreadSanitizer knows
+/// nothing about the count but the announcements.
 fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
     let header = read(include().join("kref/tsan.h"));
     let lines: Vec<&str> = header.lines().collect();
     let mut taken_out = 0;
     for (number, line) in lines.iter().enumerate() {
         let Some(silent) = without_announcement(line) else { continue };
-        // Without sequences a get takes the lock, too, and ThreadSanitizer sees locks for itself.
+        // Without restartable sequences a slot's get takes a lock, and ThreadSanitizer sees the
+        // lock.
         if line.contains("slot") && !kref::rseq_available() {
             continue;
         }
@@ -312,13 +329,13 @@ fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
                 ended.output.contains(RACE)
             },
         );
-        assert!(told, "nobody misses line {} of tsan.h: {line}", number + 1);
+        assert!(told, "no race without line {} of tsan.h: {line}", number + 1);
         taken_out += 1;
     }
-    assert!(taken_out >= 37, "no more announcements in tsan.h than {taken_out}");
+    assert!(taken_out >= 37, "only {taken_out} announcements found in tsan.h");
 }
 
-/// What is left of a line of tsan.h that announces.
+/// A line of tsan.h without its announcement, if the line has one.
 fn without_announcement(line: &str) -> Option<String> {
     let gives_name = line.starts_with("#define ") && line.contains(") kref_tsan_");
     if gives_name {

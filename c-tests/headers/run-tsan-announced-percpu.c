@@ -1,6 +1,7 @@
 /*
- * run-tsan-announced.c for percpu_ref: one thread writes and gives back, the other sees the count at
- * zero, puts last, or takes from a slot, and writes.
+ * What kref/tsan.h announces to ThreadSanitizer about percpu_ref: in each pair one thread writes
+ * and puts or publishes. The other thread sees a count of zero, puts the last reference, or gets
+ * from a slot, and then writes. See announced.h.
  *
  * tools: tsan
  */
@@ -9,12 +10,12 @@
 struct object {
     struct percpu_ref ref;
     struct percpu_ref_slot slot;
-    int data; /* the other's, and ours once it was given back: no lock */
+    int data; /* written by one thread before give, by the other after take; no lock */
 };
 
 #define REF (&object->ref)
 
-/* Nothing: whoever sees zero without a put of his own does not see what was done here. */
+/* Writes nothing: a thread that sees zero without a put of its own is not ordered after release. */
 static void release(struct percpu_ref *ref)
 {
     (void)ref;
@@ -25,13 +26,13 @@ static void confirm(struct percpu_ref *ref)
     CHECK(percpu_ref_is_dying(ref));
 }
 
-/* There are two references: one gives the initial one back, the other the second. */
+/* There are two references. Each thread puts one of them. */
 PAIR(put, percpu_ref_put(REF), percpu_ref_kill(REF))
 PAIR(put_many, percpu_ref_put_many(REF, 1), percpu_ref_kill(REF))
 PAIR(kill, percpu_ref_kill(REF), percpu_ref_put(REF))
 PAIR(kill_and_confirm, percpu_ref_kill_and_confirm(REF, confirm), percpu_ref_put(REF))
 PAIR(is_zero, percpu_ref_put(REF); percpu_ref_kill(REF), CHECK(percpu_ref_is_zero(REF)))
-/* Written once more after the kill, whose lock reinit takes, too. */
+/* Writes once more after the kill: kill and reinit take one lock, which orders earlier writes. */
 PAIR(reinit, percpu_ref_kill(REF); object->data = 1; percpu_ref_put(REF),
      percpu_ref_reinit(REF); percpu_ref_get(REF))
 PAIR(exit, percpu_ref_put(REF), percpu_ref_exit(REF))

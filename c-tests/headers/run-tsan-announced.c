@@ -1,7 +1,7 @@
 /*
- * What include/kref/tsan.h announces: one thread writes and gives back, the other takes what is left
- * and writes. Nothing orders the two but the pair of operations that is tried, and ThreadSanitizer is
- * silent only if it was told of both. headers.rs takes each announcement away, and it must not be.
+ * What kref/tsan.h announces to ThreadSanitizer about kref, refcount and slots: in each pair one
+ * thread writes and puts or publishes, and the other takes what is left and writes. See
+ * announced.h. headers.rs removes each announcement, and then ThreadSanitizer must report a race.
  *
  * tools: tsan
  */
@@ -10,14 +10,14 @@
 struct object {
     struct kref kref;
     struct kref_slot slot;
-    int data; /* the other's, and ours once it was given back: no lock */
+    int data; /* written by one thread before give, by the other after take; no lock */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_spinlock_t spin;
 
 #define COUNT (&object->kref.refcount)
-/* The last put's: it must see the other's write. */
+/* The release function of the last put, which is ordered after the other thread's write. */
 static void write_data(struct kref *kref)
 {
     kref_entry(kref, struct object, kref)->data = 2;
@@ -43,8 +43,10 @@ PAIR(dec_not_one, CHECK(kref_count_dec_not_one(COUNT)), CHECK(kref_count_dec_if_
 PAIR(dec_and_test, CHECK(!kref_count_dec_and_test(COUNT)), CHECK(kref_count_dec_and_test(COUNT)))
 PAIR(sub_and_test, CHECK(!kref_count_sub_and_test(1, COUNT)),
      CHECK(kref_count_sub_and_test(1, COUNT)))
-/* No function acquires from a count of zero. A program may, by a fence, of which ThreadSanitizer knows
- * nothing; so it is done by hand here. */
+/*
+ * No function of libkref acquires from a count of zero. A program may do so with a fence, but
+ * ThreadSanitizer ignores fences. So this pair loads the count itself.
+ */
 PAIR(dec_if_one, CHECK(kref_count_dec_if_one(COUNT)),
      CHECK(__atomic_load_n(&COUNT->refs, __ATOMIC_ACQUIRE) == INT_MAX))
 PAIR(dec_and_mutex_lock, CHECK(!kref_count_dec_and_mutex_lock(COUNT, &mutex)),

@@ -1,5 +1,5 @@
-//! make, as somebody calls it who has the source: what it installs and where, what it says, and what
-//! of the environment it obeys.
+//! Checks the Makefile: what `make install` installs and where, what make prints if a tool is
+//! missing, and which variables of the environment it uses.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -18,8 +18,8 @@ fn main() -> ExitCode {
             "install_obeys_its_variables_and_uninstall_leaves_nothing",
             install_obeys_its_variables_and_uninstall_leaves_nothing,
         ),
-        plain("it_says_what_is_missing", it_says_what_is_missing),
-        plain("it_refuses_a_path_with_a_blank", it_refuses_a_path_with_a_blank),
+        plain("a_missing_tool_is_named", a_missing_tool_is_named),
+        plain("a_path_with_a_blank_is_refused", a_path_with_a_blank_is_refused),
         plain(
             "the_environment_may_name_a_compiler_and_a_target",
             the_environment_may_name_a_compiler_and_a_target,
@@ -32,7 +32,7 @@ fn make(arguments: &[String]) -> Finished {
     run(make_in(project()).args(arguments))
 }
 
-/// make, not as a part of the one that may run the tests.
+/// A make without the flags of the make that may run these tests.
 fn make_in(folder: &Path) -> Command {
     let mut make = Command::new("make");
     for variable in MAKE_VARIABLES {
@@ -42,7 +42,7 @@ fn make_in(folder: &Path) -> Command {
     make
 }
 
-/// Where the libraries of `Prefix::plain` were built, so that nothing is built again.
+/// Variables that name the libraries of `Prefix::plain`, so that make builds nothing again.
 fn built() -> [String; 2] {
     let build = scratch().join("plain/build");
     Prefix::plain();
@@ -68,7 +68,7 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
     let pc = std::fs::read_to_string(root.join("usr/lib/here/pkgconfig/kref.pc")).unwrap();
     assert!(pc.contains("libdir=/usr/lib/here\n") && !pc.contains('@'), "{pc}");
 
-    // Headers in a place of their own: kernel code still finds them.
+    // With INCLUDEDIR set, kref-linux.pc names that folder.
     let elsewhere = vec!["INCLUDEDIR=/usr/include/libkref".to_string()];
     let installed = make(&[&["install".to_string()][..], &variables, &elsewhere].concat());
     assert!(installed.success, "{}", installed.output);
@@ -89,8 +89,8 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
     assert!(!root.join("usr/include/kref").exists());
 }
 
-/// What is missing, what for, and what to do: to the end.
-fn it_says_what_is_missing() {
+/// make names the missing tool, the purpose of the tool, and a way to get it.
+fn a_missing_tool_is_named() {
     let empty = format!("OUT={}", folder("nothing-built").display());
     let rust = "install Rust 1.88 or later, from your system or by rustup";
     for (target, variable, needed) in [
@@ -119,8 +119,8 @@ fn it_says_what_is_missing() {
     }
 }
 
-/// make cannot work with one, and `make uninstall` would remove something else.
-fn it_refuses_a_path_with_a_blank() {
+/// make takes a blank as the end of a name, so `make uninstall` would remove other files.
+fn a_path_with_a_blank_is_refused() {
     let checkout = folder("a blank");
     for file in ["Makefile", "Cargo.toml"] {
         std::fs::copy(project().join(file), checkout.join(file)).unwrap();
@@ -137,8 +137,8 @@ fn it_refuses_a_path_with_a_blank() {
     }
 }
 
-/// A compiler with options, or with a compiler cache before it; and a target of cargo's own, for which
-/// the libraries would lie elsewhere.
+/// CC may have options, or a compiler cache in front. CARGO_BUILD_TARGET, which would change
+/// cargo's folders, is overridden.
 fn the_environment_may_name_a_compiler_and_a_target() {
     let target = folder("environment");
     let compiler = Compiler::any().command();

@@ -1,5 +1,5 @@
 /*
- * kref_entry with a member that is no kref: the pointer would be off.
+ * kref_entry() with a member that is not the kref: the pointer to the object would be wrong.
  *
  * says: pointer type mismatch
  */

@@ -1,5 +1,5 @@
 /*
- * Two owners of one reference: both put it.
+ * One reference with two owners: each of them puts it.
  *
  * caught by: asan: heap-use-after-free
  */

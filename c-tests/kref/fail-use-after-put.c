@@ -1,5 +1,6 @@
 /*
- * Rule 2 broken: the object is used after the reference was put, while another thread puts the last.
+ * Breaks rule 2: a thread puts its reference and uses the object, while another thread puts the
+ * last one.
  *
  * caught by: asan: heap-use-after-free
  * caught by: tsan: ThreadSanitizer: heap-use-after-free
@@ -41,7 +42,7 @@ int main(void)
     kref_put(&object->kref, release);
     while (!__atomic_load_n(&gone, __ATOMIC_RELAXED))
         ;
-    object->number++; /* nobody's */
+    object->number++; /* after the put */
     join(thread);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * One thread: the count goes up and down, the last put releases, kref_entry leads to the object.
+ * One thread: get and put change the count, the last put releases, kref_entry() finds the object.
  */
 #include "check.h"
 
@@ -40,7 +40,7 @@ int main(void)
     CHECK(!kref_put(&object->kref, release));
     CHECK(!kref_put(&object->kref, release) && released == 0);
 
-    /* A slot that is made by hand, and one that is made by the compiler. */
+    /* A slot that kref_slot_init() initialised, and one with KREF_SLOT_INIT. */
     kref_slot_init(&slot);
     CHECK(!kref_slot_get(&slot) && !kref_slot_get(&empty));
     kref_get(&object->kref);

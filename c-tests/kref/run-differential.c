@@ -1,19 +1,19 @@
 /*
- * The inlined C and the exported Rust do the same: random operations on two counts that start from
- * the same edge value. KREF_SEED=N replays; a failure prints its seed.
+ * The inline functions and the exported functions do the same: random operations on two counts that
+ * start from one edge value. KREF_SEED=N repeats a run; a failure prints its seed.
  */
 #include "number_line.h"
 #include "random.h"
 
 enum operation { GET, PUT, GET_UNLESS_ZERO, READ, OPERATIONS };
 
-/* The address of a function is the exported one, never the inlined. */
+/* A pointer to a function points to the exported function, never to the inline one. */
 static void (*volatile exported_get)(struct kref *) = kref_get;
 static int (*volatile exported_put)(struct kref *, void (*)(struct kref *)) = kref_put;
 static int (*volatile exported_get_unless_zero)(struct kref *) = kref_get_unless_zero;
 static unsigned int (*volatile exported_read)(const struct kref *) = kref_read;
 
-/* All that an operation shows. */
+/* All visible effects of an operation. */
 struct outcome {
     int count, returned, reports, kind, released;
 };

@@ -1,5 +1,5 @@
 /*
- * C and Rust agree on sizes, alignment and places; the version macros agree with each other.
+ * C and Rust agree on sizes, alignments and offsets; the version macros agree with each other.
  */
 #include "check.h"
 

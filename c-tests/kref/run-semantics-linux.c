@@ -1,5 +1,5 @@
 /*
- * run-semantics.c by the kernel's names, through <linux/refcount.h>: those that the table has.
+ * run-semantics.c with the kernel's names of <linux/refcount.h>.
  */
 #define KERNEL_NAMES
 #include "run-semantics.c"

@@ -1,6 +1,6 @@
 /*
- * Every row of data/semantics.csv: what each operation does at each edge value, by its C name; or by
- * its kernel name, in run-semantics-linux.c.
+ * Performs every row of data/semantics.csv: each operation at each edge value. Here the operations
+ * have their names in kref.h; in run-semantics-linux.c they have the kernel's names.
  */
 #include "number_line.h"
 
@@ -30,7 +30,7 @@ static void release(struct kref *released_kref)
 
 #define VOID (-1)
 
-/* Does the operation; what it returns, or VOID. */
+/* Performs the operation. Returns its result, or VOID. */
 static int perform(const char *name, int n)
 {
     if (!strcmp(name, "refcount_inc")) return OPERATION(inc)(COUNT), VOID;
@@ -58,7 +58,7 @@ static int perform(const char *name, int n)
     exit(1);
 }
 
-/* Whether the operation left a lock held; it is free afterwards. */
+/* Whether the operation holds a lock. Unlocks it. */
 static int unlock_if_held(void)
 {
     int held = 0;

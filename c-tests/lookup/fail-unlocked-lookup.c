@@ -1,6 +1,6 @@
 /*
- * Rule 3 broken: the object is found under the lock, and the reference taken after it. Between the
- * two the last reference goes; here it is made to go.
+ * Breaks rule 3: the object is found under the lock, but the reference is taken after the unlock.
+ * The last put may come between the two; here it does.
  *
  * caught by: asan: heap-use-after-free
  * caught by: tsan: ThreadSanitizer: heap-use-after-free
@@ -48,7 +48,7 @@ int main(void)
     __atomic_store_n(&found, 1, __ATOMIC_RELAXED);
     while (!__atomic_load_n(&taken_out, __ATOMIC_RELAXED))
         ;
-    kref_get(kref); /* of memory that is nobody's */
+    kref_get(kref); /* of freed memory */
     kref_put(kref, release);
     join(thread);
     return 0;

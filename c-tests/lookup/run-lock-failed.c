@@ -1,5 +1,6 @@
 /*
- * A mutex that cannot be taken: nothing is looked up, nothing is given back, and it is told.
+ * The mutex cannot be locked: nothing is looked up, no reference is put, and the failure is
+ * reported.
  */
 #include "check.h"
 

@@ -1,6 +1,6 @@
 /*
- * Rule 3 by lock, where the table holds a reference: readers look up while a writer replaces the
- * object, and whoever puts last releases.
+ * Rule 3 with a lock, and a table that holds a reference: readers look up an object while a writer
+ * replaces it. The last put, by a reader or the writer, releases.
  *
  * tools: tsan
  */
@@ -15,7 +15,7 @@ struct object {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct object *table; /* one entry is a table */
+static struct object *table; /* a table with one entry */
 static int made, released;
 
 static void release(struct kref *kref)

@@ -1,5 +1,5 @@
 /*
- * kref_put_lock: the last put takes the spin lock, and release unlocks it.
+ * kref_put_lock(): the last put takes the spin lock, and release unlocks it.
  *
  * tools: tsan
  */

@@ -1,9 +1,11 @@
 /*
- * A list that holds no references: the last put takes the list's mutex and release takes the object
- * out, while others look it up. And the other way: release locks for itself, and a lookup finds an
- * object whose count is zero, and leaves it. The lock orders everything here, so that tools which
- * know locks but not atomics can follow; but for a write of each holder's before its put, which
- * the put alone orders, and which only ThreadSanitizer is shown.
+ * A list that holds no references, in two variants. In the first, the last put takes the list's
+ * mutex, and release removes the object, while other threads look it up. In the second, release
+ * itself takes the mutex, so a lookup may find an object whose count is zero, and ignores it.
+ *
+ * The mutex orders all accesses, so helgrind and drd, which know locks but not atomics, report
+ * nothing. One access is different: each holder writes to the object before its put, and only the
+ * put orders the write. The write is compiled for ThreadSanitizer only.
  *
  * tools: tsan helgrind drd
  */
@@ -17,7 +19,7 @@ struct object {
     struct kref kref;
     int key;
     struct object *next, **link;
-    int held_by[THREADS]; /* each thread's own: no lock */
+    int held_by[THREADS]; /* each thread writes its own element, without a lock */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -75,7 +77,7 @@ static struct kref *find(void *key)
 
     for (object = list; object; object = object->next)
         if (object->key == *(int *)key) {
-            /* Where the last put takes the lock first, nothing dead is ever in the list. */
+            /* If the last put takes the lock first, no object in the list has the count zero. */
             CHECK(give_back == put_then_lock || kref_read(&object->kref));
             if (kref_read(&object->kref))
                 return &object->kref;

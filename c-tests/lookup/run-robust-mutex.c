@@ -1,6 +1,6 @@
 /*
- * A robust mutex whose owner died is made consistent by whatever of libkref's takes it next: it can be
- * locked again later, by anyone.
+ * The owner of a robust mutex dies. The next function of libkref that locks the mutex makes it
+ * consistent, so the mutex can be locked again later.
  */
 #include "check.h"
 

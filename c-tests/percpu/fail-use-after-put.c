@@ -1,5 +1,6 @@
 /*
- * Rule 2 broken with a percpu_ref: the object is used after the reference was put, while it is killed.
+ * Breaks rule 2 with a percpu_ref: a thread puts its reference and uses the object, while another
+ * thread kills the percpu_ref.
  *
  * caught by: asan: heap-use-after-free
  * caught by: tsan: ThreadSanitizer: heap-use-after-free
@@ -24,11 +25,11 @@ static void *work(void *arg)
     struct object *object = arg;
 
     percpu_ref_put(&object->ref);
-    /* Relaxed: it makes the bad order happen, and gives the program no order that it has not. */
+    /* Relaxed: the flag makes the wrong order happen, but must not order memory by itself. */
     __atomic_store_n(&put, 1, __ATOMIC_RELAXED);
     while (!__atomic_load_n(&gone, __ATOMIC_RELAXED))
         ;
-    object->number++; /* nobody's */
+    object->number++; /* after the put */
     return NULL;
 }
 

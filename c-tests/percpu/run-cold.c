@@ -1,6 +1,6 @@
 /*
- * What is inlined into code that the compiler holds to be cold, which it puts into a section of its
- * own: the sequence's way out must not lie in its way through.
+ * Inline functions in a cold function, which the compiler puts into a section of its own. The
+ * sequence's abort handler must not lie on the normal path there.
  */
 #include "check.h"
 

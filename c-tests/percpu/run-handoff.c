@@ -1,6 +1,6 @@
 /*
- * Rules 1 and 2 with a percpu_ref: a server with threads that hold references, killed while they
- * work. The release function sees what each of them did, and frees.
+ * Rules 1 and 2 with a percpu_ref: threads hold references on a server, which is killed while they
+ * work. The release function sees the writes of all threads, and frees the server.
  *
  * tools: tsan
  */
@@ -11,7 +11,7 @@
 
 struct server {
     struct percpu_ref ref;
-    int jobs[WORKERS]; /* each worker's own: no lock */
+    int jobs[WORKERS]; /* each worker writes its own element, without a lock */
 };
 
 struct worker {

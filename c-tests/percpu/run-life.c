@@ -1,6 +1,5 @@
 /*
- * percpu_ref: what each function does in either mode, in the order of a life, and what is told of
- * misuse.
+ * percpu_ref: the functions in both modes, from init to exit, and the reports of misuse.
  *
  * tools: static
  */
@@ -68,7 +67,7 @@ static void a_life(unsigned int flags)
     expect(0, 0, NULL);
 }
 
-/* kill() itself gives back the last reference, and the release function frees. */
+/* percpu_ref_kill() puts the last reference, and the release function calls percpu_ref_exit(). */
 static void the_killer_is_the_last(void)
 {
     struct percpu_ref ref;
@@ -86,7 +85,7 @@ static void never_killed(void)
     start_over(&ref, 0);
     percpu_ref_get(&ref);
     percpu_ref_put(&ref);
-    percpu_ref_exit(&ref); /* the object was given up before anybody knew it */
+    percpu_ref_exit(&ref); /* a constructor that fails never kills */
     CHECK(!released);
     expect(0, 0, NULL);
 }
@@ -107,14 +106,14 @@ static void modes(void)
     percpu_ref_kill(&ref);
     CHECK(released == 1);
 
-    /* It stays atomic when it comes back, until it is told otherwise. */
+    /* After percpu_ref_reinit() the count stays atomic until percpu_ref_switch_to_percpu(). */
     percpu_ref_reinit(&ref);
     CHECK(!percpu_ref_is_dying(&ref) && !percpu_ref_is_zero(&ref));
     percpu_ref_switch_to_percpu(&ref);
     percpu_ref_get(&ref);
     percpu_ref_kill(&ref);
     CHECK(released == 1);
-    percpu_ref_resurrect(&ref); /* with a reference held, which counts on */
+    percpu_ref_resurrect(&ref); /* while a reference is held, which stays valid */
     CHECK(percpu_ref_tryget_live(&ref));
     percpu_ref_put_many(&ref, 2);
     percpu_ref_kill(&ref);
@@ -140,7 +139,7 @@ static void dead_from_the_start(void)
 
 static void misuse(void)
 {
-    static struct percpu_ref ref; /* what is misused is not freed, but reachable */
+    static struct percpu_ref ref; /* static, because a misused percpu_ref is never freed */
 
     CHECK(percpu_ref_init(&ref, release, 8) == -EINVAL);
 
@@ -151,7 +150,7 @@ static void misuse(void)
     expect(1, KREF_KILLED_TWICE, &ref);
     percpu_ref_exit(&ref);
     expect(1, KREF_EXIT_WHILE_ALIVE, &ref);
-    percpu_ref_put(&ref); /* and the reference is still good */
+    percpu_ref_put(&ref); /* the reference is still valid */
     CHECK(released == 1);
     percpu_ref_put(&ref);
     expect(1, KREF_PUT_ON_ZERO, &ref);
@@ -194,12 +193,12 @@ static void misuse_of_life(void)
     percpu_ref_exit(&other);
 
     start_over(&third, PERCPU_REF_INIT_ATOMIC);
-    percpu_ref_get_many(&third, 1ul << 40);
+    percpu_ref_get_many(&third, LONG_MAX);
     expect(1, KREF_OVERFLOW, &third);
     CHECK(!percpu_ref_is_zero(&third));
 }
 
-/* Nobody can know on a CPU that a put was one too many. The kill finds out. */
+/* A put on a CPU's counter cannot see that it is one too many. The kill adds up and finds it. */
 static void too_many_puts(void)
 {
     static struct percpu_ref ref;
@@ -216,7 +215,7 @@ static void too_many_puts(void)
     memset(&told, 0, sizeof told);
 }
 
-/* Memory that is all zero was never initialised. */
+/* Memory filled with zeros was never initialised. */
 static void never_initialised(void)
 {
     static struct percpu_ref ref;

@@ -1,6 +1,6 @@
 /*
- * percpu_ref_init() where memory runs out, at either of the two places that it takes some from: it
- * says so, and has given back what it took.
+ * percpu_ref_init() without memory. It allocates in two places; if one of them fails, it returns
+ * -ENOMEM and has freed the other memory.
  *
  * without: asan, which has an allocator of its own
  * without: memcheck, which has one, too
@@ -17,7 +17,7 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 
 static int refuse_blocks, refuse_pages, blocks, pages;
 
-/* In the library's place of the system's: what it takes and gives back. */
+/* These replace libc's functions, and count the library's allocations. */
 void *aligned_alloc(size_t alignment, size_t size)
 {
     if (refuse_blocks)
@@ -37,7 +37,7 @@ void *mmap(void *address, size_t length, int protection, int flags, int file, of
     if (refuse_pages)
         return MAP_FAILED;
     pages++;
-    return (void *)syscall(SYS_mmap, address, length, protection, flags, file, offset);
+    return mmap64(address, length, protection, flags, file, offset); /* by its name that stays glibc's */
 }
 
 int munmap(void *address, size_t length)

@@ -1,6 +1,6 @@
 /*
- * Rule 3 by percpu_ref_slot: readers take references from a slot while a writer replaces what is
- * published and kills what it took down.
+ * Rule 3 with percpu_ref_slot: readers take references from a slot while a writer replaces the
+ * published object and kills the old one.
  *
  * tools: tsan static
  */
@@ -46,7 +46,7 @@ static void publish(struct object *next)
     struct percpu_ref *old = percpu_ref_slot_replace(&slot, next ? &next->ref : NULL);
 
     if (old)
-        percpu_ref_kill(old); /* the initial reference was the slot's */
+        percpu_ref_kill(old); /* puts the initial reference, which the slot had */
 }
 
 int main(void)
@@ -61,7 +61,7 @@ int main(void)
         struct object *next = i % 5 ? malloc(sizeof *next) : NULL;
 
         if (next) {
-            /* Every third counts atomically: the readers' other way. */
+            /* Every third object counts atomically, so the readers also take that path. */
             CHECK(!percpu_ref_init(&next->ref, release, i % 3 ? 0 : PERCPU_REF_INIT_ATOMIC));
             next->number = i;
             next->twice = 2 * i;

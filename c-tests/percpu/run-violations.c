@@ -1,6 +1,6 @@
 /*
- * Every operation on a percpu_ref that can be misused tells an address in the function that misused
- * it, as violations/run-each-function.c has it for the others.
+ * A misuse of a percpu_ref is reported with an address in the function that misused it. For the
+ * functions on a kref see violations/run-each-function.c.
  */
 #include "misuse.h"
 
@@ -57,7 +57,7 @@ int main(void)
     check("kill", kill_it, KREF_KILLED_TWICE, &ref);
     check("kill_and_confirm", kill_and_confirm, KREF_KILLED_TWICE, &ref);
     check("slot_get", slot_get, KREF_GET_ON_ZERO, &ref);
-    CHECK(sink == 1); /* nobody may have it */
+    CHECK(sink == 1); /* NULL was returned */
     check("get", get, KREF_USE_OF_SATURATED, &ref);
     check("get_many", get_many, KREF_USE_OF_SATURATED, &ref);
     check("put", put, KREF_USE_OF_SATURATED, &ref);

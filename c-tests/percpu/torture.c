@@ -1,8 +1,9 @@
 /*
- * percpu_ref and percpu_ref_slot under torture, disturbed in every way of torture.h: objects that are
- * published, taken down and killed, and one that lives on through every change of mode.
+ * percpu_ref and percpu_ref_slot, disturbed in all ways of torture.h. Objects are published,
+ * replaced and killed. One more percpu_ref, `lasting`, lives from the start to the end and changes
+ * its mode.
  *
- * With -DWITHOUT_FENCE the membarrier does nothing, and this must fail.
+ * With -DWITHOUT_FENCE the membarrier does nothing, and the program must fail.
  */
 #include "torture.h"
 #ifdef WITHOUT_FENCE
@@ -17,7 +18,7 @@ static struct percpu_ref_slot empty;
 static struct percpu_ref lasting;
 static unsigned long lasting_drained, lasting_released;
 
-/* ---- What is published. ---- */
+/* ---- The published objects. ---- */
 
 static void release(struct percpu_ref *ref)
 {
@@ -30,7 +31,7 @@ static void no_more_live(struct percpu_ref *ref)
     CHECK(percpu_ref_is_dying(ref) && !percpu_ref_tryget_live(ref));
 }
 
-/* Counting some other way for a while is anybody's right who holds a reference. */
+/* A thread that holds a reference may change the mode. */
 static void switch_mode(struct object *object)
 {
     percpu_ref_switch_to_atomic_sync(&object->count.percpu);
@@ -50,7 +51,7 @@ static void use(struct seat *seat, struct object *object)
         seat->switches++;
         break;
     case 1:
-        CHECK(percpu_ref_tryget_many(ref, 3)); /* for one reference is held */
+        CHECK(percpu_ref_tryget_many(ref, 3)); /* succeeds, because a reference is held */
         object_check(object);
         percpu_ref_put_many(ref, 3);
         break;
@@ -77,7 +78,7 @@ static void leave_slots(struct seat *seat)
     seat->held = NULL;
 }
 
-/* Nowhere is a thread so much of its time in a sequence. */
+/* An empty slot's get does nothing but the sequence, so many signals interrupt sequences here. */
 static void read_nothing(void)
 {
     int i;
@@ -107,7 +108,7 @@ static void read_slots(struct seat *seat)
     }
 }
 
-/* What was taken down owns its initial reference, or was killed while it was published. */
+/* The slot had the object's initial reference, or another one if is_killed is set. */
 static void replace(struct seat *seat, struct percpu_ref_slot *slot, struct object *next)
 {
     struct percpu_ref *old = percpu_ref_slot_replace(slot, next ? &next->count.percpu : NULL);
@@ -145,13 +146,13 @@ static void write_slots(struct seat *seat)
         replace(seat, slot, next);
         return;
     }
-    percpu_ref_get(&next->count.percpu); /* the slot's; the initial one is ours */
+    percpu_ref_get(&next->count.percpu); /* for the slot; the kill below puts the initial one */
     replace(seat, slot, next);
     percpu_ref_kill(&next->count.percpu);
     seat->kills++;
 }
 
-/* ---- What lasts. ---- */
+/* ---- The lasting percpu_ref. ---- */
 
 static void lasting_release(struct percpu_ref *ref)
 {
@@ -159,7 +160,7 @@ static void lasting_release(struct percpu_ref *ref)
     ADD(lasting_released, 1);
 }
 
-/* In handlers, too. */
+/* Also called in signal handlers. */
 static void get_lasting(void)
 {
     if (!percpu_ref_tryget_live(&lasting))
@@ -205,7 +206,7 @@ static void drain_and_reinit(void)
     percpu_ref_kill(&lasting);
     while (READ(lasting_released) != lasting_drained) {
         if (READ(all.stop))
-            return; /* or a count that is wrong would keep it for ever */
+            return; /* a wrong count must not make the thread wait for ever */
         sched_yield();
     }
     CHECK(percpu_ref_is_zero(&lasting) && !percpu_ref_tryget(&lasting));
@@ -217,7 +218,7 @@ static void not_zero(struct percpu_ref *ref)
     CHECK(!percpu_ref_is_zero(ref));
 }
 
-/* One at a time, as the functions want it. */
+/* Only one thread changes the mode, as the functions require. */
 static void change_lasting(struct seat *seat)
 {
     seat->switches++;
@@ -253,7 +254,7 @@ int main(void)
     torture_begin();
     CHECK(percpu_ref_init(&lasting, lasting_release, PERCPU_REF_ALLOW_REINIT) == 0);
     more_in_handlers = get_lasting;
-    CHECK(!percpu_ref_slot_replace(&empty, NULL)); /* from now on it is read in sequences */
+    CHECK(!percpu_ref_slot_replace(&empty, NULL)); /* from now on its gets use sequences */
     torture_run(seats, number);
     for (i = 0; i < SLOTS; i++)
         replace(&seats[0], &slots[i], NULL);

@@ -1,5 +1,5 @@
 /*
- * What costs a membarrier, and what does not.
+ * Counts the calls of membarrier() of each operation.
  *
  * tools: static
  */
@@ -20,7 +20,7 @@ static void release_percpu(struct percpu_ref *ref)
     released++;
 }
 
-/* Without restartable sequences there is nothing to fence. */
+/* Without restartable sequences no fence is needed. */
 static void costs(unsigned long fences)
 {
     CHECK(fenced == (kref_rseq_available() ? fences : 0));
@@ -68,7 +68,7 @@ static void percpu_slots(void)
     costs(1);
     percpu_ref_kill(&a);
     costs(1);
-    percpu_ref_kill(&b); /* it never counted on a CPU */
+    percpu_ref_kill(&b); /* its count was always atomic */
     costs(0);
     CHECK(released == 4);
 }
@@ -85,7 +85,7 @@ static void modes(void)
     costs(0);
     percpu_ref_switch_to_atomic_sync(&ref);
     costs(1);
-    percpu_ref_switch_to_atomic(&ref, NULL); /* it does already */
+    percpu_ref_switch_to_atomic(&ref, NULL); /* it is atomic already */
     percpu_ref_switch_to_percpu(&ref);
     costs(0);
     percpu_ref_get(&ref);
@@ -101,7 +101,7 @@ static void modes(void)
     CHECK(released == 5);
 
     CHECK(percpu_ref_init(&ref, release_percpu, 0) == 0);
-    percpu_ref_exit(&ref); /* has to know that nobody holds it */
+    percpu_ref_exit(&ref); /* must add up the counters of all CPUs */
     costs(1);
 }
 

@@ -1,7 +1,7 @@
 /*
- * A seccomp filter that refuses membarrier(): from the start, and after all went well.
+ * A seccomp filter that refuses membarrier(): before the program starts, or later.
  *
- * without: memcheck, which does not follow into the programs that are started here
+ * without: memcheck, which does not follow the programs that are started here
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -86,7 +86,7 @@ static void *read_often(void *unused)
     return unused;
 }
 
-static void all_is_released(void)
+static void refused_from_the_start(void)
 {
     static struct object objects[ROUNDS];
     pthread_t thread;
@@ -104,7 +104,7 @@ static void all_is_released(void)
     CHECK(released == 2 * ROUNDS && !told.times);
 }
 
-static void what_was_fenced_leaks_later(void)
+static void refused_later(void)
 {
     static struct object first, second;
 
@@ -120,7 +120,7 @@ static void what_was_fenced_leaks_later(void)
     CHECK(kref_read(&second.kref) == 1 && !percpu_ref_is_zero(&second.percpu));
 }
 
-/* The same program once more, to do that. */
+/* Runs this program again, with `what` as its argument. */
 static void start_over(const char *what)
 {
     execl("/proc/self/exe", "run-membarrier-filtered", what, (char *)NULL);
@@ -148,9 +148,9 @@ int main(int argc, char **argv)
         refuse_membarrier();
         start_over("without");
     } else if (!strcmp(what, "without")) {
-        all_is_released();
+        refused_from_the_start();
     } else if (!strcmp(what, "refused-later")) {
-        what_was_fenced_leaks_later();
+        refused_later();
     } else {
         must_do("refused-from-the-start");
         if (kref_rseq_available())

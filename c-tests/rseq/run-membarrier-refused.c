@@ -1,6 +1,7 @@
 /*
- * A membarrier that the kernel refuses after it has granted some: it is reported, and what a reader
- * may be about to take is never released. Granted again, all goes on as before.
+ * The kernel refuses membarrier() after it has granted some. The refusal is reported, and an object
+ * on which a reader may be taking a reference is never released. After the kernel grants
+ * membarrier() again, objects are released again.
  *
  * tools: static
  */
@@ -10,7 +11,7 @@
 #define OBJECTS 200
 
 static struct kref krefs[OBJECTS];
-static int released[OBJECTS], n_released;
+static int released[OBJECTS], n_released, n_confirmed;
 static struct kref_slot slot = KREF_SLOT_INIT;
 static struct percpu_ref_slot percpu_slot = PERCPU_REF_SLOT_INIT;
 static struct told told;
@@ -50,7 +51,7 @@ static void must_be_told(int times, const void *what)
     told.times = 0;
 }
 
-/* With readers: granted, refused, granted. */
+/* With a reader: first granted, then refused, then granted. */
 static void slots(void)
 {
     pthread_t reader;
@@ -105,6 +106,38 @@ static void slots_of_percpu(void)
     CHECK(!n_released && !told.times);
 }
 
+static void must_not_be_called(struct percpu_ref *ref)
+{
+    CHECK(!ref);
+}
+
+static void count_call(struct percpu_ref *ref)
+{
+    (void)ref;
+    n_confirmed++;
+}
+
+/* There is nothing to confirm while a sequence may still count. */
+static void confirmations(void)
+{
+    static struct percpu_ref ref, lost;
+
+    CHECK(percpu_ref_init(&ref, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
+    CHECK(percpu_ref_init(&lost, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
+    fences = REFUSED;
+    percpu_ref_switch_to_atomic(&ref, must_not_be_called);
+    must_be_told(1, &ref);
+    percpu_ref_kill_and_confirm(&lost, must_not_be_called);
+    must_be_told(1, &lost);
+    fences = FENCES;
+    n_confirmed = 0;
+    percpu_ref_switch_to_atomic(&ref, count_call);
+    CHECK(n_confirmed == 1);
+    percpu_ref_kill_and_confirm(&ref, count_call);
+    CHECK(n_confirmed == 2 && n_released == 1 && !told.times);
+    n_released = 0;
+}
+
 static void modes(void)
 {
     static struct percpu_ref ref, lost;
@@ -121,7 +154,7 @@ static void modes(void)
     must_be_told(1, &lost);
     CHECK(!percpu_ref_tryget_live(&lost) && !percpu_ref_is_zero(&lost));
     fences = FENCES;
-    percpu_ref_kill(&ref); /* now it can be known how many there are */
+    percpu_ref_kill(&ref); /* adds up the counters of all CPUs now */
     CHECK(!n_released && !percpu_ref_is_zero(&ref));
     percpu_ref_put_many(&ref, 2);
     CHECK(n_released == 1 && !told.times);
@@ -131,9 +164,10 @@ int main(void)
 {
     kref_set_violation_handler(remember, &told);
     if (!kref_rseq_available())
-        return 0; /* nothing is ever asked of the kernel */
+        return 0; /* the library never calls membarrier() */
     slots();
     slots_of_percpu();
+    confirmations();
     modes();
     return 0;
 }

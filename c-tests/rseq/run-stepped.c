@@ -1,6 +1,6 @@
 /*
- * Under a debugger that goes one instruction at a time, each step restarts a sequence. A get gives up
- * after some, and goes the other way: it ends.
+ * Under a debugger that steps through single instructions, each step restarts a sequence. A get
+ * must not retry for ever: after some restarts it takes the path without sequences.
  *
  * without: memcheck, which cannot be stepped through
  */
@@ -17,7 +17,7 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-/* Far more than it takes: a few hundred for a get that gives up, some thousand for the loader. */
+/* Far more than needed: a few hundred for the gets, and some thousand for the dynamic loader. */
 #define MOST_STEPS 1000000
 
 static struct kref_slot slot = KREF_SLOT_INIT;
@@ -41,7 +41,7 @@ static void be_stepped(struct percpu_ref *percpu)
 
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
         _exit(4);
-    raise(SIGSTOP); /* here the steps begin */
+    raise(SIGSTOP); /* the parent begins to step here */
     kref = kref_slot_get(&slot);
     if (!kref || kref_put(kref, release))
         _exit(5);
@@ -53,7 +53,7 @@ static void be_stepped(struct percpu_ref *percpu)
     _exit(0);
 }
 
-/* Whether its last step was the first one of an abort handler, an instruction of at most 9 bytes. */
+/* Whether the child has just executed an abort handler's first instruction, of at most 9 bytes. */
 static int has_restarted(pid_t child)
 {
     struct user_regs_struct registers;
@@ -86,7 +86,7 @@ int main(void)
         be_stepped(&percpu);
     CHECK(waitpid(child, &status, 0) == child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 4)
-        return 0; /* somebody is tracing us, or nobody may */
+        return 0; /* a debugger already traces the program, or ptrace is forbidden */
     CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
     do {
         restarts += has_restarted(child);

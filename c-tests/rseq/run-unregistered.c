@@ -1,9 +1,10 @@
 /*
- * A thread that has given up its restartable sequences touches what a slot publishes under the lock
- * alone: nothing would restart it if a writer came in between.
+ * A thread without restartable sequences must access a slot's object only under the lock: nothing
+ * would restart the thread if a writer released the object meanwhile.
  *
- * It goes through a get one instruction at a time. As soon as a register comes to hold the object, and
- * the lock is free, the writer comes: takes the object down, releases it and unmaps it.
+ * The thread steps through a get, one instruction at a time. As soon as a register contains the
+ * object's address while the lock is free, the writer replaces the object, releases it and unmaps
+ * it.
  *
  * tools: static
  * without: asan, which has mutexes of its own
@@ -28,7 +29,7 @@ static void *object;
 static int locks, steps;
 static void (*take_down)(void);
 
-/* The pool's locks, in a program of one thread. */
+/* Replace libc's functions, and count the locks that are held. The program has one thread. */
 int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
     (void)mutex;
@@ -137,10 +138,10 @@ int main(void)
         return 0;
     rseq_register(RSEQ_FLAG_UNREGISTER);
 
-    CHECK(!slot_get() && !percpu_slot_get()); /* and the loader has done its part */
+    CHECK(!slot_get() && !percpu_slot_get()); /* the dynamic loader has bound all functions now */
     kref_init(new_object());
     CHECK(kref_slot_replace(&slot, object) == NULL);
-    CHECK(stepwise(slot_get, take_down_kref)); /* by then under the lock */
+    CHECK(stepwise(slot_get, take_down_kref)); /* succeeds: the get held the lock */
 
     CHECK(percpu_ref_init(new_object(), release_percpu, 0) == 0);
     CHECK(percpu_ref_slot_replace(&percpu_slot, object) == NULL);

@@ -1,6 +1,5 @@
 /*
- * A published object written to after it was published: a slot orders what came before, and nothing
- * else.
+ * Writes to an object after publishing it. A slot orders only the writes before the publication.
  *
  * caught by: tsan: ThreadSanitizer: data race
  */
@@ -27,7 +26,7 @@ static void *read_it(void *unused)
     (void)unused;
     while (!(kref = kref_slot_get(&slot)))
         ;
-    /* Relaxed: it makes the bad order happen, and gives the program no order that it has not. */
+    /* Relaxed: the flag makes the wrong order happen, but must not order memory by itself. */
     while (!__atomic_load_n(&written, __ATOMIC_RELAXED))
         ;
     seen = kref_entry(kref, struct object, kref)->number;

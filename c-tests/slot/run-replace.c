@@ -1,5 +1,6 @@
 /*
- * Rule 3 by slot: readers take references from slots while writers replace what is published.
+ * Rule 3 with slots: readers take references from slots while writers replace the published
+ * objects.
  *
  * tools: tsan static
  */

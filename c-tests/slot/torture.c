@@ -1,7 +1,7 @@
 /*
- * kref_slot under torture: readers and writers, disturbed in every way of torture.h.
+ * Readers and writers of kref_slot, disturbed in all ways of torture.h.
  *
- * With -DWITHOUT_FENCE the membarrier does nothing, and this must fail.
+ * With -DWITHOUT_FENCE the membarrier does nothing, and the program must fail.
  */
 #include "torture.h"
 #ifdef WITHOUT_FENCE
@@ -24,7 +24,7 @@ static void put(void *object)
     kref_put(&((struct object *)object)->count.kref, release);
 }
 
-/* Nowhere is a thread so much of its time in a sequence. */
+/* An empty slot's get does nothing but the sequence, so many signals interrupt sequences here. */
 static void read_nothing(void)
 {
     int i;
@@ -33,7 +33,7 @@ static void read_nothing(void)
         CHECK(!kref_slot_get(&empty));
 }
 
-/* Swaps what is held for what it finds. */
+/* Puts the held reference and keeps the new one. */
 static void read_slots(struct seat *seat)
 {
     int i;
@@ -86,7 +86,7 @@ static void write_slots(struct seat *seat)
     seat->replaces++;
 }
 
-/* A reader that also writes, so that it may be the one who waits. */
+/* A reader that also replaces, so that readers, too, wait for a fence. */
 static void do_both(struct seat *seat)
 {
     read_slots(seat);

@@ -1,10 +1,10 @@
-//! KREF_OPTIONS=track=1: where a tracker is looked for, what it is given, and what is said when there
-//! is none.
+//! Checks KREF_OPTIONS=track=1: where libkref looks for a tracker, which options the tracker gets,
+//! and which message appears if there is no tracker.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::{Compiler, Prefix, c_tests, plain, run, scratch, soname, track_soname};
+use kref_c_tests::{Compiler, Prefix, c_tests, folder, plain, run, soname, track_soname};
 use libtest_mimic::Arguments;
 
 const TOLD: &str = "created\ngot 2 for cache\ngot 3 for nobody\nreleased\nreport\ntracked\n";
@@ -13,22 +13,21 @@ const UNTRACKED: &str = "untracked\n";
 fn main() -> ExitCode {
     let trials = vec![
         plain("the_variable_names_the_tracker", the_variable_names_the_tracker),
-        plain("it_is_beside_the_shared_library", it_is_beside_the_shared_library),
-        plain("or_where_the_loader_looks", or_where_the_loader_looks),
-        plain("nobody_is_asked_who_was_not_named", nobody_is_asked_who_was_not_named),
-        plain("what_is_not_found_is_told_in_a_line", what_is_not_found_is_told_in_a_line),
-        plain("what_is_no_tracker_is_told_in_a_line", what_is_no_tracker_is_told_in_a_line),
-        plain("a_static_program_says_that_it_cannot", a_static_program_says_that_it_cannot),
-        plain("options_of_others_are_the_trackers", options_of_others_are_the_trackers),
+        plain(
+            "a_tracker_beside_the_shared_library_is_found",
+            a_tracker_beside_the_shared_library_is_found,
+        ),
+        plain(
+            "a_tracker_where_the_loader_looks_is_found",
+            a_tracker_where_the_loader_looks_is_found,
+        ),
+        plain("without_track_1_no_tracker_is_loaded", without_track_1_no_tracker_is_loaded),
+        plain("a_missing_tracker_is_reported", a_missing_tracker_is_reported),
+        plain("a_library_that_is_no_tracker_is_reported", a_library_that_is_no_tracker_is_reported),
+        plain("a_static_program_cannot_be_tracked", a_static_program_cannot_be_tracked),
+        plain("the_tracker_gets_all_options", the_tracker_gets_all_options),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = scratch().join("loading").join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }
 
 fn compile(source: &str, flags: &[&str], to: &Path) {
@@ -42,14 +41,14 @@ fn compile(source: &str, flags: &[&str], to: &Path) {
     assert!(compiled.success, "{source}:\n{}", compiled.output);
 }
 
-/// A tracker in `folder`, under its own name.
+/// Builds the test's tracker into `folder`, with the name that libkref looks for.
 fn tracker(folder: &Path, flags: &[&str]) -> PathBuf {
     let library = folder.join(track_soname());
     compile("tracker.c", &[&["-shared", "-fPIC"], flags].concat(), &library);
     library
 }
 
-/// The program and the library that it is linked with: a copy of libkref.so beside it, or libkref.a.
+/// Builds the program, linked with a copy of libkref.so in the same folder, or with libkref.a.
 fn program(folder: &Path, shared: bool, flags: &[&str]) -> Command {
     let program = folder.join("program");
     let installed = Prefix::plain().lib();
@@ -65,17 +64,16 @@ fn program(folder: &Path, shared: bool, flags: &[&str]) -> Command {
     Command::new(program)
 }
 
-/// What the program says with these options, where it ends well.
+/// The program's output with these options. The program must exit with status 0.
 fn says(program: &mut Command, options: &str) -> String {
     let ended = run(program.env("KREF_OPTIONS", options));
     assert!(ended.success, "KREF_OPTIONS={options}:\n{}", ended.output);
     ended.output
 }
 
-/// One line that says all of `words`, and then the program runs untracked.
+/// Checks that the output is one message with all of `words`, and that the program ran untracked.
 fn one_line(said: &str, words: &[&str]) {
-    let line =
-        said.strip_suffix(UNTRACKED).unwrap_or_else(|| panic!("tracked all the same: {said}"));
+    let line = said.strip_suffix(UNTRACKED).unwrap_or_else(|| panic!("not untracked: {said}"));
     assert!(line.starts_with("kref: ") && line.lines().count() == 1, "{said}");
     for word in words {
         assert!(line.contains(word), "no word of {word}: {said}");
@@ -83,10 +81,10 @@ fn one_line(said: &str, words: &[&str]) {
 }
 
 fn the_variable_names_the_tracker() {
-    let library = tracker(&folder("variable-library"), &[]);
+    let library = tracker(&folder("loading/variable-library"), &[]);
     for (name, shared) in [("variable-shared", true), ("variable-static", false)] {
         for inline in ["-UKREF_NO_INLINE", "-DKREF_NO_INLINE"] {
-            let mut program = program(&folder(name), shared, &[inline]);
+            let mut program = program(&folder(&format!("loading/{name}")), shared, &[inline]);
             program.env("KREF_TRACK_LIBRARY", &library);
             let said = says(&mut program, "track=1");
             assert_eq!(said, format!("started with track=1\n{TOLD}"), "{name} {inline}");
@@ -94,11 +92,11 @@ fn the_variable_names_the_tracker() {
     }
 }
 
-fn it_is_beside_the_shared_library() {
-    let here = folder("beside");
+fn a_tracker_beside_the_shared_library_is_found() {
+    let here = folder("loading/beside");
     tracker(&here, &[]);
     let mut program = program(&here, true, &[]);
-    // Whatever the working directory, and whatever else the loader might find.
+    // Neither the working directory nor the loader's path changes that.
     program.current_dir("/").env("LD_LIBRARY_PATH", "/nowhere");
     assert_eq!(
         says(&mut program, "track=1:depth=8"),
@@ -106,8 +104,8 @@ fn it_is_beside_the_shared_library() {
     );
 }
 
-fn or_where_the_loader_looks() {
-    let (here, there) = (folder("program-alone"), folder("library-path"));
+fn a_tracker_where_the_loader_looks_is_found() {
+    let (here, there) = (folder("loading/program-alone"), folder("loading/library-path"));
     tracker(&there, &[]);
     for shared in [true, false] {
         let mut program = program(&here, shared, &[]);
@@ -116,8 +114,8 @@ fn or_where_the_loader_looks() {
     }
 }
 
-fn nobody_is_asked_who_was_not_named() {
-    let here = folder("off");
+fn without_track_1_no_tracker_is_loaded() {
+    let here = folder("loading/off");
     tracker(&here, &[]);
     let mut program = program(&here, true, &[]);
     for options in ["", "track=0", "on_violation=quiet", "track=1:track=0"] {
@@ -130,8 +128,8 @@ fn nobody_is_asked_who_was_not_named() {
     }
 }
 
-fn what_is_not_found_is_told_in_a_line() {
-    let here = folder("missing");
+fn a_missing_tracker_is_reported() {
+    let here = folder("loading/missing");
     for shared in [true, false] {
         let mut program = program(&here, shared, &[]);
         let said = says(&mut program, "track=1");
@@ -143,27 +141,27 @@ fn what_is_not_found_is_told_in_a_line() {
     }
 }
 
-fn what_is_no_tracker_is_told_in_a_line() {
-    let here = folder("no-tracker");
+fn a_library_that_is_no_tracker_is_reported() {
+    let here = folder("loading/no-tracker");
     let mut program = program(&here, true, &[]);
     tracker(&here, &["-Dkref_track_start=something_else"]);
     one_line(&says(&mut program, "track=1"), &["no kref_track_start", &track_soname()]);
     tracker(&here, &["-DWRONG_SIZE"]);
     let said = says(&mut program, "track=1");
     one_line(said.strip_prefix("started with track=1\n").expect(&said), &["size"]);
-    // One that does not want to has said so itself.
+    // A tracker that refuses to start has printed its own message.
     tracker(&here, &["-DUNWILLING"]);
     assert_eq!(says(&mut program, "track=1"), format!("started with track=1\n{UNTRACKED}"));
 }
 
-fn a_static_program_says_that_it_cannot() {
-    let mut program = program(&folder("static"), false, &["-static"]);
+fn a_static_program_cannot_be_tracked() {
+    let mut program = program(&folder("loading/static"), false, &["-static"]);
     one_line(&says(&mut program, "track=1"), &["no dynamic loader", "not tracked"]);
     assert_eq!(says(&mut program, "on_violation=abort"), UNTRACKED);
 }
 
-fn options_of_others_are_the_trackers() {
-    let here = folder("options");
+fn the_tracker_gets_all_options() {
+    let here = folder("loading/options");
     tracker(&here, &[]);
     let mut program = program(&here, true, &[]);
     let options = "depth=8:on_violation=abort:track=1:log_path=/tmp/x.%p:";

@@ -1,4 +1,4 @@
-/* What the tracked programs have in common: an object, made, held and dropped by functions of its own. */
+/* The counted object of the programs that kref-track runs. */
 #ifndef OBJECT_H
 #define OBJECT_H
 

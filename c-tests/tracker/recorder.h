@@ -1,12 +1,12 @@
-/* A tracker for tests: writes down what it is told, as a line of words. */
-#ifndef TRACKER_H
-#define TRACKER_H
+/* A tracker for tests, which writes each event down as text. */
+#ifndef RECORDER_H
+#define RECORDER_H
 
 #include "check.h"
 
 #include <stdarg.h>
 
-/* What was told since the last CHECK_TOLD, "got 2 cache; done"; and of which object. */
+/* The events since the last CHECK_TOLD, for example "got 2 cache; done", and their object. */
 static char told_events[4096];
 static const void *told_kref;
 static void (*told_release)(struct kref *);
@@ -81,7 +81,7 @@ static const struct kref_tracker writes_down = { sizeof writes_down, created, ge
                                                  putting,            released, done, violated,
                                                  report,             checkpoint };
 
-/* The events since the last time, all of the one object. */
+/* Checks the events since the last CHECK_TOLD. All must be about `object`. */
 #define CHECK_TOLD(object, events)                                                                 \
     do {                                                                                           \
         if (strcmp(told_events, events) ||                                                         \

@@ -1,23 +1,23 @@
-//! The tracker in real programs (reports/): what it finds and how it says so. What it must bear is
-//! in robustness.rs.
+//! Runs the programs of reports/ under kref-track, and checks the reports. Programs that are hard
+//! to track, and about which nothing is to be reported, are in robustness.rs.
 
 use std::process::Command;
 
-use kref_c_tests::kref_track::{build, compile, contains, kref_track, track};
-use kref_c_tests::{Compiler, Prefix, c_tests, per_compiler, plain, project, run, scratch};
+use kref_c_tests::kref_track::{compile, compile_with, contains, kref_track, track};
+use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, project, run, scratch};
 use libtest_mimic::Arguments;
 use serde_json::Value;
 
 fn main() {
     let mut tests = vec![
-        plain("a-leak-is-told-by-type-holder-and-stack", a_leak),
+        plain("a-leak-by-type-holder-and-stack", a_leak),
         plain("the-server-leaks-nothing", the_server),
-        plain("the-servers-leak-is-blamed", the_servers_leak),
-        plain("balance-where-it-is-not-known", unsure),
+        plain("a-leak-in-the-server", the_servers_leak),
+        plain("puts-that-match-no-get", ambiguous_puts),
         plain("last-put-in-a-lookup", last_put_in_a_lookup),
-        plain("json-is-as-the-schema-says", json),
+        plain("json-matches-the-schema", json),
         plain("flame-graph", flame_graph),
-        plain("chronicle", chronicle),
+        plain("object-history", object_history),
         plain("filter", filter),
         plain("sample", sample),
         plain("exitcode-and-log-path", exitcode_and_log_path),
@@ -42,7 +42,7 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
 }
 
-/// The number of the line that a program's source marks.
+/// The place that a program's source marks with `HERE`, as reports print it.
 fn here(name: &str) -> String {
     let source = std::fs::read_to_string(c_tests().join(format!("tracker/{name}.c")));
     let source = source.expect("a source file");
@@ -76,7 +76,7 @@ fn the_server() {
     assert!(ended.success && ended.output.lines().count() == 2, "{}", ended.output);
 }
 
-/// The sessions stay in their table, where no leak checker misses them.
+/// The leaked sessions stay in their table, so a leak checker for memory reports nothing.
 fn the_servers_leak() {
     let ended = track("reports/server", &[], &["--leak", "1000", "20000"]);
     contains(
@@ -94,8 +94,8 @@ fn the_servers_leak() {
     }
 }
 
-fn unsure() {
-    let ended = track("reports/unsure", &[], &[]);
+fn ambiguous_puts() {
+    let ended = track("reports/ambiguous-puts", &[], &[]);
     contains(
         &ended,
         &["It is not known which reference 2 puts gave back", "gets       puts        net"],
@@ -117,20 +117,21 @@ fn json() {
     let report: Value = serde_json::from_str(&ended.output).expect("one line of JSON");
     let schema = std::fs::read(project().join("track/schema.json")).expect("the schema");
     let schema: Value = serde_json::from_slice(&schema).expect("JSON");
-    described(&report, &schema["$defs"]["held"], &schema);
+    must_match(&report, &schema["$defs"]["held"], &schema);
     assert_eq!(report["types"][0]["held"][0]["holder"], "index");
     let misuse = track("reports/lookup", &["--format", "json"], &[]);
     let misuse: Value = serde_json::from_str(&misuse.output).expect("one line of JSON");
-    described(&misuse, &schema["$defs"]["misuse"], &schema);
+    must_match(&misuse, &schema["$defs"]["misuse"], &schema);
     assert_eq!(misuse["misuse"], "end-in-lookup");
     let chronicle = track("reports/lookup", &["--format", "json", "--object", "1"], &[]);
     let event: Value =
         serde_json::from_str(chronicle.output.lines().next().expect("a line")).expect("JSON");
-    described(&event, &schema["$defs"]["event"], &schema);
+    must_match(&event, &schema["$defs"]["event"], &schema);
 }
 
-/// Whether the schema describes each member of `value`, and `value` has each that it requires.
-fn described(value: &Value, schema: &Value, root: &Value) {
+/// Checks that the schema describes each member of `value`, and that `value` has all members of the
+/// schema.
+fn must_match(value: &Value, schema: &Value, root: &Value) {
     let schema = match schema["$ref"].as_str() {
         Some(name) => &root["$defs"][name.rsplit('/').next().expect("a name")],
         None => schema,
@@ -144,11 +145,15 @@ fn described(value: &Value, schema: &Value, root: &Value) {
             }
             for (name, member) in members {
                 let known = properties.get(name);
-                described(member, known.unwrap_or_else(|| panic!("{name} is not described")), root);
+                must_match(
+                    member,
+                    known.unwrap_or_else(|| panic!("{name} is not described")),
+                    root,
+                );
             }
         }
         Value::Array(items) => {
-            items.iter().for_each(|item| described(item, &schema["items"], root))
+            items.iter().for_each(|item| must_match(item, &schema["items"], root))
         }
         _ => {}
     }
@@ -164,7 +169,7 @@ fn flame_graph() {
     }
 }
 
-fn chronicle() {
+fn object_history() {
     let ended = track("reports/lookup", &["--object", "1"], &[]);
     let acts: Vec<_> = ended.output.lines().filter(|line| line.starts_with("object #1,")).collect();
     let wanted =
@@ -206,7 +211,7 @@ fn exitcode_and_log_path() {
 }
 
 fn checkpoint_and_report() {
-    let ended = track("reports/requests", &[], &[]);
+    let ended = track("reports/on-request", &[], &[]);
     contains(
         &ended,
         &[
@@ -215,14 +220,15 @@ fn checkpoint_and_report() {
         ],
     );
     assert!(!ended.output.contains("    early "), "{}", ended.output);
-    let untracked = run(&mut Command::new(compile(Compiler::any(), "reports/requests", &["-O1"])));
+    let untracked =
+        run(&mut Command::new(compile(Compiler::any(), "tracker/reports/on-request", &["-O1"])));
     assert!(!untracked.success, "without a tracker there is none to report");
 }
 
 fn signal() {
     let log = scratch().join(format!("signal.{}.log", std::process::id()));
     let path = log.to_string_lossy().into_owned();
-    let ended = track("reports/requests", &["--signal", "USR1", "--log-path", &path], &[&path]);
+    let ended = track("reports/on-request", &["--signal", "USR1", "--log-path", &path], &[&path]);
     let text = std::fs::read_to_string(&log).expect("the report");
     std::fs::remove_file(&log).expect("our log");
     assert!(ended.success, "{ended:?}");
@@ -250,7 +256,7 @@ fn options_that_are_wrong() {
         assert_eq!(ended.status, Some(2), "{options:?}");
         contains(&ended, &[wanted]);
     }
-    let mut command = Command::new(compile(Compiler::any(), "reports/many", &["-O1"]));
+    let mut command = Command::new(compile(Compiler::any(), "tracker/reports/many", &["-O1"]));
     let ended = run(command.env("KREF_OPTIONS", "track=1:depht=3"));
     assert!(ended.success);
     contains(&ended, &["unknown option \"depht\"", "nothing is tracked"]);
@@ -272,14 +278,15 @@ fn depth() {
 }
 
 fn unloaded_library() {
-    let plugin = compile(Compiler::any(), "reports/plugin", &["-shared", "-fPIC"]);
+    let plugin = compile(Compiler::any(), "tracker/reports/plugin", &["-shared", "-fPIC"]);
     let ended = track("reports/loader", &[], &[&plugin.to_string_lossy()]);
     contains(&ended, &["    plugin_hold ", "tracker/reports/plugin.c:", "    main "]);
 }
 
 fn stripped() {
-    let program = compile(Compiler::any(), "reports/holders", &["-O1", "-fno-ident"]);
-    let strip = run(Command::new("strip").arg(&program)); // nobody else runs one with these flags
+    let program = compile(Compiler::any(), "tracker/reports/holders", &["-O1", "-fno-ident"]);
+    // No other test runs the program that these flags build.
+    let strip = run(Command::new("strip").arg(&program));
     assert!(strip.success, "{}", strip.output);
     let ended = run(kref_track(&[]).arg(&program));
     let name = program.file_name().expect("a name").to_string_lossy();
@@ -287,15 +294,13 @@ fn stripped() {
 }
 
 fn inlined(compiler: Compiler, flags: &[&str]) {
-    let program = compile(compiler, "reports/inlined", flags);
+    let program = compile(compiler, "tracker/reports/inlined", flags);
     let ended = run(kref_track(&[]).arg(program));
     contains(&ended, &["    keep ", &here("reports/inlined"), "    main "]);
 }
 
 fn static_archive(compiler: Compiler) {
-    let archive = Prefix::plain().archive();
-    let program =
-        build(compiler, "reports/inlined", &["-O1", "-fno-ident"], &[&archive.to_string_lossy()]);
+    let program = compile_with(compiler, "tracker/reports/inlined", &["-O1"], Library::Static);
     let ended = run(kref_track(&[]).arg(program));
     contains(&ended, &["1 reference, on object #1", &here("reports/inlined")]);
     let first = ended.output.lines().find(|line| line.starts_with("    ")).expect("a frame");

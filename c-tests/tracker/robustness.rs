@@ -1,4 +1,5 @@
-//! The tracker in real programs (robustness/): what it must bear, and not lose a word over.
+//! Runs programs that are hard to track (robustness/) under kref-track. The programs are right, so
+//! kref-track must print nothing, lose nothing, and neither hang nor crash.
 
 use kref_c_tests::kref_track::{compile, contains, kref_track, silent, track};
 use kref_c_tests::{Compiler, Kind, Sanitizer, plain, run, unless_missing};
@@ -8,19 +9,20 @@ fn main() {
     let tests = vec![
         plain("fork", || silent("robustness/fork", &[])),
         plain("signal-handler", || silent("robustness/handler", &[])),
-        plain("ends-of-threads-and-exec", || silent("robustness/lives", &[])),
+        plain("ends", || silent("robustness/ends", &[])),
         plain("threads", || silent("robustness/threads", &[])),
-        plain("threads-in-chaos", || silent("robustness/threads", &["--seed", "3"])),
+        plain("threads-with-seed", || silent("robustness/threads", &["--seed", "3"])),
         plain("threads-keep-freed", || silent("robustness/threads", &["--keep-freed"])),
         plain("no-memory", no_memory),
         plain("max-memory", max_memory),
         plain("a-million-live-objects", a_million),
         sanitized("threads", Sanitizer::Thread),
         sanitized("fork", Sanitizer::Thread),
-        sanitized("lives", Sanitizer::Thread),
-        // Not fork.c: its children leave behind what threads of the parent's held.
+        sanitized("ends", Sanitizer::Thread),
+        // Not fork.c: a child has no copy of the parent's threads, so LeakSanitizer reports the
+        // memory that those threads held.
         sanitized("threads", Sanitizer::Address),
-        sanitized("lives", Sanitizer::Address),
+        sanitized("ends", Sanitizer::Address),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
 }
@@ -46,7 +48,8 @@ fn a_million() {
 fn sanitized(name: &'static str, sanitizer: Sanitizer) -> Trial {
     Trial::ignorable_test(format!("{name}-with-{sanitizer:?}Sanitizer"), move || {
         unless_missing(Compiler::need_with(Kind::Gcc, sanitizer), |compiler| {
-            let program = compile(compiler, &format!("robustness/{name}"), sanitizer.flags());
+            let program =
+                compile(compiler, &format!("tracker/robustness/{name}"), sanitizer.flags());
             let ended = run(kref_track(&[]).arg(program));
             if ended.success && ended.output.is_empty() {
                 return Ok(());

@@ -1,7 +1,7 @@
 /*
- * A tracked object does what an untracked one does: the same random operations on both, the same
- * returns, counts, releases and violations; and the events of a tracked one add up to its count.
- * KREF_SEED=N replays; a failure prints its seed.
+ * A tracked object behaves as an untracked one: the same random operations on both give the same
+ * results, counts, releases and violations. The events of the tracked object add up to its count.
+ * KREF_SEED=N repeats a run; a failure prints its seed.
  */
 #include "random.h"
 
@@ -13,7 +13,7 @@ enum operation {
     DEC_IF_ONE, DEC_NOT_ONE, DEC_MUTEX, DEC_LOCK, OPERATIONS
 };
 
-/* All that an operation shows. */
+/* All visible effects of an operation. */
 struct outcome {
     int count, returned, reports, kind, released, held;
 };
@@ -105,7 +105,7 @@ static int perform(enum operation operation, struct kref *kref, int n)
     }
 }
 
-/* Whether a lock was left held; it is free afterwards. */
+/* Whether the operation holds a lock. Unlocks it. */
 static int unlock_if_held(void)
 {
     int held = pthread_mutex_trylock(&mutex) == EBUSY;

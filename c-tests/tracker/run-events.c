@@ -1,6 +1,6 @@
 /*
- * What a tracker is told: each operation's events, in their order, with the counts, the holders and
- * the release functions. errno stays as it was.
+ * The events that a tracker gets: each operation's events in their order, with the counts, the
+ * holders and the release functions. errno is kept.
  */
 #include "number_line.h"
 #include "recorder.h"
@@ -36,7 +36,7 @@ static struct kref *find(void *key)
     return key;
 }
 
-static void *put_it(void *kref)
+static void *put_in_thread(void *kref)
 {
     CHECK(!kref_put(kref, release));
     return NULL;
@@ -126,12 +126,12 @@ static void lookups(void)
     CHECK_TOLD(&kref, "putting 2; done; putting 1; released; release; done");
 
     begin(1);
-    CHECK(!kref_thread_create(&thread, NULL, put_it, &kref, &kref, release));
+    CHECK(!kref_thread_create(&thread, NULL, put_in_thread, &kref, &kref, release));
     join(thread);
     CHECK_TOLD(&kref, "getting; got 2; putting 2; done");
     CHECK(!pthread_attr_init(&attributes));
-    CHECK(!pthread_attr_setstacksize(&attributes, (size_t)1 << 60));
-    CHECK(kref_thread_create(&thread, &attributes, put_it, &kref, &kref, release));
+    CHECK(!pthread_attr_setstacksize(&attributes, ~(size_t)0 << 20));
+    CHECK(kref_thread_create(&thread, &attributes, put_in_thread, &kref, &kref, release));
     CHECK_TOLD(&kref, "getting; got 2; putting 2; done");
     CHECK(told_release == release && kref_put(&kref, release));
     *told_events = '\0';
@@ -181,7 +181,7 @@ static void counters(void)
     CHECK_TOLD(&kref, "putting 1; released");
 }
 
-/* After what was done to the object: a violation, told once to the tracker and then to the handler. */
+/* The operation was a violation, reported once to the tracker and once to the handler. */
 static void CHECK_VIOLATION(const char *events, enum kref_violation_kind kind)
 {
     CHECK_TOLD(&kref, events);
@@ -217,7 +217,7 @@ static void misuse(void)
     CHECK_VIOLATION("getting; violated 2", KREF_OVERFLOW);
 }
 
-/* A tracked count is full at four millions. */
+/* A tracked count overflows at four million references. */
 static void overflow(void)
 {
     static const struct kref_tracker quiet = { .size = sizeof quiet, .created = created };
@@ -232,7 +232,7 @@ static void overflow(void)
     CHECK_VIOLATION("getting; violated 2", KREF_OVERFLOW);
 }
 
-/* What is not tracked is not told, and does what it ever did. */
+/* An untracked object has no events, and behaves as without a tracker. */
 static void untracked(void)
 {
     static struct kref fixed = KREF_INIT(1);
@@ -252,7 +252,7 @@ static void untracked(void)
     CHECK_VIOLATION("violated 1", KREF_GET_ON_ZERO);
 }
 
-/* Members that are NULL, or beyond the size; no table at all. */
+/* A tracker with members that are NULL, or that lie beyond its size; and no tracker. */
 static void tables(void)
 {
     static struct kref_tracker some = { .created = created };
@@ -265,7 +265,7 @@ static void tables(void)
     some.size = 1 << 20;
     CHECK(kref_set_tracker(&some) == -EINVAL);
     some = writes_down;
-    some.size = 2 * sizeof some; /* a newer one's */
+    some.size = 2 * sizeof some; /* as in a newer libkref */
     CHECK(!kref_set_tracker(&some));
     a_life();
 
@@ -289,7 +289,7 @@ static void tables(void)
     CHECK(kref_track_report(1) == -ENOTSUP && kref_track_checkpoint() == 0);
     CHECK_TOLD(NULL, "checkpoint");
 
-    /* Known objects go on counting, and nobody is told. */
+    /* Without a tracker, objects that were tracked go on counting. */
     CHECK(!kref_set_tracker(NULL));
     kref_get(&kref);
     CHECK(kref_read(&kref) == 2 && !kref_put(&kref, release) && kref_put(&kref, release));

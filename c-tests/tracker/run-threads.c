@@ -1,7 +1,7 @@
 /*
- * Many threads and tracked objects: each object is released once, after as many puttings as there
- * were gots and its creation, and nothing is told of it between its release and its next life. In
- * slots, through lookups, and from hand to hand.
+ * Many threads use tracked objects, in slots, through lookups, and by hand-over. For each object
+ * there is one `released` event. Before it there are as many `putting` events as `created` and
+ * `got` events together, and after it no event until the memory is used for a new object.
  *
  * tools: tsan
  */
@@ -13,7 +13,7 @@
 struct object {
     struct kref kref;
     int number; /* written by the creator, and by release */
-    int balance, lives; /* the tracker's: atomic */
+    int balance, lives; /* written by the tracker, atomically */
 };
 
 static struct object shared;

@@ -1,7 +1,7 @@
 /*
- * A cancelled thread ends at its next cancellation point. kref_get() is no cancellation point, not even
- * when it reports a violation: writing the line to standard error is none, and finding the caller's
- * module is none.
+ * A cancelled thread ends at its next cancellation point. kref_get() is no cancellation point, not
+ * even when it reports a violation: writing the line to standard error is none, and finding the
+ * caller's module is none.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -14,9 +14,9 @@ static int survived;
 static void *misuse_cancelled(void *arg)
 {
     /*
-     * Static, so that this frame has nothing that AddressSanitizer poisons. Nobody removes the poison of a
-     * frame that a cancelled thread leaves. AddressSanitizer's own code, which ends the thread and uses
-     * the same stack, would find the poison and report itself.
+     * Static, so that this frame has nothing that AddressSanitizer poisons. Nobody removes the
+     * poison of a frame that a cancelled thread leaves. AddressSanitizer's own code, which ends the
+     * thread and uses the same stack, would find the poison and report itself.
      */
     static struct kref kref = KREF_INIT(0);
 

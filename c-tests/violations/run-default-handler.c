@@ -1,9 +1,9 @@
 /*
- * The default handler: one line on standard error for each kind and calling address, what happened
- * and what it means, the caller as module+offset; no allocation; errno as it was; fit for a signal
- * handler.
+ * The default handler prints one line on standard error for each kind of violation and calling
+ * address: the violation, its meaning, and the caller as module+offset. It does not allocate, keeps
+ * errno, and may be called in a signal handler.
  *
- * without: asan, which brings an allocator of its own
+ * without: asan, which has an allocator of its own
  */
 #define _GNU_SOURCE
 #include "number_line.h"
@@ -18,7 +18,7 @@ static struct told told;
 static struct kref kref;
 static int allocations;
 
-/* The program's own malloc counts what libkref, or what it calls, asks for. */
+/* Replaces libc's malloc(), and counts the allocations that libkref causes. */
 extern void *__libc_malloc(size_t size);
 void *malloc(size_t size)
 {
@@ -33,7 +33,7 @@ static __attribute__((noinline)) void misuse(int stored)
     __asm__ volatile("");
 }
 
-/* What was written since the last look. */
+/* The text that was written since the last call. */
 static const char *written(void)
 {
     static char text[4096];
@@ -49,7 +49,7 @@ static void on_signal(int number)
     misuse(SATURATED);
 }
 
-/* The line says where: the caller that a handler is told of, less the call itself, in the module. */
+/* The line names the module, and the offset in it: one byte before the caller's address. */
 static void check_place(const char *line)
 {
     const char *plus = strstr(line, "called from "), *end = plus ? strstr(plus, ", from ") : NULL;
@@ -92,7 +92,7 @@ int main(void)
     CHECK(!strncmp(text, "kref: get on a count of zero: the object is already being released", 66));
     check_place(text);
 
-    misuse(RELEASED); /* the same again: known */
+    misuse(RELEASED); /* the same kind at the same place: printed already */
     CHECK(!*written());
     misuse(FULL); /* another kind at the same place */
     text = written();
@@ -100,7 +100,7 @@ int main(void)
     misuse(NEVER_INITIALISED); /* and another */
     text = written();
     CHECK(lines(text) == 1 && strstr(text, "was never initialised"));
-    kref_get(&kref); /* saturated by now, and another place */
+    kref_get(&kref); /* the count is saturated now, and the place is another one */
     text = written();
     CHECK(lines(text) == 1 && strstr(text, "saturated"));
 
@@ -108,7 +108,7 @@ int main(void)
     CHECK(lines(written()) == 1);
     CHECK(allocations == before);
 
-    close(2); /* nobody to tell: nothing happens, and nobody hears of the write that failed */
+    close(2); /* the write fails, which changes neither errno nor anything else */
     errno = 4711;
     kref_get(&kref);
     CHECK(errno == 4711);

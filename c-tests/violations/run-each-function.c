@@ -1,6 +1,6 @@
 /*
- * Every operation that can be misused tells the kind, the count's address, and an address in the
- * function that misused it: the caller's, also where libkref is a library of its own.
+ * A misuse of an operation is reported with its kind, the count's address, and an address in the
+ * function that misused it, also if libkref is a shared library.
  */
 #include "misuse.h"
 #include "number_line.h"
@@ -60,7 +60,7 @@ static NOINLINE void thread_create(void)
     join(thread);
 }
 
-/* What is inlined is no jump even where nothing follows it, as in the wrappers that people write. */
+/* An inline function at the end of a function must not become a jump: the caller would be lost. */
 #ifndef KREF_NO_INLINE
 static NOINLINE void last_get(void)
 {
@@ -78,7 +78,7 @@ static NOINLINE int last_get_unless_zero_of(struct kref *given)
 }
 #endif
 
-#define QUIET 0 /* zero is nothing wrong for this operation */
+#define QUIET 0 /* no violation is reported */
 
 static const struct {
     const char *name;
@@ -157,13 +157,13 @@ int main(void)
     CHECK(is_in(told.last.caller, (void (*)(void))last_get_unless_zero_of));
 #endif
 
-    /* A negative number of references is no way to give some back, or to take some. */
+    /* A negative number of references is a violation. */
     check("kref_count_add(-1)", count_add_negative, ONE_REFERENCE + 2, KREF_OVERFLOW);
     check("kref_count_add_not_zero(-1)", count_add_not_zero_negative, ONE_REFERENCE + 2, KREF_OVERFLOW);
     check("kref_count_add_not_zero_acquire(-1)", count_add_acquire_negative, ONE_REFERENCE + 2, KREF_OVERFLOW);
     check("kref_count_sub_and_test(-1)", count_sub_and_test_negative, ONE_REFERENCE + 2, KREF_PUT_ON_ZERO);
 
-    /* What a slot publishes is nobody's any more if its count is zero. */
+    /* A slot's get does not return an object whose count is zero. */
     kref_count_set(&kref.refcount, 0);
     CHECK(!kref_slot_get(&slot));
 

@@ -1,6 +1,6 @@
 /*
- * The handler is replaced while other threads are told of violations: each is told with the context
- * that belongs to its handler, and NULL brings the default back.
+ * The handler is replaced while violations happen in other threads. Each report goes to a handler
+ * together with the context of that handler.
  *
  * tools: tsan
  */

@@ -1,8 +1,8 @@
 /*
- * KREF_OPTIONS, in a process of its own for each value: what a violation does then, and what is said
- * of an option that is not understood.
+ * KREF_OPTIONS: for each value a new process checks what a violation does, and which message
+ * appears for an unknown option.
  *
- * without: memcheck, whose children's reports would be in the way
+ * without: memcheck, whose reports on the child processes would be part of the output
  */
 #include "check.h"
 
@@ -22,7 +22,7 @@ static int misuse_once(void)
     return 0;
 }
 
-/* Runs this program again with options, NULL for none, to do one misuse or nothing at all. */
+/* Runs this program again with these options (NULL: none). `what` is "misuse" or "nothing". */
 static struct ending with(char *self, const char *options, const char *what)
 {
     struct ending ending = { 0, "" };
@@ -90,13 +90,13 @@ int main(int argc, char **argv)
     e = with(argv[0], "on_violation=abort", "nothing");
     CHECK_ENDING(ended_well(&e) && !*e.text);
 
-    /* The last one counts; empty ones are no mistake. */
+    /* The last value of an option counts. Empty options are allowed. */
     e = with(argv[0], ":on_violation=abort::on_violation=quiet:", "misuse");
     CHECK_ENDING(ended_well(&e) && !*e.text);
     e = with(argv[0], "", "misuse");
     CHECK_ENDING(ended_well(&e) && lines(e.text) == 1);
 
-    /* A mistake is told at the start, with the choices, and the rest is obeyed. */
+    /* A wrong option is reported at the start, with the right values. The other options are used. */
     e = with(argv[0], "on_violatoin=abort", "nothing");
     CHECK_ENDING(ended_well(&e) && lines(e.text) == 1);
     CHECK_ENDING(strstr(e.text, "\"on_violatoin\"") && strstr(e.text, "on_violation=abort"));
@@ -108,12 +108,12 @@ int main(int argc, char **argv)
     e = with(argv[0], "=abort", "nothing");
     CHECK_ENDING(lines(e.text) == 1);
 
-    /* However long it is. */
+    /* A long wrong option is shortened. */
     memset(long_key, 'x', sizeof long_key - 3);
     e = with(argv[0], strcat(long_key, "=1"), "nothing");
     CHECK_ENDING(lines(e.text) == 1 && strstr(e.text, "x...\"") && strstr(e.text, "=quiet\n"));
 
-    /* What comes from outside cannot move the cursor. */
+    /* Control characters of a wrong option are not printed. */
     e = with(argv[0], "\033[2Jx=1", "nothing");
     CHECK_ENDING(lines(e.text) == 1 && !strchr(e.text, '\033'));
     return 0;

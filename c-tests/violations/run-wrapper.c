@@ -2,7 +2,7 @@
  * A program that puts through a wrapper of its own has the wrapper's caller in the line too, where the wrapper
  * has a frame pointer. A register that holds anything else does no harm.
  *
- * without: memcheck, which reports that the library reads words of the stack that nobody has written
+ * without: memcheck, which sees the library read a word of the stack that nobody has written
  */
 #define _GNU_SOURCE
 #include "number_line.h"
@@ -123,15 +123,17 @@ int main(void)
     outer();
     line = written();
     CHECK(lines(line) == 1 && strstr(line, "called from "));
-#ifdef __x86_64__
+#if defined __x86_64__ || defined __aarch64__ || defined __riscv
     place = outer_place(line);
     CHECK(place && dladdr((void *)(size_t)outer, &info));
     base = ((unsigned char *)info.dli_fbase)[16] == 2 ? 0 : (size_t)info.dli_fbase;
     CHECK(place + base > (size_t)outer && place + base < (size_t)outer + 128);
-    get_with_garbage();
-    CHECK(lines(written()) == 14);
 #else
     (void)info, (void)place, (void)base, (void)outer_place;
+#endif
+#ifdef __x86_64__
+    get_with_garbage();
+    CHECK(lines(written()) == 14);
 #endif
     return 0;
 }

@@ -3,20 +3,22 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Each function here has the name of an exported function, and does the same. gnu_inline: the compiler
- * only inlines this body and never emits it, so that the address of kref_get is the exported function's.
- * always_inline: the body holds at -O0 too, and sanitizers see its atomic operations.
+ * Each function here has the name of an exported function and does the same. Because of gnu_inline
+ * the compiler inlines the function but never emits it, so the address of kref_get is the address
+ * of the exported function. Because of always_inline the compiler inlines it at -O0 too, and
+ * sanitizers see its atomic operations.
  *
- * A count of v references is stored as s = INT_MIN + (v - 1); zero-filled memory is "never initialised",
- * and INT_MAX is "released". src/count/mod.rs of libkref's source has the whole number line, and the
- * reason for each ordering.
+ * A count of v references is stored as s = INT_MIN + (v - 1). A count is alive if s is negative.
+ * Zero-filled memory was never initialised, and INT_MAX is the value after the last put.
+ * src/count/mod.rs of libkref's source explains all values, and the reason for each ordering.
  */
 #ifndef KREF_INLINE_H
 #define KREF_INLINE_H
 
 #include "../kref.h"
 
-/* Which sanitizer watches the program, if any: none of them sees an operation in assembly. */
+/* Whether the program is compiled with a sanitizer. Sanitizers do not see an operation in
+ * assembly. */
 #if defined __SANITIZE_THREAD__
 #define KREF_TSAN 1
 #endif
@@ -47,19 +49,21 @@ extern "C" {
 
 #ifndef KREF_NO_INLINE
 
-/* Makes the call before it a call and not a jump, so that a violation is reported at its place. */
+/* Keeps the compiler from making the call before it a jump. After a jump, the return address would
+ * be the wrong one, and a violation would be reported at the wrong place. */
 #define KREF_RETURNS_HERE __asm__ __volatile__("")
 
 /*
- * KREF_INCREMENT(refs, not_alive): adds 1 to a stored value; jumps to the label if the value was not
- * alive, or was full.
+ * KREF_INCREMENT(refs, not_alive): adds 1 to a stored value. Jumps to not_alive if the count was
+ * not alive, or was full.
  *
- * KREF_DECREMENT(refs, last, not_alive): subtracts 1; jumps to the labels if the value was the last
- * reference, or was not alive.
+ * KREF_DECREMENT(refs, last, not_alive): subtracts 1 from a stored value. Jumps to last if there
+ * was one reference, and to not_alive if the count was not alive.
  *
- * On x86 the flags of one locked instruction tell all of this. The builtins' returned value would make
- * the instruction a slower one, and compilers get the flags of the edge values wrong. "{att|intel}" is
- * for both dialects of the assembler. The second half of a decrement is out of line.
+ * On x86 the flags of one locked instruction are enough for these tests. A builtin returns the old
+ * value, which needs a slower instruction; and compilers do not use the flags correctly for all
+ * values. In "{att|intel}" there is one text for each dialect of the assembler. The instructions
+ * after label 1 are in another section, away from the hot path.
  */
 #if (defined __x86_64__ || defined __i386__) && !defined KREF_SANITIZED &&                         \
     (!defined __clang_major__ || __clang_major__ >= 9)
@@ -76,7 +80,7 @@ extern "C" {
     __asm__ goto("lock sub{l} {$1, %0|%0, 1}\n"                                                    \
                  "jns 1f\n"                                                                        \
                  "jc %l[" #not_alive "]\n"                                                         \
-                 ".pushsection .text.unlikely.kref,\"ax?\"\n"                                      \
+                 ".pushsection .text.unlikely.kref%=,\"ax?\"\n"                                    \
                  "1: jo %l[" #last "]\n"                                                           \
                  "jmp %l[" #not_alive "]\n"                                                        \
                  ".popsection"                                                                     \
@@ -87,14 +91,15 @@ extern "C" {
 
 #else
 
-/* Relaxed: the caller's own reference keeps the object, and shows the object to the caller. */
+/* Relaxed: the caller already holds a reference, so the caller already sees the object. */
 #define KREF_INCREMENT(refs, not_alive)                                                            \
     do {                                                                                           \
         if (!KREF_LIKELY(__atomic_fetch_add(&(refs), 1, __ATOMIC_RELAXED) < -1))                   \
             goto not_alive;                                                                        \
     } while (0)
 
-/* Release: pairs with the acquire of the last put. Acquire: pairs with the release of all earlier puts. */
+/* Release: pairs with the acquire of the last put. Acquire: pairs with the release of every earlier
+ * put. */
 #define KREF_DECREMENT(refs, last, not_alive)                                                      \
     do {                                                                                           \
         int kref_old = __atomic_fetch_sub(&(refs), 1, __ATOMIC_RELEASE);                           \
@@ -109,11 +114,33 @@ extern "C" {
 
 #endif
 
+/* kref_get_unless_zero() under a second name, by which the inline one calls it. */
+int kref_get_unless_zero_slow(struct kref *kref) KREF_COLD;
+
+#if defined __x86_64__ && !defined __ILP32__
+/*
+ * The library's kref_current_tracker is null while no tracker is set. Assembly finds the variable through
+ * the global offset table: C code in an executable would make a copy of it.
+ */
+KREF_INLINE void kref_init(struct kref *kref)
+{
+    void *const *tracker;
+
+    __asm__("mov{q} {kref_current_tracker@GOTPCREL(%%rip), %0|%0, kref_current_tracker@GOTPCREL[rip]}"
+            : "=r"(tracker));
+    /* Relaxed: the slow path looks again, with acquire. */
+    if (KREF_LIKELY(!__atomic_load_n(tracker, __ATOMIC_RELAXED)))
+        __atomic_store_n(&kref->refcount.refs, INT_MIN, __ATOMIC_RELAXED);
+    else
+        kref_init_slow(kref);
+}
+#endif
+
 KREF_INLINE unsigned int kref_read(const struct kref *kref)
 {
     int stored = __atomic_load_n(&kref->refcount.refs, __ATOMIC_RELAXED);
 
-    /* -1 stands for more references than INT_MAX, and reads as INT_MAX. */
+    /* -1 stands for INT_MAX + 1 references; kref_read_slow() returns INT_MAX for it. */
     return KREF_LIKELY(stored < -1) ? (unsigned int)stored - (unsigned int)INT_MAX
                                     : kref_read_slow(stored);
 }
@@ -158,9 +185,19 @@ kref_not_alive:
     return last;
 }
 
+/* Only the cold path uses the holder's name. Every get and put of a tracked object takes the cold path. */
+KREF_INLINE void kref_get_as(struct kref *kref, const char *holder)
+{
+    KREF_INCREMENT(kref->refcount.refs, kref_not_alive);
+    return;
+kref_not_alive:
+    kref_get_slow(kref, holder);
+    KREF_RETURNS_HERE;
+}
+
 KREF_INLINE void kref_get(struct kref *kref)
 {
-    kref_count_inc(&kref->refcount);
+    kref_get_as(kref, NULL);
 }
 
 KREF_INLINE int kref_get_unless_zero(struct kref *kref)
@@ -168,7 +205,8 @@ KREF_INLINE int kref_get_unless_zero(struct kref *kref)
     return kref_count_inc_not_zero(&kref->refcount);
 }
 
-KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
+KREF_INLINE
+int kref_put_as(struct kref *kref, void (*release)(struct kref *kref), const char *holder)
 {
     int released;
 
@@ -178,9 +216,14 @@ kref_last:
     release(kref);
     return 1;
 kref_not_alive:
-    released = kref_put_slow(kref, release, NULL);
+    released = kref_put_slow(kref, release, holder);
     KREF_RETURNS_HERE;
     return released;
+}
+
+KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
+{
+    return kref_put_as(kref, release, NULL);
 }
 
 #endif /* KREF_NO_INLINE */
@@ -190,7 +233,6 @@ kref_not_alive:
 #endif
 
 #include "percpu.h"
-#include "track.h"
 
 #ifdef KREF_TSAN
 #include "tsan.h"

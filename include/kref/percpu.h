@@ -3,16 +3,17 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Each function here has the name of an exported function and does the same, as in kref/inline.h; for
- * x86-64 Linux alone. The function adds to the counter of the CPU that it runs on, in a restartable
- * sequence. The kernel restarts a sequence that it interrupts, and percpu_ref_kill() makes the kernel
- * restart all of them. src/rseq/mod.rs of libkref's source says what a sequence may do, and why.
+ * For x86-64 Linux only. As in kref/inline.h, each function here has the name of an exported
+ * function and does the same. It adds to the counter of the CPU on which the thread runs, in a
+ * restartable sequence. If the kernel interrupts a sequence, the kernel aborts it; and
+ * percpu_ref_kill() makes the kernel abort all sequences of the process. src/rseq/mod.rs of
+ * libkref's source explains what a sequence may do, and why.
  *
- * If a sequence does not count, the _slow function does: the thread has no rseq, the reference counts
- * atomically, or the kernel has aborted the sequence.
+ * A sequence cannot add to the counter if the thread has no rseq, if the percpu_ref is in atomic
+ * mode, or if the kernel aborts the sequence. Then the function calls the _slow function.
  */
 #ifndef KREF_H
-#include "../kref.h" /* includes this header in its order */
+#include "../kref.h" /* includes this header, in the right order */
 #elif !defined KREF_PERCPU_H
 #define KREF_PERCPU_H
 
@@ -23,15 +24,16 @@
 extern "C" {
 #endif
 
-/* The binary logarithm of the distance between two CPUs' counters. */
+/* The binary logarithm of the distance between the counters of two CPUs. */
 #define KREF_PERCPU_SHIFT "9"
 
-/* The beginning: a descriptor of the sequence from label 2 to label 3 with its abort handler at label 4,
- * and the pointer to the descriptor in the thread's rseq area. The "?" puts the descriptor into the
- * section group of the function around it, so that the linker drops both together if C++ has several
- * copies. (C90 limits the length of a string.) */
+/* The beginning of a sequence. Emits the descriptor, for a sequence from label 2 to label 3 with
+ * its abort handler at label 4, and stores the descriptor's address in the thread's rseq area. The
+ * "?" puts the descriptor into the section group of the function that contains the sequence. If C++
+ * has several copies of this function, the linker then removes a copy together with its descriptor.
+ * (There are several macros because C90 limits the length of a string.) */
 #define KREF_SEQUENCE_ENTER(scratch, area)                                                         \
-    ".pushsection .data.rel.ro,\"aw?\"\n"                                                           \
+    ".pushsection .data.rel.ro.kref%=,\"aw?\"\n"                                                   \
     ".balign 32\n"                                                                                 \
     "7: .long 0,0\n"                                                                               \
     ".quad 2f,3f-2f,4f\n"                                                                          \
@@ -40,24 +42,28 @@ extern "C" {
     "movq " scratch ",%%fs:8(" area ")\n"                                                          \
     "2: "
 
-/* Every way out clears the pointer, because the program may unload the code around the sequence. */
+/* The exit of a sequence: clears the pointer. The descriptor may be in a library that is unloaded
+ * later, and a thread that still had the pointer would then be killed. */
 #define KREF_SEQUENCE_LEAVE(area) "movq $0,%%fs:8(" area ")\n"
 
-/* The abort handler, out of line, behind the signature that the kernel checks. The section is one that no
- * compiler puts functions in: the handler would land in the middle of a function. */
+/* The beginning of the abort handler, after the signature that the kernel checks. The handler has a
+ * section into which compilers put no functions. In a section with functions, it would be in the
+ * middle of one. */
 #define KREF_SEQUENCE_ABORT(area)                                                                  \
-    ".pushsection .text.kref_rseq,\"ax?\"\n"                                                        \
+    ".pushsection .text.kref_rseq%=,\"ax?\"\n"                                                     \
     ".byte 0x0f,0xb9,0x3d\n"                                                                       \
     ".long 0x53053053\n"                                                                           \
     "4: " KREF_SEQUENCE_LEAVE(area)
 
-/* Adds nr to this CPU's counter; 0, and nothing done, if ref counts atomically. For the functions below
- * alone. */
+/* Adds nr to this CPU's counter and returns 1. If the sequence cannot do that, changes nothing and
+ * returns 0. For the functions below only. */
 KREF_INLINE int kref_percpu_add(struct percpu_ref *ref, unsigned long nr)
 {
-    /* Only the first cpus CPUs have counters: none in atomic mode, and the CPU number of an unregistered
-     * thread is negative. Release: every store of this processor is one. The sequence reads the members,
-     * not C code: ThreadSanitizer must not see a read of the object after an announced put. */
+    /* The comparison with cpus is unsigned. It fails in atomic mode, when cpus is 0; on a CPU
+     * without a counter; and in a thread that is not registered, whose CPU number is negative.
+     * Release: every store of this processor is one. The assembly reads the members of ref, and not
+     * C code, because of ThreadSanitizer: a put is announced before it is made, and ThreadSanitizer
+     * would report a read of the object after the announcement. */
     __asm__ goto(
         "movq %c[rseq](%[ref]),%%rcx\n"
         "testq %%rcx,%%rcx\n"
@@ -137,14 +143,18 @@ KREF_INLINE void percpu_ref_put(struct percpu_ref *ref)
     percpu_ref_put_many(ref, 1);
 }
 
+/* percpu_ref_slot_get() under a second name, by which the inline one calls it. */
+struct percpu_ref *percpu_ref_slot_get_slow(struct percpu_ref_slot *slot) KREF_COLD;
+
 KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
 {
     ptrdiff_t area = __atomic_load_n(&slot->rseq, __ATOMIC_RELAXED);
     struct percpu_ref *slow;
     size_t found = 1, scratch;
 
-    /* The test of the CPU number comes first: an unregistered thread may not even read the object.
-     * Acquire: every load of this processor is one. 1 stands for a sequence that gave up. */
+    /* The sequence tests the CPU number first, because a thread that is not registered must not
+     * read the object. Acquire: every load of this processor is one. 1 stands for a sequence that
+     * was aborted or that cannot use a counter. */
     if (KREF_LIKELY(area != 0))
         __asm__ __volatile__(
             KREF_SEQUENCE_ENTER("%[at]", "%[area]")

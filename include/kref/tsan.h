@@ -1,22 +1,24 @@
 /*
- * kref/tsan.h - what stays out of line, announced to ThreadSanitizer. Included by kref/inline.h
- * when the program is compiled with -fsanitize=thread.
+ * kref/tsan.h - announces the orderings of exported functions to ThreadSanitizer. Included by
+ * kref/inline.h when the program is compiled with -fsanitize=thread.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * An installed libkref is not instrumented: ThreadSanitizer would take the order that its atomic
- * operations give for none, and report races that are not there. Each function here is the exported
- * one with that order announced: a release before a reference is given back, an acquire after the
- * last, before the release function runs. A put that was not the last acquires nothing, and what is
- * relaxed is not here. Mutexes and pthread_create() need no help: ThreadSanitizer sees them wherever
- * they are called.
+ * An installed libkref is not instrumented, so ThreadSanitizer does not see its atomic operations,
+ * and would report races that do not exist. Each function here calls an exported function, and
+ * announces the ordering of its atomic operations: a release before a reference is given back, and
+ * an acquire after the last put, before the release function runs. A put that is not the last has
+ * no acquire. Relaxed functions need no announcement. Neither do mutexes and pthread_create(),
+ * which ThreadSanitizer sees in any library.
  *
- * Macros, because clang does not inline a function that calls itself by another name. They leave the
- * address of a function alone: it is the exported one's, and calls through it are not announced.
+ * Macros at the end of each part redirect calls to these functions. (Functions with the exported
+ * names would not work: clang does not inline a function that calls the exported function of the
+ * same name.) The address of a function is still the exported function's, so a call through a
+ * pointer is not announced.
  *
- * A release must be announced before the operation that may turn out not to make one: a put that
- * fails, or a kref_count_dec_not_one() that finds the last reference. There ThreadSanitizer takes
- * an order for given that is not, and may miss a race.
+ * A release must be announced before the operation, when it is not yet known whether there will be
+ * a release. There is none if a put fails, or if kref_count_dec_not_one() finds the last reference.
+ * Then ThreadSanitizer assumes an ordering that does not exist, and may miss a race.
  */
 #ifndef KREF_TSAN_H
 #define KREF_TSAN_H
@@ -32,7 +34,7 @@ extern "C" {
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 
-/* Announces what came of an operation that acquires if it is true. */
+/* Announces an acquire if the operation has returned true. Returns the result of the operation. */
 KREF_STATIC KREF_NONNULL int kref_tsan_acquire_if(int verdict, struct refcount_struct *count)
 {
     if (verdict)
@@ -67,7 +69,9 @@ KREF_STATIC KREF_NONNULL void kref_tsan_dec(struct refcount_struct *count)
 
 KREF_STATIC KREF_MUST_USE KREF_NONNULL int kref_tsan_dec_if_one(struct refcount_struct *count)
 {
-    /* Only where it is about to succeed; nobody is left then whom a missed release could harm. */
+    /* Announces the release only if the operation will probably succeed. If other threads change
+     * the count meanwhile and no release is announced, no other holder is left that would need
+     * it. */
     if (kref_count_read(count) == 1)
         __tsan_release(count);
     return kref_tsan_acquire_if(kref_count_dec_if_one(count), count);
@@ -86,7 +90,7 @@ int kref_tsan_dec_and_mutex_lock(struct refcount_struct *count, pthread_mutex_t 
     return kref_tsan_acquire_if(kref_count_dec_and_mutex_lock(count, mutex), count);
 }
 
-/* Calls release, as the exported function does, once the acquire is announced. */
+/* Calls release after the last put. The acquire was announced before. */
 KREF_STATIC KREF_NONNULL
 int kref_tsan_finish(int last, struct kref *kref, void (*release)(struct kref *kref))
 {
@@ -105,8 +109,9 @@ int kref_tsan_finish(int last, struct kref *kref, void (*release)(struct kref *k
 #define kref_count_dec_not_one(count) kref_tsan_dec_not_one(count)
 #define kref_count_dec_and_mutex_lock(count, mutex) kref_tsan_dec_and_mutex_lock(count, mutex)
 
-/* Of a tracked object the exported put is told release, and tells it on; there the library announces
- * both orders. The name in brackets is the function's, not the macro's below. */
+/* For a tracked object, these functions call the exported put, which passes release to the tracker
+ * and announces both orderings itself. (kref_put) in brackets is the function and not the macro
+ * below. */
 KREF_STATIC KREF_NONNULL int kref_tsan_put(struct kref *kref, void (*release)(struct kref *kref))
 {
     if (kref_is_tracked(kref))
@@ -161,8 +166,9 @@ int kref_tsan_put_lock(struct kref *kref,
 
 #endif
 
-/* A slot publishes: what was done before a replace is seen after a get. What a replace takes down was
- * published under the lock, which ThreadSanitizer sees. */
+/* What was done before a replace happens before what is done after a get of the published object.
+ * The old object of a replace needs no acquire: it was published under the lock, which
+ * ThreadSanitizer sees. */
 KREF_STATIC KREF_MUST_USE KREF_NONNULL struct kref *kref_tsan_slot_get(struct kref_slot *slot)
 {
     struct kref *kref = kref_slot_get(slot);
@@ -200,7 +206,8 @@ struct percpu_ref *kref_tsan_percpu_slot_replace(struct percpu_ref_slot *slot,
 #define percpu_ref_slot_get(slot) kref_tsan_percpu_slot_get(slot)
 #define percpu_ref_slot_replace(slot, next) kref_tsan_percpu_slot_replace(slot, next)
 
-/* The acquire of the last put is announced by the library, which calls the release function. */
+/* The library announces the acquire of the last put, because the library calls the release
+ * function. */
 KREF_STATIC KREF_NONNULL void kref_tsan_percpu_put(struct percpu_ref *ref, unsigned long nr)
 {
     __tsan_release(ref);
@@ -223,7 +230,7 @@ KREF_STATIC KREF_NONNULL int kref_tsan_percpu_is_zero(struct percpu_ref *ref)
     return zero;
 }
 
-/* After either, what others did before they put is seen. */
+/* After one of the next two functions, the caller sees what other threads did before their puts. */
 KREF_STATIC KREF_NONNULL void kref_tsan_percpu_reinit(struct percpu_ref *ref)
 {
     percpu_ref_reinit(ref);

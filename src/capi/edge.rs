@@ -1,26 +1,31 @@
-//! The edge between C and Rust: who made the call.
+//! The edge between C and Rust: finds the place from which C code calls.
 //!
-//! `edge!(kref_put = at_kref_put, 2)` exports the C function `kref_put` of two arguments. The function is a
-//! stub of a few instructions. The stub leaves the arguments where the C caller has put them, adds a
-//! [`CallSite`] behind the last argument, and jumps to `at_kref_put`, which returns to the C caller. If no
-//! register is left for the `CallSite`, the stub calls and returns itself. Below the edge all code is plain
-//! Rust.
+//! `edge!(kref_put = at_kref_put, 2)` exports the C function `kref_put`, which has two arguments. The
+//! function is a stub of a few instructions. The stub leaves the arguments in their registers, adds a
+//! [`CallSite`] as one more argument, and jumps to `at_kref_put`, which returns to the C caller. If
+//! there is no free register for the `CallSite`, the stub does not jump, but calls `at_kref_put` and
+//! then returns. All other code is plain Rust.
 //!
-//! Each argument is one word: a pointer, an int or an unsigned long. A function has one to four arguments,
-//! or six. build.rs makes `kref_put(..)` in kref.h of `at_kref_put(.., CallSite call)`.
+//! Each argument is one word: a pointer, an int or an unsigned long. A function has one to four
+//! arguments, or six. In kref.h, build.rs declares `kref_put(..)` for `at_kref_put(.., CallSite call)`.
+//!
+//! If the C compiler has made the call a jump (a tail call), the return address is in the caller of the
+//! function that contains the call.
 
 use core::ffi::c_void;
 use core::ptr;
 
 use crate::kind::Caller;
 
-/// Where C code called an exported function: one word or two, as the stubs pass them.
+/// The place from which C code called an exported function. One word or two, because the stubs pass
+/// it in registers.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct CallSite {
     /// The return address of the call. Null on a processor without a stub.
     address: *const c_void,
-    /// The frame pointer register at the call. Any value, if the C code has no frame pointers.
+    /// The content of the frame pointer register at the call. Any value, if the C code was compiled
+    /// without frame pointers.
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
     frame: *const c_void,
 }
@@ -39,8 +44,8 @@ impl From<CallSite> for Caller {
     #[inline(always)]
     fn from(call: CallSite) -> Self {
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
-        // A frame pointer is even. Bit 0 says that Rust code calls, and may be set in a register that is
-        // no frame pointer.
+        // Clears bit 0, which is set in `Caller::RUST` only. A frame pointer is even; but in code
+        // without frame pointers the register may have any value.
         let frame = call.frame.map_addr(|frame| frame & !1);
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
         let frame = ptr::null();
@@ -48,8 +53,8 @@ impl From<CallSite> for Caller {
     }
 }
 
-/// Exports the C function `name` with `words` arguments. `inner` implements the function, and has a
-/// [`CallSite`] as its last argument.
+/// Exports the C function `name` with `words` arguments. `inner` is the Rust function behind it,
+/// which has a [`CallSite`] as its last argument.
 macro_rules! edge {
     ($name:ident = $inner:ident, 1) => { $crate::capi::edge::edge!(@ $name, $inner, 1, a); };
     ($name:ident = $inner:ident, 2) => { $crate::capi::edge::edge!(@ $name, $inner, 2, a b); };
@@ -57,7 +62,8 @@ macro_rules! edge {
     ($name:ident = $inner:ident, 4) => { $crate::capi::edge::edge!(@ $name, $inner, 4, a b c d); };
     ($name:ident = $inner:ident, 6) => { $crate::capi::edge::edge!(@ $name, $inner, 6, a b c d e f); };
     (@ $name:ident, $inner:ident, $words:literal, $($argument:ident)+) => {
-        // The assembler knows no types, so the compiler counts the arguments here.
+        // Checks the number and the size of the arguments. The assembler cannot do so, because it has
+        // no types.
         const _: () = {
             #[allow(non_camel_case_types, reason = "a type for each argument")]
             const fn has_so_many<$($argument,)+ R>(
@@ -75,15 +81,16 @@ macro_rules! edge {
 #[allow(unused_macros, reason = "only for a processor without a stub")]
 macro_rules! word(($argument:ident) => (usize));
 
-/// On a processor without a stub the caller is unknown. A `stub` further down replaces this one.
+/// The stub for a processor that has no stub in assembly: the caller is unknown. For the other
+/// processors, one of the `stub` macros below replaces this one.
 #[allow(unused_macros, reason = "replaced")]
 macro_rules! stub {
     ($name:ident, $inner:ident, $words:literal, $($argument:ident)+) => {
         const _: () = {
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $name($($argument: usize),+) -> usize {
-                // SAFETY: arguments and results are words, as the stubs assume too. The C caller's
-                // promises are those that `inner` asks for.
+                // SAFETY: the arguments are words, as `edge` has checked, and so is the result. The C
+                // caller guarantees what `inner` demands.
                 unsafe {
                     let inner = core::mem::transmute::<
                         *const (),
@@ -96,8 +103,10 @@ macro_rules! stub {
     };
 }
 
-/// A stub in assembly, for a processor whose first argument is in the register number `first`. The
-/// stub has a section of its own, which the linker leaves out of a program that does not call it.
+/// A stub in assembly, for a processor that passes the first argument in register number `first`.
+/// The stub has a section of its own, so that the linker can leave it out of a program that does not
+/// call it.
+#[allow(unused_macros, reason = "a processor without a stub")]
 macro_rules! assembly {
     ($first:literal, $text:literal, $name:ident, $inner:ident, $words:literal, $($argument:ident)+) => {
         unsafe extern "C" {
@@ -111,14 +120,14 @@ macro_rules! assembly {
             $text,
             ".size {name}, . - {name}",
             ".popsection",
-            // rustc refuses an unused operand, and no processor uses all of them.
+            // A comment that uses every operand, because rustc refuses an unused one.
             "// {words} {register} {next} {padding}",
             name = sym $name,
             inner = sym $inner,
             words = const $words,
-            register = const $first + $words, // the first one that is free
+            register = const $first + $words, // the first free register
             next = const $first + $words + 1,
-            padding = const (2 - $words as isize).rem_euclid(4) * 4, // makes 16 bytes of x86's words
+            padding = const (2 - $words as isize).rem_euclid(4) * 4, // aligns x86's stack to 16 bytes
         );
     };
 }
@@ -131,7 +140,7 @@ macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
     .elseif {words} == 2;   mov rdx, [rsp]; mov rcx, rbp; jmp {inner}
     .elseif {words} == 3;   mov rcx, [rsp]; mov r8, rbp; jmp {inner}
     .elseif {words} == 4;   mov r8, [rsp]; mov r9, rbp; jmp {inner}
-    .else                   // the arguments fill the registers: Caller goes on the stack
+    .else                   // no register is free: the CallSite goes on the stack
         sub rsp, 8;         .cfi_adjust_cfa_offset 8
         push rbp;           .cfi_adjust_cfa_offset 8
         push [rsp + 16];    .cfi_adjust_cfa_offset 8
@@ -178,7 +187,7 @@ macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 2, "
     .if {words} <= 3
         lgr %r{register}, %r14
         jg {inner}
-    .else                   // inner must return here: r6 is an argument, and a call-saved register
+    .else                   // no register is free: inner returns here, and r6 and r15 are restored
         stmg %r6, %r15, 48(%r15)
         .cfi_offset %r6, -112;          .cfi_offset %r14, -48
         lay %r15, -176(%r15);           .cfi_adjust_cfa_offset 176

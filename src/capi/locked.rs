@@ -10,18 +10,22 @@ use crate::tracker::By;
 use crate::{Kref, PthreadMutex};
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Give a reference back; only where it may be the last, take the mutex first. For objects that
-/// stand in a table: release() runs with the mutex held, takes the object out, unlocks, and frees.
+/// Give a reference back, the last one only under the mutex. For objects in a table: release() runs
+/// with the mutex held, takes the object out of the table, unlocks the mutex and frees the object. A
+/// put that is not the last does not touch the mutex.
 ///
-/// Range:    one reference, the caller's own; the caller does not hold the mutex.
-/// Misuse:   on a count of zero or a saturated count: the count saturates, release is not called,
-///           and a violation is reported. If the mutex cannot be taken (a deadlock that an
-///           error-checking mutex refuses): reported, and the reference is not given back.
-/// Ordering: release; and before release() runs, acquire, as in kref_put().
-/// Threads:  any. Signal handlers: no. A robust mutex whose owner died is made consistent.
-/// Returns:  1 if this was the last reference and release() has run, otherwise 0, with the mutex
+/// Range:    one reference, which the caller holds; the caller does not hold the mutex.
+/// Misuse:   on a count of zero, on memory that was never initialised, or on a saturated count: the
+///           count saturates, release is not called, and a violation is reported. If the mutex
+///           cannot be taken (an error-checking mutex refuses a deadlock): a violation is reported,
+///           and the reference is not given back.
+/// Ordering: release; and acquire before release() runs, as in kref_put().
+/// Threads:  any. Signal handlers: no. If the owner of a robust mutex has died, the mutex is made
+///           consistent.
+/// Returns:  1 if this was the last reference and release() has run; otherwise 0, and the mutex is
 ///           not held.
-/// Defined:  Linux, kref_put_mutex(); POSIX, pthread_mutex_lock(). Saturation is reported only here.
+/// Defined:  Linux, kref_put_mutex(), which does not report a saturated count; POSIX,
+///           pthread_mutex_lock().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_put_mutex(
     kref: *mut kref,
@@ -29,7 +33,7 @@ pub unsafe extern "C" fn at_kref_put_mutex(
     mutex: *mut libc::pthread_mutex_t,
     call: CallSite,
 ) -> c_int {
-    // SAFETY: the C caller guarantees a live kref, its own reference on it, an initialised mutex,
+    // SAFETY: the C caller guarantees that it holds a reference on a valid kref, an initialised mutex,
     // and that release may be called with the kref.
     unsafe {
         let (mutex, by) = (PthreadMutex::from_ptr(mutex), By::putting(as_release(release)));
@@ -41,18 +45,19 @@ pub unsafe extern "C" fn at_kref_put_mutex(
 edge!(kref_put_mutex = at_kref_put_mutex, 3);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 2))
-/// Look an object up and take a reference, in one step under the mutex: rule 3. Calls find(key)
-/// with the mutex held; find() returns the kref of what it found, or NULL, and takes no reference.
+/// Look an object up and take a reference on it, in one step under the mutex: rule 3. Calls
+/// find(key) with the mutex held. find() returns the kref of the object that it has found, or NULL.
+/// find() takes no reference itself.
 ///
-/// Range:    key is for find() alone and may be NULL; the caller does not hold the mutex. What
-///           find() returns is not freed while the mutex is held.
-/// Misuse:   an object whose count is zero is on its way out and is not found. A count that is
-///           saturated is reported, and the object returned. If the mutex cannot be taken:
-///           reported, and NULL is returned.
-/// Ordering: that of the mutex: whatever was done to the object under it is seen.
+/// Range:    key is passed to find() and may be NULL; the caller does not hold the mutex. The object
+///           that find() returns is not freed while the mutex is held.
+/// Misuse:   an object whose count is zero is being released, so NULL is returned; this is no
+///           violation. If the count is saturated, a violation is reported, and the kref is
+///           returned. If the mutex cannot be taken, a violation is reported, and NULL is returned.
+/// Ordering: that of the mutex: the caller sees what was done to the object under the mutex.
 /// Threads:  any. Signal handlers: no.
-/// Returns:  the kref, with a reference that is now the caller's to put, or NULL.
-/// Defined:  Linux, Documentation/core-api/kref.rst (there it is written out by hand); POSIX,
+/// Returns:  the kref, with a reference that the caller holds now and must give back; or NULL.
+/// Defined:  Linux, Documentation/core-api/kref.rst (as an example to copy); POSIX,
 ///           pthread_mutex_lock().
 #[unsafe(no_mangle)]
 #[must_use]
@@ -62,8 +67,8 @@ pub unsafe extern "C" fn at_kref_lookup_mutex(
     key: *mut c_void,
     call: CallSite,
 ) -> *mut kref {
-    // SAFETY: the C caller guarantees an initialised mutex, and that what find returns stays
-    // allocated while it is held.
+    // SAFETY: the C caller guarantees an initialised mutex, and that the object from find is not freed
+    // while the mutex is held.
     or_null(unsafe {
         let find = || NonNull::new(find(key).cast());
         lookup_locked_from(PthreadMutex::from_ptr(mutex), find, call.into())

@@ -1,9 +1,9 @@
-//! The C API: what libkref.so and libkref.a export, and what include/kref.h is made of.
+//! The C API: the functions that libkref.so and libkref.a export.
 //!
-//! A file for each section of kref.h. The functions convert their arguments and call the modules above.
-//! Their comments are for C programmers: build.rs makes kref.h of them, in the order of kref.h.in. The
-//! types have the names that they have in C. A function that can report a violation goes through
-//! [`edge`], which finds out who made the call.
+//! There is a file for each section of kref.h. The functions convert their arguments and call the other
+//! modules of the crate. build.rs makes include/kref.h from these files and kref.h.in, so the comments
+//! on functions and types are written for C programmers, and the types have their C names. Each
+//! function that can report a violation is exported through `edge.rs`, which finds the caller.
 
 mod count;
 mod edge;
@@ -12,16 +12,16 @@ mod locked;
 mod percpu;
 mod percpu_mode;
 mod percpu_slot;
-mod percpu_slow;
+mod percpu_inline;
 mod slot;
-mod slow;
+mod inline;
 mod spin;
 mod thread;
 mod track;
 mod types;
 mod violation;
 
-/// Nothing panics. A library without std must define a panic handler all the same.
+/// Is never called, because nothing panics. But a library without std must define a panic handler.
 #[cfg(not(any(test, doc, clippy)))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,4 +1,4 @@
-//! The published percpu reference.
+//! The slot for a percpu_ref: a published pointer.
 
 use core::ptr::NonNull;
 
@@ -6,11 +6,12 @@ use super::edge::{CallSite, edge};
 use super::types::{or_null, percpu_ref, percpu_ref_slot};
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Make a slot empty that was never used, as PERCPU_REF_SLOT_INIT does.
+/// Make a new slot empty, as PERCPU_REF_SLOT_INIT does.
 ///
 /// Range:    a new slot, or one that is empty.
-/// Misuse:   on a slot that publishes something, the slot's reference is forgotten.
-/// Ordering: relaxed. What shows the slot to others later must order it.
+/// Misuse:   on a slot that publishes an object: the object leaks, because the slot forgets its
+///           reference.
+/// Ordering: relaxed. Another thread must receive the slot in a way that orders.
 /// Threads:  one, before the slot is shared. Signal handlers: yes.
 /// Returns:  nothing.
 /// Defined:  here.
@@ -21,16 +22,16 @@ pub unsafe extern "C" fn percpu_ref_slot_init(slot: *mut percpu_ref_slot) {
 }
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Take a reference on what the slot publishes, in one step that no last put splits: rule 3.
+/// Take a reference on the published percpu_ref, in one step: rule 3.
 ///
 /// Range:    any slot that was initialised.
-/// Misuse:   one that somebody has put once too often, or that was freed, may be at zero: a violation
-///           is reported, and NULL is returned.
-/// Ordering: acquire: whatever was done to the object before percpu_ref_slot_replace() published it
-///           is seen.
-/// Threads:  any. Signal handlers: no, it may take a lock for a moment.
-/// Returns:  the percpu_ref, with a reference that is now the caller's to put, or NULL if the slot is
-///           empty. It may be dying.
+/// Misuse:   if the published percpu_ref was put once too often, or was freed, its count may be
+///           zero: a violation is reported, and NULL is returned.
+/// Ordering: acquire: the caller sees what was done to the object before percpu_ref_slot_replace()
+///           published it.
+/// Threads:  any. Signal handlers: no, because it may take a lock for a short time.
+/// Returns:  the percpu_ref, with a reference that the caller holds now and must give back; NULL if
+///           the slot is empty. The percpu_ref may have been killed.
 /// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -38,23 +39,25 @@ pub unsafe extern "C" fn at_percpu_ref_slot_get(
     slot: *mut percpu_ref_slot,
     call: CallSite,
 ) -> *mut percpu_ref {
-    // SAFETY: the C caller guarantees a live slot, filled by percpu_ref_slot_replace() alone.
+    // SAFETY: the C caller guarantees a valid slot, which only percpu_ref_slot_replace() has filled.
     or_null(unsafe { percpu_ref_slot::as_slot(slot).get_from(call.into()) })
 }
 edge!(percpu_ref_slot_get = at_percpu_ref_slot_get, 1);
+edge!(percpu_ref_slot_get_slow = at_percpu_ref_slot_get, 1);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1))
-/// Publish next, or nothing, and take down what was published. The slot takes over the caller's
-/// reference on next; the caller takes over the slot's reference on the old one. As a rule that is
-/// the initial one: give it back by percpu_ref_kill().
+/// Publish next, or nothing, and return the old percpu_ref. The slot takes over the caller's
+/// reference on next. The caller takes over the slot's reference on the old one. This is usually the
+/// initial reference: give it back with percpu_ref_kill().
 ///
-/// Range:    next may be NULL: the slot is empty then.
-/// Misuse:   a result that is thrown away is a leak, and a warning of the compiler's. If the kernel
-///           refuses the membarrier: reported, and the old object leaks.
-/// Ordering: release for next, acquire for the old one.
-/// Threads:  any. Signal handlers: no, it takes a lock for a moment. It costs a membarrier unless the
-///           slot was empty.
-/// Returns:  what was published, with a reference that is now the caller's, or NULL.
+/// Range:    next may be NULL; then the slot becomes empty.
+/// Misuse:   if the result is ignored, the old object leaks; compilers warn. If the kernel refuses
+///           the membarrier, a violation is reported, and the old object leaks.
+/// Ordering: release for next, acquire for the old percpu_ref.
+/// Threads:  any. Signal handlers: no, because it takes a lock for a short time. It makes a
+///           membarrier, which takes some microseconds, unless the slot was empty.
+/// Returns:  the old percpu_ref, with a reference that the caller holds now; NULL if the slot was
+///           empty.
 /// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -63,7 +66,7 @@ pub unsafe extern "C" fn at_percpu_ref_slot_replace(
     next: *mut percpu_ref,
     call: CallSite,
 ) -> *mut percpu_ref {
-    // SAFETY: the C caller guarantees a live slot, and gives up its reference on next.
+    // SAFETY: the C caller guarantees a valid slot, and gives its reference on next to the slot.
     or_null(unsafe {
         percpu_ref_slot::as_slot(slot).replace_from(NonNull::new(next.cast()), call.into())
     })

@@ -1,4 +1,4 @@
-//! The published pointer.
+//! The slot: a published pointer to a kref.
 
 use core::ffi::c_int;
 use core::ptr::NonNull;
@@ -7,11 +7,12 @@ use super::edge::{CallSite, edge};
 use super::types::{kref, kref_slot, or_null};
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Make a slot empty that was never used, as KREF_SLOT_INIT does.
+/// Make a new slot empty, as KREF_SLOT_INIT does.
 ///
 /// Range:    a new slot, or one that is empty.
-/// Misuse:   on a slot that publishes something, the slot's reference is forgotten.
-/// Ordering: relaxed. What shows the slot to others later must order it.
+/// Misuse:   on a slot that publishes an object: the object leaks, because the slot forgets its
+///           reference.
+/// Ordering: relaxed. Another thread must receive the slot in a way that orders.
 /// Threads:  one, before the slot is shared. Signal handlers: yes.
 /// Returns:  nothing.
 /// Defined:  here.
@@ -22,37 +23,39 @@ pub unsafe extern "C" fn kref_slot_init(slot: *mut kref_slot) {
 }
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Take a reference on what the slot publishes, in one step that no last put splits: rule 3.
+/// Take a reference on the published object, in one step: rule 3.
 ///
 /// Range:    any slot that was initialised.
-/// Misuse:   an object that somebody has put once too often may have a count of zero: the count
-///           saturates, a violation is reported, and NULL is returned. At INT_MAX, or saturated:
-///           the count saturates, a violation is reported, and the object is returned.
-/// Ordering: acquire: whatever was done to the object before kref_slot_replace() published it is
-///           seen.
-/// Threads:  any. Signal handlers: no, it may take a lock for a moment.
-/// Returns:  the kref, with a reference that is now the caller's to put, or NULL if the slot is
-///           empty.
+/// Misuse:   if the published object was put once too often, its count may be zero, or it may be
+///           freed memory that is all zero: the count saturates, a violation is reported, and NULL
+///           is returned. With too many references, or saturated: the count saturates, a violation
+///           is reported, and the kref is returned.
+/// Ordering: acquire: the caller sees what was done to the object before kref_slot_replace()
+///           published it.
+/// Threads:  any. Signal handlers: no, because it may take a lock for a short time.
+/// Returns:  the kref, with a reference that the caller holds now and must give back; NULL if the
+///           slot is empty.
 /// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn at_kref_slot_get(slot: *mut kref_slot, call: CallSite) -> *mut kref {
-    // SAFETY: the C caller guarantees a live slot, filled by kref_slot_replace() alone.
+    // SAFETY: the C caller guarantees a valid slot, which only kref_slot_replace() has filled.
     or_null(unsafe { kref_slot::as_slot(slot).get_from(call.into()) })
 }
 edge!(kref_slot_get = at_kref_slot_get, 1);
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1))
-/// Publish next, or nothing, and take down what was published. The slot takes over the caller's
-/// reference on next; the caller takes over the slot's reference on the old object, to put it.
+/// Publish next, or nothing, and return the old object. The slot takes over the caller's reference
+/// on next. The caller takes over the slot's reference on the old object, and gives it back.
 ///
-/// Range:    next may be NULL: the slot is empty then.
-/// Misuse:   a result that is thrown away is a leak, and a warning of the compiler's. If the kernel
-///           refuses the membarrier: reported, and the old object leaks.
+/// Range:    next may be NULL; then the slot becomes empty.
+/// Misuse:   if the result is ignored, the old object leaks; compilers warn. If the kernel refuses
+///           the membarrier, a violation is reported, and the old object leaks.
 /// Ordering: release for next, acquire for the old object.
-/// Threads:  any. Signal handlers: no, it takes a lock for a moment. It costs a membarrier, some
-///           microseconds, unless the slot was empty.
-/// Returns:  what was published, with a reference that is now the caller's to put, or NULL.
+/// Threads:  any. Signal handlers: no, because it takes a lock for a short time. It makes a
+///           membarrier, which takes some microseconds, unless the slot was empty.
+/// Returns:  the old kref, with a reference that the caller holds now and must give back; NULL if
+///           the slot was empty.
 /// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -61,24 +64,24 @@ pub unsafe extern "C" fn at_kref_slot_replace(
     next: *mut kref,
     call: CallSite,
 ) -> *mut kref {
-    // SAFETY: the C caller guarantees a live slot, and gives up its reference on next.
+    // SAFETY: the C caller guarantees a valid slot, and gives its reference on next to the slot.
     or_null(unsafe {
         kref_slot::as_slot(slot).replace_from(NonNull::new(next.cast()), call.into())
     })
 }
 edge!(kref_slot_replace = at_kref_slot_replace, 2);
 
-/// Whether this thread's lookups in slots need no lock, and its gets and puts of a percpu_ref no atomic
-/// operation: whether it has restartable sequences. If not, they take the slower ways, which are as
-/// right.
+/// Whether this thread has restartable sequences. If it has, its gets from a slot take no lock, and
+/// its gets and puts of a percpu_ref make no atomic operation. If not, these functions give the same
+/// results, but are slower.
 ///
 /// Range:    none.
 /// Misuse:   none.
 /// Ordering: none.
-/// Threads:  any; the answer is the calling thread's. Signal handlers: no.
-/// Returns:  1 or 0. 0 with another processor than x86-64 or another libc than glibc 2.35 or later,
-///           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, and where a filter refuses
-///           membarrier().
+/// Threads:  any; the answer is for the calling thread. Signal handlers: no.
+/// Returns:  1 or 0. 0 on a processor other than x86-64, with a libc other than glibc 2.35 or later,
+///           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, and if a seccomp filter
+///           refuses membarrier().
 /// Defined:  here.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_rseq_available() -> c_int {

@@ -1,4 +1,5 @@
-//! With a spin lock. Apart from the others because strict C99 hides `pthread_spinlock_t`.
+//! The functions with a spin lock. They have a file of their own, because strict C99 has no
+//! `pthread_spinlock_t`.
 
 use core::ffi::c_int;
 
@@ -8,16 +9,17 @@ use crate::tracker::By;
 use crate::{Kref, PthreadSpin};
 
 /// cbindgen:postfix=KREF_NONNULL
-/// kref_put_mutex() with a spin lock: only where it may be the last reference, take the lock first.
+/// kref_put_mutex() with a spin lock: give a reference back, the last one only under the lock.
 /// release() runs with the lock held, and unlocks it.
 ///
-/// Range:    one reference, the caller's own; the caller does not hold the lock.
+/// Range:    one reference, which the caller holds; the caller does not hold the lock.
 /// Misuse:   as for kref_put_mutex().
-/// Ordering: release; and before release() runs, acquire, as in kref_put().
+/// Ordering: release; and acquire before release() runs, as in kref_put().
 /// Threads:  any. Signal handlers: no.
-/// Returns:  1 if this was the last reference and release() has run, otherwise 0, with the lock
+/// Returns:  1 if this was the last reference and release() has run; otherwise 0, and the lock is
 ///           not held.
-/// Defined:  Linux, kref_put_lock(); POSIX, pthread_spin_lock(). Saturation is reported only here.
+/// Defined:  Linux, kref_put_lock(), which does not report a saturated count; POSIX,
+///           pthread_spin_lock().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_put_lock(
     kref: *mut kref,
@@ -25,7 +27,7 @@ pub unsafe extern "C" fn at_kref_put_lock(
     lock: *mut libc::pthread_spinlock_t,
     call: CallSite,
 ) -> c_int {
-    // SAFETY: the C caller guarantees a live kref, its own reference on it, an initialised lock,
+    // SAFETY: the C caller guarantees that it holds a reference on a valid kref, an initialised lock,
     // and that release may be called with the kref.
     unsafe {
         let (lock, by) = (PthreadSpin::from_ptr(lock), By::putting(as_release(release)));
@@ -37,17 +39,18 @@ pub unsafe extern "C" fn at_kref_put_lock(
 edge!(kref_put_lock = at_kref_put_lock, 3);
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Give a reference back; where it is the last, return with the spin lock held.
+/// Give one reference back. If it is the last, take the spin lock first, and return with the lock
+/// held.
 ///
-/// Range:    one reference; the caller does not hold the lock.
-/// Misuse:   on a count of zero or a saturated count: the count saturates, a violation is
-///           reported, and 0 is returned. If the lock cannot be taken: reported, 0, and the
-///           reference is not given back.
-/// Ordering: release; and on 1, acquire.
+/// Range:    one reference, which the caller holds; the caller does not hold the lock.
+/// Misuse:   at zero, on memory that was never initialised, or saturated: the count saturates, a
+///           violation is reported, and 0 is returned. If the lock cannot be taken: a violation is
+///           reported, the reference is not given back, and 0 is returned.
+/// Ordering: release; if it returns 1, also acquire.
 /// Threads:  any. Signal handlers: no.
-/// Returns:  1 with the lock held if the count reached zero, otherwise 0 without it.
-/// Defined:  Linux, refcount_dec_and_lock(); POSIX, pthread_spin_lock(). Saturation is reported only
-///           here.
+/// Returns:  1 with the lock held if the count reached zero, otherwise 0 without the lock.
+/// Defined:  Linux, refcount_dec_and_lock(), which does not report a saturated count; POSIX,
+///           pthread_spin_lock().
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn at_kref_count_dec_and_lock(
@@ -55,7 +58,7 @@ pub unsafe extern "C" fn at_kref_count_dec_and_lock(
     lock: *mut libc::pthread_spinlock_t,
     call: CallSite,
 ) -> c_int {
-    // SAFETY: the C caller guarantees a live counter and an initialised lock.
+    // SAFETY: the C caller guarantees a valid counter and an initialised lock.
     unsafe {
         let lock = PthreadSpin::from_ptr(lock);
         refcount_struct::as_count(count).dec_and_lock_from(lock, call.into())

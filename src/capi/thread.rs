@@ -1,4 +1,4 @@
-//! Rule 1 in one call.
+//! Rule 1 in one call: a reference for a new thread.
 
 use core::ffi::{c_int, c_void};
 
@@ -8,17 +8,17 @@ use crate::thread::{Start, create};
 use crate::tracker::By;
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 3, 5, 6))
-/// Hand a reference to a new thread: take it, start the thread, and give it back if that failed.
-/// Rule 1 in one call. The thread puts the reference when it is done.
+/// Take a reference for a new thread, and start the thread: rule 1 in one call. If the start fails,
+/// give the reference back. The thread calls kref_put() when it is done.
 ///
-/// Range:    thread, attr, start and arg are pthread_create()'s; attr and arg may be NULL. The
-///           caller holds a reference on kref, which stays the caller's. release is for the put if
-///           the thread cannot be started.
+/// Range:    thread, attr, start and arg are for pthread_create(); attr and arg may be NULL. The
+///           caller holds a reference on kref, and keeps it. release is called if the start fails
+///           and the reference that is given back is the last.
 /// Misuse:   as for kref_get(); the thread is started all the same.
 /// Ordering: that of pthread_create(): the thread sees what the caller did before.
 /// Threads:  any. Signal handlers: no.
-/// Returns:  0, or pthread_create()'s error number (EAGAIN, EINVAL, EPERM); then no thread was
-///           started, and the caller's reference is still the caller's.
+/// Returns:  0, or the error number of pthread_create() (EAGAIN, EINVAL, EPERM). After an error no
+///           thread was started, and the caller still holds its reference.
 /// Defined:  POSIX, pthread_create().
 #[unsafe(no_mangle)]
 #[must_use]
@@ -31,8 +31,8 @@ pub unsafe extern "C" fn at_kref_thread_create(
     release: unsafe extern "C" fn(kref: *mut kref),
     call: CallSite,
 ) -> c_int {
-    // SAFETY: the C caller guarantees a live kref, its own reference on it, that release may be
-    // called with it, and arguments for pthread_create.
+    // SAFETY: the C caller guarantees that it holds a reference on a valid kref, that release may be
+    // called with the kref, and that the other arguments are right for pthread_create.
     unsafe {
         let by = By::putting(as_release(release));
         let (start, kref) = (Start { thread, attr, start, arg }, kref::as_non_null(kref));

@@ -1,4 +1,4 @@
-//! The types, as C sees them.
+//! The types with their C names.
 #![expect(non_camel_case_types, reason = "cbindgen names them in kref.h as they are named here")]
 
 use core::ffi::{c_char, c_int, c_uint, c_void};
@@ -9,27 +9,28 @@ use crate::rseq::Head;
 use crate::{Count, Kref, KrefSlot, PercpuFn, PercpuRef, PercpuRefSlot, Report, Violation};
 use crate::{ReleaseFn, Tracker};
 
-/// A saturating counter: what the kernel calls refcount_t. Use its functions, never the field.
+/// A saturating counter: the kernel's refcount_t. Use its functions, never the member.
 #[repr(C)]
 pub struct refcount_struct {
     pub refs: c_int,
 }
 
-/// A reference count. Embed it in your object; kref_entry() leads back to the object.
+/// A reference count. Embed it in your object. kref_entry() gives the object for its kref.
 #[repr(C)]
 pub struct kref {
     pub refcount: refcount_struct,
 }
 
-/// One published pointer, from which any thread may take a reference. It owns a reference on what
-/// it points to. It needs no destruction once it is empty. Use its functions, never the field.
+/// A slot: one published pointer, from which any thread may take a reference. The slot holds a
+/// reference on the published object. An empty slot need not be destroyed. Use its functions, never
+/// the member.
 #[repr(C)]
 pub struct kref_slot {
     pub kref: *mut kref,
 }
 
-/// A reference count for the hottest objects, counted on each CPU apart. Embed it in your object. Use
-/// its functions, never the fields.
+/// A reference count for the hottest objects, with a counter for each CPU. Embed it in your object.
+/// Use its functions, never the members.
 #[repr(C)]
 pub struct percpu_ref {
     pub counters: *mut c_void,
@@ -38,76 +39,82 @@ pub struct percpu_ref {
     pub data: *mut c_void,
 }
 
-/// One published pointer to a percpu_ref. It owns a reference on what it points to. It needs no
-/// destruction once it is empty. Use its functions, never the fields.
+/// A slot for a percpu_ref. The slot holds a reference on the published percpu_ref. An empty slot
+/// need not be destroyed. Use its functions, never the members.
 #[repr(C)]
 pub struct percpu_ref_slot {
     pub percpu: *mut percpu_ref,
     pub rseq: isize,
 }
 
-/// What went wrong with a count.
+/// The kind of a violation: what the program did wrong with a count.
 #[repr(C)]
 pub enum kref_violation_kind {
     /// A get on an object without references: the object is already being released.
     KREF_GET_ON_ZERO = 1,
-    /// There were more references than the count can hold.
+    /// The program took more references than the count can count, or a negative number of them.
     KREF_OVERFLOW = 2,
-    /// More references were given back than were held.
+    /// The program gave back more references than it had taken, or a negative number of them.
     KREF_PUT_ON_ZERO = 3,
-    /// A kref_count_dec() took the last reference: nobody released the object.
+    /// A kref_count_dec() gave the last reference back, so nobody released the object.
     KREF_DEC_TO_ZERO = 4,
-    /// The count was used again after one of the above, or is negative and no count at all.
+    /// The count is saturated: it was misused before, or the memory holds no count.
     KREF_USE_OF_SATURATED = 5,
-    /// The lock for the last reference, or for a lookup, could not be taken.
+    /// The lock for the last put, or for a lookup, could not be taken.
     KREF_LOCK_FAILED = 6,
-    /// percpu_ref_kill() on a reference that is dying: its initial reference is gone already.
+    /// A second percpu_ref_kill(): the initial reference was given back already.
     KREF_KILLED_TWICE = 7,
     /// percpu_ref_exit() while somebody may hold a reference: nothing was freed.
     KREF_EXIT_WHILE_ALIVE = 8,
-    /// percpu_ref_resurrect(), _reinit() or _switch_to_percpu() on one that is not dead, not at zero,
-    /// or made without PERCPU_REF_ALLOW_REINIT.
+    /// percpu_ref_resurrect(), _reinit() or _switch_to_percpu() on a percpu_ref that was not killed,
+    /// that is not at zero, or that was initialised without PERCPU_REF_ALLOW_REINIT.
     KREF_BAD_REINIT = 9,
-    /// The kernel refused a membarrier: the object leaks that was to be taken down or killed.
+    /// The kernel refused a membarrier. The object that was to be replaced or killed leaks.
     KREF_NOT_FENCED = 10,
-    /// A get or put on a count that nobody has initialised: memory that is all zero.
+    /// A get or put on memory that is all zero: nobody has initialised a count there.
     KREF_NEVER_INITIALISED = 11,
 }
 
-/// What a violation handler is told.
+/// A violation, as a violation handler receives it.
 #[repr(C)]
 pub struct kref_violation {
-    /// What went wrong.
+    /// The kind of the violation.
     pub kind: kref_violation_kind,
-    /// The address of the struct kref, of the bare struct refcount_struct or of the struct
-    /// percpu_ref. NULL if there was none: a lookup whose lock failed.
+    /// The address of the struct kref, of the struct percpu_ref, or of a struct refcount_struct that
+    /// is not in a kref. NULL if a lookup could not take its lock.
     pub kref: *const c_void,
-    /// The return address of the call, in the code that made it. NULL where it is not known.
+    /// The return address of the call: an address in the function that made the call. If the
+    /// compiler made the call a jump, as it may do with return kref_put_mutex(..), the address is in
+    /// the caller of that function. NULL if it is not known.
     pub caller: *const c_void,
 }
 
-/// Who is told of violations. It may be called by any thread, and in a signal handler; it may be
-/// called by several threads at once. The violation is gone when it returns.
+/// A violation handler. Any thread may call it, several threads at the same time, and in signal
+/// handlers. *violation is valid until the handler returns.
 pub type kref_violation_handler =
     Option<unsafe extern "C" fn(violation: *const kref_violation, context: *mut c_void)>;
 
-/// Who is told of every reference that is taken or given back on an object that is tracked. Each
-/// function may be called by any thread, by several at once, and in signal handlers: wherever the
-/// program gets and puts; and with the program's locks held. Each may be NULL. errno is kept.
+/// A tracker: functions that libkref calls for each get and put of a tracked object. They are called
+/// wherever the program gets and puts: by any thread, by several threads at the same time, in signal
+/// handlers, and while the program holds its locks. Each may be NULL. libkref preserves errno around
+/// the calls.
 #[repr(C)]
 pub struct kref_tracker {
-    /// sizeof(struct kref_tracker). Members beyond it do not exist.
+    /// sizeof(struct kref_tracker). libkref does not use members beyond this size.
     pub size: usize,
-    /// A kref_init() is about to begin an object, with one reference. 0: do not track it.
+    /// Called by kref_init(), before the count is initialised. Returns 0 if the object is not to be
+    /// tracked.
     pub created: Option<unsafe extern "C" fn(kref: *mut kref) -> c_int>,
-    /// Somebody is about to take a reference: before the count changes. It may come to nothing.
+    /// Called before a reference is taken. The get may still fail.
     pub getting: Option<unsafe extern "C" fn(kref: *mut kref)>,
-    /// A reference was taken; count is what there are now. holder is kref_get_as()'s, or NULL. Where
-    /// an operation takes several, once for each.
+    /// Called after a reference was taken; once for each, if the operation has taken several. count
+    /// includes the reference. holder is the name from kref_get_as(), or NULL.
     pub got: Option<unsafe extern "C" fn(kref: *mut kref, count: c_uint, holder: *const c_char)>,
-    /// A reference is about to be given back; count is what there are still, and the object is alive.
-    /// release is NULL where only the counter's functions are used. Should others be quicker, so that
-    /// a kref_count_dec_not_one() or its like must not give it back, getting and got follow.
+    /// Called before a reference is given back; once for each. count still includes the reference,
+    /// so the object is alive. release is NULL if the operation has none
+    /// (kref_count_dec_and_test()). holder is the name from kref_put_as(), or NULL. If
+    /// kref_count_dec_not_one() or a function like it then finds that the reference has become the
+    /// last, it does not give the reference back: getting and got are called.
     pub putting: Option<
         unsafe extern "C" fn(
             kref: *mut kref,
@@ -116,25 +123,29 @@ pub struct kref_tracker {
             holder: *const c_char,
         ),
     >,
-    /// The last reference is gone. release, if not NULL, runs next: from here on nothing is told of
-    /// the object but violations, that an earlier put is done, and a getting that comes to nothing.
+    /// Called after the last reference was given back, and before release runs. After this, only
+    /// three functions are called for the object: violated; done, for an earlier put; and getting,
+    /// for a get that then fails.
     pub released: Option<
         unsafe extern "C" fn(
             kref: *mut kref,
             release: Option<unsafe extern "C" fn(kref: *mut kref)>,
         ),
     >,
-    /// A reference was given back. The object may be gone: kref is an address and nothing else.
+    /// Called after a reference was given back. For the last one: when release has returned, and
+    /// only if the operation has a release function. The object may be freed, so kref is only an
+    /// address.
     pub done: Option<unsafe extern "C" fn(kref: *const c_void)>,
-    /// A violation, before its handler is told; also of counts that are not tracked.
+    /// Called for each violation, before the violation handler. Also for counts that are not
+    /// tracked.
     pub violated: Option<unsafe extern "C" fn(violation: *const kref_violation)>,
-    /// kref_track_report().
+    /// Called by kref_track_report().
     pub report: Option<unsafe extern "C" fn(fd: c_int)>,
-    /// kref_track_checkpoint().
+    /// Called by kref_track_checkpoint().
     pub checkpoint: Option<unsafe extern "C" fn()>,
 }
 
-// What C calls by one name and Rust by another is one thing.
+// Each C type here has the same layout as a Rust type of the crate.
 const _: () = {
     assert!(size_of::<refcount_struct>() == size_of::<Count>());
     assert!(align_of::<refcount_struct>() == align_of::<Count>());
@@ -180,88 +191,91 @@ const _: () = {
 
 impl refcount_struct {
     /// # Safety
-    /// `count` is a live counter, for `'a`.
+    /// `count` is a valid counter for `'a`.
     pub(super) unsafe fn as_count<'a>(count: *mut Self) -> &'a Count {
-        // SAFETY: same layout, all of it atomic; the C caller guarantees that it is live.
+        // SAFETY: the layout is the same, and all members are atomic. The caller guarantees a valid
+        // counter.
         unsafe { &*count.cast() }
     }
 }
 
 impl kref {
     /// # Safety
-    /// `kref` is live, for `'a`.
+    /// `kref` is valid for `'a`.
     pub(super) unsafe fn as_kref<'a>(kref: *mut Self) -> &'a Kref {
-        // SAFETY: same layout, all of it atomic; the C caller guarantees that it is live.
+        // SAFETY: the layout is the same, and all members are atomic. The caller guarantees a valid kref.
         unsafe { &*kref.cast() }
     }
 
     /// # Safety
     /// `kref` is not NULL.
     pub(super) unsafe fn as_non_null(kref: *mut Self) -> NonNull<Kref> {
-        // SAFETY: the C caller guarantees that it is not NULL.
+        // SAFETY: the caller guarantees that `kref` is not NULL.
         unsafe { NonNull::new_unchecked(kref.cast()) }
     }
 }
 
 impl kref_slot {
     /// # Safety
-    /// `slot` is live, for `'a`.
+    /// `slot` is valid for `'a`.
     pub(super) unsafe fn as_slot<'a>(slot: *mut Self) -> &'a KrefSlot {
-        // SAFETY: same layout, all of it atomic; the C caller guarantees that it is live.
+        // SAFETY: the layout is the same, and all members are atomic. The caller guarantees a valid slot.
         unsafe { &*slot.cast() }
     }
 }
 
 impl percpu_ref {
     /// # Safety
-    /// `percpu` is live, for `'a`.
+    /// `percpu` is valid for `'a`.
     pub(super) unsafe fn as_percpu<'a>(percpu: *mut Self) -> &'a PercpuRef {
-        // SAFETY: same layout, all of it atomic; the C caller guarantees that it is live.
+        // SAFETY: the layout is the same, and all members are atomic. The caller guarantees a valid
+        // percpu_ref.
         unsafe { &*percpu.cast() }
     }
 
     /// # Safety
     /// `percpu` is not NULL.
     pub(super) unsafe fn as_non_null(percpu: *mut Self) -> NonNull<PercpuRef> {
-        // SAFETY: the C caller guarantees that it is not NULL.
+        // SAFETY: the caller guarantees that `percpu` is not NULL.
         unsafe { NonNull::new_unchecked(percpu.cast()) }
     }
 }
 
 impl percpu_ref_slot {
     /// # Safety
-    /// `slot` is live, for `'a`.
+    /// `slot` is valid for `'a`.
     pub(super) unsafe fn as_slot<'a>(slot: *mut Self) -> &'a PercpuRefSlot {
-        // SAFETY: same layout, all of it atomic; the C caller guarantees that it is live.
+        // SAFETY: the layout is the same, and all members are atomic. The caller guarantees a valid slot.
         unsafe { &*slot.cast() }
     }
 }
 
-/// C's release function by the type that it has here.
+/// A release function of C, with the type that the tracker uses.
 pub(super) fn as_release(release: unsafe extern "C" fn(*mut kref)) -> ReleaseFn {
-    // SAFETY: `kref` and `Kref` are one layout by two names.
+    // SAFETY: the two types differ only in the type that the pointer argument points to.
     unsafe { core::mem::transmute::<unsafe extern "C" fn(*mut kref), ReleaseFn>(release) }
 }
 
-/// What calls C's release function. One closure for all, so that what takes it is compiled once.
+/// A closure that calls a release function of C. All exported functions use this one closure type,
+/// so that the generic functions that take it are compiled only once.
 ///
 /// # Safety
-/// It may be called with whatever kref it will be called with.
+/// `release` may be called with each kref with which the closure is called.
 pub(super) unsafe fn releasing(
     release: unsafe extern "C" fn(*mut kref),
 ) -> impl FnOnce(NonNull<Kref>) {
-    // SAFETY: the caller's promise.
+    // SAFETY: as promised.
     move |last| unsafe { release(last.as_ptr().cast()) }
 }
 
-/// C's function by the type that it has here.
+/// A function of C on a percpu_ref, with its Rust type.
 pub(super) fn as_percpu_fn(function: unsafe extern "C" fn(*mut percpu_ref)) -> PercpuFn {
-    // SAFETY: `percpu_ref` and `PercpuRef` are one layout by two names, and it is called with a
-    // pointer that is not NULL.
+    // SAFETY: `percpu_ref` and `PercpuRef` have the same layout, and a `NonNull` is a pointer that is
+    // not NULL.
     unsafe { core::mem::transmute::<unsafe extern "C" fn(*mut percpu_ref), PercpuFn>(function) }
 }
 
-/// A pointer for C: NULL stands for nothing.
+/// A pointer for C. `None` becomes NULL.
 pub(super) fn or_null<T, C>(object: Option<NonNull<T>>) -> *mut C {
     object.map_or(core::ptr::null_mut(), |object| object.as_ptr().cast())
 }

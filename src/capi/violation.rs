@@ -1,4 +1,4 @@
-//! Who is told.
+//! The violation handler.
 
 use core::ffi::c_void;
 use core::mem;
@@ -6,19 +6,23 @@ use core::mem;
 use super::types::kref_violation_handler;
 use crate::{Handler, set_violation_handler};
 
-/// Set who is told of violations from now on. The count is saturated, and harmless, before the
-/// handler is called. The default handler writes a line to standard error for each kind and calling
-/// address, the first time; KREF_OPTIONS=on_violation=abort or quiet changes that. Standard error is
-/// descriptor 2, whatever the program has opened there. A line that cannot be written is dropped,
-/// and raises no SIGPIPE.
+/// Set the violation handler, which is called for each violation from now on. Before the handler is
+/// called, the count is saturated already. The default handler writes a line to standard error for
+/// the first violation of each kind at each place of the program. With
+/// KREF_OPTIONS=on_violation=abort it then aborts the program, and with
+/// KREF_OPTIONS=on_violation=quiet it does nothing.
+/// Standard error is descriptor 2, whatever the program has opened there. A line that cannot be
+/// written is lost, and raises no SIGPIPE.
 ///
-/// Range:    handler may be NULL: the default again. context is for the handler alone.
-/// Misuse:   a handler that uses the count it is told about is told again, without end. One whose
-///           code is to be unloaded must be replaced before, and no thread be in it still.
-/// Ordering: release; a thread that is told sees what was done before this call.
-/// Threads:  any; another may still be in the old handler when this returns. Signal handlers: no,
-///           it takes a lock for a moment (to be told takes none). Nor in the child of a fork of a
-///           multithreaded program, which may find that lock taken for ever.
+/// Range:    handler may be NULL, for the default handler. context is passed to the handler.
+/// Misuse:   a handler that uses the same count again causes a violation, which calls the handler
+///           again, without end. Before the code of a handler is unloaded, another handler must be
+///           set, and no thread may still be in the old one. If there is no memory for a new
+///           handler, a line says so, and the old handler stays set.
+/// Ordering: release; a thread that calls the handler sees what was done before this call.
+/// Threads:  any, also in the child of a fork. When this returns, another thread may still be in the
+///           old handler. Signal handlers: no. It takes no lock, but for a handler or a context that
+///           was not set before it allocates some bytes, which are never freed.
 /// Returns:  nothing.
 /// Defined:  here.
 #[unsafe(no_mangle)]
@@ -26,8 +30,8 @@ pub unsafe extern "C" fn kref_set_violation_handler(
     handler: kref_violation_handler,
     context: *mut c_void,
 ) {
-    // SAFETY: `kref_violation` and `Report` are one layout by two names. The C caller guarantees a
-    // handler that may be called as documented.
+    // SAFETY: the members of `kref_violation` are the first members of `Report`. The C caller
+    // guarantees that the handler may be called as documented.
     unsafe {
         let handler = mem::transmute::<kref_violation_handler, Option<Handler>>(handler);
         set_violation_handler(handler, context);

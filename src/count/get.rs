@@ -12,11 +12,11 @@ use crate::sys::sync::{
     Ordering::{Acquire, Relaxed},
 };
 
-/// The stored value of [`MAX`](super::MAX) references: the compare-and-exchange loops take no more.
+/// The stored value of [`MAX`](super::MAX) references. The compare-and-exchange loops stop here.
 const FULL: i32 = stored(super::MAX);
 
 impl Count {
-    /// Takes one more reference: the caller holds one already.
+    /// Takes one more reference. The caller holds one already.
     #[inline(always)]
     #[track_caller]
     pub fn inc(&self) {
@@ -30,17 +30,16 @@ impl Count {
         }
     }
 
-    /// The increment alone; `false` if the rest is up to [`inc_slow`](Self::inc_slow). Compiles into
-    /// `lock inc` and a conditional jump on x86-64.
+    /// The increment alone; `false` if [`inc_slow`](Self::inc_slow) must follow. On x86-64 it compiles to
+    /// `lock inc` and a conditional jump.
     #[inline(always)]
     pub(crate) fn raise(&self) -> bool {
-        // Relaxed: a reference that the caller or somebody else holds keeps and shows the object; or
-        // a lock does.
+        // Relaxed: the caller already holds a reference or a lock, so the caller already sees the object.
         self.stored.fetch_add(1, Relaxed) < -1
     }
 
-    /// The rest of [`inc`](Self::inc), after an increment of a count that is not alive, or full. A
-    /// tracker hears the holder's name, which may be null.
+    /// The rest of [`inc`](Self::inc), after an increment of a count that was not alive, or was full.
+    /// `holder` is the holder's name for the tracker, or null.
     #[cold]
     #[inline(never)]
     pub(crate) fn inc_cold(&self, holder: *const c_char, caller: Caller) {
@@ -72,7 +71,7 @@ impl Count {
         or_report(result, self, (), caller);
     }
 
-    /// Takes one reference unless the count is zero; `false` if it was.
+    /// Takes one reference unless the count is zero. `false` if the count is zero.
     #[inline(always)]
     #[track_caller]
     pub fn inc_not_zero(&self) -> bool {
@@ -83,7 +82,7 @@ impl Count {
     pub(crate) fn inc_not_zero_from(&self, caller: Caller) -> bool {
         let mut old = self.stored.load(Relaxed);
         while old < FULL {
-            // Relaxed: as in `raise`; whatever made the pointer visible orders the object's contents.
+            // Relaxed: the lock, or what else protects the lookup, orders the object's contents.
             match self.stored.compare_exchange_weak(old, old + 1, Relaxed, Relaxed) {
                 Ok(_) => return true,
                 Err(now) => old = now,
@@ -98,7 +97,8 @@ impl Count {
         self.try_add(1, Relaxed)
     }
 
-    /// Takes `n` references unless the count is zero; `false` if it was.
+    /// Takes `n` references unless the count is zero. `false` if the count is zero. A negative `n`
+    /// saturates.
     #[inline]
     #[track_caller]
     pub fn add_not_zero(&self, n: i32) -> bool {
@@ -126,18 +126,19 @@ impl Count {
 
     #[inline]
     pub(crate) fn add_not_zero_acquire_from(&self, n: i32, caller: Caller) -> bool {
-        // Acquire: pairs with the release of a decrement that was not the last.
+        // Acquire: pairs with the release of `set_release`, and of a put that was not the last.
         or_report(self.try_add(n, Acquire), self, true, caller)
     }
 
-    /// The rest of [`inc_not_zero`](Self::inc_not_zero), for a count that is not alive, or is full.
+    /// The rest of [`inc_not_zero`](Self::inc_not_zero) for a count that is not alive, or is full.
     #[cold]
     #[inline(never)]
     fn inc_not_zero_cold(&self, caller: Caller) -> bool {
         or_report(self.add_slow(1, ptr::null()), self, true, caller)
     }
 
-    /// Takes `n` references; `false`, and nothing done, if the count is zero.
+    /// Takes `n` references. If the count is zero, changes nothing and returns `false`. `success` is the
+    /// ordering of the exchange: relaxed or acquire.
     #[inline(always)]
     pub(crate) fn try_add(&self, n: i32, success: Ordering) -> Result<bool, Violation> {
         let mut old = self.stored.load(Relaxed);

@@ -1,9 +1,9 @@
 //! The saturating counter behind every reference count.
 //!
-//! `kref.rs`, `percpu/` and `slot.rs` build on this folder. [`number_line`] says what a stored value
-//! means. [`get`] and [`put`] are the operations on live counts; [`slow`] has every operation again for
-//! counts that are tracked or misused; [`tracked`] is the arithmetic of tracked counts. This folder
-//! alone names memory orderings for the count.
+//! `kref.rs` builds on this folder. [`number_line`] says what a stored value means. [`get`] and [`put`]
+//! have the operations: a hot path for counts that are alive, which ends in [`slow`] for all others.
+//! [`tracked`] is the arithmetic of tracked counts. Only this folder chooses the memory orderings of the
+//! count.
 //!
 //! # The number line
 //!
@@ -12,69 +12,88 @@
 //! ```text
 //!  s:  INT_MIN                            -1 | 0                                             INT_MAX
 //!      |<- 1 reference ... 2^31 references ->| never |...| tracked |.......| saturated |.....| dead |
-//!                                              initialised                                     v = 0
+//!                   alive                      initialised                                     v = 0
 //! ```
 //!
-//! Only the sign of the value *before* an operation decides whether the operation is right. The
-//! processor's flags tell this sign after a plain `lock inc` or `lock sub`, so the hot path needs no
-//! returned value. C, in kref/inline.h:
+//! A count is *alive* if its stored value is negative: it has references, and no tracker counts them. A
+//! tracked count has references too, but its stored value is positive.
+//!
+//! The sign of the value *before* an operation decides whether the operation is allowed. Two negative
+//! values are special: INT_MIN, where a put gives the last reference back, and -1, where a get is one too
+//! many. After a plain `lock inc` or `lock sub` the processor's flags show all this, so the hot path does
+//! not need the old value. In C (kref/inline.h):
 //!
 //! | s before | `lock incl; jge cold` (get) | `lock subl $1; jns cold; jc cold` (put) |
 //! |---|---|---|
-//! | INT_MIN: 1 reference | alive | cold, and the overflow flag is set: the last reference |
-//! | INT_MIN+1 .. -2: 2 .. INT_MAX references | alive | alive |
-//! | -1: 2^31 references | cold: one reference too many | alive |
+//! | INT_MIN: 1 reference | done | cold; the overflow flag says: the last reference |
+//! | INT_MIN+1 .. -2: 2 .. INT_MAX references | done | done |
+//! | -1: 2^31 references | cold: one reference too many | done |
 //! | 0: zero-filled memory, never initialised | cold | cold (carry) |
-//! | 1 .. INT_MAX-1: tracked, saturated, or no count | cold | cold |
+//! | 1 .. INT_MAX-1: tracked, or saturated | cold | cold |
 //! | INT_MAX: dead | cold (the increment overflows) | cold, no overflow |
 //!
-//! The positive half has four zones. A value may drift inside its zone, because other threads may have
-//! added or subtracted 1 and may not have reached the cold path yet. Linux has at most 2^22 threads,
-//! so a value drifts by less than 2^22.
+//! The positive half has four zones. A zone is wider than one value for this reason: a thread on its
+//! way from its `inc` or `sub` to the cold path has changed the value by 1. Linux has at most 2^22
+//! threads, so the value is less than 2^22 away from where it should be.
 //!
 //! | zone | from | to | meaning |
 //! |---|---|---|---|
-//! | never initialised | 0 | 2^22 | nobody called `kref_init` on this zero-filled memory |
+//! | never initialised | 0 | 2^22 | zero-filled memory, on which nobody has called `kref_init` |
 //! | tracked | 0x2000_0000 | 0x3000_0000 | a tracker counts; see [`tracked`]. Saturated, until a tracker is set |
-//! | dead | INT_MAX - 2^22 | INT_MAX | the last put was here: the object is being released |
-//! | saturated | everything else | | misused before (0x6000_0000), or memory that is no count |
+//! | dead | INT_MAX - 2^22 | INT_MAX | the last put was made: the object was released, or is being released |
+//! | saturated | everything else | | 0x6000_0000 after misuse; any other value: memory that holds no count |
 //!
-//! The zones' distances: 0x6000_0000 is 0x3000_0000 steps above the tracked zone and 0x1fc0_0000 steps
-//! below the dead zone. Each is more than 100 times 2^22.
+//! 0x6000_0000 is 0x3000_0000 above the tracked zone and 0x1fc0_0000 below the dead zone. Both distances
+//! are more than 100 times 2^22.
 //!
-//! # Misuse, and what other threads see of it
+//! # What other threads see of a misuse
 //!
-//! An unconditional `inc` or `sub` cannot refuse: the wrong value stands in memory until the cold path
-//! of the same thread stores "saturated" there.
+//! An unconditional `inc` or `sub` always changes the memory. After a misuse the wrong value stays there
+//! until the thread reaches the cold path and stores "saturated". Until this repair:
 //!
-//! * A get on a dead count writes INT_MIN, which looks like one reference until the repair. A put in
-//!   this moment would release the object a second time. The kernel's refcount_t has the same
-//!   window, between 0 and 1.
-//! * A put on a dead count writes INT_MAX - 1: still dead, so any other operation is cold too.
-//! * A get on zero-filled memory writes 1: still not alive.
-//! * A put on zero-filled memory writes -1, which looks like 2^31 references until the repair. A put in
-//!   this moment passes; a get overflows; no value near -1 is a last reference.
-//! * A get at 2^31 references writes 0. In this moment a put writes -1 again and is reported as a put on
-//!   memory that was never initialised. Both saturate; nothing is released.
-//! * A saturated count is only ever moved by single steps, and each step's cold path stores 0x6000_0000
-//!   again. To leave its zone the value would need more than 2^28 steps between two repairs.
+//! * A get on a dead count has written INT_MIN, which looks like one reference. A put by another thread
+//!   would release the object a second time. The kernel's refcount_t has the same window: its wrong get
+//!   writes 1.
+//! * A put on a dead count has written INT_MAX - 1. This value is in the dead zone too, so every other
+//!   operation goes to the cold path.
+//! * A get on zero-filled memory has written 1. This value is in the same zone as 0.
+//! * A put on zero-filled memory has written -1, which looks like 2^31 references. A put by another
+//!   thread succeeds, and a get is an overflow. No put finds the last reference, which is at INT_MIN.
+//! * A get at 2^31 references has written 0. A put by another thread writes -1 again, and is reported
+//!   as a put on memory that was never initialised. Both threads saturate the count, and nothing is
+//!   released.
+//! * Each `inc` or `sub` of a saturated count moves the value by 1, and its thread then stores
+//!   0x6000_0000 again. To leave the zone, the value would need more than 2^28 steps without such a
+//!   store.
 //!
-//! The operations that loop over a compare-and-exchange store "saturated" in the exchange itself, and
-//! have no such window.
+//! The operations that loop over a compare-and-exchange have no such window: they store "saturated" in
+//! the exchange itself.
 //!
 //! # Orderings
 //!
-//! * **Taking** a reference is relaxed: the caller already holds a reference or a lock, so the object
-//!   is visible to the caller.
-//! * **Giving back** is a release: everything that a holder did to the object happens before the memory
-//!   is reused. It pairs with the acquire load that the last put makes. A load, not a fence, because
-//!   ThreadSanitizer does not model fences. Read-modify-writes continue a release sequence, so the load
-//!   synchronises with every earlier decrement.
-//! * **`_acquire`** forms acquire when they succeed. They are for memory that is reused while other
-//!   threads may still try to take a reference. They pair with `set_release`, and with the release of a
-//!   put that was not the last.
+//! * **Taking** a reference is relaxed: the caller already holds a reference or a lock, so the caller
+//!   already sees the object.
+//! * **Giving back** a reference is a release: what a holder did to the object happens before the
+//!   object is freed. The last put then makes an acquire load, which pairs with this release.
+//!   Read-modify-writes continue a release sequence, so the one load synchronises with every earlier
+//!   put. The load is not a fence, because ThreadSanitizer does not model fences.
+//! * The **`_acquire`** forms acquire if they succeed. They are for memory that is reused while other
+//!   threads may still try to take a reference. The acquire pairs with the release of `set_release`, and
+//!   of a put that was not the last.
 //!
-//! tests/orderings.rs weakens each ordering and names the loom model that fails.
+//! tests/orderings weakens each ordering, and names the loom model that then fails.
+//!
+//! # Names
+//!
+//! One operation has several functions:
+//!
+//! * `inc_from` is `inc` with the caller as an argument. `inc` itself is for Rust code, and finds the
+//!   caller by `#[track_caller]`.
+//! * `try_inc` does not report a violation, but returns it.
+//! * `raise` and `lower` are the one atomic instruction of the hot path, for callers who go on
+//!   themselves.
+//! * `inc_cold` is the end of the hot path: calls `inc_slow` and reports.
+//! * `inc_slow` is the operation for counts that are not alive: returns a violation.
 
 mod get;
 mod number_line;
@@ -96,7 +115,7 @@ pub(crate) use put::{Lowered, Put};
 
 /// A saturating reference counter: the kernel's `refcount_t`, and C's `struct refcount_struct`.
 ///
-/// Its operations are safe, because a number alone frees nothing.
+/// All operations are safe, because a counter alone frees nothing.
 #[repr(transparent)]
 pub struct Count {
     stored: AtomicI32,
@@ -115,40 +134,42 @@ impl Count {
         Self { stored: AtomicI32::new(stored(n)) }
     }
 
-    /// Sets the count. Relaxed: no other thread may know the object yet.
+    /// Sets the count. Relaxed: no other thread can reach the object yet.
     #[inline]
     pub fn set(&self, n: i32) {
         self.stored.store(stored(n), Relaxed);
     }
 
     /// [`set`](Self::set) for memory that is reused while other threads may still try to take a
-    /// reference.
+    /// reference with an `_acquire` form.
     #[inline]
     pub fn set_release(&self, n: i32) {
-        // Release: pairs with the acquire forms, which then see the object as it was made anew.
+        // Release: pairs with the acquire forms. A thread that takes a reference sees the new object, and
+        // not what the memory held before.
         self.stored.store(stored(n), Release);
     }
 
-    /// The number of references; 0 if dead or never initialised; negative if saturated. Relaxed: a
-    /// number to print, not to decide by.
+    /// The number of references; 0 if the count is dead or never initialised; [`SATURATED`] if it is
+    /// saturated. Relaxed: other threads may change the count at any time, so the number is for
+    /// messages, not for decisions.
     #[inline]
     pub fn read(&self) -> i32 {
         references(self.stored.load(Relaxed))
     }
 
-    /// [`read`](Self::read) of a stored value that C code has loaded.
+    /// [`read`](Self::read) for a stored value that C code has loaded already.
     #[cfg(feature = "capi")]
     pub(crate) fn read_stored(stored: i32) -> i32 {
         references(stored)
     }
 
-    /// The address of the kref around this count, for a tracker. The count is a kref's first member.
+    /// The address of the count, which is also the address of the kref around it: for the tracker.
     fn address(&self) -> *const core::ffi::c_void {
         ptr::from_ref(self).cast()
     }
 
-    /// Makes the count harmless before anybody hears of `kind`. Relaxed: the store publishes nothing,
-    /// and a thread that misses the store saturates the count itself.
+    /// Saturates the count, before the caller reports the violation. Relaxed: the store publishes
+    /// nothing, and another thread that does not see the store saturates the count itself.
     fn saturate(&self, kind: Violation) -> Violation {
         self.stored.store(SATURATED_AT, Relaxed);
         kind

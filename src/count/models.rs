@@ -1,5 +1,5 @@
-//! Loom models of tracked counts. The inlined halves of the operations are the atomics of `raise` and
-//! `lower`. Other threads may run between one of these and the cold path.
+//! Loom models of tracked counts. Each get and put has two steps, `raise` or `lower` and the cold path.
+//! Between the two steps other threads may run.
 
 use std::sync::Arc;
 
@@ -13,16 +13,17 @@ use super::{Count, SATURATED};
 use crate::sys::sync::{AtomicI32, Ordering::Relaxed};
 use crate::tracker::{Event, events};
 
-/// An object that is never freed: to release it is to write to the payload that its holders read.
+/// An object that is never freed. Its release writes to the payload, which the holders read. So loom
+/// finds a release that came too early.
 struct Object {
     refs: Count,
     payload: UnsafeCell<bool>,
-    /// For the slot's model: whether the slot publishes the object. The mutex stands for a sequence that no
-    /// fence splits.
+    /// For the model of a slot: whether the slot publishes the object. The mutex stands for the
+    /// restartable sequence, which a fence does not split.
     published: Mutex<bool>,
 }
 
-// SAFETY: loom fails the model at an access to the cell that no count orders.
+// SAFETY: loom fails the model if two accesses to the cell are not ordered by the count.
 unsafe impl Sync for Object {}
 
 impl Object {
@@ -32,11 +33,11 @@ impl Object {
     }
 
     fn write(&self) {
-        // SAFETY: loom checks that no other thread is in the payload.
+        // SAFETY: loom checks that no other thread accesses the payload.
         self.payload.with_mut(|payload| unsafe { *payload = true });
     }
 
-    /// Uses the object, gives a reference back, and releases the object if the reference was the last.
+    /// Reads the object, gives a reference back, and releases the object if the reference was the last.
     fn put(&self, give_back: fn(&Count) -> bool) -> bool {
         self.read();
         let last = give_back(&self.refs);
@@ -60,12 +61,14 @@ fn dec_and_test(count: &Count) -> bool {
     count.dec_and_test()
 }
 
-/// From `n` references: `there` and `here` at once. Exactly one of them gives the last reference back.
+/// Runs `there` and `here` in two threads, on an object with `n` references. Exactly one of the two gives
+/// the last reference back.
 fn released_once(n: i32, there: fn(&Object) -> bool, here: fn(&Object) -> bool) {
     released_once_within(None, n, there, here);
 }
 
-/// A limit of preemptions: with more, the cold path's loops make too many runs.
+/// A limit of preemptions in one run. Without a limit the loops of the cold path have too many
+/// interleavings.
 const SOME: Option<usize> = Some(3);
 
 fn released_once_within(
@@ -90,10 +93,10 @@ fn released_once_within(
     });
 }
 
-/// The tracker was told of the put of every reference before the release. After the release it was told
-/// nothing, except that an earlier put is done, or that a get begins, which comes to nothing.
+/// Checks the calls of the tracker. Before `released` there was a `putting` for every reference. After
+/// `released` there was no call but `done` for an earlier put, and `getting` for a get that fails.
 fn check_events(n: i32, events: &[Event]) {
-    let end = events.iter().position(|&event| event == Event::Released).expect("told");
+    let end = events.iter().position(|&event| event == Event::Released).expect("a release");
     let (before, after) = events.split_at(end);
     let harmless = |event: &Event| matches!(event, Event::Done | Event::Getting);
     assert!(after.iter().skip(1).all(harmless), "a call after the release: {events:?}");
@@ -156,7 +159,7 @@ fn dec_if_one_against_sub_and_test() {
     );
 }
 
-/// A thread that reads zero and then fences sees what the last holder did.
+/// A thread that reads zero and then makes an acquire fence sees what the last holder did.
 #[test]
 fn dec_if_one_against_a_reader_of_zero() {
     loom::model(|| {
@@ -176,7 +179,8 @@ fn dec_if_one_against_a_reader_of_zero() {
     });
 }
 
-/// A holder that finds one other reference gone sees what the other holder did: the get acquires.
+/// A holder finds that the other reference was given back. After an acquiring get the holder sees what
+/// the other holder did.
 #[test]
 fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
     loom::model(|| {
@@ -196,8 +200,8 @@ fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
     });
 }
 
-/// A slot's reader has raised the count, and nothing else keeps the object, when the slot's reference is
-/// put.
+/// A slot's reader has raised the count and holds nothing else. Another thread gives back the slot's
+/// reference, the last one that was counted.
 #[test]
 fn put_against_a_reader_of_a_slot() {
     released_once_within(
@@ -221,8 +225,8 @@ fn put_against_a_reader_of_a_slot() {
     );
 }
 
-/// Two puts of one reference: the object is released at most once, and the count is dead or saturated
-/// afterwards, never alive.
+/// Two puts of one reference. The object is released at most once. Afterwards the count is dead or
+/// saturated, never alive.
 #[test]
 fn put_against_a_put_of_nothing() {
     loom::model(|| {
@@ -254,13 +258,13 @@ fn gets_and_a_put_at_the_largest_count() {
     });
 }
 
-/// The tracker is told the right number while fewer than 32 threads are in between.
+/// The tracker receives the right number as long as fewer than 32 threads are in flight.
 #[test]
 fn rounding_recovers_the_number() {
     for n in [1, 2, 3, 1000, 4_000_000] {
-        for in_between in -31..32 {
-            let value = of(n) + in_between;
-            assert!(is_in_zone(value) && references(value) == n, "{n} with {in_between}");
+        for in_flight in -31..32 {
+            let value = of(n) + in_flight;
+            assert!(is_in_zone(value) && references(value) == n, "{n} with {in_flight}");
         }
     }
     assert!(!is_in_zone(of(0)) && is_in_zone(of(0) + 1) && references(of(0) + 1) == 1);

@@ -1,22 +1,23 @@
-//! What a stored value means. The folder's first page has the picture.
+//! What a stored value means. The first page of the folder has a picture of the number line.
 
 use super::tracked;
 use crate::kind::Violation;
 use crate::tracker;
 
-/// The largest count. One more reference saturates, or at the latest the second one.
+/// The most references that every operation can count. [`inc`](super::Count::inc) can count one more.
 pub const MAX: i32 = i32::MAX;
 
-/// What a saturated count reads as: `i32::MIN / 2`.
+/// What [`read`](super::Count::read) returns for a saturated count.
 pub const SATURATED: i32 = i32::MIN / 2;
 
-/// The stored value of a dead count: the last put leaves it there.
+/// The stored value of a dead count: the last put leaves this value.
 pub(super) const DEAD: i32 = i32::MAX;
 
-/// The stored value of a saturated count, far from all other zones.
+/// The stored value of a saturated count. It is far from all other zones.
 pub(super) const SATURATED_AT: i32 = 0x6000_0000;
 
-/// More than all threads of a Linux can add or subtract before they reach the cold path.
+/// More than the threads of one Linux system together can add or subtract before they reach the cold
+/// path.
 const DRIFT: i32 = 1 << 22;
 
 /// The zones of the number line.
@@ -29,7 +30,8 @@ pub(super) enum Zone {
     Dead,
 }
 
-/// The zone of a stored value. The tracked zone is empty until a tracker is set: a value there is no count.
+/// The zone of a stored value. No count is tracked until a tracker is set, so a value of the tracked zone
+/// is saturated until then.
 pub(super) fn zone(s: i32) -> Zone {
     if s < 0 {
         Zone::Alive
@@ -49,8 +51,8 @@ pub(super) const fn stored(n: i32) -> i32 {
     if n < 0 { SATURATED_AT } else { n.wrapping_sub(1) ^ i32::MIN }
 }
 
-/// The number of references that a stored value stands for, as a C program reads it. 2^31 references
-/// read as [`MAX`], the most that is promised.
+/// What [`read`](super::Count::read) and C's `kref_read` return for a stored value. For 2^31 references
+/// they return [`MAX`], because an `i32` has no larger number.
 pub(super) fn references(s: i32) -> i32 {
     match zone(s) {
         Zone::Alive if s == -1 => MAX,
@@ -61,7 +63,7 @@ pub(super) fn references(s: i32) -> i32 {
     }
 }
 
-/// What a get did wrong that found `s` and could not count on from there.
+/// The violation of a get that found the stored value `s` and could not add a reference to it.
 pub(super) fn misuse_of_get(s: i32) -> Violation {
     match zone(s) {
         Zone::Dead => Violation::GetOnZero,
@@ -71,14 +73,15 @@ pub(super) fn misuse_of_get(s: i32) -> Violation {
     }
 }
 
-/// [`misuse_of_get`] for an increment, whose cold path may find that other threads' increments have
-/// carried the value on: from -1, where a count is full, or from "dead", past which lies INT_MIN.
+/// [`misuse_of_get`] for an increment that was made already. Other threads may have incremented a dead
+/// count too, and then its value has gone from INT_MAX to INT_MIN and further. So a value in the lower
+/// half of the negative numbers means that the count was dead.
 pub(super) fn misuse_of_increment(s: i32) -> Violation {
     const MIDDLE: i32 = i32::MIN / 2;
     if s < MIDDLE { Violation::GetOnZero } else { misuse_of_get(s) }
 }
 
-/// What a put did wrong that found `s`, with fewer references than it was to give back.
+/// The violation of a put that found the stored value `s`, with fewer references than it gives back.
 pub(super) fn misuse_of_put(s: i32) -> Violation {
     match zone(s) {
         Zone::Dead | Zone::Alive | Zone::Tracked => Violation::PutOnZero,

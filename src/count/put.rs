@@ -11,26 +11,27 @@ use crate::tracker::By;
 /// The stored value of one reference.
 const ONE: i32 = stored(1);
 
-/// What a decrement found.
+/// The result of the decrement alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lowered {
     /// References are left.
     Alive,
-    /// The reference was the last: the count is dead.
+    /// The reference was the last, and the count is dead now. [`Count::acquire_last`] must follow.
     Last,
-    /// The count was not alive: the rest is up to [`Count::dec_slow`].
+    /// The count was not alive. [`Count::dec_slow`] must follow.
     NotAlive,
 }
 
-/// What came of giving references back.
+/// The result of giving references back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Put {
+    /// References are left.
     Done,
-    /// The references were the last. Where an operation must not take the last one, the operation has
-    /// done nothing.
+    /// The references were the last. An operation that must keep the last reference (`keep_last`) has
+    /// changed nothing.
     Last,
-    /// The references were the last of a tracked count. The tracker wants to hear when `release` has
-    /// run.
+    /// The references were the last of a tracked count. The caller runs `release` and then calls the
+    /// tracker's `done`.
     LastTracked,
 }
 
@@ -41,22 +42,20 @@ impl Put {
 }
 
 impl Count {
-    /// The decrement alone. After [`Lowered::Last`] the caller makes [`acquire_last`] its next step.
-    ///
-    /// [`acquire_last`]: Self::acquire_last
+    /// The decrement alone.
     #[inline(always)]
     pub(crate) fn lower(&self) -> Lowered {
         imp::lower(&self.stored)
     }
 
-    /// What the last put does before the memory may be reused.
+    /// The acquire of the last put. After this the caller may release the object.
     #[inline(always)]
     pub(crate) fn acquire_last(&self) {
         // Acquire: pairs with the release decrement of every earlier put.
         let _ = self.stored.load(Acquire);
     }
 
-    /// Gives back `n` references; `true` if they were the last. A negative `n` saturates.
+    /// Gives back `n` references. `true` if they were the last. A negative `n` saturates.
     #[inline]
     #[track_caller]
     pub fn sub_and_test(&self, n: i32) -> bool {
@@ -68,7 +67,7 @@ impl Count {
         or_report(self.try_sub(n, false, By::NOBODY).map(Put::is_last), self, false, caller)
     }
 
-    /// Gives back one reference; `true` if it was the last.
+    /// Gives back one reference. `true` if it was the last.
     #[inline(always)]
     #[track_caller]
     pub fn dec_and_test(&self) -> bool {
@@ -95,7 +94,7 @@ impl Count {
         or_report(put.map(Put::is_last), self, false, caller)
     }
 
-    /// Gives back one reference that is known not to be the last. Reaching zero saturates.
+    /// Gives back one reference. The caller knows that it is not the last; if it is, the count saturates.
     #[inline]
     #[track_caller]
     pub fn dec(&self) {
@@ -117,18 +116,19 @@ impl Count {
         if was_last { Err(self.saturate(Violation::DecToZero)) } else { Ok(()) }
     }
 
-    /// Takes the count from 1 to 0; `false`, and nothing done, if it was not 1. Never reports.
+    /// Gives back the reference if it is the only one. Otherwise changes nothing and returns `false`.
+    /// Never reports.
     #[inline]
     pub fn dec_if_one(&self) -> bool {
-        // Acquire: this was the last reference; pairs with every earlier release. Release: as every
-        // decrement. Nothing here acquires a zero, but the caller's fence after `read` may.
+        // Acquire: this is the last put; pairs with the release of every earlier put. Release: as for
+        // every put. It pairs with an acquire fence of a thread that has read zero.
         match self.stored.compare_exchange(ONE, DEAD, AcqRel, Relaxed) {
             Ok(_) => true,
             Err(old) => zone(old) == Zone::Tracked && self.dec_if_one_slow(old),
         }
     }
 
-    /// Gives back one reference unless it is the last; `false` if it is.
+    /// Gives back one reference unless it is the last. `false` if it is the last.
     #[inline]
     #[track_caller]
     pub fn dec_not_one(&self) -> bool {
@@ -140,7 +140,7 @@ impl Count {
         or_report(self.try_sub(1, true, By::NOBODY).map(|put| !put.is_last()), self, true, caller)
     }
 
-    /// Gives back `n` references; if they are the last and `keep_last` says so, does nothing.
+    /// Gives back `n` references. If they are the last and `keep_last` is set, changes nothing.
     #[inline]
     fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, Violation> {
         let last = stored(n);
@@ -164,10 +164,10 @@ impl Count {
         self.sub_slow(n, keep_last, by)
     }
 
-    /// Gives back one reference, and takes `lock` only if it may be the last. `true`, with the lock
-    /// held, if it was.
+    /// Gives back one reference, the last one only under `lock`. `true`, with the lock held, if it was
+    /// the last. A put that is not the last does not touch the lock.
     ///
-    /// If the lock cannot be taken, the reference is not given back and a violation is reported.
+    /// If the lock cannot be taken, the reference is not given back, and a violation is reported.
     #[inline]
     #[track_caller]
     pub fn dec_and_lock<L: RawLock + ?Sized>(&self, lock: &L) -> bool {
@@ -193,7 +193,8 @@ impl Count {
         if lock.lock().is_err() {
             return Err(Violation::LockFailed);
         }
-        // Under the lock, once more: another thread may have taken a reference meanwhile.
+        // This may not be the last reference any more: before this thread had the lock, another thread
+        // may have taken one.
         let put = self.try_sub(1, false, by);
         if !put.is_ok_and(Put::is_last) {
             // SAFETY: this thread took the lock above.
@@ -203,7 +204,7 @@ impl Count {
     }
 }
 
-/// `lock sub` and its flags. Through the returned value of `fetch_sub` the compiler would make it
+/// `lock sub` and its flags. For `fetch_sub`, which returns the old value, the compiler would emit
 /// `lock xadd`, which is slower on older processors.
 #[cfg(all(any(target_arch = "x86_64", target_arch = "x86"), not(any(loom, miri, kref_sanitized))))]
 mod imp {
@@ -214,8 +215,7 @@ mod imp {
     #[inline(always)]
     pub(super) fn lower(stored: &AtomicI32) -> Lowered {
         let (not_alive, last): (u8, u8);
-        // SAFETY: a locked subtraction of 1 from a live atomic, with the ordering of every locked
-        // instruction: release and acquire.
+        // SAFETY: subtracts 1 from a valid atomic. A locked instruction is both a release and an acquire.
         unsafe {
             core::arch::asm!(
                 "lock sub dword ptr [{stored}], 1",

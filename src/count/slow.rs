@@ -1,18 +1,19 @@
-//! Every operation again, for counts that are tracked or misused: where the hot path ends.
+//! The operations again, for counts that are not alive or are full: the end of the hot path.
 //!
-//! These operations are rare. A tracked count is slow with its tracker's consent; a misused count is
-//! reported. All are loops over a compare-and-exchange that stores "saturated" in the exchange itself
-//! where the count does not allow the operation. A bare store could hit a count that another thread has
-//! meanwhile put to zero, and memory that is no longer the object's.
+//! These operations are rare, so they may be slow: a tracked count calls its tracker, and a misused
+//! count is reported. `add_slow` and `sub_slow` loop over a compare-and-exchange. If the count does not
+//! allow the operation, the exchange stores "saturated". A plain store would be wrong here: meanwhile
+//! another thread may have given back the last reference and freed the object.
 //!
-//! # What the tracker is told, and when
+//! # When the tracker is called
 //!
-//! * `putting` while the caller's reference still counts, so the object cannot go.
-//! * `released` after the last reference went, before `release` runs.
-//! * After `released` nothing, because the memory may belong to another object. Exceptions: violations,
-//!   a `getting` that comes to nothing, and `done` of a put that was not the last.
-//! * `getting` and `got` again, if an operation that has told `putting` must not give back: other
-//!   threads were faster.
+//! * `putting` while the caller's reference still counts, so that the object cannot be freed meanwhile.
+//! * `released` after the last reference is gone, before `release` runs.
+//! * After `released` no function is called with this address, because the memory may soon belong to
+//!   another object. There are three exceptions: a violation, a `getting` whose get then fails, and the
+//!   `done` of a put that was not the last.
+//! * `getting` and `got` cancel a `putting`, if the operation must keep the last reference and meanwhile
+//!   other threads have given back all others.
 
 use core::ffi::c_char;
 
@@ -32,20 +33,20 @@ fn is_tracked(s: i32) -> bool {
 }
 
 impl Count {
-    /// Starts over as a tracked count of one reference.
+    /// Initialises a tracked count with one reference.
     pub(crate) fn set_tracked(&self) {
         // Relaxed: as in `set`.
         self.stored.store(of(1), Relaxed);
     }
 
-    /// Whether a tracker counts. True for as long as a reference is held.
+    /// Whether the count is tracked. The answer does not change as long as a reference is held.
     #[cfg(feature = "capi")]
     pub(crate) fn is_tracked(&self) -> bool {
         is_tracked(self.stored.load(Relaxed))
     }
 
-    /// The rest of an increment, which the calling thread has made, of a count that was not alive or
-    /// was full. The caller holds a reference, or was promised one.
+    /// The rest of a get. The calling thread has incremented a count that was not alive, or was full. The
+    /// caller holds a reference or a lock, so a count without references is misuse.
     #[cold]
     #[inline(never)]
     pub(super) fn inc_slow(&self, holder: *const c_char) -> Result<(), Violation> {
@@ -57,31 +58,33 @@ impl Count {
         self.add_held_slow(holder)
     }
 
-    /// The rest of an increment that is all that keeps the object: a slot's reader has made it. The
-    /// reference is counted, and the increment taken back, in one step.
+    /// The rest of a get from `slot`. The reader has incremented a count that was not alive, or was full,
+    /// and holds nothing else: only the increment keeps the object alive. So the reference is counted and
+    /// the increment is taken back in one step.
     #[cold]
     #[inline(never)]
     pub(crate) fn inc_slow_unheld<T>(&self, slot: *const T) -> Result<(), Violation> {
-        tsan::acquire(slot); // the tracker sees the object as the object was published
+        tsan::acquire(slot); // the tracker may read the object, as the writer has published it
         let now = self.stored.load(Relaxed);
         if !is_tracked(now) {
             return Err(self.saturate(misuse_of_increment(now.wrapping_sub(1))));
         }
         tracker::getting(self.address());
         let counted = |value| without(more(value, 1)?, 1);
-        // Relaxed: as in `raise`; the increment has shown the object to this thread.
+        // Relaxed: the load of the slot's pointer was an acquire, so the reader already sees the object.
         match self.stored.fetch_update(Relaxed, Relaxed, counted) {
             Ok(before) => {
                 let count = counted(before).map_or(1, references);
                 tracker::got(self.address(), 1, count, core::ptr::null());
                 Ok(())
             }
-            // Dead, saturated, full, or made anew and not tracked.
+            // The count is dead, saturated or full. Or the memory was reused, for an object that is not
+            // tracked.
             Err(_) => self.add_held_slow(core::ptr::null()),
         }
     }
 
-    /// Takes one reference; a count of zero is misuse, because the caller was promised a reference.
+    /// Takes one reference. A count of zero is misuse: the caller relied on a reference.
     fn add_held_slow(&self, holder: *const c_char) -> Result<(), Violation> {
         if self.add_slow(1, holder)? {
             return Ok(());
@@ -89,26 +92,26 @@ impl Count {
         Err(self.saturate(misuse_of_get(self.stored.load(Relaxed))))
     }
 
-    /// Takes `n` references; `false`, and nothing done, if the count is zero.
+    /// Takes `n` references. If the count is zero, changes nothing and returns `false`.
     #[cold]
     #[inline(never)]
     pub(super) fn add_slow(&self, n: i32, holder: *const c_char) -> Result<bool, Violation> {
-        let mut told = false;
+        let mut called = false;
         let mut old = self.stored.load(Relaxed);
         loop {
             if let Zone::Dead | Zone::NeverInitialised = zone(old) {
                 return Ok(false);
             }
-            if is_tracked(old) && !told {
-                told = true;
+            if is_tracked(old) && !called {
+                called = true;
                 tracker::getting(self.address());
-                old = self.stored.load(Relaxed); // the tracker may have taken its time
+                old = self.stored.load(Relaxed); // the tracker may have taken long
                 continue;
             }
             let new = more(old, n);
             let next = new.unwrap_or(SATURATED_AT);
-            // Acquire: for the `_acquire` forms, which come here too; pairs with the release of a
-            // decrement that was not the last.
+            // Acquire: for the `_acquire` forms, which use this function too. Pairs with the release of
+            // `set_release`, and of a put that was not the last.
             match self.stored.compare_exchange_weak(old, next, Acquire, Relaxed) {
                 Ok(_) => {
                     let Some(new) = new else { return Err(misuse_of_get(old)) };
@@ -122,7 +125,7 @@ impl Count {
         }
     }
 
-    /// The rest of a decrement, which the calling thread has made, of a count that was not alive.
+    /// The rest of a put. The calling thread has decremented a count that was not alive.
     #[cold]
     #[inline(never)]
     pub(crate) fn dec_slow(&self, keep_last: bool, by: By) -> Result<Put, Violation> {
@@ -134,23 +137,25 @@ impl Count {
         self.sub_slow(1, keep_last, by)
     }
 
-    /// Gives back `n` references; if they are the last and `keep_last` says so, does nothing.
+    /// Gives back `n` references. If they are the last and `keep_last` is set, changes nothing.
     #[cold]
     #[inline(never)]
     pub(super) fn sub_slow(&self, n: i32, keep_last: bool, by: By) -> Result<Put, Violation> {
-        let mut told = false;
+        let mut called = false;
         let mut old = self.stored.load(Relaxed);
         loop {
             let (was_tracked, becomes) = (is_tracked(old), less(old, n));
             if becomes == Less::Last && keep_last {
-                self.tell_again(told, n, old, by);
+                if called {
+                    self.cancel_putting(n, old, by);
+                }
                 return Ok(Put::Last);
             }
-            if was_tracked && !told && becomes != Less::TooFew {
-                told = true;
+            if was_tracked && !called && becomes != Less::TooFew {
+                called = true;
                 tracker::putting(self.address(), n, references(old), by);
-                tsan::release(self); // what the tracker has done precedes the last put as well
-                old = self.stored.load(Relaxed); // the tracker may have taken its time
+                tsan::release(self); // the tracker's accesses to the object happen before the release
+                old = self.stored.load(Relaxed); // the tracker may have taken long
                 continue;
             }
             let new = match becomes {
@@ -160,17 +165,17 @@ impl Count {
             };
             // Release: pairs with the acquire load of the last put.
             match self.stored.compare_exchange_weak(old, new, Release, Relaxed) {
-                Ok(_) => return self.lowered(old, becomes, by),
+                Ok(_) => return self.finish_sub(old, becomes, by),
                 Err(now) => old = now,
             }
         }
     }
 
-    /// What `sub_slow` returns after it has changed the count.
-    fn lowered(&self, old: i32, becomes: Less, by: By) -> Result<Put, Violation> {
+    /// The end of `sub_slow`, after the exchange of the stored value `old`.
+    fn finish_sub(&self, old: i32, becomes: Less, by: By) -> Result<Put, Violation> {
         match (becomes, is_tracked(old)) {
             (Less::TooFew, _) => Err(misuse_of_put(old)),
-            (Less::Last, true) => Ok(self.end(by)),
+            (Less::Last, true) => Ok(self.finish_last(by)),
             (Less::Last, false) => {
                 self.acquire_last();
                 Ok(Put::Last)
@@ -183,7 +188,7 @@ impl Count {
         }
     }
 
-    /// [`dec_if_one`](Self::dec_if_one) on a tracked count that stood at `old`.
+    /// [`dec_if_one`](Self::dec_if_one) for a tracked count, whose stored value was `old`.
     #[cold]
     #[inline(never)]
     pub(super) fn dec_if_one_slow(&self, old: i32) -> bool {
@@ -191,36 +196,35 @@ impl Count {
             return false;
         }
         tracker::putting(self.address(), 1, 1, By::NOBODY);
-        // Release: as for a live count; `end` acquires.
+        // Release: as in `dec_if_one`. `finish_last` acquires.
         match self.stored.compare_exchange(old, DEAD, Release, Relaxed) {
-            Ok(_) => self.end(By::NOBODY).is_last(),
+            Ok(_) => self.finish_last(By::NOBODY).is_last(),
             Err(now) => {
-                self.tell_again(true, 1, now, By::NOBODY);
+                self.cancel_putting(1, now, By::NOBODY);
                 false
             }
         }
     }
 
-    /// Tells the tracker that references stay which it was told are put. The count stands at `value`.
-    fn tell_again(&self, told: bool, n: i32, value: i32, by: By) {
-        if told {
-            let count = number_line::references(value);
-            tracker::getting(self.address());
-            tracker::got(self.address(), n, count, by.holder);
-        }
+    /// Calls the tracker's `getting` and `got` after a `putting` of `n` references that stay after all.
+    /// The stored value is `s`.
+    fn cancel_putting(&self, n: i32, s: i32, by: By) {
+        let count = number_line::references(s);
+        tracker::getting(self.address());
+        tracker::got(self.address(), n, count, by.holder);
     }
 
-    /// The end of a tracked count, before the caller runs `release`.
-    fn end(&self, by: By) -> Put {
+    /// The last put of a tracked count, after the exchange and before the caller runs `release`.
+    fn finish_last(&self, by: By) -> Put {
         self.acquire_last();
         tsan::acquire(self);
         tracker::released(self.address(), by);
         Put::LastTracked
     }
 
-    /// Takes back what the calling thread has added on its way here.
+    /// Takes back the 1 or -1 that the calling thread has added to a tracked count in the hot path.
     fn take_back(&self, added: i32) {
-        // Relaxed: the operation itself is still to come.
+        // Relaxed: the operation itself follows, with its ordering.
         let _ = self.stored.fetch_update(Relaxed, Relaxed, |value| without(value, added));
     }
 }

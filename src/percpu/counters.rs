@@ -1,9 +1,9 @@
-//! The CPUs' half of a percpu reference: a counter for each CPU.
+//! The counters of percpu references: one for each CPU and percpu reference.
 //!
-//! Counters come in chunks. In a chunk each CPU has 512 bytes of its own. The counters of one reference
-//! are at the same offset in each CPU's part: 8 bytes for each CPU and reference. Two CPUs' counters
-//! are never in one cache line. (With a page for each CPU a kill, which reads all counters of a reference,
-//! would touch more pages.)
+//! Counters are allocated from chunks. A chunk has a part of 512 bytes for each CPU. The counters of
+//! one percpu reference have the same offset in all parts, and take 8 bytes in each. So the counters of
+//! two CPUs are never in one cache line. (Parts of a page each would do so too. But a kill reads all
+//! counters of a percpu reference, and would then touch more pages.)
 //!
 //! ```text
 //!  chunk: | header | CPU 0: counter 0, 1, .. 63 | CPU 1: counter 0, 1, .. 63 | ...
@@ -16,38 +16,40 @@ use crate::rseq::CPU_SHIFT;
 use crate::sys::lock::{PthreadMutex, RawLock};
 use crate::sys::sync::{AtomicIsize, Ordering::Relaxed};
 
-/// The size of a CPU's part of a chunk, and of the header.
+/// The size of a chunk's header, and of each CPU's part.
 const PART: usize = 1 << CPU_SHIFT;
-/// A chunk begins at a page. The page has the header and the counters of CPU 0.
+/// A chunk begins at the start of a page, which contains the header and the part of CPU 0.
 const PAGE: usize = 4096;
 
-/// The counters of one reference. Each is zero when the reference takes them and gives them back.
+/// The counters of one percpu reference. All are zero when they are taken, and when they are given back.
 #[derive(Clone, Copy)]
 pub(crate) struct Counters {
     first: NonNull<AtomicIsize>,
     cpus: u32,
 }
 
-/// The beginning of a chunk.
+/// The header of a chunk.
 struct Chunk {
-    /// A bit for each counter in use.
+    /// One bit for each offset in a part: whether the counters at this offset are in use.
     taken: u64,
-    /// The neighbours in the list of chunks with free counters.
+    /// The chunk's neighbours in the list of chunks with free counters.
     next: *mut Chunk,
     previous: *mut Chunk,
 }
 
-const _: () = assert!(PART / size_of::<AtomicIsize>() == u64::BITS as usize);
+// `taken` has a bit for each counter. Where a counter has 4 bytes, half of a part is unused.
+const _: () = assert!(PART / size_of::<AtomicIsize>() >= u64::BITS as usize);
 const _: () = assert!(size_of::<Chunk>() <= PART);
 
 /// The chunks with free counters. Guarded by `LOCK`.
 static mut WITH_ROOM: *mut Chunk = ptr::null_mut();
 static LOCK: PthreadMutex = PthreadMutex::new();
 
-/// Runs `work` with the list of chunks. Locking a default mutex that nobody destroys cannot fail.
+/// Runs `work` on the list of chunks, under the lock. Locking a default mutex that nobody destroys
+/// cannot fail.
 fn with_list<T>(work: impl FnOnce(&mut *mut Chunk) -> T) -> T {
     let _ = LOCK.lock();
-    // SAFETY: the lock keeps all other threads away from the list.
+    // SAFETY: no other thread accesses the list, because this thread holds the lock.
     let result = work(unsafe { &mut *ptr::addr_of_mut!(WITH_ROOM) });
     // SAFETY: taken above.
     unsafe { LOCK.unlock() };
@@ -55,7 +57,7 @@ fn with_list<T>(work: impl FnOnce(&mut *mut Chunk) -> T) -> T {
 }
 
 impl Counters {
-    /// A zero for each of `cpus` CPUs, or `None` if there is no memory.
+    /// Takes counters for `cpus` CPUs. `None` if there is no memory.
     pub(crate) fn take(cpus: u32) -> Option<Self> {
         with_list(|list| {
             if list.is_null() {
@@ -65,22 +67,22 @@ impl Counters {
             let chunk = *list;
             // SAFETY: the chunks of the list are mapped, and have free counters.
             let place = unsafe { (*chunk).take() };
-            // SAFETY: as above. A full chunk leaves the list.
+            // SAFETY: as above. A chunk without free counters is taken out of the list.
             unsafe {
                 if (*chunk).is_full() {
                     Chunk::unlink(chunk, list);
                 }
             }
-            // SAFETY: within the chunk, behind its header.
+            // SAFETY: the address is in the chunk, after its header.
             let first = unsafe { chunk.byte_add(PART).cast::<AtomicIsize>().add(place) };
             Some(Self { first: NonNull::new(first)?, cpus })
         })
     }
 
-    /// The counters that begin at `first`.
+    /// The counters whose counter for CPU 0 is `first`.
     ///
     /// # Safety
-    /// `first` came from [`first`](Self::first) of counters for `cpus` CPUs, which are still in use.
+    /// `first` came from [`first`](Self::first). These counters are for `cpus` CPUs and still in use.
     pub(crate) unsafe fn from_first(first: NonNull<AtomicIsize>, cpus: u32) -> Self {
         Self { first, cpus }
     }
@@ -90,16 +92,16 @@ impl Counters {
         self.first
     }
 
-    /// Gives the counters back.
+    /// Gives the counters back to their chunk.
     ///
     /// # Safety
-    /// The caller owns the counters, all are zero, and nobody uses them again.
+    /// The counters are in use and belong to the caller. All are zero, and nobody uses them again.
     pub(crate) unsafe fn give_back(self) {
         let chunk: *mut Chunk = self.first.as_ptr().map_addr(|at| at & !(PAGE - 1)).cast();
         let place = (self.first.addr().get() % PART) / size_of::<AtomicIsize>();
         with_list(|list| {
-            // SAFETY: a chunk is mapped as long as one of its counters is in use. It is in the list
-            // exactly if it has free counters.
+            // SAFETY: a chunk stays mapped as long as any of its counters are in use. It is in the list
+            // if and only if it has free counters.
             unsafe {
                 let was_full = (*chunk).is_full();
                 (*chunk).give_back(place);
@@ -114,16 +116,16 @@ impl Counters {
         });
     }
 
-    /// The sum of the counters, which are zero afterwards.
+    /// Returns the sum of the counters and sets them to zero.
     ///
     /// # Safety
-    /// The caller owns the counters, and no CPU adds to them any more.
+    /// The counters are in use and belong to the caller, and no thread adds to them any more.
     pub(crate) unsafe fn take_sum(self) -> isize {
         (0..self.cpus as usize).fold(0, |sum: isize, cpu| {
-            // SAFETY: the same offset in another CPU's part of the chunk.
+            // SAFETY: the counter is at the same offset in another part of the chunk.
             let counter = unsafe { self.first.byte_add(cpu * PART).as_ref() };
-            // Relaxed: the fence orders the load. No store of zero over zero: a page that no CPU has
-            // touched needs no memory.
+            // Relaxed: the fence orders the load. Zero is not stored over zero, because a page that
+            // nobody has written to needs no memory.
             let part = counter.load(Relaxed);
             if part != 0 {
                 counter.store(0, Relaxed);
@@ -138,7 +140,7 @@ impl Chunk {
         PART * (cpus as usize + 1)
     }
 
-    /// A new chunk: all zero, empty, and in no list.
+    /// Maps a new chunk. All its counters are zero and free, and it is in no list.
     fn map(cpus: u32) -> Option<NonNull<Self>> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
@@ -148,7 +150,7 @@ impl Chunk {
         NonNull::new(memory.cast()).filter(|_| memory != libc::MAP_FAILED)
     }
 
-    /// Takes a free counter of a chunk that is not full. Returns its number.
+    /// Takes a free place in a chunk that is not full. Returns the number of the place.
     fn take(&mut self) -> usize {
         let place = self.taken.trailing_ones();
         self.taken |= 1 << place;
@@ -168,7 +170,7 @@ impl Chunk {
     }
 
     /// # Safety
-    /// The list's chunks are mapped. `chunk` is mapped and not in the list.
+    /// All chunks of the list are mapped. `chunk` is mapped too, and not in the list.
     unsafe fn link(chunk: *mut Self, list: &mut *mut Self) {
         // SAFETY: as promised.
         unsafe {
@@ -182,7 +184,7 @@ impl Chunk {
     }
 
     /// # Safety
-    /// The list's chunks are mapped, and `chunk` is one of them.
+    /// All chunks of the list are mapped, and `chunk` is one of them.
     unsafe fn unlink(chunk: *mut Self, list: &mut *mut Self) {
         // SAFETY: as promised.
         unsafe {

@@ -1,27 +1,29 @@
-//! `PercpuRef`: a reference count for the hottest objects, with a counter on each CPU.
+//! `PercpuRef`: a reference count for the hottest objects, with a counter for each CPU.
 //!
-//! `word.rs` is the shared half of the count, `counters.rs` the CPUs' half, `mode.rs` changes between the
-//! two, and `slot.rs` publishes a reference.
+//! `counters.rs` has the counters of the CPUs, `word.rs` the atomic word. `mode.rs` changes between
+//! percpu mode and atomic mode. `slot.rs` publishes a percpu reference.
 //!
-//! While a reference is alive, a get or a put is a plain addition to a counter of the CPU that it runs
-//! on, in a restartable sequence: no atomic operation, and no cache line that two CPUs share. The price:
-//! nobody can tell when such a count is zero. So a new reference holds an initial reference.
-//! [`kill`](PercpuRef::kill) ends the counting on CPUs, adds the counters up, and gives the initial
-//! reference back. From then on the count is one atomic word, and the last put releases.
+//! In percpu mode a get or a put is a plain addition to the counter of the CPU on which the thread
+//! runs, in a restartable sequence. It needs no atomic operation, and no two CPUs share a cache line.
+//! The price: nobody can know whether the sum of the counters is zero. Therefore a new percpu reference
+//! has an *initial reference*, which keeps the object alive. [`kill`](PercpuRef::kill) changes to
+//! atomic mode, where the count is one atomic word, and gives the initial reference back. From then on
+//! the last put releases the object.
 //!
 //! ```text
-//!  per CPU:   cpus > 0:  add n to counter[this CPU]           a sequence, see rseq/mod.rs
-//!  atomic:    cpus = 0:  add n to the word                    also every thread without rseq
+//!  percpu mode:  cpus > 0:  add n to counter[this CPU]          in a sequence, see rseq/mod.rs
+//!  atomic mode:  cpus = 0:  add n to the word                   threads without rseq do this in both modes
 //!
-//!  kill:      mark the word dead;  cpus = 0;  fence;  word += sum of counters;  confirm;  put
+//!  kill:   mark the word dead;  cpus = 0;  fence;  word += sum of the counters;  call confirm;  put
 //! ```
 //!
-//! After the fence, each sequence that read `cpus` above zero has committed, and its addition is in the
-//! sum. All other sequences read zero, and their threads add to the word. So the sum is exact at once. A
-//! thread without rseq adds to the word in either mode and need not know the mode.
+//! After the fence, each sequence that has read `cpus > 0` has committed, so its addition is in the
+//! sum. Every other sequence reads `cpus = 0`, and then its thread adds to the word. So the sum is
+//! exact. A thread without rseq adds to the word in both modes, and need not know the mode.
 //!
-//! A sequence needs one compare: the CPU's number against `cpus`. The compare fails for a CPU without a
-//! counter, for an unregistered thread, whose CPU number is negative, and in atomic mode.
+//! A sequence makes only one test: whether the CPU's number is less than `cpus`. The test fails in
+//! atomic mode, on a CPU without a counter, and in a thread that is not registered, whose CPU number is
+//! negative.
 
 mod counters;
 mod mode;
@@ -38,41 +40,42 @@ use crate::sys::tsan;
 
 use counters::Counters;
 pub use slot::PercpuRefSlot;
-use word::{MOST, Put, Word};
+use word::{MOST, Word};
 
-/// Start counting atomically, until [`PercpuRef::switch_to_percpu`].
+/// Start in atomic mode, until [`PercpuRef::switch_to_percpu`].
 pub const INIT_ATOMIC: u32 = 1;
-/// Start dead, with no reference, until [`PercpuRef::reinit`].
+/// Start dead and without a reference, until [`PercpuRef::reinit`].
 pub const INIT_DEAD: u32 = 2;
-/// Keep the counters after a kill, for [`PercpuRef::resurrect`].
+/// Keep the counters after a kill, so that [`PercpuRef::resurrect`] can use them again.
 pub const ALLOW_REINIT: u32 = 4;
 
-/// A release function for the object around a reference, or a function that confirms a kill.
+/// A release function, or a function that confirms a kill. It receives the percpu reference.
 pub type PercpuFn = unsafe extern "C" fn(percpu: NonNull<PercpuRef>);
 
-/// A reference count whose get and put need no atomic operation: the kernel's and C's
-/// `struct percpu_ref`. The program may move it until other threads know it.
+/// A reference count whose gets and puts need no atomic operation: the kernel's and C's
+/// `struct percpu_ref`. The program may move it in memory as long as no other thread can reach it.
 #[repr(C)]
 #[derive(Debug)]
 pub struct PercpuRef {
     head: Head,
-    /// What only the slow paths need. Null before `init` and after `exit`.
+    /// The members that only the slow paths use. Null before `new` and after `exit`.
     data: AtomicPtr<Data>,
 }
 
-/// In a cache line of its own, because every get reads the head.
+/// The members that only the slow paths use. They have a cache line of their own, because they change,
+/// and every get reads the cache line of the head.
 #[repr(C, align(64))]
 struct Data {
     word: Word,
     release: PercpuFn,
-    /// How many CPUs have a counter.
+    /// The number of CPUs that have a counter.
     cpus: u32,
-    /// `INIT_ATOMIC` for as long as the reference shall count atomically, and `ALLOW_REINIT`. Changed
-    /// under the lock.
+    /// `INIT_ATOMIC` as long as the program wants atomic mode, and `ALLOW_REINIT`. Changed under the
+    /// lock.
     flags: AtomicU32,
 }
 
-/// Why a new reference was refused.
+/// The reason why there is no new percpu reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InitError {
     /// There is no memory.
@@ -82,10 +85,12 @@ pub enum InitError {
 }
 
 impl PercpuRef {
-    /// A percpu reference that holds its initial reference. The last put calls `release`.
+    /// A percpu reference with its initial reference, which the caller holds. The last put calls
+    /// `release`.
     ///
     /// # Safety
-    /// `release` may be called once with the address that this reference has by then.
+    /// `release` may be called with the address that this percpu reference has at the time of the last
+    /// put.
     pub unsafe fn new(release: PercpuFn, flags: u32) -> Result<Self, InitError> {
         if flags & !(INIT_ATOMIC | INIT_DEAD | ALLOW_REINIT) != 0 {
             return Err(InitError::UnknownFlag);
@@ -103,7 +108,7 @@ impl PercpuRef {
         let mut counters = ptr::null_mut();
         if let Some(area) = area {
             let Some(taken) = Counters::take(area.cpus()) else {
-                // SAFETY: allocated above, and nobody else knows it.
+                // SAFETY: allocated above, and no other thread can reach it.
                 unsafe { Data::free(data) };
                 return Err(InitError::OutOfMemory);
             };
@@ -122,7 +127,7 @@ impl PercpuRef {
         Ok(new)
     }
 
-    /// Takes `n` more references; the caller holds one. Relaxed.
+    /// Takes `n` more references. The caller holds one already. Relaxed.
     #[inline(always)]
     #[track_caller]
     pub fn get_many(&self, n: usize) {
@@ -136,7 +141,7 @@ impl PercpuRef {
         }
     }
 
-    /// Takes `n` references unless there are none; `false` if so. Relaxed.
+    /// Takes `n` references unless no reference is left. `false` if none is left. Relaxed.
     #[inline(always)]
     #[must_use = "without the reference the object may be gone"]
     #[track_caller]
@@ -149,7 +154,7 @@ impl PercpuRef {
         (n <= MOST && self.add_here(n as isize)) || self.tryget_slow(n, caller)
     }
 
-    /// Takes a reference unless this was killed; `false` if so. Relaxed.
+    /// Takes a reference unless the percpu reference was killed. `false` if it was. Relaxed.
     #[inline(always)]
     #[must_use = "without the reference the object may be gone"]
     #[track_caller]
@@ -162,13 +167,13 @@ impl PercpuRef {
         self.add_here(1) || self.tryget_live_slow(caller)
     }
 
-    /// Gives back `n` references, and releases if they were the last.
+    /// Gives back `n` references. If they were the last, calls the release function.
     ///
-    /// Release on the subtraction; the last put acquires before `release` runs.
+    /// The subtraction is a release. Before the release function runs there is an acquire.
     ///
     /// # Safety
-    /// The caller owns `n` references, which are gone afterwards. The reference lies where its release
-    /// function expects it.
+    /// The caller holds `n` references and gives them up. The percpu reference is inside an object of
+    /// the type that its release function expects.
     #[inline(always)]
     #[track_caller]
     pub unsafe fn put_many(this: NonNull<Self>, n: usize) {
@@ -180,17 +185,19 @@ impl PercpuRef {
     /// As for [`put_many`](Self::put_many).
     #[inline(always)]
     pub(crate) unsafe fn put_many_from(this: NonNull<Self>, n: usize, caller: Caller) {
-        // SAFETY: the caller's references keep the object alive up to the addition, the last access.
+        // SAFETY: the caller's references keep the object alive until the addition, which is the last
+        // access.
         if n > MOST || !unsafe { this.as_ref() }.add_here(-(n as isize)) {
             // SAFETY: as promised.
             unsafe { Self::put_slow(this, n, caller) };
         }
     }
 
-    /// Adds to this CPU's counter; `false`, and nothing done, if the reference counts atomically.
+    /// Adds `n` to this CPU's counter. If the sequence cannot do that, changes nothing and returns
+    /// `false`.
     #[inline(always)]
     fn add_here(&self, n: isize) -> bool {
-        // SAFETY: `go_atomic` fences after it sets `cpus` to zero, and before the counters end.
+        // SAFETY: `go_atomic` sets `cpus` to zero and then fences, before the counters are given back.
         unsafe { add(&self.head, n) }
     }
 
@@ -228,24 +235,26 @@ impl PercpuRef {
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn put_slow(this: NonNull<Self>, n: usize, caller: Caller) {
-        // SAFETY: the caller's references keep the object alive up to the subtraction, the last access.
+        // SAFETY: the caller's references keep the object alive until the subtraction, which is the
+        // last access.
         let percpu = unsafe { this.as_ref() };
         let Some(data) = percpu.data() else {
             return report(Violation::PutOnZero, this.as_ptr().cast(), caller);
         };
         let release = data.release;
         match data.word.put(n) {
-            Ok(Put::Done) => {}
-            Ok(Put::Last) => {
+            Ok(false) => {}
+            Ok(true) => {
                 tsan::acquire(this.as_ptr());
-                // SAFETY: no reference is left, and `new` received `release` for this.
+                // SAFETY: no reference is left, and the caller of `new` promised that `release` may be
+                // called.
                 unsafe { release(this) }
             }
             Err(kind) => report(kind, this.as_ptr().cast(), caller),
         }
     }
 
-    /// Whether the reference was killed, or was never initialised.
+    /// Whether the percpu reference was killed, has ended, or was never initialised.
     pub fn is_dying(&self) -> bool {
         self.data().is_none_or(|data| data.word.is_dead())
     }
@@ -256,7 +265,8 @@ impl PercpuRef {
     }
 
     fn data(&self) -> Option<&Data> {
-        // SAFETY: null, or from `new`. `exit` frees it when no other thread uses the reference.
+        // SAFETY: null, or from `new`. Only `exit` frees it, when no other thread uses the percpu
+        // reference.
         unsafe { self.data.load(Relaxed).as_ref() }
     }
 }
@@ -269,7 +279,7 @@ impl Drop for PercpuRef {
 
 impl Data {
     fn allocate(self) -> Option<NonNull<Self>> {
-        // SAFETY: the size is a multiple of the alignment, a power of two.
+        // SAFETY: the alignment is a power of two, and the size is a multiple of it.
         let memory = unsafe { libc::aligned_alloc(align_of::<Self>(), size_of::<Self>()) };
         let data = NonNull::new(memory.cast::<Self>())?;
         // SAFETY: new memory of that size and alignment.
@@ -278,7 +288,7 @@ impl Data {
     }
 
     /// # Safety
-    /// `this` is from `allocate`, and nobody uses it again.
+    /// `this` came from `allocate`, and nobody uses it again.
     unsafe fn free(this: NonNull<Self>) {
         // SAFETY: as promised; no member needs a drop.
         unsafe { libc::free(this.as_ptr().cast()) };

@@ -1,6 +1,7 @@
-//! Changes of the mode: death, return, and end of a percpu reference.
+//! Changes between percpu mode and atomic mode: kill, resurrect, switch and exit.
 //!
-//! A striped lock makes the changes one after another. A get or put does not take the lock.
+//! A change holds a striped lock, so that two changes do not run at the same time. A get or a put does
+//! not take the lock.
 
 use core::ptr::{self, NonNull};
 
@@ -14,12 +15,13 @@ use crate::sys::striped::lock_for;
 use crate::sys::sync::Ordering::{Relaxed, Release};
 
 impl PercpuRef {
-    /// Kills the reference: from now on [`tryget_live`](Self::tryget_live) fails, and the last put
-    /// releases. Then calls `confirm`, and gives the initial reference back.
+    /// Kills the percpu reference: from now on [`tryget_live`](Self::tryget_live) fails, and the last
+    /// put calls the release function. Then calls `confirm`, and then gives the initial reference back.
     ///
     /// # Safety
-    /// The caller owns the initial reference and gives it up. The reference lies where its release
-    /// function expects it. `confirm` may be called with it.
+    /// The caller holds the initial reference and gives it up. The percpu reference is inside an object
+    /// of the type that its release function expects. `confirm` may be called with the percpu
+    /// reference.
     #[track_caller]
     pub unsafe fn kill(this: NonNull<Self>, confirm: Option<PercpuFn>) {
         // SAFETY: as promised.
@@ -29,28 +31,28 @@ impl PercpuRef {
     /// # Safety
     /// As for [`kill`](Self::kill).
     pub(crate) unsafe fn kill_from(this: NonNull<Self>, confirm: Option<PercpuFn>, caller: Caller) {
-        // SAFETY: the initial reference keeps the object alive up to the put.
+        // SAFETY: the initial reference keeps the object alive until the put.
         let percpu = unsafe { this.as_ref() };
         let killed = percpu.change(|data| {
             if data.word.kill() { Ok(percpu.go_atomic(data)) } else { Err(Violation::KilledTwice) }
         });
         let whole = killed.and_then(|whole| {
-            // SAFETY: as promised; alive, by the initial reference.
+            // SAFETY: as promised; and the initial reference keeps the object alive.
             unsafe { Self::confirm(this, confirm, &whole) };
             whole
         });
         match whole {
-            // SAFETY: the initial reference, as promised.
+            // SAFETY: this put gives the initial reference back, as promised.
             Ok(()) => unsafe { Self::put_slow(this, 1, caller) },
             Err(kind) => report(kind, this.as_ptr().cast(), caller),
         }
     }
 
-    /// Calls `confirm`, unless the fence was refused: then a sequence may still succeed, and there is
-    /// nothing to confirm.
+    /// Calls `confirm`, unless the kernel refused the fence. In that case a sequence may still take a
+    /// reference, so there is nothing to confirm.
     ///
     /// # Safety
-    /// `this` is alive, and `confirm` may be called with it.
+    /// `this` is valid, and `confirm` may be called with it.
     unsafe fn confirm(
         this: NonNull<Self>,
         confirm: Option<PercpuFn>,
@@ -62,28 +64,28 @@ impl PercpuRef {
         }
     }
 
-    /// Counts atomically from now on, until [`switch_to_percpu`](Self::switch_to_percpu).
+    /// Changes to atomic mode, until [`switch_to_percpu`](Self::switch_to_percpu).
     #[track_caller]
     pub fn switch_to_atomic(&self) {
-        // SAFETY: there is no function to call.
+        // SAFETY: there is no `confirm`.
         unsafe { self.switch_to_atomic_from(None, Caller::here()) };
     }
 
-    /// [`switch_to_atomic`](Self::switch_to_atomic), then a call of `confirm`.
+    /// [`switch_to_atomic`](Self::switch_to_atomic), and then calls `confirm`.
     ///
     /// # Safety
-    /// `confirm` may be called with this reference.
+    /// `confirm` may be called with this percpu reference.
     pub(crate) unsafe fn switch_to_atomic_from(&self, confirm: Option<PercpuFn>, caller: Caller) {
         let whole = self.change(|data| {
             data.flags.store(data.flags.load(Relaxed) | INIT_ATOMIC, Relaxed);
             self.go_atomic(data)
         });
-        // SAFETY: as promised; alive, by the caller's reference.
+        // SAFETY: as promised; and the caller's reference keeps the object alive.
         unsafe { Self::confirm(NonNull::from(self), confirm, &whole) };
         or_report(whole, self, (), caller);
     }
 
-    /// Counts on each CPU again, as soon as the reference is alive.
+    /// Changes to percpu mode: at once, or, if the percpu reference is dead, when it is resurrected.
     #[track_caller]
     pub fn switch_to_percpu(&self) {
         self.switch_to_percpu_from(Caller::here());
@@ -101,7 +103,7 @@ impl PercpuRef {
         or_report(allowed, self, (), caller);
     }
 
-    /// Makes a killed reference alive again, with a new initial reference.
+    /// Makes a killed percpu reference alive again, with a new initial reference, which the caller holds.
     #[track_caller]
     pub fn resurrect(&self) {
         self.resurrect_from(Caller::here());
@@ -111,7 +113,7 @@ impl PercpuRef {
         or_report(self.revive(|_| true), self, (), caller);
     }
 
-    /// [`resurrect`](Self::resurrect) for a reference whose last put was.
+    /// [`resurrect`](Self::resurrect) for a percpu reference that was released: no reference is left.
     #[track_caller]
     pub fn reinit(&self) {
         self.reinit_from(Caller::here());
@@ -121,7 +123,8 @@ impl PercpuRef {
         or_report(self.revive(Word::is_zero), self, (), caller);
     }
 
-    /// As in the kernel, a wrong revival still happens if it can. The violation is reported afterwards.
+    /// Resurrects if the word is dead. As in the kernel, this happens even if `is_right` returns
+    /// `false` or the flags do not allow it; but then the result is a violation.
     fn revive(&self, is_right: impl FnOnce(&Word) -> bool) -> Result<(), Violation> {
         self.change(|data| {
             if !data.word.is_dead() {
@@ -134,13 +137,13 @@ impl PercpuRef {
         })
     }
 
-    /// Frees what `new` allocated. If a reference may still be held, reports that and frees nothing. No
-    /// other thread may use the reference, not even to look at it. In Rust, a drop does this.
+    /// Frees what `new` has allocated. If somebody may still hold a reference, reports that and frees
+    /// nothing. No other thread may access the percpu reference any more. In Rust, the drop does this.
     pub(crate) fn exit(&self, caller: Caller) {
         let Some(data) = self.data() else { return };
         let ended = self.change(|data| {
             self.go_atomic(data)?;
-            // The initial reference of a reference that was never killed is the caller's.
+            // The caller may still hold the initial reference, if the percpu reference was never killed.
             let initial = isize::from(!data.word.is_dead());
             let alive = data.word.is_split() || !(0..=initial).contains(&data.word.count());
             if alive { Err(Violation::ExitWhileAlive) } else { Ok(()) }
@@ -149,7 +152,7 @@ impl PercpuRef {
             Ok(()) => {
                 self.drop_counters(data);
                 if let Some(data) = NonNull::new(self.data.swap(ptr::null_mut(), Relaxed)) {
-                    // SAFETY: allocated in `new`; no reference is left, so no thread uses the data.
+                    // SAFETY: allocated in `new`. No other thread accesses the percpu reference any more.
                     unsafe { Data::free(data) };
                 }
             }
@@ -157,7 +160,7 @@ impl PercpuRef {
         }
     }
 
-    /// Runs `change` while no other thread changes the mode.
+    /// Runs `change` under the lock, so that no other thread changes the mode meanwhile.
     fn change<T>(
         &self,
         change: impl FnOnce(&Data) -> Result<T, Violation>,
@@ -167,7 +170,7 @@ impl PercpuRef {
         change(data)
     }
 
-    /// Brings the whole count into the word. Under the lock.
+    /// Changes to atomic mode: adds the counters to the word. The caller holds the lock.
     fn go_atomic(&self, data: &Data) -> Result<(), Violation> {
         if !data.word.is_split() {
             return Ok(());
@@ -175,11 +178,12 @@ impl PercpuRef {
         // Relaxed: the fence orders the store.
         self.head.cpus.store(0, Relaxed);
         if !fence() {
-            // A sequence may still add to a counter: nobody can know the count, so it is never zero.
+            // A sequence may still add to a counter, so nobody can know the count. PERCPU stays set, so
+            // the last reference is never found and the object leaks.
             return Err(Violation::NotFenced);
         }
         let Some(counters) = self.counters(data) else { return Ok(()) };
-        // SAFETY: after the fence every sequence reads zero in `cpus`.
+        // SAFETY: after the fence every sequence reads `cpus` as zero, so none adds to the counters.
         let whole = data.word.fold(unsafe { counters.take_sum() });
         if data.word.is_dead() && !data.allows_reinit() {
             self.drop_counters(data);
@@ -187,30 +191,32 @@ impl PercpuRef {
         whole
     }
 
-    /// Splits the count, if that is allowed and there are counters. Under the lock.
+    /// Changes to percpu mode, if the flags allow it, the percpu reference is alive and there are
+    /// counters. The caller holds the lock, or no other thread can reach the percpu reference yet.
     pub(super) fn go_percpu(&self, data: &Data) {
         let atomic = data.flags.load(Relaxed) & INIT_ATOMIC != 0;
         if atomic || data.word.is_dead() || data.word.is_split() || self.counters(data).is_none() {
             return;
         }
         data.word.split();
-        // Release: a sequence that reads the number adds to counters whose word is split already.
+        // Release: a thread that reads this number and adds to a counter sees PERCPU in the word.
         self.head.cpus.store(data.cpus, Release);
     }
 
     fn counters(&self, data: &Data) -> Option<Counters> {
         let first = NonNull::new(self.head.counters.load(Relaxed))?;
-        // SAFETY: `new` took the counters for this number of CPUs. `drop_counters` clears the pointer.
+        // SAFETY: `new` took the counters for this number of CPUs. When `drop_counters` gives them
+        // back, it clears the pointer.
         Some(unsafe { Counters::from_first(first, data.cpus) })
     }
 
-    /// Gives the counters back. Under the lock, or when no thread uses the reference any more. The
-    /// counters are zero, and no sequence uses them since the last fence.
+    /// Gives the counters back. The caller holds the lock, or no other thread uses the percpu reference
+    /// any more. The counters are zero, and since the last fence no sequence uses them.
     fn drop_counters(&self, data: &Data) {
         if let Some(counters) = self.counters(data) {
             self.head.rseq.store(0, Relaxed);
             self.head.counters.store(ptr::null_mut(), Relaxed);
-            // SAFETY: the callers of this function have made sure of that.
+            // SAFETY: the counters are zero and no sequence uses them, as the caller guarantees.
             unsafe { counters.give_back() };
         }
     }

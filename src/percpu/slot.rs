@@ -1,5 +1,5 @@
-//! `PercpuRefSlot`: a published percpu reference. Taking a reference costs one addition. slot.rs has the
-//! protocol.
+//! `PercpuRefSlot`: one published pointer to a percpu reference. In percpu mode a get is one addition.
+//! slot.rs explains why a get and a replace may run at the same time.
 
 use core::ptr::{self, NonNull};
 
@@ -16,7 +16,8 @@ use crate::sys::sync::{AtomicIsize, AtomicPtr, Ordering::Relaxed};
 #[derive(Debug)]
 pub struct PercpuRefSlot {
     percpu: AtomicPtr<PercpuRef>,
-    /// The offset of a thread's rseq area. Zero until the first publication, and without sequences.
+    /// The offset of a thread's rseq area from its thread pointer. Zero until the first `replace`, and
+    /// in a process without sequences.
     rseq: AtomicIsize,
 }
 
@@ -33,19 +34,19 @@ impl PercpuRefSlot {
         Self { percpu: AtomicPtr::new(ptr::null_mut()), rseq: AtomicIsize::new(0) }
     }
 
-    /// Makes the slot empty, whatever was in its memory. No other thread may know the slot yet.
+    /// Makes the slot empty, whatever its memory held. No other thread can reach the slot yet.
     pub fn init(&self) {
         self.percpu.store(ptr::null_mut(), Relaxed);
         self.rseq.store(0, Relaxed);
     }
 
-    /// A new reference on the published object, or `None` if nothing is published.
+    /// Takes a reference on the published percpu reference. `None` if nothing is published.
     ///
-    /// The reader sees everything that was done to the object before its publication.
+    /// The reader sees everything that was done to the object before it was published.
     ///
     /// # Safety
-    /// Every percpu reference that was published here was alive at that time, and the slot got a reference
-    /// on it.
+    /// Every percpu reference in this slot came through [`replace`](Self::replace), which was called as
+    /// its own safety section demands.
     #[inline(always)]
     #[track_caller]
     pub unsafe fn get(&self) -> Option<NonNull<PercpuRef>> {
@@ -59,7 +60,7 @@ impl PercpuRefSlot {
     pub(crate) unsafe fn get_from(&self, caller: Caller) -> Option<NonNull<PercpuRef>> {
         // Relaxed: no other data depends on the offset.
         if let Some(area) = Area::kept(self.rseq.load(Relaxed)) {
-            // SAFETY: as promised, and `exchange` fences.
+            // SAFETY: as promised; and `exchange` fences before it returns the old percpu reference.
             let object = NonNull::new(unsafe { area.take_percpu(&self.percpu) }.object)?;
             if object.addr().get() != GAVE_UP {
                 return Some(object);
@@ -81,7 +82,8 @@ impl PercpuRefSlot {
         let got = unsafe { percpu.as_ref() }.map(|percpu| percpu.get_on_word(1));
         drop(guard);
         if let Err(kind) = got? {
-            // Without the lock, as in slot.rs. A dead object is nobody's to use.
+            // Report after the lock is released, because a violation handler may use a slot. A dead
+            // object was released although the slot held a reference, so the reader must not use it.
             report(kind, percpu.cast(), caller);
             if kind == Violation::GetOnZero {
                 return None;
@@ -90,13 +92,14 @@ impl PercpuRefSlot {
         NonNull::new(percpu)
     }
 
-    /// Publishes `next`, or nothing, and returns the reference that was published before.
+    /// Publishes `next`, or nothing, and returns the old percpu reference.
     ///
-    /// The slot takes over the caller's reference on `next`. The caller takes over the slot's reference on
-    /// the old one: to kill it, if it is the initial reference, else to put it.
+    /// The slot takes over the caller's reference on `next`. The caller takes over the slot's reference
+    /// on the old percpu reference, and gives it back: with `kill` if it is the initial reference,
+    /// otherwise with a put.
     ///
     /// # Safety
-    /// The caller owns a reference on `next` and gives it up.
+    /// The caller holds a reference on `next` and gives it up.
     #[track_caller]
     pub unsafe fn replace(&self, next: Option<NonNull<PercpuRef>>) -> Option<NonNull<PercpuRef>> {
         // SAFETY: as promised.

@@ -1,17 +1,19 @@
-//! The shared half of a percpu reference: a count and two flags in one atomic word.
+//! The atomic word of a percpu reference: a count and two flags.
 //!
 //! ```text
 //!  | count, in units of ONE ........................................ | PERCPU | DEAD |
 //! ```
 //!
-//! * PERCPU: a part of the count, of either sign, is in the CPUs' counters. The part here may be any
-//!   number and says nothing about zero.
-//! * DEAD: killed. `tryget_live` fails from this moment on, because the flag is in the same word.
-//! * Without PERCPU the word has the whole count. At zero the object is released. A negative count is
-//!   misused and goes to [`SATURATED`], from where it never returns.
+//! * PERCPU: percpu mode. A part of the count, which may be negative, is in the CPUs' counters. So the
+//!   count in the word may be any number, also zero.
+//! * DEAD: the percpu reference was killed. From then on `tryget_live` fails, because it tests this
+//!   flag in the same atomic operation that takes a reference.
+//! * If PERCPU is not set, the word has the whole count. At zero the object is released. A negative
+//!   count is misuse: the word becomes [`SATURATED`] and stays negative.
 //!
-//! The flags are the lowest bits, so no addition to the count reaches them. A thread that does not use
-//! its CPU's counter does one operation on this word in either mode. So the mode may change at any time.
+//! The flags are the lowest bits, so adding to the count does not change them. In both modes, a thread
+//! that does not use its CPU's counter makes one operation on this word. So the mode may change at any
+//! time.
 
 use crate::kind::Violation;
 use crate::sys::sync::{
@@ -23,26 +25,22 @@ const DEAD: isize = 1;
 const PERCPU: isize = 2;
 const ONE: isize = 4;
 
-/// The most that one operation may add or take: half the bits, 2^31 - 1 where a word has 64.
+/// The most references that one operation may take or give back: 2^31 - 1 if a word has 64 bits,
+/// 2^15 - 1 if it has 32.
 pub(super) const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
 
-/// The most that the counters may hold together: what a count may be.
+/// The largest sum of the counters that is a possible count.
 const MOST_ELSEWHERE: usize = (isize::MAX / (2 * ONE)) as usize;
 
-/// A misused count ends here: 2^29 operations of [`MOST`] away from zero.
+/// The value of a misused word. It is so far from zero that 2^29 operations of [`MOST`] cannot bring it
+/// back.
 const SATURATED: isize = isize::MIN / 2;
 
-/// A smaller count was saturated before; a larger negative one was put too often.
+/// The limit between two kinds of negative counts: a smaller count was saturated before, and from a
+/// larger one more was given back than taken.
 const DRIFTING: isize = isize::MIN / 4;
 
 pub(crate) struct Word(AtomicIsize);
-
-/// What came of giving references back.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Put {
-    Done,
-    Last,
-}
 
 impl Word {
     pub(crate) fn new(count: isize, is_dead: bool) -> Self {
@@ -54,7 +52,7 @@ impl Word {
         if n > MOST {
             return Err(self.saturate(Violation::Overflow));
         }
-        // Relaxed: the caller's own reference keeps and shows the object.
+        // Relaxed: the caller already holds a reference, so the caller already sees the object.
         let old = self.0.fetch_add(n as isize * ONE, Relaxed);
         if old & PERCPU != 0 || old >= ONE {
             return Ok(());
@@ -63,12 +61,12 @@ impl Word {
         Err(self.saturate(kind))
     }
 
-    /// Takes `n` references unless there are none; `false` if so.
+    /// Takes `n` references unless no reference is left. `false` if none is left.
     pub(crate) fn tryget(&self, n: usize) -> Result<bool, Violation> {
         self.get_unless(n, |word| word & !DEAD == 0)
     }
 
-    /// Takes `n` references unless the reference was killed; `false` if so.
+    /// Takes `n` references unless the percpu reference was killed. `false` if it was.
     pub(crate) fn tryget_live(&self, n: usize) -> Result<bool, Violation> {
         self.get_unless(n, |word| word & DEAD != 0 || word == 0)
     }
@@ -85,7 +83,7 @@ impl Word {
             if old & PERCPU == 0 && old < 0 {
                 return Err(self.saturate(Violation::Saturated));
             }
-            // Relaxed: whatever keeps the memory from being freed shows the object, too.
+            // Relaxed: the lock, or what else protects the lookup, orders the object's contents.
             match self.0.compare_exchange_weak(old, old + n as isize * ONE, Relaxed, Relaxed) {
                 Ok(_) => return Ok(true),
                 Err(now) => old = now,
@@ -93,59 +91,59 @@ impl Word {
         }
     }
 
-    /// Gives back `n` references.
-    pub(crate) fn put(&self, n: usize) -> Result<Put, Violation> {
+    /// Gives back `n` references. `true` if they were the last.
+    pub(crate) fn put(&self, n: usize) -> Result<bool, Violation> {
         if n > MOST {
             return Err(self.saturate(Violation::PutOnZero));
         }
         // Release: pairs with the acquire load of the last put.
         let old = self.0.fetch_sub(n as isize * ONE, Release);
         if old & PERCPU != 0 {
-            return Ok(Put::Done);
+            return Ok(false);
         }
         let (before, after) = (old & !DEAD, (old & !DEAD) - n as isize * ONE);
         match after {
-            1.. => Ok(Put::Done),
+            1.. => Ok(false),
             0 if before > 0 => {
                 // Acquire: pairs with the release of every earlier put, and of `fold`.
                 let _ = self.0.load(Acquire);
-                Ok(Put::Last)
+                Ok(true)
             }
             _ if before < 0 => Err(self.saturate(Violation::Saturated)),
             _ => Err(self.saturate(Violation::PutOnZero)),
         }
     }
 
-    /// Marks the word dead; `false` if it was dead already.
+    /// Marks the word dead. `false` if it was dead already.
     pub(crate) fn kill(&self) -> bool {
-        // Relaxed: a thread whose get fails reads nothing of the object.
+        // Relaxed: a thread that cannot take a reference does not read the object.
         self.0.fetch_or(DEAD, Relaxed) & DEAD == 0
     }
 
-    /// Makes a dead word alive again, with one reference.
+    /// Marks a dead word alive again, and adds one reference.
     pub(crate) fn resurrect(&self) {
-        // Relaxed: the caller owns the object alone, or holds a reference.
+        // Relaxed: the caller holds a reference, or no other thread can reach the object.
         self.0.fetch_add(ONE - DEAD, Relaxed);
     }
 
-    /// From here on a part of the count is in the CPUs' counters.
+    /// Sets PERCPU: from now on a part of the count is in the CPUs' counters.
     pub(crate) fn split(&self) {
-        // Relaxed: all counters are zero, and the store that opens them to other threads is a release.
+        // Relaxed: the store of `cpus`, which allows other threads to use the counters, is a release.
         self.0.fetch_or(PERCPU, Relaxed);
     }
 
-    /// Adds the sum of the CPUs' counters, so that the word has the whole count. The caller's reference
-    /// must be left.
+    /// Adds `elsewhere`, the sum of the CPUs' counters, and clears PERCPU: now the word has the whole
+    /// count. It is at least 1, because the caller holds a reference.
     pub(crate) fn fold(&self, elsewhere: isize) -> Result<(), Violation> {
         if elsewhere.unsigned_abs() > MOST_ELSEWHERE {
-            // Saturated before the flag goes: in between no thread may find zero.
+            // First saturates and then clears the flag, so that meanwhile no thread finds zero.
             let kind = self.saturate(Violation::Overflow);
             self.0.fetch_sub(PERCPU, Relaxed);
             return Err(kind);
         }
         let parts = elsewhere.wrapping_mul(ONE);
-        // Release: the fence has shown this thread what was done before the puts that the sum contains.
-        // Pairs with the acquire load of the last put.
+        // Release, in place of the puts that the sum contains: because of the fence this thread sees
+        // what was done before these puts. Pairs with the acquire load of the last put.
         let old = self.0.fetch_add(parts.wrapping_sub(PERCPU), Release);
         let total = (old & !(DEAD | PERCPU)).wrapping_add(parts);
         match total {
@@ -166,22 +164,24 @@ impl Word {
 
     /// Whether no reference is left.
     pub(crate) fn is_zero(&self) -> bool {
-        // Acquire: a caller that finds zero may reuse the object; pairs with the release of every put.
+        // Acquire: if no reference is left, the caller may reuse the object. Pairs with the release of
+        // every put.
         self.0.load(Acquire) & !DEAD == 0
     }
 
-    /// The count, while the word has all of it.
+    /// The count, if PERCPU is not set.
     pub(crate) fn count(&self) -> isize {
-        // Acquire: a caller that finds its reference alone may free the object; pairs with the release of
-        // every put.
+        // Acquire: a caller that holds the only reference may free the object. Pairs with the release
+        // of every put.
         self.0.load(Acquire) / ONE
     }
 
-    /// Makes the count harmless before anybody hears of `kind`.
+    /// Saturates the count, before the caller reports the violation.
     #[cold]
     fn saturate(&self, kind: Violation) -> Violation {
         let mut old = self.0.load(Relaxed);
-        // Relaxed: the store publishes nothing. An exchange, because other threads own the flags.
+        // Relaxed: the exchange publishes nothing. It keeps the flags, which other threads may change
+        // meanwhile.
         while let Err(now) =
             self.0.compare_exchange_weak(old, SATURATED | (old & (DEAD | PERCPU)), Relaxed, Relaxed)
         {
@@ -205,7 +205,7 @@ mod tests {
         payload: UnsafeCell<()>,
     }
 
-    // SAFETY: loom fails the model at an access to the cell that nothing orders.
+    // SAFETY: loom fails the model if nothing orders two accesses to the cell.
     unsafe impl Sync for Object {}
 
     impl Object {
@@ -215,13 +215,13 @@ mod tests {
         }
 
         fn release(&self) {
-            // SAFETY: loom checks that no other thread is in the cell.
+            // SAFETY: loom checks that no other thread accesses the cell.
             self.payload.with_mut(|payload| unsafe { *payload = () });
         }
 
         fn use_and_put(&self) -> bool {
             self.read();
-            let last = self.word.put(1) == Ok(Put::Last);
+            let last = self.word.put(1) == Ok(true);
             if last {
                 self.release();
             }
@@ -249,7 +249,7 @@ mod tests {
         });
     }
 
-    /// After the kill no thread takes a reference, and the last put releases.
+    /// After the kill, `tryget_live` takes no reference, and the last put releases the object.
     #[test]
     fn kill_against_tryget_live() {
         loom::model(|| {
@@ -267,14 +267,15 @@ mod tests {
         });
     }
 
-    /// The thread that adds the counters up releases what the puts on the counters have done.
+    /// A thread has put on a counter. The thread that adds the counters to the word makes the release
+    /// for this put, and the last put acquires it.
     #[test]
     fn fold_against_the_last_put() {
         loom::model(|| {
             let word = Word::new(1, false);
             word.split();
             let adds_up = |object: &Object| {
-                object.read(); // what a put on a counter has done, and the fence has shown
+                object.read(); // stands for an access before a put on a counter: the fence orders it
                 object.word.fold(0).unwrap();
             };
             race(word, adds_up, |object| {
@@ -300,7 +301,8 @@ mod tests {
         });
     }
 
-    /// For a reference that was never killed, and holds its initial reference alone.
+    /// As `percpu_ref_exit` does for a percpu reference that was never killed: only the initial
+    /// reference is left.
     #[test]
     fn a_thread_that_finds_one_reference_may_free_the_object() {
         loom::model(|| {

@@ -1,8 +1,9 @@
-//! The violation handler in force.
+//! The current violation handler.
 //!
-//! One atomic pointer leads to a handler and its context. The pair never changes and is never freed,
-//! so a reader needs no lock: not in a signal handler, and not in the child of a fork. The program's
-//! pairs are few. A pair that is set a second time is found again in the list of all pairs.
+//! One atomic pointer points to a pair: a handler and its context. A pair never changes and is never
+//! freed. So a thread can read the current pair without a lock, also in a signal handler or in the
+//! child of a fork. All pairs are in a list. A pair that is set again is found in the list and not
+//! allocated again, so the list stays short: a program has few handlers.
 #![cfg_attr(loom, allow(dead_code, reason = "in a model only the test sets a handler"))]
 
 use core::ffi::c_void;
@@ -15,41 +16,43 @@ use crate::sys::sync::{
     UnsafeCell,
 };
 
-/// A handler, its context, and the pair that was added before this one.
+/// A pair in the list.
 struct Target(UnsafeCell<Pair>);
 
 #[derive(Clone, Copy)]
 struct Pair {
     handler: Handler,
     context: *mut c_void,
+    /// The pair that was added before this one, or null.
     older: *const Target,
 }
 
 impl Target {
     fn pair(&self) -> Pair {
-        // SAFETY: nobody writes to a pair after its target was published.
+        // SAFETY: nobody writes to a pair after it was published.
         self.0.with(|pair| unsafe { *pair })
     }
 }
 
-/// The handler in force, and the list of all pairs.
+/// The current pair, and the list of all pairs.
 struct Targets {
-    /// Null for the default handler.
+    /// The current pair. Null for the default handler.
     current: AtomicPtr<Target>,
+    /// The first pair of the list, or null.
     newest: AtomicPtr<Target>,
 }
 
 impl Targets {
-    /// The pair in force; `None` for the default handler.
+    /// The current handler and its context. `None` for the default handler.
     fn current(&self) -> Option<(Handler, *mut c_void)> {
-        // Acquire: pairs with the release in `set`, so that the pair is complete.
+        // Acquire: pairs with the release in `set`, so that this thread sees a complete pair.
         let target = self.current.load(Acquire);
-        // SAFETY: null, or a pair that lives for good.
+        // SAFETY: null, or a pair, which is never freed.
         let pair = unsafe { target.as_ref() }?.pair();
         Some((pair.handler, pair.context))
     }
 
-    /// Puts a pair in force. `None`, and nothing done, if there is no memory for a new pair.
+    /// Sets the current pair. If there is no memory for a new pair, changes nothing and returns `None`.
     fn set(&self, handler: Option<Handler>, context: *mut c_void) -> Option<()> {
         let target = match handler {
             Some(handler) => self.find(handler, context).or_else(|| self.add(handler, context))?,
@@ -63,7 +66,7 @@ impl Targets {
     fn find(&self, handler: Handler, context: *mut c_void) -> Option<*const Target> {
         // Acquire: pairs with the release in `add`.
         let mut at = self.newest.load(Acquire).cast_const();
-        // SAFETY: null, or a pair that lives for good.
+        // SAFETY: null, or a pair, which is never freed.
         while let Some(target) = unsafe { at.as_ref() } {
             let pair = target.pair();
             if ptr::fn_addr_eq(pair.handler, handler) && pair.context == context {
@@ -82,10 +85,10 @@ impl Targets {
         }
         let mut older = self.newest.load(Relaxed);
         loop {
-            // SAFETY: new memory of that size, with malloc's alignment.
+            // SAFETY: `target` is new memory of the right size, and malloc aligns it for every type.
             unsafe { target.write(Target(UnsafeCell::new(Pair { handler, context, older }))) };
-            // Release: pairs with the acquire in `find`. The exchange continues the release sequence of the
-            // older pair, so that one acquire shows the whole list.
+            // Release: pairs with the acquire in `find`. The exchange continues the release sequence of
+            // the older pairs, so one acquire load of `newest` is enough for the whole list.
             match self.newest.compare_exchange(older, target, Release, Relaxed) {
                 Ok(_) => return Some(target),
                 Err(now) => older = now,
@@ -111,7 +114,7 @@ pub(super) fn set(handler: Option<Handler>, context: *mut c_void) {
     }
 }
 
-/// A model has no statics. The model itself looks for misuse.
+/// A loom model cannot use the static list. The handler does nothing: the model itself checks for misuse.
 #[cfg(loom)]
 pub(super) fn current() -> Option<(Handler, *mut c_void)> {
     unsafe extern "C" fn ignore(_: *const crate::kind::Report, _: *mut c_void) {}
@@ -127,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    // SAFETY: loom fails the model at an access to a cell that nothing orders.
+    // SAFETY: loom fails the model if nothing orders two accesses to a cell.
     unsafe impl Send for Targets {}
     // SAFETY: as for Send.
     unsafe impl Sync for Targets {}
@@ -161,7 +164,7 @@ mod tests {
         });
     }
 
-    /// Each thread adds a pair, and walks the list that the other has added to.
+    /// Each thread adds a pair, and then walks the list, to which the other thread adds too.
     #[test]
     fn two_threads_add_to_one_list() {
         loom::model(|| {

@@ -1,11 +1,12 @@
-//! Who is told of misuse: the tracker, then the handler of the program's choice or the default one.
+//! Reports of violations. A report calls the tracker first, and then the violation handler.
 //!
-//! [`handler`] holds the program's choice. [`warning`] is the default handler: one line on standard
-//! error. [`place`] finds the file that a code address belongs to, [`module`] a number for that file.
+//! [`handler`] has the violation handler that the program has set. [`warning`] is the default handler,
+//! which writes one line to standard error. [`place`] finds the file that contains a code address, and
+//! [`module`] makes a number of this file's path.
 //!
-//! Operations return `Result<T, Violation>`. The outermost function of an operation knows the caller
-//! and calls [`or_report`], once. By then the count is saturated and harmless. Nothing here
-//! allocates or takes a lock, so a signal handler may use, and misuse, a count.
+//! An operation that misuses a count returns an `Err(Violation)`. The outermost function of the operation
+//! knows the caller, and calls [`or_report`] once. By then the count is saturated. A report does not
+//! allocate and takes no lock, because a signal handler may misuse a count too.
 
 mod handler;
 mod module;
@@ -17,17 +18,20 @@ use core::ffi::c_void;
 use crate::kind::{Caller, Handler, Report, Violation};
 use crate::tracker;
 
-/// Sets the violation handler, and the `context` that it receives. `None` is the default handler,
-/// which writes a line to standard error and obeys `KREF_OPTIONS`.
+/// Sets the violation handler, and the `context` that it receives. `None` sets the default handler, which
+/// writes a line to standard error, or does what `KREF_OPTIONS` says.
+///
+/// Allocates memory for a handler or a context that was not set before, so do not call this function in a
+/// signal handler. When this function has returned, another thread may still be in the old handler.
 ///
 /// # Safety
-/// Any thread may call `handler` with `context`, in a signal handler too. A thread may still be in
-/// the old handler after this function has returned.
+/// Any thread may call `handler` with `context`, also in a signal handler.
 pub unsafe fn set_violation_handler(handler: Option<Handler>, context: *mut c_void) {
     handler::set(handler, context);
 }
 
-/// The result of an operation on `count`; after a violation, reports it and returns `otherwise`.
+/// The result of an operation on `count`. If the operation was a violation, reports the violation and
+/// returns `otherwise`.
 #[inline(always)]
 pub(crate) fn or_report<T, C>(
     result: Result<T, Violation>,
@@ -51,7 +55,7 @@ pub(crate) fn report(kind: Violation, count: *const c_void, caller: Caller) {
     let report = Report::new(kind, count, caller);
     tracker::violated(&report);
     match handler::current() {
-        // SAFETY: whoever set the handler promised that it may be called with this context.
+        // SAFETY: the caller of `set_violation_handler` promised that the handler may be called so.
         Some((handler, context)) => unsafe { handler(&report, context) },
         None => warning::warn(&report),
     }

@@ -1,8 +1,8 @@
-//! Code addresses in words: which file is mapped at an address, and how far into the file.
+//! Code addresses for messages: the file that is mapped at an address, and the offset in the file.
 //!
-//! The kernel's /proc/self/maps has the answer. The loader's `dladdr` has it too, but takes the
-//! loader's lock: in a signal handler, or under a lock that a constructor waits for, `dladdr` could
-//! wait for ever.
+//! The source is /proc/self/maps. The loader's `dladdr` knows the file too, but `dladdr` takes the
+//! loader's lock. That could deadlock in a signal handler, and in a thread that holds a lock for which
+//! a library's constructor waits.
 
 use core::ffi::CStr;
 use core::ptr;
@@ -12,13 +12,14 @@ use crate::sys::line::Line;
 
 const MAPS: &CStr = c"/proc/self/maps";
 
-/// Longer lines of the file have long paths. The paths are cut.
+/// A line of the file that is longer has a long path. The path is cut.
 const LINE: usize = 512;
 
-/// Appends `file+offset`, for a call that returns to `address`. `addr2line -e file offset` takes this
-/// form. Where no file is mapped, or the kernel does not tell, the bare address.
+/// Appends `file+offset` for a call that returns to `address`; `addr2line -e file offset` then prints
+/// the line of the call. If no file is mapped there, or /proc cannot be read, appends the address.
 pub(super) fn describe(line: &mut Line, address: usize) {
-    // The last byte of the call instruction: the address itself may belong to the next line.
+    // The last byte of the call instruction. The return address itself may belong to the next source
+    // line.
     let address = address.wrapping_sub(1);
     let mut search = Search { address, base: 0, path: Text::new(), found: false };
     read_lines(&mut |text| search.look_at(&Mapping::parse(text)));
@@ -30,22 +31,29 @@ pub(super) fn describe(line: &mut Line, address: usize) {
     }
 }
 
-/// The return address beside the saved frame pointer that `frame` points to: where the caller's
-/// function was called. `None` if `frame` is no pointer into this thread's stack, as in code without
-/// frame pointers, or if the word found there is no address of mapped code.
+/// The caller's caller: the return address of the function whose frame pointer is `frame`. This address
+/// is stored beside the saved frame pointer, and `frame` points to both. `None` if `frame` does not point
+/// into this thread's stack, or if no code is mapped at the address that was found: then the caller was
+/// compiled without frame pointers.
 pub(super) fn return_address(frame: usize) -> Option<usize> {
     let here = ptr::from_ref(&frame).addr();
-    if frame % size_of::<usize>() != 0 || frame <= here {
+    let word = size_of::<usize>();
+    if frame % word != 0 || frame <= here {
         return None;
     }
+    // On riscv64 a frame pointer points above the two saved registers, elsewhere to the lower one.
+    let place = if cfg!(target_arch = "riscv64") {
+        frame.wrapping_sub(word)
+    } else {
+        frame.wrapping_add(word)
+    };
     let mut found = None;
     read_lines(&mut |text| {
         let mapping = Mapping::parse(text);
-        let place = frame.wrapping_add(size_of::<usize>());
         let in_stack = mapping.contains(here) && mapping.contains(place);
         if in_stack {
-            // SAFETY: an aligned word of the mapping that this thread's stack is in, above the part in
-            // use by this function. The thread's own stack stays mapped.
+            // SAFETY: an aligned word in the mapping that contains this thread's stack. Nobody unmaps
+            // the stack of a running thread.
             found = Some(unsafe { ptr::with_exposed_provenance::<usize>(place).read() });
         }
         !in_stack
@@ -60,7 +68,7 @@ pub(super) fn return_address(frame: usize) -> Option<usize> {
     is_code.then_some(address)
 }
 
-/// One line: `start-end flags offset device inode path`.
+/// A line of the file: `start-end flags offset device inode path`.
 struct Mapping<'a> {
     start: usize,
     end: usize,
@@ -94,17 +102,19 @@ impl<'a> Mapping<'a> {
     }
 }
 
-/// A walk through the mappings, which come in the order of their addresses. The first mapping of a
-/// file has the file's ELF header.
+/// A search for the mapping that contains `address`. The mappings are sorted by address, and the first
+/// mapping of a file contains the file's ELF header.
 struct Search {
     address: usize,
+    /// The start and the path of the last file whose first mapping was seen.
     base: usize,
     path: Text,
+    /// Whether the address belongs to this file.
     found: bool,
 }
 
 impl Search {
-    /// `false` ends the walk.
+    /// `false` ends the search.
     fn look_at(&mut self, mapping: &Mapping) -> bool {
         if mapping.offset == 0 && mapping.is_readable && mapping.path != self.path.bytes() {
             self.base = mapping.start;
@@ -118,13 +128,13 @@ impl Search {
     }
 }
 
-/// The difference between an address in memory and the same address in the file: zero for a program
-/// with fixed addresses, else the address of the file's first byte.
+/// The difference between an address in memory and the same address in the ELF file. Zero for a program
+/// with fixed addresses, otherwise the address of the file's first byte.
 fn load_bias(base: usize) -> usize {
     const TYPE: usize = 16; // the offset of e_type in an ELF header
     const FIXED: u16 = 2; // ET_EXEC
-    // SAFETY: this thread's caller runs from the file. The file is mapped readable at `base` from its
-    // beginning, which is an ELF header.
+    // SAFETY: the file's first mapping is at `base`, and is readable. It begins with an ELF header,
+    // because the file contains code that this thread has called.
     let kind = unsafe { ptr::with_exposed_provenance::<u16>(base + TYPE).read_unaligned() };
     if kind == FIXED { 0 } else { base }
 }
@@ -166,8 +176,8 @@ impl Text {
     }
 }
 
-/// Gives the lines of the file to `look` until it returns `false`. Bare system calls: libc's `open`
-/// and `read` are cancellation points.
+/// Calls `look` for each line of the file, until `look` returns `false`. Uses system calls, because
+/// libc's `open` and `read` are cancellation points, and a get or a put must not be one.
 #[inline(never)]
 fn read_lines(look: &mut dyn FnMut(&[u8]) -> bool) {
     let flags = libc::O_RDONLY | libc::O_CLOEXEC;

@@ -1,5 +1,5 @@
-//! The default violation handler: one line on standard error for each kind and caller, the first
-//! time. Then `KREF_OPTIONS` may ask for an abort.
+//! The default violation handler. Writes one line to standard error for the first violation of each
+//! kind and caller. Then aborts, if `KREF_OPTIONS` says `on_violation=abort`.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -27,7 +27,7 @@ pub(super) fn warn(report: &Report) {
     }
 }
 
-/// What happened, and what follows from it.
+/// A text for the user: what the program did wrong, and what follows from it.
 fn meaning(kind: Violation) -> &'static str {
     match kind {
         Violation::GetOnZero => "get on a count of zero: the object is already being released",
@@ -47,17 +47,18 @@ fn meaning(kind: Violation) -> &'static str {
             "use of a saturated count: an earlier misuse or memory that is no count; the object leaks"
         }
         Violation::KilledTwice => {
-            "percpu_ref_kill on a reference that is dying: the initial reference is gone already"
+            "second percpu_ref_kill: the initial reference was given back already"
         }
         Violation::ExitWhileAlive => {
             "percpu_ref_exit while references are held: nothing is freed, and the counters leak"
         }
         Violation::BadReinit => {
-            "a percpu reference that is alive, held or not ALLOW_REINIT cannot begin anew so"
+            "percpu_ref_resurrect, reinit or switch_to_percpu on a percpu_ref that was not killed, is still \
+             referenced, or was initialised without PERCPU_REF_ALLOW_REINIT"
         }
         Violation::NotFenced => {
-            "membarrier was refused, by a seccomp filter perhaps: the object taken down leaks; allow \
-             it, or run with GLIBC_TUNABLES=glibc.pthread.rseq=0"
+            "the kernel refused membarrier, perhaps because of a seccomp filter: the replaced or killed object \
+             leaks; allow membarrier, or run with GLIBC_TUNABLES=glibc.pthread.rseq=0"
         }
         Violation::LockFailed => "the lock cannot be taken: nothing was looked up or given back",
     }
@@ -91,7 +92,8 @@ enum Novelty {
     Full,
 }
 
-/// The kinds and callers of the lines that were written. Relaxed throughout: an entry is one word.
+/// A hash table of the kinds and callers for which a line was written. Relaxed everywhere: an entry is
+/// one word, and no other data depends on it.
 struct Seen {
     entries: [AtomicUsize; Self::CAPACITY],
     full: AtomicUsize,
@@ -110,11 +112,12 @@ impl Seen {
             None => report.caller.addr(),
         };
         if caller == 0 {
-            return Novelty::New; // two unknown callers may be two places
+            return Novelty::New; // two calls by unknown callers may come from two places
         }
-        // The shift loses no bit: the high bits of an address are unused. The module's number keeps two
-        // places apart whose modules had one address in turn. (A key of 0 would be new each time.)
-        let key = (caller << 4 | report.kind as usize) ^ module::number(caller);
+        // A rotation, because 32-bit processes use the high bits of an address. A kind is not 0. The module's
+        // number tells two places apart whose modules had one address, one after the other. A key of 0, which
+        // stands for an empty entry, would be reported each time.
+        let key = caller.rotate_left(4) ^ report.kind as usize ^ module::number(caller);
         // Fibonacci hashing: the product's high bits depend on all bits of the key.
         let start = ((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
         for probe in 0..Self::PROBES {

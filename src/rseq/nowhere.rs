@@ -1,4 +1,4 @@
-//! No thread has an rseq area, so there is nothing to restart and nothing to fence.
+//! A system without sequences. There is never an [`Area`], and a fence has nothing to do.
 
 use core::convert::Infallible;
 

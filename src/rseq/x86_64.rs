@@ -1,6 +1,6 @@
-//! The sequences, for x86-64 Linux with glibc.
+//! The sequences for x86-64 Linux with glibc.
 //!
-//! On this processor every load acquires and every store releases. No sequence needs more.
+//! On this processor every load is an acquire and every store is a release. No sequence needs more.
 
 use core::arch::asm;
 use core::ptr;
@@ -16,21 +16,21 @@ use crate::sys::weak::weak;
 pub(crate) struct Area(isize);
 
 const UNDECIDED: isize = 0;
-/// No offset: not a multiple of the area's alignment.
+/// Stands for a process without sequences. No area has this offset, because areas are aligned.
 const NONE: isize = 1;
 static OFFSET: AtomicIsize = AtomicIsize::new(UNDECIDED);
 
-/// How many CPUs get a counter of their own. Zero until the first percpu reference.
+/// The number of CPUs that get a counter. Zero until the first percpu reference.
 static CPUS: AtomicU32 = AtomicU32::new(0);
 
-/// No machine has more CPUs; a larger number is a mistake.
+/// No machine has more CPUs. If the system says a larger number, no CPU gets a counter.
 const MOST_CPUS: u32 = 1 << 16;
 
-/// After so many restarts a sequence gives up.
+/// The number of restarts after which a sequence gives up.
 const RESTARTS: u32 = 64;
 
 impl Area {
-    /// The area, if a writer has decided that the process has sequences. Cheap: readers ask.
+    /// The area, if a writer has decided that the process uses sequences. For readers: this is fast.
     #[inline(always)]
     pub(crate) fn known() -> Option<Self> {
         // Relaxed: no other data depends on the offset.
@@ -38,31 +38,32 @@ impl Area {
         (offset as usize > NONE as usize).then_some(Self(offset))
     }
 
-    /// The area, if the process has sequences. Decides that, if nobody has yet. Writers ask before they
-    /// write.
+    /// The area, if the process uses sequences. If nobody has decided that yet, this call does. A
+    /// writer calls this function before it writes.
     pub(crate) fn decided() -> Option<Self> {
         if OFFSET.load(Relaxed) == UNDECIDED {
             let offset = look().unwrap_or(NONE);
-            // The first decision counts for the second thread too.
+            // If two threads come here together, the first decision is valid for both.
             let _ = OFFSET.compare_exchange(UNDECIDED, offset, Relaxed, Relaxed);
         }
         Self::known()
     }
 
-    /// The area of the offset that a slot keeps.
+    /// The area for an offset from [`keep`](Self::keep); `None` for zero.
     #[inline(always)]
     pub(crate) fn kept(offset: isize) -> Option<Self> {
         (offset != UNDECIDED).then_some(Self(offset))
     }
 
-    /// The offset, for a slot to keep.
+    /// The offset of the area, which a slot or a percpu reference keeps.
     pub(crate) fn keep(self) -> isize {
         self.0
     }
 
-    /// How many CPUs get a counter of their own; 0 if the number cannot be found out.
+    /// The number of CPUs that get a counter; 0 if the number is not known.
     pub(crate) fn cpus(self) -> u32 {
-        // Relaxed: no other data depends on the number. The first number counts for every thread.
+        // Relaxed: no other data depends on the number. The first thread's number is valid for all
+        // threads.
         if CPUS.load(Relaxed) == 0 {
             let _ = CPUS.compare_exchange(0, cpus(), Relaxed, Relaxed);
         }
@@ -72,7 +73,7 @@ impl Area {
     /// Whether the calling thread is registered.
     pub(crate) fn is_registered(self) -> bool {
         let cpu: i32;
-        // SAFETY: every thread of the process has an area. This reads the calling thread's.
+        // SAFETY: every thread of the process has an area at this offset.
         unsafe {
             asm!("mov {cpu:e}, fs:[{area} + 4]", area = in(reg) self.0, cpu = out(reg) cpu,
                  options(nostack, readonly, preserves_flags));
@@ -81,11 +82,12 @@ impl Area {
     }
 }
 
-/// The offset of the area, if glibc has registered the main thread and the kernel fences.
+/// The offset of the area; `None` if glibc has not registered the main thread, or the kernel cannot
+/// fence.
 fn look() -> Option<isize> {
     let offset: *const isize = weak!("__rseq_offset").cast();
     let size: *const u32 = weak!("__rseq_size").cast();
-    // SAFETY: null, or glibc's variables, which are set before any constructor runs.
+    // SAFETY: null, or the variables of glibc, which glibc sets before any constructor runs.
     let (offset, size) = unsafe { (*offset.as_ref()?, *size.as_ref()?) };
     if size == 0 {
         return None;
@@ -93,11 +95,13 @@ fn look() -> Option<isize> {
     membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ).then_some(offset)
 }
 
-/// How many CPUs get a counter of their own: as many as the machine is configured for, and at least as
-/// many as this thread may use. On a CPU beyond that number a sequence gives up.
+/// The number of CPUs that get a counter: the number that the machine is configured for, but at least
+/// one more than the highest number of a CPU on which this thread may run. On any other CPU a sequence
+/// gives up.
 fn cpus() -> u32 {
     let mut mask = [0_u64; 128];
-    // SAFETY: the mask is as long as the call says. The kernel returns the number of bytes written.
+    // SAFETY: the call passes the size of the mask. The kernel returns the number of bytes that it has
+    // written.
     let known = unsafe {
         libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(&mask), mask.as_mut_ptr()) > 0
     };
@@ -117,16 +121,17 @@ fn membarrier(command: libc::c_int) -> bool {
     errno::preserved(|| unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) }) == 0
 }
 
-/// Restarts every sequence of the process that has not committed, and makes the commits visible.
-/// `false` if the kernel refuses.
+/// Aborts every sequence of the process that has not committed, and makes the other sequences' commits
+/// visible. `false` if the kernel refuses.
 pub(crate) fn fence() -> bool {
-    // A process that was restored from a checkpoint may have to register again.
+    // Registers again if the first fence fails: the process may have been restored from a checkpoint
+    // (CRIU).
     membarrier(PRIVATE_EXPEDITED_RSEQ)
         || membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ) && membarrier(PRIVATE_EXPEDITED_RSEQ)
 }
 
-/// The descriptor of the sequence from label 2 to label 3, with its abort handler at label 4; and the
-/// sequence's beginning, which stores the descriptor's address in the area.
+/// The beginning of a sequence. Emits the descriptor, for a sequence from label 2 to label 3 with its
+/// abort handler at label 4, and stores the descriptor's address in the area.
 macro_rules! enter {
     () => {
         concat!(
@@ -142,15 +147,16 @@ macro_rules! enter {
     };
 }
 
-/// Every way out of a sequence: clears the area's pointer. Does not change the flags.
+/// The exit of a sequence: clears the area's pointer. Does not change the processor's flags.
 macro_rules! leave {
     () => {
         "mov qword ptr fs:[{area} + 8], 0"
     };
 }
 
-/// The beginning of the abort handler, in a section of its own. The kernel checks the four bytes before
-/// the handler: the signature that glibc has registered, as a part of an undefined instruction.
+/// The beginning of the abort handler, in a section of its own. The kernel checks that the four bytes
+/// before the handler are the signature that glibc has registered. Here they are the end of an
+/// undefined instruction, so that a processor that reaches them by mistake stops.
 macro_rules! abort_handler {
     () => {
         concat!(
@@ -163,27 +169,27 @@ macro_rules! abort_handler {
 }
 
 impl Area {
-    /// Takes a reference on the object that `slot` publishes: loads the pointer and raises the count at
-    /// the object's first word. No fence comes between the two.
+    /// Takes a reference on the object that `slot` publishes: loads the pointer, and increments the
+    /// count, which is the object's first word. There is never a fence between the two.
     ///
     /// # Safety
-    /// The published object begins with a live count. A writer that takes the object down calls [`fence`]
-    /// before it gives up the slot's reference.
+    /// The published object begins with a valid count. A writer that replaces the object calls
+    /// [`fence`] before it gives the slot's reference back.
     #[inline(always)]
     pub(crate) unsafe fn take<T>(self, slot: &AtomicPtr<T>) -> Taken<T> {
         let object: *mut T;
         let not_alive: u8;
-        // SAFETY: a sequence as the folder's page demands. It reads the slot, and adds to a count that
-        // lives until the addition or a restart, as the caller promises.
+        // SAFETY: the sequence keeps the rules of the folder's first page. It reads the slot, and
+        // increments a count that is valid until the increment or a restart, as the caller promises.
         unsafe {
             asm!(
                 enter!(),
                 "cmp dword ptr fs:[{area} + 4], 0",
                 "jl 8f",
-                "mov {object}, [{slot}]", // acquires, as every load of this processor
+                "mov {object}, [{slot}]", // an acquire, like every load of this processor
                 "test {object}, {object}",
                 "jz 3f",
-                "lock inc dword ptr [{object}]", // the commit; relaxed is enough for a get
+                "lock inc dword ptr [{object}]", // the commit
                 "3:",
                 leave!(),
                 "setge {not_alive}", // src/count/mod.rs has the table of flags
@@ -209,22 +215,23 @@ impl Area {
         Taken { object, not_alive: not_alive != 0 }
     }
 
-    /// Takes a reference on the percpu reference that `slot` publishes, if it counts per CPU: loads the
-    /// pointer and adds to this CPU's counter. No fence comes between the two.
+    /// Takes a reference on the percpu reference that `slot` publishes: loads the pointer, and
+    /// increments this CPU's counter. There is never a fence between the two. In atomic mode the
+    /// sequence gives up.
     ///
     /// # Safety
-    /// The published object begins with a live [`Head`]. The rest is as for [`take`](Self::take) and
+    /// The published object begins with a valid [`Head`]. The rest is as for [`take`](Self::take) and
     /// [`add`].
     #[inline(always)]
     pub(crate) unsafe fn take_percpu<T>(self, slot: &AtomicPtr<T>) -> Taken<T> {
         let percpu: *mut T;
-        // SAFETY: a sequence as the folder's page demands. It reads the slot and the published head,
-        // which lives until the addition or a restart, as the caller promises.
+        // SAFETY: the sequence keeps the rules of the folder's first page. It reads the slot and the
+        // published head, which is valid until the addition or a restart, as the caller promises.
         unsafe {
             asm!(
                 enter!(),
                 "mov {scratch:e}, fs:[{area} + 4]",
-                "test {scratch:e}, {scratch:e}", // an unregistered thread may not even read the object
+                "test {scratch:e}, {scratch:e}", // an unregistered thread must not read the object
                 "js 8f",
                 "mov {percpu}, [{slot}]",
                 "test {percpu}, {percpu}",
@@ -261,20 +268,21 @@ impl Area {
     }
 }
 
-/// Adds `n` to this CPU's counter of `percpu`; `false`, and nothing done, if the reference counts
-/// atomically, or after an abort. No restart: the atomic way is right too.
+/// Adds `n` to this CPU's counter of `percpu`. In atomic mode and after an abort, changes nothing and
+/// returns `false`. An abort does not restart this sequence, because its caller can always add to the
+/// word instead.
 ///
-/// The sequence itself reads the members of `percpu`. ThreadSanitizer, to which a put was announced
-/// already, must not see a read of the object after the put.
+/// The assembly reads the members of `percpu`, and not Rust code, because of ThreadSanitizer. A put is
+/// announced before it is made, and ThreadSanitizer would report a read of the object after the
+/// announcement.
 ///
 /// # Safety
-/// The counters exist for as long as `cpus` is not zero, and for as long as a sequence may have read
-/// `cpus` before.
+/// The counters exist as long as `cpus` is not zero, and until the fence after `cpus` became zero.
 #[inline(always)]
 pub(crate) unsafe fn add(percpu: &Head, n: isize) -> bool {
     let mut added = 1_u32;
-    // SAFETY: a sequence as the folder's page demands. It adds to the counter of the CPU that it runs
-    // on. The counter exists, because the CPU is one of the first `cpus`.
+    // SAFETY: the sequence keeps the rules of the folder's first page. It adds to the counter of the
+    // CPU on which it runs. This counter exists, because the CPU's number is less than `cpus`.
     unsafe {
         asm!(
             "mov {area}, [{percpu} + {rseq}]",
@@ -282,11 +290,11 @@ pub(crate) unsafe fn add(percpu: &Head, n: isize) -> bool {
             "jz 8f",
             enter!(),
             "mov {scratch:e}, fs:[{area} + 4]",
-            "cmp {scratch:e}, [{percpu} + {cpus}]", // unsigned: also fails for a negative number
+            "cmp {scratch:e}, [{percpu} + {cpus}]", // unsigned, so a negative number is too large as well
             "jae 4f",
             "shl {scratch}, {shift}",
             "add {scratch}, [{percpu} + {counters}]",
-            "add [{scratch}], {n}", // the commit; a release, as every store of this processor
+            "add [{scratch}], {n}", // the commit; a release, like every store of this processor
             "3:",
             leave!(),
             abort_handler!(),

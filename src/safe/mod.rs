@@ -1,8 +1,8 @@
 //! Safe Rust: owned references and typed slots.
 //!
-//! [`Ref`] and [`Slot`] are for objects with a [`Kref`](crate::Kref); [`PercpuOwner`], [`PercpuHandle`]
-//! and [`PercpuSlot`] for objects with a [`PercpuRef`](crate::PercpuRef). The core below knows nothing
-//! of this folder.
+//! [`Ref`] and [`Slot`] are for objects with a [`Kref`](crate::Kref). [`PercpuOwner`], [`PercpuHandle`]
+//! and [`PercpuSlot`] are for objects with a [`PercpuRef`](crate::PercpuRef). No other module uses this
+//! folder.
 
 mod percpu;
 mod reference;

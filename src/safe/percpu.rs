@@ -1,5 +1,5 @@
-//! [`PercpuOwner`] owns the initial reference of a percpu reference, [`PercpuHandle`] owns any other, and
-//! [`PercpuSlot`] publishes one.
+//! Percpu references in safe Rust. [`PercpuOwner`] owns the initial reference on an object,
+//! [`PercpuHandle`] owns another reference, and [`PercpuSlot`] publishes an object.
 
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -12,9 +12,9 @@ use crate::percpu::{InitError, PercpuRef, PercpuRefSlot};
 /// An object with a [`PercpuRef`] in it.
 ///
 /// # Safety
-/// The object's `PercpuRef` is at `OFFSET` bytes into every `Self`. [`PercpuRef::of`] made it for this
-/// type, and no other safe code can reach it. `release` frees the object, or makes sure by other means
-/// that nobody uses it again.
+/// In every `Self` there is a `PercpuRef` at `OFFSET` bytes from the beginning. [`PercpuRef::of`] made
+/// it for this type, and safe code outside this crate cannot reach it. `release` frees the object, or
+/// makes sure in another way that nobody uses the object again.
 pub unsafe trait PercpuRefcounted: Sized {
     /// `core::mem::offset_of!(Self, the_field)`.
     const OFFSET: usize;
@@ -22,24 +22,25 @@ pub unsafe trait PercpuRefcounted: Sized {
     /// Frees the object. The last put calls this function.
     ///
     /// # Safety
-    /// No reference is left, and the caller calls this function once.
+    /// No reference is left. This function is called once for each object.
     unsafe fn release(object: NonNull<Self>);
 }
 
 impl PercpuRef {
-    /// A percpu reference for an object of type `T`. [`PercpuOwner`] takes its initial reference over.
+    /// A percpu reference for an object of type `T`. A [`PercpuOwner`] takes over its initial reference.
     pub fn of<T: PercpuRefcounted>() -> Result<Self, InitError> {
         unsafe extern "C" fn release<T: PercpuRefcounted>(percpu: NonNull<PercpuRef>) {
             // SAFETY: the percpu reference lies inside a `T`, and no reference is left.
             unsafe { T::release(object_of(percpu)) };
         }
-        // SAFETY: every function that gives a reference back demands that it lies in a `T`.
+        // SAFETY: `release` relies on the percpu reference being inside a `T`. Every function that
+        // gives a reference back demands that in its safety section.
         unsafe { Self::new(release::<T>, 0) }
     }
 }
 
 fn percpu_of<T: PercpuRefcounted>(object: NonNull<T>) -> NonNull<PercpuRef> {
-    // SAFETY: `PercpuRefcounted` promises that the reference lies inside the object.
+    // SAFETY: `PercpuRefcounted` promises that the percpu reference lies inside the object.
     unsafe { object.byte_add(T::OFFSET) }.cast()
 }
 
@@ -50,8 +51,8 @@ unsafe fn object_of<T: PercpuRefcounted>(percpu: NonNull<PercpuRef>) -> NonNull<
     unsafe { percpu.byte_sub(T::OFFSET) }.cast()
 }
 
-/// Owns the initial reference of a `T`. The drop kills the reference: the object is released when the
-/// last [`PercpuHandle`] is gone, or at once if there is none.
+/// Owns the initial reference on a `T`. The drop kills the percpu reference: then the object is
+/// released when the last [`PercpuHandle`] is dropped, or at once if there is none.
 ///
 /// ```
 /// use core::{mem::offset_of, ptr::NonNull};
@@ -59,11 +60,11 @@ unsafe fn object_of<T: PercpuRefcounted>(percpu: NonNull<PercpuRef>) -> NonNull<
 ///
 /// struct Config { percpu: PercpuRef, name: &'static str }
 ///
-/// // SAFETY: the reference is where OFFSET says, it is private, and `release` frees.
+/// // SAFETY: `percpu` is at OFFSET and is private, and `release` frees the object.
 /// unsafe impl PercpuRefcounted for Config {
 ///     const OFFSET: usize = offset_of!(Config, percpu);
 ///     unsafe fn release(object: NonNull<Self>) {
-///         // SAFETY: `Config::new` boxed it, and the last reference is gone.
+///         // SAFETY: `Config::new` made the object from a `Box`, and no reference is left.
 ///         drop(unsafe { Box::from_raw(object.as_ptr()) });
 ///     }
 /// }
@@ -72,7 +73,7 @@ unsafe fn object_of<T: PercpuRefcounted>(percpu: NonNull<PercpuRef>) -> NonNull<
 ///     fn new(name: &'static str) -> PercpuOwner<Self> {
 ///         let percpu = PercpuRef::of::<Self>().expect("memory");
 ///         let boxed = Box::new(Config { percpu, name });
-///         // SAFETY: a new object, whose initial reference is handed over.
+///         // SAFETY: nobody else has the initial reference of a new object.
 ///         unsafe { PercpuOwner::from_raw(NonNull::from(Box::leak(boxed))) }
 ///     }
 /// }
@@ -82,18 +83,18 @@ unsafe fn object_of<T: PercpuRefcounted>(percpu: NonNull<PercpuRef>) -> NonNull<
 /// drop(CURRENT.replace(Some(Config::new("first"))));
 /// let first = CURRENT.get().expect("published");
 /// drop(CURRENT.replace(Some(Config::new("second"))));
-/// assert_eq!(first.name, "first"); // taken down, and still held
+/// assert_eq!(first.name, "first"); // not published any more, but `first` holds a reference
 /// assert_eq!(CURRENT.get().expect("published").name, "second");
 /// drop(CURRENT.replace(None));
 /// ```
 pub struct PercpuOwner<T: PercpuRefcounted>(NonNull<T>);
 
-/// An owned reference to a `T`. A clone takes another reference; a drop gives the reference back.
+/// An owned reference on a `T`. A clone takes another reference. A drop gives the reference back.
 pub struct PercpuHandle<T: PercpuRefcounted>(NonNull<T>);
 
-// SAFETY: references give `&T` to any thread, and any thread may drop the last one.
+// SAFETY: any thread with a reference has a `&T` (Sync), and any thread may release the `T` (Send).
 unsafe impl<T: PercpuRefcounted + Send + Sync> Send for PercpuOwner<T> {}
-// SAFETY: as for Send, because a `&PercpuOwner` gives out handles.
+// SAFETY: as for Send, because a thread with a `&PercpuOwner` can make handles.
 unsafe impl<T: PercpuRefcounted + Send + Sync> Sync for PercpuOwner<T> {}
 // SAFETY: as for the owner.
 unsafe impl<T: PercpuRefcounted + Send + Sync> Send for PercpuHandle<T> {}
@@ -104,17 +105,17 @@ impl<T: PercpuRefcounted> PercpuOwner<T> {
     /// Takes over the initial reference on `object`.
     ///
     /// # Safety
-    /// `object` is live and was not killed. The caller owns its initial reference and gives it up.
+    /// `object` is valid and was not killed. The caller holds its initial reference and gives it up.
     pub unsafe fn from_raw(object: NonNull<T>) -> Self {
         Self(object)
     }
 
-    /// Gives the initial reference up to the caller.
+    /// Hands the initial reference over to the caller.
     pub fn into_raw(self) -> NonNull<T> {
         ManuallyDrop::new(self).0
     }
 
-    /// One more reference.
+    /// Takes one more reference.
     #[track_caller]
     pub fn handle(&self) -> PercpuHandle<T> {
         // SAFETY: the initial reference keeps the object alive.
@@ -125,7 +126,7 @@ impl<T: PercpuRefcounted> PercpuOwner<T> {
 
 impl<T: PercpuRefcounted> Drop for PercpuOwner<T> {
     fn drop(&mut self) {
-        // SAFETY: this owner had the initial reference, and ends here.
+        // SAFETY: this owner has the initial reference, and gives it up here.
         unsafe { PercpuRef::kill_from(percpu_of(self.0), None, Caller::UNKNOWN) };
     }
 }
@@ -141,7 +142,7 @@ impl<T: PercpuRefcounted> Clone for PercpuHandle<T> {
 
 impl<T: PercpuRefcounted> Drop for PercpuHandle<T> {
     fn drop(&mut self) {
-        // SAFETY: this handle owned the reference, and ends here.
+        // SAFETY: this handle owns a reference, and gives it up here.
         unsafe { PercpuRef::put_many_from(percpu_of(self.0), 1, Caller::UNKNOWN) };
     }
 }
@@ -164,13 +165,13 @@ impl<T: PercpuRefcounted> Deref for PercpuHandle<T> {
     }
 }
 
-/// One published `T`: any thread may take a reference, and any thread may replace the object.
+/// One published `T`. Any thread may take a reference on it, and any thread may replace it.
 pub struct PercpuSlot<T: PercpuRefcounted> {
     slot: PercpuRefSlot,
     published: PhantomData<(PercpuOwner<T>, Invariant<T>)>,
 }
 
-/// A type that takes in a `T` and gives one out is invariant in `T`; see [`Slot`](crate::Slot).
+/// Makes `PercpuSlot` invariant in `T`. [`Slot`](crate::Slot) says why.
 type Invariant<T> = fn(T) -> T;
 
 impl<T: PercpuRefcounted> PercpuSlot<T> {
@@ -186,23 +187,24 @@ impl<T: PercpuRefcounted> PercpuSlot<T> {
         Self { slot: PercpuRefSlot::new(), published: PhantomData }
     }
 
-    /// A reference on the published object, or `None`.
+    /// Takes a reference on the published object. `None` if the slot is empty.
     #[track_caller]
     pub fn get(&self) -> Option<PercpuHandle<T>> {
-        // SAFETY: only `replace` publishes, and it gives the slot a reference.
+        // SAFETY: only `replace`, below, fills the slot.
         let percpu = unsafe { self.slot.get() };
-        // SAFETY: the reference came from `percpu_of`, in `replace`, and is new.
+        // SAFETY: `replace` has published a pointer from `percpu_of`. The new handle owns the new
+        // reference.
         percpu.map(|percpu| PercpuHandle(unsafe { object_of(percpu) }))
     }
 
-    /// Publishes `next`, or nothing, and returns the owner of the object that was published before. Its
-    /// drop kills that object's reference.
+    /// Publishes `next`, or nothing, and returns the owner of the old object. The drop of the owner
+    /// kills the old object's percpu reference.
     #[track_caller]
     pub fn replace(&self, next: Option<PercpuOwner<T>>) -> Option<PercpuOwner<T>> {
         let next = next.map(|next| percpu_of(next.into_raw()));
-        // SAFETY: `into_raw` gave the reference up. It goes to the slot.
+        // SAFETY: `into_raw` has handed the initial reference over. It goes to the slot.
         let old = unsafe { self.slot.replace(next) };
-        // SAFETY: the reference came from `percpu_of`. The slot has given the initial reference up.
+        // SAFETY: the pointer came from `percpu_of`. The slot has handed the initial reference over.
         old.map(|percpu| PercpuOwner(unsafe { object_of(percpu) }))
     }
 }

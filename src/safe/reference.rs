@@ -1,4 +1,4 @@
-//! [`Ref`] owns a reference, and [`Slot`] publishes one.
+//! Krefs in safe Rust. [`Ref`] owns a reference on an object, and [`Slot`] publishes an object.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -13,8 +13,9 @@ use crate::tracker::By;
 /// An object with a [`Kref`] in it.
 ///
 /// # Safety
-/// The object's `Kref` is at `OFFSET` bytes into every `Self`, and no other safe code can reach it.
-/// `release` frees the object, or makes sure by other means that nobody uses it again.
+/// In every `Self` there is a `Kref` at `OFFSET` bytes from the beginning, and safe code outside this
+/// crate cannot reach it. `release` frees the object, or makes sure in another way that nobody uses the
+/// object again.
 pub unsafe trait Refcounted: Sized {
     /// `core::mem::offset_of!(Self, the_field)`.
     const OFFSET: usize;
@@ -22,7 +23,7 @@ pub unsafe trait Refcounted: Sized {
     /// Frees the object. The last put calls this function.
     ///
     /// # Safety
-    /// No reference is left, and the caller calls this function once.
+    /// No reference is left. This function is called once for each object.
     unsafe fn release(object: NonNull<Self>);
 }
 
@@ -37,11 +38,11 @@ fn kref_of<T: Refcounted>(object: NonNull<T>) -> NonNull<Kref> {
 /// # Safety
 /// `kref` came from `kref_of::<T>`.
 unsafe fn object_of<T: Refcounted>(kref: NonNull<Kref>) -> NonNull<T> {
-    // SAFETY: the way back from `kref_of`, as the caller promises.
+    // SAFETY: `kref_of` has added the offset, as the caller promises.
     unsafe { kref.byte_sub(T::OFFSET) }.cast()
 }
 
-/// An owned reference to a `T`. A clone takes another reference; a drop gives the reference back.
+/// An owned reference on a `T`. A clone takes another reference. A drop gives the reference back.
 ///
 /// ```
 /// use core::{mem::offset_of, ptr::NonNull};
@@ -49,11 +50,11 @@ unsafe fn object_of<T: Refcounted>(kref: NonNull<Kref>) -> NonNull<T> {
 ///
 /// struct Session { kref: Kref, name: &'static str }
 ///
-/// // SAFETY: the kref is where OFFSET says, it is private, and `release` frees.
+/// // SAFETY: `kref` is at OFFSET and is private, and `release` frees the object.
 /// unsafe impl Refcounted for Session {
 ///     const OFFSET: usize = offset_of!(Session, kref);
 ///     unsafe fn release(object: NonNull<Self>) {
-///         // SAFETY: `Session::new` boxed it, and the last reference is gone.
+///         // SAFETY: `Session::new` made the object from a `Box`, and no reference is left.
 ///         drop(unsafe { Box::from_raw(object.as_ptr()) });
 ///     }
 /// }
@@ -61,7 +62,7 @@ unsafe fn object_of<T: Refcounted>(kref: NonNull<Kref>) -> NonNull<T> {
 /// impl Session {
 ///     fn new(name: &'static str) -> Ref<Self> {
 ///         let boxed = Box::new(Session { kref: Kref::new(), name });
-///         // SAFETY: a new object with one reference, which is handed over.
+///         // SAFETY: nobody else has the one reference of a new object.
 ///         unsafe { Ref::from_raw(NonNull::from(Box::leak(boxed))) }
 ///     }
 /// }
@@ -72,21 +73,21 @@ unsafe fn object_of<T: Refcounted>(kref: NonNull<Kref>) -> NonNull<T> {
 /// ```
 pub struct Ref<T: Refcounted>(NonNull<T>);
 
-// SAFETY: a reference gives `&T` to any thread, and any thread may drop the last one.
+// SAFETY: any thread with a reference has a `&T` (Sync), and any thread may release the `T` (Send).
 unsafe impl<T: Refcounted + Send + Sync> Send for Ref<T> {}
-// SAFETY: as for Send, because a `&Ref` can be cloned into a `Ref`.
+// SAFETY: as for Send, because a thread with a `&Ref` can clone it.
 unsafe impl<T: Refcounted + Send + Sync> Sync for Ref<T> {}
 
 impl<T: Refcounted> Ref<T> {
-    /// Takes over one reference on `object`, from its creator or from C.
+    /// Takes over one reference on `object`, from its creator or from C code.
     ///
     /// # Safety
-    /// `object` is live, and the caller owns one reference and gives it up.
+    /// The caller holds one reference on `object` and gives it up.
     pub unsafe fn from_raw(object: NonNull<T>) -> Self {
         Self(object)
     }
 
-    /// Gives the reference up to the caller, for C or for a later [`from_raw`](Self::from_raw).
+    /// Hands the reference over to the caller, for C code or for a later [`from_raw`](Self::from_raw).
     pub fn into_raw(self) -> NonNull<T> {
         core::mem::ManuallyDrop::new(self).0
     }
@@ -119,24 +120,24 @@ impl<T: Refcounted> Clone for Ref<T> {
 impl<T: Refcounted> Drop for Ref<T> {
     fn drop(&mut self) {
         let release = |kref| {
-            // SAFETY: the kref is a `T`'s, and the last reference is gone.
+            // SAFETY: the kref came from `kref_of::<T>`, and no reference is left.
             unsafe { T::release(object_of(kref)) }
         };
-        // SAFETY: this `Ref` owned the reference, and ends here.
+        // SAFETY: this `Ref` owns a reference, and gives it up here.
         unsafe { Kref::put_from(kref_of(self.0), By::NOBODY, release, Caller::UNKNOWN) };
     }
 }
 
-/// One published `T`: any thread may take a reference, and any thread may replace the object.
+/// One published `T`. Any thread may take a reference on it, and any thread may replace it.
 ///
-/// A slot takes in a `T` and gives it out again. So a slot of a `T` is never a slot of a type with a
-/// shorter lifetime:
+/// Objects go into a slot and come out of it. So `Slot` is invariant in `T`: a slot for objects with a
+/// long lifetime is not a slot for objects with a shorter one. This does not compile:
 ///
 /// ```compile_fail,E0521
 /// use kref::{Ref, Refcounted, Slot};
 ///
 /// struct Named<'a> { kref: kref::Kref, name: &'a str }
-/// # // SAFETY: nothing is ever made, so nothing is released.
+/// # // SAFETY: no object is ever made, so none is released.
 /// unsafe impl Refcounted for Named<'_> {
 ///     const OFFSET: usize = core::mem::offset_of!(Named<'static>, kref);
 ///     unsafe fn release(_: core::ptr::NonNull<Self>) {}
@@ -149,7 +150,7 @@ impl<T: Refcounted> Drop for Ref<T> {
 /// }
 ///
 /// fn publish_for_ever<'a>(named: Ref<Named<'a>>) {
-///     publish(&SLOT, named); // what `name` points to may be gone while it is published
+///     publish(&SLOT, named); // the slot would publish `named` longer than its `name` is valid
 /// }
 /// ```
 #[derive(Debug)]
@@ -158,7 +159,7 @@ pub struct Slot<T: Refcounted> {
     published: PhantomData<(Ref<T>, Invariant<T>)>,
 }
 
-/// A type that takes in a `T` and gives one out is invariant in `T`.
+/// Makes `Slot` invariant in `T`.
 type Invariant<T> = fn(T) -> T;
 
 impl<T: Refcounted> Slot<T> {
@@ -174,22 +175,22 @@ impl<T: Refcounted> Slot<T> {
         Self { slot: KrefSlot::new(), published: PhantomData }
     }
 
-    /// A reference on the published object, or `None`.
+    /// Takes a reference on the published object. `None` if the slot is empty.
     #[track_caller]
     pub fn get(&self) -> Option<Ref<T>> {
-        // SAFETY: only `replace` publishes, and it gives the slot a reference.
+        // SAFETY: only `replace`, below, fills the slot.
         let kref = unsafe { self.slot.get() };
-        // SAFETY: the kref came from `kref_of`, in `replace`. The reference is new.
+        // SAFETY: `replace` has published a pointer from `kref_of`. The new `Ref` owns the new reference.
         kref.map(|kref| unsafe { Ref::from_raw(object_of(kref)) })
     }
 
-    /// Publishes `next`, or nothing, and returns the object that was published before.
+    /// Publishes `next`, or nothing, and returns the old object.
     #[track_caller]
     pub fn replace(&self, next: Option<Ref<T>>) -> Option<Ref<T>> {
         let next = next.map(|next| kref_of(next.into_raw()));
-        // SAFETY: `into_raw` gave the reference up. It goes to the slot.
+        // SAFETY: `into_raw` has handed the reference over. It goes to the slot.
         let old = unsafe { self.slot.replace(next) };
-        // SAFETY: the kref came from `kref_of`. The slot has given its reference up.
+        // SAFETY: the pointer came from `kref_of`. The slot has handed its reference over.
         old.map(|kref| unsafe { Ref::from_raw(object_of(kref)) })
     }
 }

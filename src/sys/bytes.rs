@@ -1,6 +1,6 @@
 //! Text that may not be UTF-8.
 
-/// Takes the bytes before the first `separator` off the text, and the separator.
+/// Removes the bytes before the first `separator`, and the separator, from `text`. Returns the bytes.
 #[inline(never)]
 pub(crate) fn take_until<'a>(text: &mut &'a [u8], separator: u8) -> &'a [u8] {
     let all = *text;

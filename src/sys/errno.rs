@@ -12,7 +12,7 @@ pub(crate) fn set(errno: c_int) {
     unsafe { *libc::__errno_location() = errno }
 }
 
-/// Runs `work`, and leaves `errno` as it was before.
+/// Runs `work`, and then sets `errno` to its value from before.
 #[inline(always)]
 pub(crate) fn preserved<T>(work: impl FnOnce() -> T) -> T {
     let saved = get();

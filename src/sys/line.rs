@@ -1,5 +1,5 @@
-//! One line to standard error, in one write. No allocation and no lock, so a signal handler may
-//! write one.
+//! A line for standard error. It is built without allocation and written without a lock, by one system
+//! call, so a signal handler may write one.
 
 use core::ptr;
 
@@ -9,14 +9,14 @@ use crate::sys::errno;
 
 const CAPACITY: usize = 512;
 
-/// Text of limited size. A longer text is cut, and ends in "...".
+/// A line of limited length. A longer text is cut, and the line then ends with "...".
 pub(crate) struct Line {
     bytes: [u8; CAPACITY],
     length: usize,
 }
 
 impl Line {
-    /// A line that begins with "kref: ", as all lines of libkref do.
+    /// A line that begins with "kref: ". All lines of libkref begin so.
     pub(crate) fn new() -> Self {
         let mut line = Self { bytes: [0; CAPACITY], length: 0 };
         line.text("kref: ");
@@ -27,8 +27,8 @@ impl Line {
         self.bytes(text.as_bytes())
     }
 
-    /// Bytes from outside libkref. A control character becomes `?`: it could move a terminal's
-    /// cursor.
+    /// Appends bytes that do not come from libkref, such as a path. Replaces control characters by `?`,
+    /// because they could change the terminal.
     #[inline(never)]
     pub(crate) fn foreign(&mut self, bytes: &[u8]) -> &mut Self {
         for &byte in bytes {
@@ -38,7 +38,7 @@ impl Line {
         self
     }
 
-    // Not inlined, as the functions below: there are many calls, and none of them is hot.
+    // Not inlined, like the functions below: they are called from many places, and no place is hot.
     #[inline(never)]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         for &byte in bytes {
@@ -68,10 +68,10 @@ impl Line {
         self
     }
 
-    /// Writes the line. If standard error is closed or broken, nothing happens.
+    /// Writes the line. If standard error is closed or broken, the line is lost.
     ///
-    /// A bare system call: libc's `write` is a cancellation point, where a cancelled thread would end
-    /// in the middle of the program's `kref_get`.
+    /// Uses the system call, because libc's `write` is a cancellation point: there a cancelled thread
+    /// would end, in the middle of a `kref_get`.
     #[inline(never)]
     pub(crate) fn write(&mut self) {
         const CUT: &[u8] = b"...\n";
@@ -84,7 +84,7 @@ impl Line {
         let mut rest = self.bytes.get(..self.length).unwrap_or_default();
         let shield = Shield::raise();
         while !rest.is_empty() {
-            // SAFETY: `rest` is that long.
+            // SAFETY: `rest` has `rest.len()` bytes.
             let written = unsafe { libc::syscall(libc::SYS_write, 2, rest.as_ptr(), rest.len()) };
             match usize::try_from(written) {
                 Ok(0) => break,

@@ -1,4 +1,4 @@
-//! The locks that a program may have around its table of objects.
+//! The locks that a program may use for its table of objects.
 
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
@@ -6,9 +6,9 @@ use core::ffi::c_int;
 /// A lock with separate operations to take it and to release it.
 ///
 /// # Safety
-/// Between one thread's successful `lock` and its `unlock` no other thread's `lock` succeeds. What
-/// the first thread did before its `unlock` happens before what the next thread does after its
-/// `lock`.
+/// Mutual exclusion: from one thread's successful `lock` to its `unlock`, no other thread's `lock`
+/// succeeds. Ordering: `unlock` is a release and `lock` is an acquire. What one thread did before its
+/// `unlock` happens before what the next thread does after its `lock`.
 pub unsafe trait RawLock {
     /// Waits for the lock and takes it. The error is an errno value.
     fn lock(&self) -> Result<(), c_int>;
@@ -36,7 +36,7 @@ impl PthreadMutex {
     /// The C program's mutex.
     ///
     /// # Safety
-    /// `mutex` stays initialised for `'a`.
+    /// `mutex` is initialised, and stays so for `'a`.
     pub unsafe fn from_ptr<'a>(mutex: *mut libc::pthread_mutex_t) -> &'a Self {
         // SAFETY: the layouts are the same; the caller promises the rest.
         unsafe { &*mutex.cast() }
@@ -56,9 +56,9 @@ unsafe impl RawLock for PthreadMutex {
         match unsafe { libc::pthread_mutex_lock(self.0.get()) } {
             0 => Ok(()),
             libc::EOWNERDEAD => {
-                // The thread holds the mutex. An unlock of an inconsistent mutex would make the
-                // mutex unusable.
-                // SAFETY: a robust mutex that this thread holds.
+                // This thread holds the mutex now. Unless the mutex is made consistent first, `unlock`
+                // would make it unusable for ever.
+                // SAFETY: this thread holds this mutex, which is robust.
                 unsafe { libc::pthread_mutex_consistent(self.0.get()) };
                 Ok(())
             }
@@ -83,7 +83,7 @@ impl PthreadSpin {
     /// The C program's spin lock.
     ///
     /// # Safety
-    /// `spin` stays initialised for `'a`.
+    /// `spin` is initialised, and stays so for `'a`.
     pub unsafe fn from_ptr<'a>(spin: *mut libc::pthread_spinlock_t) -> &'a Self {
         // SAFETY: the layouts are the same; the caller promises the rest.
         unsafe { &*spin.cast_const().cast() }

@@ -1,6 +1,6 @@
-//! The machine: atomics, locks, the environment, standard error, and ThreadSanitizer.
+//! The system below libkref: atomics, locks, the environment, standard error, and ThreadSanitizer.
 //!
-//! Every module of the crate may use this folder. Nothing in this folder knows what a count is.
+//! Every module of the crate may use this folder. This folder uses no other module.
 
 pub(crate) mod bytes;
 pub(crate) mod env;

@@ -1,27 +1,27 @@
 //! Striped locks: a fixed set of mutexes, chosen by an object's address.
 //!
-//! An object that needs a lock only now and then has no mutex of its own. So the object stays small
-//! and needs no destruction. Two objects may share a mutex; nobody takes a second mutex of the set
-//! while holding a first.
+//! An object that rarely needs a lock has no mutex of its own. So the object is small, and nothing in
+//! it has to be destroyed. Two objects may share a mutex. There is no deadlock, because no thread takes
+//! two mutexes of the set at the same time.
 
 #[cfg(not(loom))]
 mod threads {
     use crate::sys::lock::{PthreadMutex, RawLock};
 
-    /// A power of two, because the hash keeps the top bits.
+    /// A power of two, because the hash uses the highest bits of a product.
     const LOCKS: usize = 1 << LOCKS_LOG2;
     const LOCKS_LOG2: u32 = 6;
 
-    /// Two cache lines each: the processor prefetches the neighbouring line.
+    /// Two cache lines for each mutex, because the processor prefetches cache lines in pairs.
     #[repr(align(128))]
     struct Padded(PthreadMutex);
 
     static STRIPES: [Padded; LOCKS] = [const { Padded(PthreadMutex::new()) }; LOCKS];
 
-    /// Takes the lock for the object at `address`. The guard's end releases the lock.
+    /// Takes the lock for the object at `address`. The drop of the guard releases the lock.
     #[inline]
     pub(crate) fn lock_for(address: usize) -> Guard {
-        // Fibonacci hashing: neighbouring objects get distant locks.
+        // Fibonacci hashing: neighbouring objects mostly get different locks.
         let hash = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LOCKS_LOG2);
         let lock = &STRIPES[hash as usize % LOCKS].0;
         // Locking a default mutex that nobody destroys cannot fail.
@@ -48,7 +48,7 @@ mod model {
         static ref ONE: Mutex<()> = Mutex::new(());
     }
 
-    /// A model has one lock for all objects: the hash's worst case.
+    /// A loom model has one lock for all objects: the worst case of the hash.
     pub(crate) fn lock_for(_address: usize) -> MutexGuard<'static, ()> {
         let lock: &'static Mutex<()> = &ONE;
         lock.lock().unwrap()

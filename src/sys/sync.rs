@@ -1,4 +1,4 @@
-//! The atomics of the core: `core`'s, or loom's in a model.
+//! The atomic types: those of `core`, or those of loom in a loom model.
 
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicI32, AtomicIsize, AtomicPtr, AtomicU32};
@@ -10,7 +10,8 @@ pub(crate) use core::sync::atomic::Ordering;
 #[cfg(loom)]
 pub(crate) use loom::cell::UnsafeCell;
 
-/// `core`'s cell with the interface of loom's, which fails a model at an access that nothing orders.
+/// The cell of `core`, with the interface of loom's cell. loom's cell fails a model if nothing orders two
+/// accesses to it.
 #[cfg(not(loom))]
 pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
 

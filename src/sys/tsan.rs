@@ -1,17 +1,17 @@
-//! Announcements to ThreadSanitizer, if the program has it.
+//! Announces orderings to ThreadSanitizer, if the program is linked with it.
 //!
-//! ThreadSanitizer does not see the atomic operations of an uninstrumented libkref. kref/tsan.h
-//! announces most of their orderings. This module announces the orderings around callbacks from
-//! libkref into the program, where the header cannot.
+//! ThreadSanitizer does not see the atomic operations of an installed libkref, which is not
+//! instrumented. kref/tsan.h announces the orderings of most operations. It cannot announce those
+//! around a function of the program that libkref calls, such as a release function. This module does.
 
-/// Everything that other threads have announced as released at `address` happens before what this
-/// thread does next.
+/// Announces an acquire at `address`: what other threads did before they announced a release at `address`
+/// happens before what this thread does next.
 pub(crate) fn acquire<T>(address: *const T) {
     imp::acquire(address.cast());
 }
 
-/// What this thread has done happens before what other threads do after they announce an acquire at
-/// `address`.
+/// Announces a release at `address`: what this thread has done happens before what other threads do
+/// after they announce an acquire at `address`.
 pub(crate) fn release<T>(address: *const T) {
     imp::release(address.cast());
 }
@@ -28,11 +28,11 @@ mod imp {
         announce(weak!("__tsan_release"), address);
     }
 
-    /// Calls one of ThreadSanitizer's functions. The function is null in a program without it.
+    /// Calls a function of ThreadSanitizer. The pointer is null in a program without ThreadSanitizer.
     #[inline(always)]
     fn announce(function: *const (), address: *const ()) {
         if !function.is_null() {
-            // SAFETY: ThreadSanitizer's functions have this type and take any address.
+            // SAFETY: the two functions of ThreadSanitizer have this type, and take any address.
             unsafe {
                 core::mem::transmute::<*const (), extern "C" fn(*const ())>(function)(address)
             };
@@ -40,7 +40,7 @@ mod imp {
     }
 }
 
-/// Without weak references there is no way to find ThreadSanitizer's functions.
+/// Without weak references libkref cannot find ThreadSanitizer's functions, so nothing is announced.
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(loom))))]
 mod imp {
     pub(super) fn acquire(_: *const ()) {}

@@ -1,16 +1,17 @@
-//! Weak references: symbols that a program may have or lack, such as ThreadSanitizer's functions or
-//! a newer libc's variables.
+//! Weak references to symbols that not every program has, such as ThreadSanitizer's functions or the
+//! variables of a newer libc.
 //!
-//! A weak reference is null where no module defines the symbol, and pulls no object into a static
-//! program. Stable Rust cannot declare one, so this macro reads the global offset table by hand.
+//! A weak reference is null if the program and its libraries do not define the symbol. The linker does
+//! not add an object to a static program for a weak reference. Stable Rust cannot declare a weak
+//! reference, so this macro reads the global offset table by an instruction.
 
-/// The address of the symbol, or null. Only x86-64 has this macro; its users have another way
-/// elsewhere.
+/// The address of the symbol, or null. This macro exists for x86-64 only. The modules that use it do
+/// something else on other processors.
 #[cfg(all(target_arch = "x86_64", not(loom)))]
 macro_rules! weak {
     ($name:literal) => {{
         let address: *const ();
-        // SAFETY: reads one word of the global offset table.
+        // SAFETY: the instruction reads one word of the global offset table, and nothing else.
         unsafe {
             core::arch::asm!(
                 concat!(".weak ", $name),

@@ -164,14 +164,15 @@ fn describe(walk: &Walk) -> Stack {
     for &ip in walk.ips() {
         for frame in symbols::at(ip) {
             if is_ours(&frame) {
+                let name = c_name(frame.function);
                 if leading && frame.function.contains("_put") {
                     call = Call::Put;
                 } else if leading && frame.function.contains("_get") {
                     call = Call::Get;
                 }
-                for_thread |= leading && frame.function == "kref_thread_create";
-                by_lookup |= leading && frame.function == "kref_lookup_mutex";
-                in_lookup |= !leading && frame.function == "kref_lookup_mutex";
+                for_thread |= leading && name == "kref_thread_create";
+                by_lookup |= leading && name == "kref_lookup_mutex";
+                in_lookup |= !leading && name == "kref_lookup_mutex";
             } else {
                 leading = false;
                 frames.push(frame);
@@ -192,11 +193,17 @@ fn describe(walk: &Walk) -> Stack {
     }
 }
 
+/// The C name of a function of libkref: `at_kref_put` is the Rust function behind `kref_put`.
+fn c_name(function: &str) -> &str {
+    function.strip_prefix("at_").unwrap_or(function)
+}
+
 /// Whether it is libkref's: in the shared library, inlined from the header, or in the archive.
 fn is_ours(frame: &Frame) -> bool {
-    const HEADERS: [&str; 4] = ["kref/inline.h", "kref/percpu.h", "kref/track.h", "kref/tsan.h"];
+    const HEADERS: [&str; 3] = ["kref/inline.h", "kref/percpu.h", "kref/tsan.h"];
+    let name = c_name(frame.function);
     let in_archive =
-        || ["kref_", "percpu_ref_", "kref::"].iter().any(|name| frame.function.starts_with(name));
+        || ["kref_", "percpu_ref_", "kref::"].iter().any(|start| name.starts_with(start));
     frame.module.starts_with("libkref.so")
         || HEADERS.iter().any(|header| frame.file.ends_with(header))
         || (frame.file.is_empty() && !modules::libkref_is_shared() && in_archive())

@@ -1,4 +1,4 @@
-//! The C compilers of this machine, and what they can do.
+//! The C compilers of this machine, and their abilities.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,19 @@ use std::sync::Mutex;
 use crate::prefix::scratch;
 use crate::process::run;
 
-/// What every C program is compiled with.
+/// The dialect and the warnings for every C program.
 pub const WARNINGS: [&str; 5] = ["-std=gnu11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 /// A family of compilers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// GNU.
+    /// The GNU compiler.
     Gcc,
-    /// LLVM.
+    /// The compiler of LLVM.
     Clang,
 }
 
-/// A sanitizer of the compiler's.
+/// A sanitizer that a compiler can build into a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sanitizer {
     /// ThreadSanitizer.
@@ -30,7 +30,7 @@ pub enum Sanitizer {
 }
 
 impl Sanitizer {
-    /// What the compiler is told.
+    /// The compiler's flags.
     pub fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Thread => &["-fsanitize=thread", "-g", "-O1", "-fno-omit-frame-pointer"],
@@ -45,7 +45,7 @@ impl Sanitizer {
     }
 }
 
-/// A compiler, by the command that starts it.
+/// A compiler, and the command that runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Compiler {
     kind: Kind,
@@ -53,10 +53,10 @@ pub struct Compiler {
 }
 
 impl Kind {
-    /// Both.
+    /// Both families.
     pub const ALL: [Self; 2] = [Self::Gcc, Self::Clang];
 
-    /// Its name.
+    /// The family's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gcc => "gcc",
@@ -66,14 +66,14 @@ impl Kind {
 }
 
 impl Compiler {
-    /// The machine's compiler of that kind: what `cc` or `$CC` is, or one by its own name.
+    /// The machine's compiler of this family. `$CC` or `cc` is preferred, if it is of the family.
     pub fn find(kind: Kind) -> Option<Self> {
         static FOUND: Mutex<Option<HashMap<Kind, Option<Compiler>>>> = Mutex::new(None);
         let mut found = FOUND.lock().expect("no test panics in here");
         *found.get_or_insert_default().entry(kind).or_insert_with(|| Self::look_for(kind))
     }
 
-    /// [`find`](Self::find), or the reason why not.
+    /// [`find`](Self::find), or the reason to skip the test.
     pub fn need(kind: Kind) -> Result<Self, String> {
         Self::find(kind).ok_or_else(|| format!("no {} on this machine", kind.name()))
     }
@@ -110,17 +110,17 @@ impl Compiler {
         })
     }
 
-    /// The cheapest compiler there is: for tests to which it does not matter.
+    /// Some compiler, for tests that work with each compiler.
     pub fn any() -> Self {
         Kind::ALL.into_iter().find_map(Self::find).expect("a C compiler")
     }
 
-    /// Its kind.
+    /// The compiler's family.
     pub fn kind(self) -> Kind {
         self.kind
     }
 
-    /// A command that compiles, set up by the cc crate.
+    /// A command that compiles, with the flags that the cc crate adds for this machine.
     pub fn command(self) -> Command {
         let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         cc::Build::new()
@@ -136,17 +136,17 @@ impl Compiler {
             .to_command()
     }
 
-    /// Whether it can compile C++ here.
+    /// Whether the compiler can compile C++ on this machine.
     pub fn speaks_cpp(self) -> bool {
         self.can(&["-x", "c++"])
     }
 
-    /// Whether it can compile and link with `sanitizer` here.
+    /// Whether programs with `sanitizer` can be built and run on this machine.
     pub fn has(self, sanitizer: Sanitizer) -> bool {
         self.can(sanitizer.flags())
     }
 
-    /// Whether it makes a program with these flags, and the program runs.
+    /// Whether the compiler builds an empty program with these flags, and the program runs.
     fn can(self, flags: &'static [&'static str]) -> bool {
         type Known = HashMap<(Compiler, &'static [&'static str]), bool>;
         static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
@@ -162,8 +162,8 @@ impl Compiler {
         })
     }
 
-    /// Tells the sanitizers of a program that this compiler made to stop at the first finding, and to
-    /// name its lines.
+    /// Sets the sanitizers' options for a program of this compiler: the program ends at the first
+    /// report, and reports name source lines.
     pub fn sanitizer_options(self, command: &mut Command) {
         let symbolizer = self
             .symbolizer()
@@ -173,7 +173,8 @@ impl Compiler {
         command.env("UBSAN_OPTIONS", format!("print_stacktrace=1{symbolizer}"));
     }
 
-    /// Where LLVM's symbolizer is: its sanitizers do not look for one with a version in its name.
+    /// The path of LLVM's symbolizer, if its name has a version in it: LLVM's sanitizers look only
+    /// for the name without a version.
     fn symbolizer(self) -> Option<PathBuf> {
         let version = self.command.strip_prefix("clang")?;
         let name = format!("llvm-symbolizer{version}");

@@ -1,12 +1,14 @@
-//! What the C tests and the benchmarks need: an installed libkref, the C compilers of this machine,
-//! and a way to run what they make.
+//! The library of the C tests and the benchmarks: an installed libkref, the machine's C compilers,
+//! and functions that build and run programs.
 
+mod build;
 mod compiler;
 pub mod kref_track;
 mod prefix;
 mod process;
 mod trial;
 
+pub use build::{Library, build};
 pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
 pub use prefix::{Prefix, c_tests, folder, project, scratch, soname, track_soname, version};
 pub use process::{Finished, describe, printed, run, spin, valgrind};

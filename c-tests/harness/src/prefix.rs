@@ -1,4 +1,4 @@
-//! libkref as `make install` leaves it, in one directory for each way to build it.
+//! Folders that `make install` has filled: one for each way to build libkref.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::process::run;
 
-/// The project's root.
+/// The project's root folder.
 pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("c-tests is in the project")
 }
@@ -16,14 +16,14 @@ pub fn c_tests() -> PathBuf {
     project().join("c-tests")
 }
 
-/// Where the tests may write.
+/// The folder in which the tests may write.
 pub fn scratch() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| project().join("target"), |target| project().join(target))
         .join("c-tests")
 }
 
-/// An empty folder for one test of what is installed.
+/// An empty folder for one test.
 pub fn folder(name: &str) -> PathBuf {
     let folder = scratch().join("installed").join(name);
     let _ = std::fs::remove_dir_all(&folder);
@@ -50,25 +50,27 @@ pub fn track_soname() -> String {
     soname().replace("libkref", "libkref_track")
 }
 
-/// An installed tree.
+/// A folder with an installed libkref.
 #[derive(Debug)]
 pub struct Prefix {
     root: PathBuf,
 }
 
 impl Prefix {
-    /// As a user has it.
+    /// libkref as users install it.
     pub fn plain() -> &'static Self {
         static PLAIN: OnceLock<Prefix> = OnceLock::new();
         PLAIN.get_or_init(|| Self::install("plain", &mut Command::new("make")))
     }
 
-    /// Instrumented by ThreadSanitizer, which a stable compiler only does when it is talked into it.
+    /// libkref instrumented by ThreadSanitizer. A stable rustc accepts -Z flags only with
+    /// RUSTC_BOOTSTRAP.
     pub fn tsan() -> &'static Self {
         static TSAN: OnceLock<Prefix> = OnceLock::new();
         TSAN.get_or_init(|| {
-            // An older ThreadSanitizer, gcc's, has no names of its own for memcpy and memset.
-            // The tracker is loaded at run time, and nobody's sanitizer looks into it.
+            // rustc's instrumentation would call __tsan_memcpy and __tsan_memset, which gcc's
+            // ThreadSanitizer does not have. The tracker is left out, since it is never
+            // instrumented.
             let flags = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer \
                          -Cllvm-args=-tsan-instrument-memintrinsics=0";
             let mut make = Command::new("make");
@@ -79,7 +81,8 @@ impl Prefix {
 
     fn install(name: &str, make: &mut Command) -> Self {
         let root = scratch().join(name);
-        // A make that runs the tests has words for its own makes, not for this one.
+        // `make check` passes its flags to each make that it starts. They are not meant for this
+        // make.
         make.current_dir(project()).env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
         make.arg("install").arg(format!("TARGET_DIR={}", root.join("build").display()));
         let places = [
@@ -98,27 +101,27 @@ impl Prefix {
         Self { root }
     }
 
-    /// Where the headers are.
+    /// The folder of the headers.
     pub fn include(&self) -> PathBuf {
         self.root.join("include")
     }
 
-    /// Where the libraries are.
+    /// The folder of the libraries.
     pub fn lib(&self) -> PathBuf {
         self.root.join("lib")
     }
 
-    /// kref-track.
+    /// The path of kref-track.
     pub fn kref_track(&self) -> PathBuf {
         self.root.join("bin/kref-track")
     }
 
-    /// libkref.a.
+    /// The path of libkref.a.
     pub fn archive(&self) -> PathBuf {
         self.lib().join("libkref.a")
     }
 
-    /// pkg-config that sees this tree.
+    /// A pkg-config command that looks into this folder.
     pub fn pkg_config(&self) -> Command {
         let name = std::env::var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into());
         let mut command = Command::new(name);

@@ -1,23 +1,24 @@
-//! Running programs to their end.
+//! Runs programs.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 
-/// How a program ended and what it said, on both of its outputs.
+/// How a program ended, and its output.
 #[derive(Debug)]
 pub struct Finished {
-    /// Whether it ended with status 0.
+    /// Whether the program exited with status 0.
     pub success: bool,
-    /// Its exit status, if it came to that.
+    /// The exit status, if the program exited.
     pub status: Option<i32>,
-    /// The signal that ended it, if one did.
+    /// The signal that killed the program, if a signal did.
     pub signal: Option<i32>,
     /// Standard output, then standard error.
     pub output: String,
 }
 
-/// Runs `command` to its end, without address randomisation, which some ThreadSanitizers cannot
-/// bear, and without options of the environment's, other than the command's own, that change what libkref says.
+/// Runs `command` until it ends. Address randomisation is off, because some versions of
+/// ThreadSanitizer fail with it. libkref's environment variables are removed, unless the command
+/// sets them itself.
 pub fn run(command: &mut Command) -> Finished {
     for name in ["KREF_OPTIONS", "KREF_TRACK_LIBRARY"] {
         if !command.get_envs().any(|(set, _)| set == name) {
@@ -25,7 +26,7 @@ pub fn run(command: &mut Command) -> Finished {
         }
     }
     command.stdin(Stdio::null());
-    // SAFETY: personality is a bare system call: allowed between fork and exec.
+    // SAFETY: personality() is only a system call, so it may be called between fork and exec.
     unsafe {
         command.pre_exec(|| {
             libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
@@ -50,25 +51,25 @@ pub fn run(command: &mut Command) -> Finished {
     }
 }
 
-/// What a failed test says of the program that it ran.
+/// The message of a failed test about the program that it ran.
 pub fn describe(what: &str, ended: &Finished) -> String {
     let signal = ended.signal.map_or(String::new(), |signal| format!(" (signal {signal})"));
     format!("{what}{signal}:\n{}", ended.output)
 }
 
-/// What `command` says, which must end well.
+/// The output of `command`, which must exit with status 0.
 pub fn printed(command: &mut Command) -> String {
     let ended = run(command);
     assert!(ended.success, "{command:?}:\n{}", ended.output);
     ended.output
 }
 
-/// Whether valgrind is here.
+/// Whether valgrind is installed.
 pub fn valgrind() -> bool {
     run(Command::new("valgrind").arg("--version")).success
 }
 
-/// Whether spin is here, which checks models.
+/// Whether spin, the model checker, is installed.
 pub fn spin() -> bool {
     run(Command::new("spin").arg("-V")).success
 }

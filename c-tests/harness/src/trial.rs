@@ -1,10 +1,10 @@
-//! Tests that skip visibly, with the reason, where the machine lacks what they need.
+//! Tests that are shown as ignored, with the reason, if the machine lacks something they need.
 
 use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::{Compiler, Kind};
 
-/// A test that every machine can run. It fails by panicking.
+/// A test that every machine can run. The test fails if `test` panics.
 pub fn plain(name: &str, test: fn()) -> Trial {
     Trial::test(name, move || {
         test();
@@ -12,7 +12,7 @@ pub fn plain(name: &str, test: fn()) -> Trial {
     })
 }
 
-/// A test for each kind of compiler that `need` finds: [`Compiler::need`] or one of its sisters.
+/// A test for each family of compilers. `need` finds the compiler, as [`Compiler::need`] does.
 pub fn per_compiler(
     name: &str,
     need: fn(Kind) -> Result<Compiler, String>,
@@ -29,8 +29,8 @@ pub fn per_compiler(
     Kind::ALL.into_iter().map(trial).collect()
 }
 
-/// Runs `test` with what it needs, or skips it for the reason why that is not here. On a CI machine
-/// everything must be there.
+/// Runs `test` with the thing that it needs. If the thing is missing, the test is skipped for that
+/// reason; where CI is set the test fails, because a CI machine must have everything.
 pub fn unless_missing<T>(
     need: Result<T, String>,
     test: impl FnOnce(T) -> Result<(), String>,

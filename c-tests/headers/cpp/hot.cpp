@@ -1,4 +1,4 @@
-// The other file of use.cpp.
+// The second file of the program in use.cpp.
 #include "hot.hpp"
 
 bool touch_elsewhere(percpu_ref *ref, percpu_ref_slot *slot);

@@ -1,4 +1,4 @@
-// Inline functions of two files: the linker keeps one of each, and the sequence in it.
+// Inline functions that two files use. The linker keeps one copy of each, with its sequence.
 #include <kref.h>
 
 inline bool touch(percpu_ref *ref)

@@ -1,4 +1,4 @@
-// The library from C++: what is inlined, what is exported, and the kernel's names.
+// Uses libkref from C++: inline functions, exported functions, and the kernel's names.
 #include <kref.h>
 #include <linux/percpu-refcount.h>
 
@@ -52,7 +52,7 @@ int main()
         return 7;
     released = 0;
     object *o = static_cast<object *>(calloc(1, sizeof(object)));
-    void (*get)(struct kref *) = kref_get; // the exported one
+    void (*get)(struct kref *) = kref_get; // the exported function
 
     kref_init(&o->kref);
     kref_get(&o->kref);

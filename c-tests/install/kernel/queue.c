@@ -1,4 +1,4 @@
-// Written as kernel code is that has a percpu_ref: what it includes, and the names it uses.
+// Code with a percpu_ref as in the kernel: its headers and names are the kernel's.
 #include <linux/percpu-refcount.h>
 
 #include <stdio.h>

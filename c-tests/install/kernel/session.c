@@ -1,8 +1,8 @@
-// Written as kernel code is: what it includes, and the names it uses, are the kernel's.
+// Code with a kref as in the kernel: its headers and names are the kernel's.
 #include <linux/kref.h>
 #include <linux/refcount.h>
 
-#include <stdlib.h> // kfree, kzalloc and printk are the porter's business
+#include <stdlib.h> // in place of kfree, kzalloc and printk
 #include <stdio.h>
 
 struct session {

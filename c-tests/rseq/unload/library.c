@@ -1,4 +1,4 @@
-/* A plugin that counts references: linked with libkref, and with its sequences inlined. */
+/* A plugin that counts references. It is linked with libkref, and has inlined sequences. */
 #include <kref.h>
 
 int library_open(void);
@@ -23,7 +23,7 @@ static void release_percpu(struct percpu_ref *last)
     released++;
 }
 
-/* Publishes; 0 if it could not. */
+/* Publishes two objects. Returns 0 if that failed. */
 int library_open(void)
 {
     kref_init(&kref);
@@ -44,7 +44,7 @@ void library_use(void)
     percpu_ref_put_many(ref, 2);
 }
 
-/* Takes it all down; how much was released: 2. */
+/* Takes the objects out of their slots. Returns how many were released: 2. */
 int library_close(void)
 {
     struct kref *old = kref_slot_replace(&slot, NULL);

@@ -1,8 +1,9 @@
 /*
- * Threads use a library that is loaded, outlive its unloading, and are preempted, moved and signalled
- * then. The library is named by the first argument.
+ * Threads use a library (the first argument), and live on after it was unloaded. Then they are
+ * preempted, moved to other CPUs and signalled.
  *
- * A thread whose rseq area still pointed into the library would be killed: this shows that, too.
+ * The kernel would kill a thread whose struct rseq still pointed into the library. The program
+ * first shows that it would.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -40,7 +41,7 @@ static void meet(void)
 
 #ifdef HAS_RSEQ
 
-/* The pointer to the sequence that the thread is in. */
+/* The pointer to the thread's current sequence. */
 static volatile uint64_t *rseq_cs(void)
 {
     return (volatile uint64_t *)(rseq_area() + 8);
@@ -51,7 +52,7 @@ static void points_nowhere(void)
     CHECK(!__rseq_size || *rseq_cs() == 0);
 }
 
-/* What would happen to a thread whose sequence is no more. */
+/* The kernel kills a thread whose current sequence was unmapped. */
 static void a_pointer_left_behind_kills(void)
 {
     pid_t child = __rseq_size ? fork() : 0;
@@ -102,13 +103,13 @@ static void *outlive(void *unused)
     int round, i;
 
     for (round = 0; round < ROUNDS; round++) {
-        meet(); /* it is loaded */
+        meet(); /* the library is loaded */
         for (i = 0; i < 20000; i++)
             library_use();
         points_nowhere();
         __atomic_fetch_sub(&busy, 1, __ATOMIC_RELAXED);
-        meet(); /* nobody is in it */
-        meet(); /* it is gone */
+        meet(); /* no thread uses it */
+        meet(); /* it is unloaded */
         for (i = 0; i < 500; i++) {
             move_to(i);
             sched_yield();
@@ -119,15 +120,16 @@ static void *outlive(void *unused)
     return unused;
 }
 
+/* At least once, even if the threads are no longer busy: they wait at the barrier then. */
 static void signal_while_busy(pthread_t *threads)
 {
-    while (__atomic_load_n(&busy, __ATOMIC_RELAXED)) {
+    do {
         int i;
 
         for (i = 0; i < THREADS; i++)
             CHECK(pthread_kill(threads[i], SIGUSR1) == 0);
         sched_yield();
-    }
+    } while (__atomic_load_n(&busy, __ATOMIC_RELAXED));
 }
 
 static void *load(const char *path)
@@ -145,7 +147,7 @@ static void *load(const char *path)
     return library;
 }
 
-/* It and libkref are no more to be found in memory. */
+/* Neither the library nor libkref is mapped any more. */
 static void must_be_unmapped(const char *path)
 {
     const char *name = strrchr(path, '/');

@@ -1,4 +1,4 @@
-/* The program that loading.rs runs, tracked and not. */
+/* The program that loading.rs runs, with and without a tracker. */
 #include <kref.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -1,5 +1,7 @@
-/* libkref_track.so as loading.rs loads it: says what it is told. Built with -DBROKEN, it has another
- * function's name; with -DWRONG_SIZE, a table that is refused; with -DUNWILLING, none. */
+/*
+ * The tracker that loading.rs uses in place of libkref_track.so. It prints each event. With
+ * -DWRONG_SIZE libkref must refuse its table; with -DUNWILLING it returns no table.
+ */
 #include <kref.h>
 #include <stdio.h>
 

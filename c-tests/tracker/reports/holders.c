@@ -1,4 +1,4 @@
-/* Holders by name, of which the index forgets its own; twenty objects, so that there is a tree. */
+/* Two named holders, of which the index leaks. With so many objects the report has a tree. */
 #include "../object.h"
 
 __attribute__((noinline)) static void serve(struct object *object, int forget)

@@ -1,4 +1,4 @@
-/* Loads the plugin that the first argument names, has it take a reference, and unloads it. */
+/* Loads the plugin (the first argument), lets it take a reference, and unloads it. */
 #include "../object.h"
 #include <dlfcn.h>
 

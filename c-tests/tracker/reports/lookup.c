@@ -1,4 +1,4 @@
-/* A find function drops the last reference of what it looks for, while kref_lookup_mutex() has the lock. */
+/* A find function puts the last reference, while kref_lookup_mutex() holds the lock. */
 #include "../object.h"
 
 static struct object *table;

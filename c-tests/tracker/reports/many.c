@@ -1,4 +1,4 @@
-/* As many live objects as the first argument says, which are held at exit. */
+/* Holds as many objects at exit as the first argument says. */
 #include "../object.h"
 
 int main(int argc, char **argv)

@@ -1,4 +1,4 @@
-/* A get in a loop, until the count is full: told at once, with those who hold most. */
+/* Gets in a loop until the count overflows. That is reported at once, with the holders. */
 #include "../object.h"
 
 static void poll_forever(struct object *object)

@@ -1,4 +1,4 @@
-/* A library that is loaded later, and unloaded before its leak is told. */
+/* A library that is unloaded before its leak is reported. */
 #include "../object.h"
 
 void plugin_hold(struct kref *kref)

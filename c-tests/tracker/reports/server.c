@@ -1,2 +1,2 @@
-/* examples/server/server.c, for the tracker: nothing to say, or with --leak who forgot it. */
+/* examples/server/server.c. It leaks nothing, or with --leak sessions. */
 #include "../../../examples/server/server.c"

@@ -1,8 +1,8 @@
-/* Forks while four threads get and put: neither parent nor child may wait for ever, or leak. */
+/* Forks while four threads get and put. Neither parent nor child may hang or leak. */
 #include "../object.h"
 #include <sys/wait.h>
 
-/* ThreadSanitizer takes a second for each. */
+/* Under ThreadSanitizer each fork takes a second. */
 #ifdef KREF_TSAN
 #define FORKS 10
 #else
@@ -31,7 +31,7 @@ static void child(void)
     kref_get(&shared->kref);
     object_put(shared);
     object_put(own);
-    exit(0); /* what the parent holds is no leak of ours */
+    exit(0); /* the references that the parent holds are no leak of the child */
 }
 
 int main(void)

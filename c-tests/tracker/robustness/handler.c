@@ -1,6 +1,7 @@
 /*
- * A signal handler gets and puts, wherever it interrupts threads that do the same. It takes one more
- * reference every time that main() puts back at the end: a lost event would leave one behind.
+ * A signal handler gets and puts, and interrupts threads that get and put. Each time it also takes
+ * one reference that main() puts in the end: if an event were lost, a reference would be reported
+ * as held.
  */
 #include "../object.h"
 #include <signal.h>
@@ -12,11 +13,18 @@ static int stop;
 
 static void handle(int signal)
 {
+    /* Handlers nest. On a slow machine signals could come faster than handlers end. */
+    static __thread int depth;
+
     (void)signal;
+    if (depth == 8)
+        return;
+    depth++;
     kref_get(&shared->kref);
     kref_put(&shared->kref, object_release);
     kref_get(&shared->kref);
     __atomic_add_fetch(&kept, 1, __ATOMIC_RELAXED);
+    depth--;
 }
 
 static void *work(void *unused)

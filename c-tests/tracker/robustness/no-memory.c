@@ -1,4 +1,4 @@
-/* The address space is full after the first object: the program goes on, and so must its tracker. */
+/* The address space is full after the first object. The tracker must not crash. */
 #include "../object.h"
 #include <sys/mman.h>
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-/* 64 threads come and go, on one object and on their own, and a release function that puts others. */
+/* 64 threads use one shared object, and objects of their own, whose release puts the shared one. */
 #include "../object.h"
 
 #define THREADS 64
@@ -15,7 +15,7 @@ static void pair_release(struct kref *kref)
 {
     struct pair *pair = kref_entry(kref, struct pair, kref);
 
-    kref_get(&pair->first->kref); /* a release may take references of others */
+    kref_get(&pair->first->kref); /* a release function may take references on other objects */
     object_put(pair->second);
     object_put(pair->first);
     object_put(pair->first);

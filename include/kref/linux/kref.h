@@ -1,5 +1,5 @@
 /*
- * <linux/kref.h> for userspace: what kernel code finds there, from libkref.
+ * <linux/kref.h> for userspace: the names that kernel code expects in this header.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
@@ -11,7 +11,7 @@
 
 #include <linux/refcount.h>
 
-/* Kernel headers of one's own may have it, and may have checks in it that are not needed here. */
+/* A program may have its own container_of(), from kernel code that was copied earlier. */
 #ifndef container_of
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 #endif

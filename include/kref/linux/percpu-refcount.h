@@ -1,11 +1,11 @@
 /*
- * <linux/percpu-refcount.h> for userspace: what kernel code finds there, from libkref.
+ * <linux/percpu-refcount.h> for userspace: the names that kernel code expects in this header.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * The functions have the kernel's names in kref.h already, and stand there with what they do. What
- * the kernel does some time after percpu_ref_kill() or percpu_ref_switch_to_atomic() has happened
- * here when they return, the call of confirm included.
+ * The functions have the kernel's names in kref.h already, where they are documented. In the
+ * kernel, percpu_ref_kill() and percpu_ref_switch_to_atomic() return before they have changed the
+ * mode and called confirm. Here they return afterwards.
  */
 #ifndef KREF_LINUX_PERCPU_REFCOUNT_H
 #define KREF_LINUX_PERCPU_REFCOUNT_H
@@ -14,10 +14,11 @@
 
 typedef void(percpu_ref_func_t)(struct percpu_ref *);
 
-/* The kernel says how to allocate: gfp, which is not even looked at. */
+/* In the kernel, gfp says how to allocate memory. Here it is ignored. */
 #define percpu_ref_init(ref, release, flags, gfp) (percpu_ref_init)(ref, release, flags)
 
-/* The caller is in an RCU section there, for the memory's sake; that is for the porter to see to. */
+/* In the kernel, the caller is in an RCU read-side critical section, which keeps the object's
+ * memory from being freed. Here the caller must make sure of that in another way. */
 #define percpu_ref_tryget_live_rcu(ref) percpu_ref_tryget_live(ref)
 
 #endif /* KREF_LINUX_PERCPU_REFCOUNT_H */

@@ -1,12 +1,12 @@
 /*
- * <linux/refcount.h> for userspace: refcount_t by its kernel names, from libkref.
+ * <linux/refcount.h> for userspace: refcount_t, and its functions with the kernel's names.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * What each function does stands in kref.h, under kref_count_*. Locks are pthread's: a
- * pthread_mutex_t where the kernel has a struct mutex, a pthread_spinlock_t where it has a
- * spinlock_t. The names exist in the files that include this header and are exported by nobody, so
- * an application's own refcount_inc() elsewhere is not disturbed.
+ * kref.h documents each function under the name kref_count_*. The locks are those of pthread: a
+ * pthread_mutex_t instead of the kernel's struct mutex, and a pthread_spinlock_t instead of
+ * spinlock_t. The functions are static, and the library does not export them. So another file of
+ * the program may have its own refcount_inc().
  */
 #ifndef KREF_LINUX_REFCOUNT_H
 #define KREF_LINUX_REFCOUNT_H
@@ -23,7 +23,7 @@ typedef struct refcount_struct refcount_t;
 #define REFCOUNT_MAX KREF_MAX
 #define REFCOUNT_SATURATED KREF_SATURATED
 
-/* C90 has no bool; the kernel's code has it in any dialect. */
+/* C90 has no bool. With __extension__ it may be used in C90 too, as kernel code does. */
 #ifdef __GNUC__
 #define KREF_LINUX __extension__ KREF_STATIC KREF_NONNULL
 #else

@@ -3,7 +3,6 @@
 //! The test copies the package, weakens one place of the copy, and runs the model that must fail.
 #![cfg(not(loom))]
 
-#[path = "orderings/table.rs"]
 mod table;
 
 use std::path::Path;

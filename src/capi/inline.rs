@@ -1,4 +1,4 @@
-//! The cold halves of the functions that kref/inline.h gives the compiler to inline.
+//! The cold paths of the functions in kref/inline.h, which the C compiler inlines.
 
 use core::ffi::{c_char, c_int, c_uint};
 
@@ -9,7 +9,7 @@ use crate::tracker::By;
 use crate::{Count, Kref};
 
 /// cbindgen:postfix=KREF_COLD
-/// The rest of kref_read(), for a stored value that stands for no count from 1 to INT_MAX - 1.
+/// The rest of kref_read(), for a stored value that is not a count from 1 to INT_MAX.
 ///
 /// Range:    any stored value.
 /// Misuse:   none that can be seen.
@@ -24,64 +24,64 @@ pub extern "C" fn kref_read_slow(stored: c_int) -> c_uint {
     Count::read_stored(stored) as c_uint
 }
 
+/// cbindgen:postfix=KREF_NONNULL KREF_COLD
+/// kref_init() while a tracker is set.
+///
+/// Range:    as for kref_init().
+/// Misuse:   as for kref_init().
+/// Ordering: relaxed.
+/// Threads:  one, before the object is shared. Signal handlers: yes.
+/// Returns:  nothing.
+/// Defined:  here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kref_init_slow(kref: *mut kref) {
+    // SAFETY: the C caller guarantees memory for a kref.
+    unsafe { kref::as_kref(kref) }.init();
+}
+
 /// cbindgen:postfix=KREF_NONNULL
-/// Whether a tracker counts. For kref/tsan.h.
+/// Whether the object is tracked. For kref/tsan.h.
 ///
 /// Range:    the caller holds a reference.
 /// Misuse:   none that can be seen.
 /// Ordering: relaxed.
-/// Threads:  any; the answer stays the same as long as the object lives. Signal handlers: yes.
+/// Threads:  any; the answer does not change as long as a reference is held. Signal handlers: yes.
 /// Returns:  1 or 0.
 /// Defined:  here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_is_tracked(kref: *const kref) -> c_int {
-    // SAFETY: the C caller guarantees a live kref.
+    // SAFETY: the C caller guarantees a valid kref.
     unsafe { kref::as_kref(kref.cast_mut()) }.is_tracked().into()
 }
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1)) KREF_COLD
-/// The rest of kref_get(), kref_get_as() and kref_count_inc(), after an increment of a count that was not
+/// The rest of kref_get(), kref_get_as() and kref_count_inc(), after the increment of a count that was not
 /// alive, or was full.
 ///
 /// Range:    holder may be NULL.
-/// Misuse:   unless the count is tracked: it saturates, and a violation is reported.
+/// Misuse:   if the count is not tracked: it saturates, and a violation is reported.
 /// Ordering: relaxed.
 /// Threads:  any. Signal handlers: yes.
 /// Returns:  nothing.
 /// Defined:  here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_get_slow(kref: *mut kref, holder: *const c_char, call: CallSite) {
-    // SAFETY: the C caller guarantees a live kref.
+    // SAFETY: the C caller guarantees a valid kref.
     unsafe { kref::as_kref(kref) }.get_cold(holder, call.into());
 }
 edge!(kref_get_slow = at_kref_get_slow, 2);
 
-/// cbindgen:postfix=KREF_NONNULL KREF_COLD
-/// kref_get_unless_zero() or kref_count_inc_not_zero() again, for a count that is not alive, or is full.
-///
-/// Range:    any count.
-/// Misuse:   as for kref_get_unless_zero().
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  1 with a reference taken, 0 without.
-/// Defined:  here.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn at_kref_get_unless_zero_slow(kref: *mut kref, call: CallSite) -> c_int {
-    // SAFETY: the C caller guarantees that the memory is still a kref.
-    unsafe { kref::as_kref(kref) }.get_unless_zero_from(call.into()).into()
-}
-edge!(kref_get_unless_zero_slow = at_kref_get_unless_zero_slow, 1);
-
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1)) KREF_COLD
-/// The rest of kref_put() and kref_put_as(), after a decrement of a count that was not alive. With NULL
-/// for release, the rest of kref_count_dec_and_test().
+/// The rest of kref_put() and kref_put_as(), after the decrement of a count that was not alive. If release is
+/// NULL, the rest of kref_count_dec_and_test().
 ///
 /// Range:    release and holder may be NULL.
-/// Misuse:   unless the count is tracked: it saturates, release is not called, and a violation is
+/// Misuse:   if the count is not tracked: it saturates, release is not called, and a violation is
 ///           reported.
-/// Ordering: acquire before release() runs.
-/// Threads:  any. Signal handlers: if release() may run there.
-/// Returns:  1 if the reference was the last one of a tracked count, and release() has run; otherwise 0.
+/// Ordering: release; and acquire before release() runs.
+/// Threads:  any. Signal handlers: yes, if release() may run there.
+/// Returns:  1 if this was the last reference on a tracked object and release() has run, otherwise
+///           0.
 /// Defined:  here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_put_slow(
@@ -90,8 +90,8 @@ pub unsafe extern "C" fn at_kref_put_slow(
     holder: *const c_char,
     call: CallSite,
 ) -> c_int {
-    // SAFETY: the C caller guarantees a count that it has just decremented, and that release may be
-    // called with the kref.
+    // SAFETY: the C caller guarantees that it held a reference and has decremented the count, and that
+    // release may be called with the kref.
     unsafe {
         match release {
             Some(release) => finish_put(kref, release, holder, call, Lowered::NotAlive),
@@ -101,11 +101,11 @@ pub unsafe extern "C" fn at_kref_put_slow(
 }
 edge!(kref_put_slow = at_kref_put_slow, 3);
 
-/// The rest of kref_put() and kref_put_as() after a decrement that left no live count. One function for
-/// both cases, so that the exported functions jump there and need no stack frame.
+/// The rest of kref_put() and kref_put_as(), after [`Lowered::Last`] or [`Lowered::NotAlive`]. One
+/// function for both, so that the exported functions jump to it and need no stack frame.
 ///
 /// # Safety
-/// The caller has put the kref and found `lowered`. `release` may be called with the kref.
+/// The caller's decrement has returned `lowered`. `release` may be called with the kref.
 #[inline(never)]
 pub(super) unsafe fn finish_put(
     kref: *mut kref,

@@ -1,7 +1,7 @@
 /*
- * Ends of all kinds: release functions that take further references, threads that leave by
- * pthread_exit() or are cancelled between a get and a put of theirs, and an exec, after which the
- * program begins anew.
+ * Objects, threads and programs that end in unusual ways: a release function takes references on
+ * other objects, threads end by pthread_exit() or are cancelled between get and put, and the
+ * program executes itself again.
  */
 #include "../object.h"
 

@@ -1,4 +1,4 @@
-/* What was held before a checkpoint is not in the report after it; a signal brings a report, too. */
+/* Reports while the program runs: after a checkpoint, and at a signal. */
 #include "../object.h"
 #include <signal.h>
 #include <sys/stat.h>
@@ -25,7 +25,7 @@ int main(int argc, char **argv)
     CHECK(kref_track_report(STDOUT_FILENO) == 0);
     if (argc > 1) {
         CHECK(raise(SIGUSR1) == 0);
-        while (stat(argv[1], &log) != 0 || log.st_size == 0) /* the report goes there */
+        while (stat(argv[1], &log) != 0 || log.st_size == 0) /* until the report is there */
             nanosleep(&short_time, NULL);
     }
     object_put(before);

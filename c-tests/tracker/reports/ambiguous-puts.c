@@ -1,4 +1,4 @@
-/* Two callees take references, of which main() gives one back: nobody can know which. */
+/* Two functions take references, and main() puts one of them: no report can tell which. */
 #include "../object.h"
 
 static void take(struct object *object)

@@ -1,22 +1,23 @@
-//! The other halves of the functions that kref/percpu.h gives the compiler to inline: for where a
-//! sequence cannot count, or gave up.
+//! The cold paths of the functions in kref/percpu.h, which the C compiler inlines. They are called if a
+//! sequence cannot use this CPU's counter.
 
 use core::ffi::{c_int, c_ulong};
 
 use super::edge::{CallSite, edge};
-use super::types::{or_null, percpu_ref, percpu_ref_slot};
+use super::types::percpu_ref;
 use crate::PercpuRef;
 
 /// cbindgen:postfix=KREF_NONNULL KREF_COLD
-/// percpu_ref_get_many() without this CPU's counter: right in either mode. It and the next ones are
-/// for Range, Misuse, Ordering, Threads and Returns what the functions are that they are named after.
+/// percpu_ref_get_many() without this CPU's counter. It may be called in both modes. This function
+/// and the next ones have the same Range, Misuse, Ordering, Threads and Returns as the functions
+/// that they name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_get_slow(
     r#ref: *mut percpu_ref,
     nr: c_ulong,
     call: CallSite,
 ) {
-    // SAFETY: the C caller guarantees a live percpu_ref.
+    // SAFETY: the C caller guarantees a valid percpu_ref.
     unsafe { percpu_ref::as_percpu(r#ref) }.get_slow(nr as usize, call.into());
 }
 edge!(percpu_ref_get_slow = at_percpu_ref_get_slow, 2);
@@ -54,19 +55,7 @@ pub unsafe extern "C" fn at_percpu_ref_put_slow(
     nr: c_ulong,
     call: CallSite,
 ) {
-    // SAFETY: the C caller guarantees a live percpu_ref, and its own references on it.
+    // SAFETY: the C caller guarantees that it holds nr references on a valid percpu_ref.
     unsafe { PercpuRef::put_slow(percpu_ref::as_non_null(r#ref), nr as usize, call.into()) };
 }
 edge!(percpu_ref_put_slow = at_percpu_ref_put_slow, 2);
-
-/// cbindgen:postfix=KREF_NONNULL KREF_COLD
-/// percpu_ref_slot_get(), from the start.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn at_percpu_ref_slot_get_slow(
-    slot: *mut percpu_ref_slot,
-    call: CallSite,
-) -> *mut percpu_ref {
-    // SAFETY: the C caller guarantees a live slot, filled by percpu_ref_slot_replace() alone.
-    or_null(unsafe { percpu_ref_slot::as_slot(slot).get_from(call.into()) })
-}
-edge!(percpu_ref_slot_get_slow = at_percpu_ref_slot_get_slow, 1);
