@@ -14,12 +14,18 @@ pub(super) fn warn(report: &Report) {
     if mode == OnViolation::Quiet {
         return;
     }
-    errno::preserved(|| match SEEN.insert(report) {
-        Novelty::New => describe(report).write(),
-        Novelty::Full => {
-            Line::new().text("too many places misuse a count: new places are not reported").write();
+    errno::preserved(|| {
+        let novelty = SEEN.insert(report);
+        if novelty == Novelty::Known {
+            return;
         }
-        Novelty::Known => {}
+        let mut line = Line::new();
+        if novelty == Novelty::New {
+            describe(&mut line, report);
+        } else {
+            line.text("too many places misuse a count: new places are not reported");
+        }
+        line.write();
     });
     if mode == OnViolation::Abort {
         // SAFETY: abort may always be called.
@@ -64,8 +70,7 @@ fn meaning(kind: Violation) -> &'static str {
     }
 }
 
-fn describe(report: &Report) -> Line {
-    let mut line = Line::new();
+fn describe(line: &mut Line, report: &Report) {
     line.text(meaning(report.kind)).text(" (");
     if !report.count.is_null() {
         line.text("count at ").hex(report.count as usize).text(", ");
@@ -76,16 +81,16 @@ fn describe(report: &Report) -> Line {
     } else if report.caller.is_null() {
         line.text("an unknown place");
     } else {
-        place::describe(&mut line, report.caller as usize);
+        place::describe(line, report.caller as usize);
         if let Some(outer) = place::return_address(report.frame as usize) {
             line.text(", from ");
-            place::describe(&mut line, outer);
+            place::describe(line, outer);
         }
     }
     line.text(")");
-    line
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Novelty {
     New,
     Known,
