@@ -1003,7 +1003,9 @@ void kref_set_violation_handler(kref_violation_handler handler, void *context);
  *
  * Without a tracker this costs nothing: a get or a put has the same instructions. A tracked count
  * can have 4000000 references; one more is an overflow. kref_get_as() and kref_put_as() give a
- * reference's holder a name, so that the tracker can report it.
+ * reference's holder a name, so that the tracker can report it. All users of a tracked object must
+ * use the same copy of libkref, as for slots: a copy that never had a tracker takes a tracked count
+ * for a saturated one.
  * ------------------------------------------------------------------------------------------- */
 
 /**

@@ -9,7 +9,7 @@ use core::ptr;
 /// The kind of a violation: what the program did wrong with a count.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Violation {
+pub enum ViolationKind {
     /// A get on an object without references: the object is already being released.
     GetOnZero = 1,
     /// The program took more references than the count can count, or a negative number of references.
@@ -41,9 +41,9 @@ pub enum Violation {
 /// call from Rust code has a location.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct Report {
+pub struct Violation {
     /// The kind of the violation.
-    pub kind: Violation,
+    pub kind: ViolationKind,
     /// The address of the [`Kref`](crate::Kref), the [`Count`](crate::Count) or the
     /// [`PercpuRef`](crate::PercpuRef). Null if a lookup could not take its lock.
     pub count: *const c_void,
@@ -59,7 +59,7 @@ pub struct Report {
 
 /// A violation handler. It receives the violation, and the context that was set together with the
 /// handler.
-pub type Handler = unsafe extern "C" fn(report: *const Report, context: *mut c_void);
+pub type Handler = unsafe extern "C" fn(violation: *const Violation, context: *mut c_void);
 
 /// The caller of an operation. Two words, so that a hot path can pass a caller on in registers.
 #[derive(Clone, Copy)]
@@ -92,8 +92,8 @@ impl Caller {
     }
 }
 
-impl Report {
-    pub(crate) fn new(kind: Violation, count: *const c_void, caller: Caller) -> Self {
+impl Violation {
+    pub(crate) fn new(kind: ViolationKind, count: *const c_void, caller: Caller) -> Self {
         let Caller { address, frame } = caller;
         if frame == Caller::RUST {
             // SAFETY: only `here` makes a `Caller` with this frame. Its address is a `Location`.

@@ -5,7 +5,7 @@ use core::ffi::c_char;
 use core::ptr::NonNull;
 
 use crate::count::{Count, Lowered, Put};
-use crate::kind::{Caller, Violation};
+use crate::kind::{Caller, ViolationKind};
 use crate::report::or_report;
 use crate::sys::lock::RawLock;
 use crate::tracker::{self, By};
@@ -78,7 +78,7 @@ impl Kref {
 
     /// [`get`](Self::get) without the report.
     #[inline]
-    pub(crate) fn try_get(&self) -> Result<(), Violation> {
+    pub(crate) fn try_get(&self) -> Result<(), ViolationKind> {
         self.refcount.try_inc()
     }
 
@@ -98,7 +98,7 @@ impl Kref {
 
     /// The rest of a get from `slot`. The reader has incremented the count and holds nothing else.
     #[inline]
-    pub(crate) fn get_unheld_slow<T>(&self, slot: *const T) -> Result<(), Violation> {
+    pub(crate) fn get_unheld_slow<T>(&self, slot: *const T) -> Result<(), ViolationKind> {
         self.refcount.inc_slow_unheld(slot)
     }
 
@@ -119,7 +119,7 @@ impl Kref {
     }
 
     /// [`get_unless_zero`](Self::get_unless_zero) without the report.
-    pub(crate) fn try_get_unless_zero(&self) -> Result<bool, Violation> {
+    pub(crate) fn try_get_unless_zero(&self) -> Result<bool, ViolationKind> {
         self.refcount.try_inc_not_zero()
     }
 
@@ -242,7 +242,7 @@ impl Kref {
     #[inline(always)]
     fn finish_put(
         this: NonNull<Self>,
-        put: Result<Put, Violation>,
+        put: Result<Put, ViolationKind>,
         release: impl FnOnce(NonNull<Self>),
         caller: Caller,
     ) -> bool {

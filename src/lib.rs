@@ -54,7 +54,7 @@ mod kind;
 mod sys;
 
 pub use crate::count::{Count, MAX, SATURATED};
-pub use crate::kind::{Handler, Report, Violation};
+pub use crate::kind::{Handler, Violation, ViolationKind};
 pub use crate::kref::Kref;
 pub use crate::lookup::lookup_locked;
 pub use crate::percpu::{

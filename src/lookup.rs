@@ -2,7 +2,7 @@
 
 use core::ptr::{self, NonNull};
 
-use crate::kind::{Caller, Violation};
+use crate::kind::{Caller, ViolationKind};
 use crate::kref::Kref;
 use crate::report::{or_report, report};
 use crate::sys::lock::RawLock;
@@ -35,7 +35,7 @@ pub(crate) unsafe fn lookup_locked_from<L: RawLock + ?Sized>(
     caller: Caller,
 ) -> Option<NonNull<Kref>> {
     if lock.lock().is_err() {
-        report(Violation::LockFailed, ptr::null(), caller);
+        report(ViolationKind::LockFailed, ptr::null(), caller);
         return None;
     }
     let found = find();

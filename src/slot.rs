@@ -22,7 +22,7 @@
 
 use core::ptr::{self, NonNull};
 
-use crate::kind::{Caller, Violation};
+use crate::kind::{Caller, ViolationKind};
 use crate::kref::Kref;
 use crate::report::report;
 use crate::rseq::{Area, GAVE_UP, fence};
@@ -126,12 +126,12 @@ impl KrefSlot {
     #[inline]
     fn check(
         kref: NonNull<Kref>,
-        got: Result<(), Violation>,
+        got: Result<(), ViolationKind>,
         caller: Caller,
     ) -> Option<NonNull<Kref>> {
         let Err(kind) = got else { return Some(kref) };
         report(kind, kref.as_ptr().cast(), caller);
-        let is_dead = matches!(kind, Violation::GetOnZero | Violation::NeverInitialised);
+        let is_dead = matches!(kind, ViolationKind::GetOnZero | ViolationKind::NeverInitialised);
         (!is_dead).then_some(kref)
     }
 
@@ -161,7 +161,7 @@ impl KrefSlot {
             Old::NotFenced(old) => {
                 // SAFETY: the slot's reference keeps the object alive.
                 let _ = unsafe { old.as_ref() }.try_get();
-                report(Violation::NotFenced, old.as_ptr().cast(), caller);
+                report(ViolationKind::NotFenced, old.as_ptr().cast(), caller);
                 Some(old)
             }
         }

@@ -10,7 +10,7 @@
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
 
-use crate::kind::Report;
+use crate::kind::Violation;
 use crate::sys::sync::{
     AtomicPtr,
     Ordering::{Acquire, Release},
@@ -42,7 +42,7 @@ pub struct Tracker {
     >,
     pub released: Option<unsafe extern "C" fn(kref: *mut c_void, release: Option<ReleaseFn>)>,
     pub done: Option<unsafe extern "C" fn(kref: *const c_void)>,
-    pub violated: Option<unsafe extern "C" fn(violation: *const Report)>,
+    pub violated: Option<unsafe extern "C" fn(violation: *const Violation)>,
     pub report: Option<unsafe extern "C" fn(fd: c_int)>,
     pub checkpoint: Option<unsafe extern "C" fn()>,
 }
@@ -108,7 +108,8 @@ static CURRENT: Current = Current(AtomicPtr::new(ptr::null_mut()));
 
 /// Whether a tracker was ever set. Relaxed everywhere: a thread that initialises a tracked count has
 /// acquired the table, which was set after this flag. Other threads received the object through a lock,
-/// a queue or a slot, which orders the flag too.
+/// a queue or a slot, which orders the flag too. Each copy of libkref has its own flag; kref.h says that a
+/// tracked object belongs to one copy.
 #[cfg(not(loom))]
 static WAS_SET: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
 
@@ -131,7 +132,7 @@ impl Current {
 mod calls {
     use core::mem::offset_of;
 
-    use super::{By, CURRENT, Report, Tracker, c_char, c_int, c_void};
+    use super::{By, CURRENT, Tracker, Violation, c_char, c_int, c_void};
     use crate::sys::errno;
 
     /// A function of the current table. `None` if there is no table, or if the table does not have it.
@@ -216,8 +217,8 @@ mod calls {
     }
 
     #[inline(never)]
-    pub(crate) fn violated(report: &Report) {
-        call!(violated(report));
+    pub(crate) fn violated(violation: &Violation) {
+        call!(violated(violation));
     }
 
     /// Makes the tracker write its report to `fd`. `false` if there is no tracker, or if it has no
@@ -244,7 +245,7 @@ mod calls {
 mod calls {
     use std::cell::RefCell;
 
-    use super::{By, Report, c_char, c_void};
+    use super::{By, Violation, c_char, c_void};
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Event {
@@ -304,7 +305,7 @@ mod calls {
         write_down(Event::Done);
     }
 
-    pub(crate) fn violated(_: &Report) {
+    pub(crate) fn violated(_: &Violation) {
         write_down(Event::Violated);
     }
 }

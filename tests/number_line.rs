@@ -6,7 +6,7 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 
-use kref::{Count, MAX, Report, SATURATED, Violation, set_violation_handler};
+use kref::{Count, MAX, SATURATED, Violation, ViolationKind, set_violation_handler};
 
 const FULL: i32 = -1;
 const DEAD: i32 = i32::MAX;
@@ -26,12 +26,12 @@ fn stored(count: Count) -> i32 {
 static TOLD: AtomicU32 = AtomicU32::new(0);
 
 /// Remembers the kind, and that the report names this file.
-unsafe extern "C" fn remember(report: *const Report, _: *mut c_void) {
+unsafe extern "C" fn remember(violation: *const Violation, _: *mut c_void) {
     // SAFETY: the library's report.
-    let report = unsafe { &*report };
-    let location = report.location.expect("a call from Rust");
-    assert!(location.file().ends_with("number_line.rs") && report.caller.is_null());
-    TOLD.store(report.kind as u32, Relaxed);
+    let violation = unsafe { &*violation };
+    let location = violation.location.expect("a call from Rust");
+    assert!(location.file().ends_with("number_line.rs") && violation.caller.is_null());
+    TOLD.store(violation.kind as u32, Relaxed);
 }
 
 /// What an operation shows: the stored value afterwards, the result, and the kind of violation.
@@ -65,7 +65,7 @@ fn references(s: i32) -> i64 {
     i64::from(s) - i64::from(i32::MIN) + 1
 }
 
-fn misused(kind: Violation, result: Option<bool>) -> Outcome {
+fn misused(kind: ViolationKind, result: Option<bool>) -> Outcome {
     (SATURATED_AT, result, kind as u32)
 }
 
@@ -73,12 +73,14 @@ fn misused(kind: Violation, result: Option<bool>) -> Outcome {
 fn get(s: i32, n: i32, most: i64, unless_zero: bool) -> Outcome {
     let taken = unless_zero.then_some(true);
     match zone(s) {
-        Zone::Alive if references(s) + i64::from(n) > most => misused(Violation::Overflow, taken),
+        Zone::Alive if references(s) + i64::from(n) > most => {
+            misused(ViolationKind::Overflow, taken)
+        }
         Zone::Alive => (s + n, taken, 0),
         Zone::Never | Zone::Dead if unless_zero => (s, Some(false), 0),
-        Zone::Never => misused(Violation::NeverInitialised, taken),
-        Zone::Dead => misused(Violation::GetOnZero, taken),
-        _ => misused(Violation::Saturated, taken),
+        Zone::Never => misused(ViolationKind::NeverInitialised, taken),
+        Zone::Dead => misused(ViolationKind::GetOnZero, taken),
+        _ => misused(ViolationKind::Saturated, taken),
     }
 }
 
@@ -87,9 +89,9 @@ fn put(s: i32, n: i32, last: Outcome, stays: Option<bool>, misuse: Option<bool>)
     match zone(s) {
         Zone::Alive if references(s) == i64::from(n) => last,
         Zone::Alive if references(s) > i64::from(n) => (s - n, stays, 0),
-        Zone::Never => misused(Violation::NeverInitialised, misuse),
-        Zone::Alive | Zone::Dead => misused(Violation::PutOnZero, misuse),
-        _ => misused(Violation::Saturated, misuse),
+        Zone::Never => misused(ViolationKind::NeverInitialised, misuse),
+        Zone::Alive | Zone::Dead => misused(ViolationKind::PutOnZero, misuse),
+        _ => misused(ViolationKind::Saturated, misuse),
     }
 }
 
@@ -122,7 +124,7 @@ fn check(s: i32) {
         (
             "dec",
             observe(s, as_unit(|c| c.dec())),
-            put(s, 1, misused(Violation::DecToZero, None), None, None),
+            put(s, 1, misused(ViolationKind::DecToZero, None), None, None),
         ),
         ("dec_not_one", observe(s, as_bool(|c| c.dec_not_one())), put(s, 1, (s, no, 0), yes, yes)),
         (

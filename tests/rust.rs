@@ -8,9 +8,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-use kref::{Count, Kref, MAX, PthreadMutex, RawLock, Ref, Refcounted, Report, SATURATED, Slot};
+use kref::{Count, Kref, MAX, PthreadMutex, RawLock, Ref, Refcounted, SATURATED, Slot, Violation};
 use kref::{PercpuOwner, PercpuRef, PercpuRefcounted, PercpuSlot};
-use kref::{Violation, lookup_locked, set_violation_handler};
+use kref::{ViolationKind, lookup_locked, set_violation_handler};
 
 /// An object that counts its releases in a variable outside of it.
 struct Object {
@@ -217,15 +217,15 @@ fn lookup_and_the_last_put_share_a_lock() {
 /// A process has one handler, so one test at a time may set it.
 static HANDLER: Mutex<()> = Mutex::new(());
 
-unsafe extern "C" fn remember(report: *const Report, context: *mut c_void) {
-    // SAFETY: `reports` passes a vector as the context, and the report lives during the call.
-    unsafe { (*context.cast::<Vec<Report>>()).push(*report) };
+unsafe extern "C" fn remember(violation: *const Violation, context: *mut c_void) {
+    // SAFETY: `violations` passes a vector as the context, and the violation is valid during the call.
+    unsafe { (*context.cast::<Vec<Violation>>()).push(*violation) };
 }
 
-/// The reports that come while `misuse` runs.
-fn reports(misuse: impl FnOnce()) -> Vec<Report> {
+/// The violations while `misuse` runs.
+fn violations(misuse: impl FnOnce()) -> Vec<Violation> {
     let _alone = HANDLER.lock();
-    let mut told: Vec<Report> = Vec::new();
+    let mut told: Vec<Violation> = Vec::new();
     // SAFETY: the vector outlives the handler, and only this thread misuses a count.
     unsafe { set_violation_handler(Some(remember), (&raw mut told).cast()) };
     misuse();
@@ -235,12 +235,12 @@ fn reports(misuse: impl FnOnce()) -> Vec<Report> {
 }
 
 #[test]
-fn a_report_names_the_kind_the_count_and_the_caller() {
+fn a_violation_names_the_kind_the_count_and_the_caller() {
     let count = Count::new(0);
-    let told = reports(|| count.inc());
+    let told = violations(|| count.inc());
     let line = line!() - 1;
     assert_eq!(told.len(), 1);
-    assert_eq!(told[0].kind, Violation::GetOnZero);
+    assert_eq!(told[0].kind, ViolationKind::GetOnZero);
     assert_eq!(told[0].count, (&raw const count).cast());
     let location = told[0].location.expect("the location of a call from Rust");
     assert_eq!((location.file(), location.line()), (file!(), line));
@@ -251,7 +251,7 @@ fn a_report_names_the_kind_the_count_and_the_caller() {
 #[test]
 fn a_saturated_count_stays_saturated() {
     let count = Count::new(MAX);
-    let told = reports(|| {
+    let told = violations(|| {
         count.inc(); // 2^31 references: one more than is promised
         count.inc();
         assert!(count.inc_not_zero());
@@ -259,8 +259,8 @@ fn a_saturated_count_stays_saturated() {
         count.add(1);
         assert!(!count.dec_if_one());
     });
-    let kinds: Vec<_> = told.iter().map(|report| report.kind).collect();
-    let again = Violation::Saturated;
-    assert_eq!(kinds, [Violation::Overflow, again, again, again]);
+    let kinds: Vec<_> = told.iter().map(|violation| violation.kind).collect();
+    let again = ViolationKind::Saturated;
+    assert_eq!(kinds, [ViolationKind::Overflow, again, again, again]);
     assert_eq!(count.read(), SATURATED);
 }

@@ -303,7 +303,7 @@ fn layout_defines() -> [String; 6] {
         format!("-DRUST_SIZEOF_SLOT={}", size_of::<kref::KrefSlot>()),
         format!("-DRUST_SIZEOF_PERCPU_REF={}", size_of::<kref::PercpuRef>()),
         format!("-DRUST_SIZEOF_PERCPU_REF_SLOT={}", size_of::<kref::PercpuRefSlot>()),
-        format!("-DRUST_SIZEOF_VIOLATION={}", size_of::<kref::Report>()),
+        format!("-DRUST_SIZEOF_VIOLATION={}", size_of::<kref::Violation>()),
     ]
 }
 

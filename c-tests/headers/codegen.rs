@@ -80,11 +80,11 @@ fn hot_path(assembly: &str, function: &str) -> Vec<String> {
     loop {
         let line = lines[next];
         next += 1;
-        if line.contains(".pushsection") || line.starts_with(".section\t.text.unlikely.kref") {
+        if line == ".subsection 1" || line == ".text\t1" {
             next += lines[next..]
                 .iter()
-                .position(|line| line.contains(".popsection") || line.starts_with(".text"))
-                .expect("the end of the section");
+                .position(|line| *line == ".previous" || *line == ".text")
+                .expect("the end of the subsection");
         } else if let Some(label) = line.strip_prefix("jmp") {
             next = at(label.trim());
         } else if line.starts_with("ret") {

@@ -1,6 +1,6 @@
 /*
- * Two functions that nobody calls. The linker must drop them: what the inline functions keep out of line has a
- * section of its own for each place.
+ * Two functions that nobody calls. The linker must drop them: what the inline functions keep out of line is in
+ * the function's own section, or in a section of its own for each place.
  */
 #include <kref.h>
 

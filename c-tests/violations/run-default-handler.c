@@ -52,7 +52,7 @@ static void on_signal(int number)
 /* The line names the module, and the offset in it: one byte before the caller's address. */
 static void check_place(const char *line)
 {
-    const char *plus = strstr(line, "called from "), *end = plus ? strstr(plus, ", from ") : NULL;
+    const char *plus = strstr(line, "called from "), *end = plus ? strstr(plus, ", perhaps from ") : NULL;
     Dl_info info;
     char *base, *call;
 

@@ -1,8 +1,6 @@
 /*
  * A program that puts through a wrapper of its own has the wrapper's caller in the line too, where the wrapper
  * has a frame pointer. A register that holds anything else does no harm.
- *
- * without: memcheck, which sees the library read a word of the stack that nobody has written
  */
 #define _GNU_SOURCE
 #include "number_line.h"
@@ -42,10 +40,10 @@ static __attribute__((noinline)) void outer(void)
     __asm__ volatile("" : : "r"(outer_end));
 }
 
-/* The place behind ", from ", in the file's own addresses; 0 if there is none. */
+/* The place behind ", perhaps from ", in the file's own addresses; 0 if there is none. */
 static unsigned long outer_place(const char *line)
 {
-    const char *from = strstr(line, ", from ");
+    const char *from = strstr(line, ", perhaps from ");
 
     return from ? strtoul(strrchr(from, '+') + 1, NULL, 16) : 0;
 }

@@ -63,13 +63,14 @@ extern "C" {
  * On x86 the flags of one locked instruction are enough for these tests. A builtin returns the old
  * value, which needs a slower instruction; and compilers do not use the flags correctly for all
  * values. In "{att|intel}" there is one text for each dialect of the assembler. The instructions
- * after label 1 are in another section, away from the hot path.
+ * after label 1 are at the end of the section, away from the hot path. They stay in the function's
+ * section, so that the linker keeps or drops both.
  */
 #if (defined __x86_64__ || defined __i386__) && !defined KREF_SANITIZED &&                         \
     (!defined __clang_major__ || __clang_major__ >= 9)
 
 #define KREF_INCREMENT(refs, not_alive)                                                            \
-    __asm__ goto("lock inc{l} %0\n"                                                                \
+    __asm__ goto("lock {incl %0|inc dword ptr %0}\n"                                               \
                  "jge %l[" #not_alive "]"                                                          \
                  :                                                                                 \
                  : "m"(refs)                                                                       \
@@ -77,13 +78,13 @@ extern "C" {
                  : not_alive)
 
 #define KREF_DECREMENT(refs, last, not_alive)                                                      \
-    __asm__ goto("lock sub{l} {$1, %0|%0, 1}\n"                                                    \
+    __asm__ goto("lock {subl $1, %0|sub dword ptr %0, 1}\n"                                        \
                  "jns 1f\n"                                                                        \
                  "jc %l[" #not_alive "]\n"                                                         \
-                 ".pushsection .text.unlikely.kref%=,\"ax?\"\n"                                    \
+                 ".subsection 1\n"                                                                 \
                  "1: jo %l[" #last "]\n"                                                           \
                  "jmp %l[" #not_alive "]\n"                                                        \
-                 ".popsection"                                                                     \
+                 ".previous"                                                                       \
                  :                                                                                 \
                  : "m"(refs)                                                                       \
                  : "cc", "memory"                                                                  \
@@ -119,8 +120,9 @@ int kref_get_unless_zero_slow(struct kref *kref) KREF_COLD;
 
 #if defined __x86_64__ && !defined __ILP32__
 /*
- * The library's kref_current_tracker is null while no tracker is set. Assembly finds the variable through
- * the global offset table: C code in an executable would make a copy of it.
+ * kref_current_tracker is a variable of the library, and is null as long as no tracker is set. The
+ * assembly reads the variable's address from the global offset table. If C code in an executable
+ * named the variable, the linker would make a copy of it in the executable.
  */
 KREF_INLINE void kref_init(struct kref *kref)
 {

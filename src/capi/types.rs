@@ -6,7 +6,7 @@ use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use crate::rseq::Head;
-use crate::{Count, Kref, KrefSlot, PercpuFn, PercpuRef, PercpuRefSlot, Report, Violation};
+use crate::{Count, Kref, KrefSlot, PercpuFn, PercpuRef, PercpuRefSlot, Violation, ViolationKind};
 use crate::{ReleaseFn, Tracker};
 
 /// A saturating counter: the kernel's refcount_t. Use its functions, never the member.
@@ -153,23 +153,25 @@ const _: () = {
     assert!(size_of::<kref_slot>() == size_of::<KrefSlot>());
     assert!(align_of::<kref_slot>() == align_of::<KrefSlot>());
     assert!(align_of::<kref>() == align_of::<Kref>());
-    assert!(size_of::<kref_violation>() <= size_of::<Report>());
-    assert!(align_of::<kref_violation>() == align_of::<Report>());
-    assert!(offset_of!(kref_violation, kind) == offset_of!(Report, kind));
-    assert!(offset_of!(kref_violation, kref) == offset_of!(Report, count));
-    assert!(offset_of!(kref_violation, caller) == offset_of!(Report, caller));
-    assert!(kref_violation_kind::KREF_GET_ON_ZERO as i32 == Violation::GetOnZero as i32);
-    assert!(kref_violation_kind::KREF_OVERFLOW as i32 == Violation::Overflow as i32);
-    assert!(kref_violation_kind::KREF_PUT_ON_ZERO as i32 == Violation::PutOnZero as i32);
-    assert!(kref_violation_kind::KREF_DEC_TO_ZERO as i32 == Violation::DecToZero as i32);
-    assert!(kref_violation_kind::KREF_USE_OF_SATURATED as i32 == Violation::Saturated as i32);
-    assert!(kref_violation_kind::KREF_LOCK_FAILED as i32 == Violation::LockFailed as i32);
-    assert!(kref_violation_kind::KREF_KILLED_TWICE as i32 == Violation::KilledTwice as i32);
-    assert!(kref_violation_kind::KREF_EXIT_WHILE_ALIVE as i32 == Violation::ExitWhileAlive as i32);
-    assert!(kref_violation_kind::KREF_BAD_REINIT as i32 == Violation::BadReinit as i32);
-    assert!(kref_violation_kind::KREF_NOT_FENCED as i32 == Violation::NotFenced as i32);
+    assert!(size_of::<kref_violation>() <= size_of::<Violation>());
+    assert!(align_of::<kref_violation>() == align_of::<Violation>());
+    assert!(offset_of!(kref_violation, kind) == offset_of!(Violation, kind));
+    assert!(offset_of!(kref_violation, kref) == offset_of!(Violation, count));
+    assert!(offset_of!(kref_violation, caller) == offset_of!(Violation, caller));
+    assert!(kref_violation_kind::KREF_GET_ON_ZERO as i32 == ViolationKind::GetOnZero as i32);
+    assert!(kref_violation_kind::KREF_OVERFLOW as i32 == ViolationKind::Overflow as i32);
+    assert!(kref_violation_kind::KREF_PUT_ON_ZERO as i32 == ViolationKind::PutOnZero as i32);
+    assert!(kref_violation_kind::KREF_DEC_TO_ZERO as i32 == ViolationKind::DecToZero as i32);
+    assert!(kref_violation_kind::KREF_USE_OF_SATURATED as i32 == ViolationKind::Saturated as i32);
+    assert!(kref_violation_kind::KREF_LOCK_FAILED as i32 == ViolationKind::LockFailed as i32);
+    assert!(kref_violation_kind::KREF_KILLED_TWICE as i32 == ViolationKind::KilledTwice as i32);
+    assert!(
+        kref_violation_kind::KREF_EXIT_WHILE_ALIVE as i32 == ViolationKind::ExitWhileAlive as i32
+    );
+    assert!(kref_violation_kind::KREF_BAD_REINIT as i32 == ViolationKind::BadReinit as i32);
+    assert!(kref_violation_kind::KREF_NOT_FENCED as i32 == ViolationKind::NotFenced as i32);
     let kind = kref_violation_kind::KREF_NEVER_INITIALISED;
-    assert!(kind as i32 == Violation::NeverInitialised as i32);
+    assert!(kind as i32 == ViolationKind::NeverInitialised as i32);
     assert!(size_of::<percpu_ref>() == size_of::<PercpuRef>());
     assert!(align_of::<percpu_ref>() == align_of::<PercpuRef>());
     assert!(offset_of!(percpu_ref, counters) == Head::COUNTERS);

@@ -30,7 +30,7 @@ pub unsafe extern "C" fn kref_set_violation_handler(
     handler: kref_violation_handler,
     context: *mut c_void,
 ) {
-    // SAFETY: the members of `kref_violation` are the first members of `Report`. The C caller
+    // SAFETY: the members of `kref_violation` are the first members of `Violation`. The C caller
     // guarantees that the handler may be called as documented.
     unsafe {
         let handler = mem::transmute::<kref_violation_handler, Option<Handler>>(handler);

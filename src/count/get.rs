@@ -5,7 +5,7 @@ use core::ptr;
 
 use super::Count;
 use super::number_line::{Zone, misuse_of_get, stored, zone};
-use crate::kind::{Caller, Violation};
+use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
 use crate::sys::sync::{
     Ordering,
@@ -50,7 +50,7 @@ impl Count {
 
     /// [`inc`](Self::inc) without the report.
     #[inline]
-    pub(crate) fn try_inc(&self) -> Result<(), Violation> {
+    pub(crate) fn try_inc(&self) -> Result<(), ViolationKind> {
         if self.raise() { Ok(()) } else { self.inc_slow(ptr::null()) }
     }
 
@@ -93,7 +93,7 @@ impl Count {
 
     /// [`inc_not_zero`](Self::inc_not_zero) without the report.
     #[inline]
-    pub(crate) fn try_inc_not_zero(&self) -> Result<bool, Violation> {
+    pub(crate) fn try_inc_not_zero(&self) -> Result<bool, ViolationKind> {
         self.try_add(1, Relaxed)
     }
 
@@ -140,7 +140,7 @@ impl Count {
     /// Takes `n` references. If the count is zero, changes nothing and returns `false`. `success` is the
     /// ordering of the exchange: relaxed or acquire.
     #[inline(always)]
-    pub(crate) fn try_add(&self, n: i32, success: Ordering) -> Result<bool, Violation> {
+    pub(crate) fn try_add(&self, n: i32, success: Ordering) -> Result<bool, ViolationKind> {
         let mut old = self.stored.load(Relaxed);
         // `FULL - old` cannot overflow: `old` is negative.
         while n >= 0 && old < 0 && n <= FULL - old {

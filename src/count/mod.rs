@@ -103,7 +103,7 @@ mod tracked;
 
 use core::ptr;
 
-use crate::kind::Violation;
+use crate::kind::ViolationKind;
 use crate::sys::sync::{
     AtomicI32,
     Ordering::{Relaxed, Release},
@@ -170,7 +170,7 @@ impl Count {
 
     /// Saturates the count, before the caller reports the violation. Relaxed: the store publishes
     /// nothing, and another thread that does not see the store saturates the count itself.
-    fn saturate(&self, kind: Violation) -> Violation {
+    fn saturate(&self, kind: ViolationKind) -> ViolationKind {
         self.stored.store(SATURATED_AT, Relaxed);
         kind
     }

@@ -2,7 +2,7 @@
 
 use super::Count;
 use super::number_line::{DEAD, Zone, stored, zone};
-use crate::kind::{Caller, Violation};
+use crate::kind::{Caller, ViolationKind};
 use crate::report::or_report;
 use crate::sys::lock::RawLock;
 use crate::sys::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -111,9 +111,9 @@ impl Count {
 
     #[cold]
     #[inline(never)]
-    fn dec_to_zero(&self, lowered: Lowered) -> Result<(), Violation> {
+    fn dec_to_zero(&self, lowered: Lowered) -> Result<(), ViolationKind> {
         let was_last = lowered == Lowered::Last || self.dec_slow(true, By::NOBODY)?.is_last();
-        if was_last { Err(self.saturate(Violation::DecToZero)) } else { Ok(()) }
+        if was_last { Err(self.saturate(ViolationKind::DecToZero)) } else { Ok(()) }
     }
 
     /// Gives back the reference if it is the only one. Otherwise changes nothing and returns `false`.
@@ -142,7 +142,7 @@ impl Count {
 
     /// Gives back `n` references. If they are the last and `keep_last` is set, changes nothing.
     #[inline]
-    fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, Violation> {
+    fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
         let last = stored(n);
         let mut old = self.stored.load(Relaxed);
         // Alive, with at least `n` references.
@@ -186,12 +186,12 @@ impl Count {
         &self,
         lock: &L,
         by: By,
-    ) -> Result<Put, Violation> {
+    ) -> Result<Put, ViolationKind> {
         if self.try_sub(1, true, by)? == Put::Done {
             return Ok(Put::Done);
         }
         if lock.lock().is_err() {
-            return Err(Violation::LockFailed);
+            return Err(ViolationKind::LockFailed);
         }
         // This may not be the last reference any more: before this thread had the lock, another thread
         // may have taken one.

@@ -22,7 +22,7 @@ use super::number_line::{
 };
 use super::tracked::{Less, less, more, of, references, without};
 use super::{Count, Put};
-use crate::kind::Violation;
+use crate::kind::ViolationKind;
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sys::tsan;
 use crate::tracker::{self, By};
@@ -49,7 +49,7 @@ impl Count {
     /// caller holds a reference or a lock, so a count without references is misuse.
     #[cold]
     #[inline(never)]
-    pub(super) fn inc_slow(&self, holder: *const c_char) -> Result<(), Violation> {
+    pub(super) fn inc_slow(&self, holder: *const c_char) -> Result<(), ViolationKind> {
         let now = self.stored.load(Relaxed);
         if !is_tracked(now) {
             return Err(self.saturate(misuse_of_increment(now.wrapping_sub(1))));
@@ -63,7 +63,7 @@ impl Count {
     /// the increment is taken back in one step.
     #[cold]
     #[inline(never)]
-    pub(crate) fn inc_slow_unheld<T>(&self, slot: *const T) -> Result<(), Violation> {
+    pub(crate) fn inc_slow_unheld<T>(&self, slot: *const T) -> Result<(), ViolationKind> {
         tsan::acquire(slot); // the tracker may read the object, as the writer has published it
         let now = self.stored.load(Relaxed);
         if !is_tracked(now) {
@@ -85,7 +85,7 @@ impl Count {
     }
 
     /// Takes one reference. A count of zero is misuse: the caller relied on a reference.
-    fn add_held_slow(&self, holder: *const c_char) -> Result<(), Violation> {
+    fn add_held_slow(&self, holder: *const c_char) -> Result<(), ViolationKind> {
         if self.add_slow(1, holder)? {
             return Ok(());
         }
@@ -95,7 +95,7 @@ impl Count {
     /// Takes `n` references. If the count is zero, changes nothing and returns `false`.
     #[cold]
     #[inline(never)]
-    pub(super) fn add_slow(&self, n: i32, holder: *const c_char) -> Result<bool, Violation> {
+    pub(super) fn add_slow(&self, n: i32, holder: *const c_char) -> Result<bool, ViolationKind> {
         let mut called = false;
         let mut old = self.stored.load(Relaxed);
         loop {
@@ -128,7 +128,7 @@ impl Count {
     /// The rest of a put. The calling thread has decremented a count that was not alive.
     #[cold]
     #[inline(never)]
-    pub(crate) fn dec_slow(&self, keep_last: bool, by: By) -> Result<Put, Violation> {
+    pub(crate) fn dec_slow(&self, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
         let now = self.stored.load(Relaxed);
         if !is_tracked(now) {
             return Err(self.saturate(misuse_of_put(now.wrapping_add(1))));
@@ -140,7 +140,7 @@ impl Count {
     /// Gives back `n` references. If they are the last and `keep_last` is set, changes nothing.
     #[cold]
     #[inline(never)]
-    pub(super) fn sub_slow(&self, n: i32, keep_last: bool, by: By) -> Result<Put, Violation> {
+    pub(super) fn sub_slow(&self, n: i32, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
         let mut called = false;
         let mut old = self.stored.load(Relaxed);
         loop {
@@ -172,7 +172,7 @@ impl Count {
     }
 
     /// The end of `sub_slow`, after the exchange of the stored value `old`.
-    fn finish_sub(&self, old: i32, becomes: Less, by: By) -> Result<Put, Violation> {
+    fn finish_sub(&self, old: i32, becomes: Less, by: By) -> Result<Put, ViolationKind> {
         match (becomes, is_tracked(old)) {
             (Less::TooFew, _) => Err(misuse_of_put(old)),
             (Less::Last, true) => Ok(self.finish_last(by)),

@@ -32,7 +32,7 @@ mod word;
 
 use core::ptr::{self, NonNull};
 
-use crate::kind::{Caller, Violation};
+use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
 use crate::rseq::{Area, Head, add};
 use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32, Ordering::Relaxed};
@@ -208,8 +208,8 @@ impl PercpuRef {
         or_report(self.get_on_word(n), self, (), caller);
     }
 
-    pub(crate) fn get_on_word(&self, n: usize) -> Result<(), Violation> {
-        self.data().map_or(Err(Violation::GetOnZero), |data| data.word.get(n))
+    pub(crate) fn get_on_word(&self, n: usize) -> Result<(), ViolationKind> {
+        self.data().map_or(Err(ViolationKind::GetOnZero), |data| data.word.get(n))
     }
 
     /// [`tryget_many`](Self::tryget_many) on the word.
@@ -239,7 +239,7 @@ impl PercpuRef {
         // last access.
         let percpu = unsafe { this.as_ref() };
         let Some(data) = percpu.data() else {
-            return report(Violation::PutOnZero, this.as_ptr().cast(), caller);
+            return report(ViolationKind::PutOnZero, this.as_ptr().cast(), caller);
         };
         let release = data.release;
         match data.word.put(n) {

@@ -8,7 +8,7 @@ use core::ptr::{self, NonNull};
 use super::counters::Counters;
 use super::word::Word;
 use super::{Data, INIT_ATOMIC, PercpuFn, PercpuRef};
-use crate::kind::{Caller, Violation};
+use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
 use crate::rseq::fence;
 use crate::sys::striped::lock_for;
@@ -34,7 +34,11 @@ impl PercpuRef {
         // SAFETY: the initial reference keeps the object alive until the put.
         let percpu = unsafe { this.as_ref() };
         let killed = percpu.change(|data| {
-            if data.word.kill() { Ok(percpu.go_atomic(data)) } else { Err(Violation::KilledTwice) }
+            if data.word.kill() {
+                Ok(percpu.go_atomic(data))
+            } else {
+                Err(ViolationKind::KilledTwice)
+            }
         });
         let whole = killed.and_then(|whole| {
             // SAFETY: as promised; and the initial reference keeps the object alive.
@@ -56,9 +60,9 @@ impl PercpuRef {
     unsafe fn confirm(
         this: NonNull<Self>,
         confirm: Option<PercpuFn>,
-        whole: &Result<(), Violation>,
+        whole: &Result<(), ViolationKind>,
     ) {
-        if let Some(confirm) = confirm.filter(|_| *whole != Err(Violation::NotFenced)) {
+        if let Some(confirm) = confirm.filter(|_| *whole != Err(ViolationKind::NotFenced)) {
             // SAFETY: as promised.
             unsafe { confirm(this) };
         }
@@ -95,7 +99,7 @@ impl PercpuRef {
         let allowed = self.change(|data| {
             data.flags.store(data.flags.load(Relaxed) & !INIT_ATOMIC, Relaxed);
             if !data.allows_reinit() && !data.word.is_split() && !data.word.is_dead() {
-                return Err(Violation::BadReinit);
+                return Err(ViolationKind::BadReinit);
             }
             self.go_percpu(data);
             Ok(())
@@ -125,15 +129,15 @@ impl PercpuRef {
 
     /// Resurrects if the word is dead. As in the kernel, this happens even if `is_right` returns
     /// `false` or the flags do not allow it; but then the result is a violation.
-    fn revive(&self, is_right: impl FnOnce(&Word) -> bool) -> Result<(), Violation> {
+    fn revive(&self, is_right: impl FnOnce(&Word) -> bool) -> Result<(), ViolationKind> {
         self.change(|data| {
             if !data.word.is_dead() {
-                return Err(Violation::BadReinit);
+                return Err(ViolationKind::BadReinit);
             }
             let right = is_right(&data.word) && data.allows_reinit();
             data.word.resurrect();
             self.go_percpu(data);
-            if right { Ok(()) } else { Err(Violation::BadReinit) }
+            if right { Ok(()) } else { Err(ViolationKind::BadReinit) }
         })
     }
 
@@ -146,7 +150,7 @@ impl PercpuRef {
             // The caller may still hold the initial reference, if the percpu reference was never killed.
             let initial = isize::from(!data.word.is_dead());
             let alive = data.word.is_split() || !(0..=initial).contains(&data.word.count());
-            if alive { Err(Violation::ExitWhileAlive) } else { Ok(()) }
+            if alive { Err(ViolationKind::ExitWhileAlive) } else { Ok(()) }
         });
         match ended {
             Ok(()) => {
@@ -163,15 +167,15 @@ impl PercpuRef {
     /// Runs `change` under the lock, so that no other thread changes the mode meanwhile.
     fn change<T>(
         &self,
-        change: impl FnOnce(&Data) -> Result<T, Violation>,
-    ) -> Result<T, Violation> {
-        let Some(data) = self.data() else { return Err(Violation::GetOnZero) };
+        change: impl FnOnce(&Data) -> Result<T, ViolationKind>,
+    ) -> Result<T, ViolationKind> {
+        let Some(data) = self.data() else { return Err(ViolationKind::GetOnZero) };
         let _guard = lock_for(ptr::from_ref(self).addr());
         change(data)
     }
 
     /// Changes to atomic mode: adds the counters to the word. The caller holds the lock.
-    fn go_atomic(&self, data: &Data) -> Result<(), Violation> {
+    fn go_atomic(&self, data: &Data) -> Result<(), ViolationKind> {
         if !data.word.is_split() {
             return Ok(());
         }
@@ -180,7 +184,7 @@ impl PercpuRef {
         if !fence() {
             // A sequence may still add to a counter, so nobody can know the count. PERCPU stays set, so
             // the last reference is never found and the object leaks.
-            return Err(Violation::NotFenced);
+            return Err(ViolationKind::NotFenced);
         }
         let Some(counters) = self.counters(data) else { return Ok(()) };
         // SAFETY: after the fence every sequence reads `cpus` as zero, so none adds to the counters.

@@ -4,7 +4,7 @@
 use core::ptr::{self, NonNull};
 
 use super::PercpuRef;
-use crate::kind::{Caller, Violation};
+use crate::kind::{Caller, ViolationKind};
 use crate::report::report;
 use crate::rseq::{Area, GAVE_UP};
 use crate::slot::{Old, exchange};
@@ -85,7 +85,7 @@ impl PercpuRefSlot {
             // Report after the lock is released, because a violation handler may use a slot. A dead
             // object was released although the slot held a reference, so the reader must not use it.
             report(kind, percpu.cast(), caller);
-            if kind == Violation::GetOnZero {
+            if kind == ViolationKind::GetOnZero {
                 return None;
             }
         }
@@ -119,7 +119,7 @@ impl PercpuRefSlot {
             Old::NotFenced(old) => {
                 // SAFETY: the slot's reference keeps the object alive.
                 let _ = unsafe { old.as_ref() }.get_on_word(1);
-                report(Violation::NotFenced, old.as_ptr().cast(), caller);
+                report(ViolationKind::NotFenced, old.as_ptr().cast(), caller);
                 Some(old)
             }
         }

@@ -15,7 +15,7 @@
 //! that does not use its CPU's counter makes one operation on this word. So the mode may change at any
 //! time.
 
-use crate::kind::Violation;
+use crate::kind::ViolationKind;
 use crate::sys::sync::{
     AtomicIsize,
     Ordering::{Acquire, Relaxed, Release},
@@ -48,32 +48,32 @@ impl Word {
     }
 
     /// Takes `n` more references.
-    pub(crate) fn get(&self, n: usize) -> Result<(), Violation> {
+    pub(crate) fn get(&self, n: usize) -> Result<(), ViolationKind> {
         if n > MOST {
-            return Err(self.saturate(Violation::Overflow));
+            return Err(self.saturate(ViolationKind::Overflow));
         }
         // Relaxed: the caller already holds a reference, so the caller already sees the object.
         let old = self.0.fetch_add(n as isize * ONE, Relaxed);
         if old & PERCPU != 0 || old >= ONE {
             return Ok(());
         }
-        let kind = if old < 0 { Violation::Saturated } else { Violation::GetOnZero };
+        let kind = if old < 0 { ViolationKind::Saturated } else { ViolationKind::GetOnZero };
         Err(self.saturate(kind))
     }
 
     /// Takes `n` references unless no reference is left. `false` if none is left.
-    pub(crate) fn tryget(&self, n: usize) -> Result<bool, Violation> {
+    pub(crate) fn tryget(&self, n: usize) -> Result<bool, ViolationKind> {
         self.get_unless(n, |word| word & !DEAD == 0)
     }
 
     /// Takes `n` references unless the percpu reference was killed. `false` if it was.
-    pub(crate) fn tryget_live(&self, n: usize) -> Result<bool, Violation> {
+    pub(crate) fn tryget_live(&self, n: usize) -> Result<bool, ViolationKind> {
         self.get_unless(n, |word| word & DEAD != 0 || word == 0)
     }
 
-    fn get_unless(&self, n: usize, refuses: impl Fn(isize) -> bool) -> Result<bool, Violation> {
+    fn get_unless(&self, n: usize, refuses: impl Fn(isize) -> bool) -> Result<bool, ViolationKind> {
         if n > MOST {
-            return Err(self.saturate(Violation::Overflow));
+            return Err(self.saturate(ViolationKind::Overflow));
         }
         let mut old = self.0.load(Relaxed);
         loop {
@@ -81,7 +81,7 @@ impl Word {
                 return Ok(false);
             }
             if old & PERCPU == 0 && old < 0 {
-                return Err(self.saturate(Violation::Saturated));
+                return Err(self.saturate(ViolationKind::Saturated));
             }
             // Relaxed: the lock, or what else protects the lookup, orders the object's contents.
             match self.0.compare_exchange_weak(old, old + n as isize * ONE, Relaxed, Relaxed) {
@@ -92,9 +92,9 @@ impl Word {
     }
 
     /// Gives back `n` references. `true` if they were the last.
-    pub(crate) fn put(&self, n: usize) -> Result<bool, Violation> {
+    pub(crate) fn put(&self, n: usize) -> Result<bool, ViolationKind> {
         if n > MOST {
-            return Err(self.saturate(Violation::PutOnZero));
+            return Err(self.saturate(ViolationKind::PutOnZero));
         }
         // Release: pairs with the acquire load of the last put.
         let old = self.0.fetch_sub(n as isize * ONE, Release);
@@ -109,8 +109,8 @@ impl Word {
                 let _ = self.0.load(Acquire);
                 Ok(true)
             }
-            _ if before < 0 => Err(self.saturate(Violation::Saturated)),
-            _ => Err(self.saturate(Violation::PutOnZero)),
+            _ if before < 0 => Err(self.saturate(ViolationKind::Saturated)),
+            _ => Err(self.saturate(ViolationKind::PutOnZero)),
         }
     }
 
@@ -134,10 +134,10 @@ impl Word {
 
     /// Adds `elsewhere`, the sum of the CPUs' counters, and clears PERCPU: now the word has the whole
     /// count. It is at least 1, because the caller holds a reference.
-    pub(crate) fn fold(&self, elsewhere: isize) -> Result<(), Violation> {
+    pub(crate) fn fold(&self, elsewhere: isize) -> Result<(), ViolationKind> {
         if elsewhere.unsigned_abs() > MOST_ELSEWHERE {
             // First saturates and then clears the flag, so that meanwhile no thread finds zero.
-            let kind = self.saturate(Violation::Overflow);
+            let kind = self.saturate(ViolationKind::Overflow);
             self.0.fetch_sub(PERCPU, Relaxed);
             return Err(kind);
         }
@@ -148,9 +148,9 @@ impl Word {
         let total = (old & !(DEAD | PERCPU)).wrapping_add(parts);
         match total {
             ONE.. if total < isize::MAX / 2 => Ok(()),
-            ONE.. => Err(self.saturate(Violation::Overflow)),
-            DRIFTING..ONE => Err(self.saturate(Violation::PutOnZero)),
-            _ => Err(self.saturate(Violation::Saturated)),
+            ONE.. => Err(self.saturate(ViolationKind::Overflow)),
+            DRIFTING..ONE => Err(self.saturate(ViolationKind::PutOnZero)),
+            _ => Err(self.saturate(ViolationKind::Saturated)),
         }
     }
 
@@ -178,7 +178,7 @@ impl Word {
 
     /// Saturates the count, before the caller reports the violation.
     #[cold]
-    fn saturate(&self, kind: Violation) -> Violation {
+    fn saturate(&self, kind: ViolationKind) -> ViolationKind {
         let mut old = self.0.load(Relaxed);
         // Relaxed: the exchange publishes nothing. It keeps the flags, which other threads may change
         // meanwhile.

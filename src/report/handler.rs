@@ -117,7 +117,7 @@ pub(super) fn set(handler: Option<Handler>, context: *mut c_void) {
 /// A loom model cannot use the static list. The handler does nothing: the model itself checks for misuse.
 #[cfg(loom)]
 pub(super) fn current() -> Option<(Handler, *mut c_void)> {
-    unsafe extern "C" fn ignore(_: *const crate::kind::Report, _: *mut c_void) {}
+    unsafe extern "C" fn ignore(_: *const crate::kind::Violation, _: *mut c_void) {}
     Some((ignore, ptr::null_mut()))
 }
 
@@ -135,7 +135,7 @@ mod tests {
     // SAFETY: as for Send.
     unsafe impl Sync for Targets {}
 
-    unsafe extern "C" fn ignore(_: *const crate::kind::Report, _: *mut c_void) {}
+    unsafe extern "C" fn ignore(_: *const crate::kind::Violation, _: *mut c_void) {}
 
     fn none() -> Targets {
         let null = || AtomicPtr::new(ptr::null_mut());

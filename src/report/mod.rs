@@ -4,9 +4,9 @@
 //! which writes one line to standard error. [`place`] finds the file that contains a code address, and
 //! [`module`] makes a number of this file's path.
 //!
-//! An operation that misuses a count returns an `Err(Violation)`. The outermost function of the operation
-//! knows the caller, and calls [`or_report`] once. By then the count is saturated. A report does not
-//! allocate and takes no lock, because a signal handler may misuse a count too.
+//! An operation that misuses a count returns an `Err(ViolationKind)`. The outermost function of the
+//! operation knows the caller, and calls [`or_report`] once. By then the count is saturated. A report
+//! does not allocate and takes no lock, because a signal handler may misuse a count too.
 
 mod handler;
 mod module;
@@ -15,7 +15,7 @@ mod warning;
 
 use core::ffi::c_void;
 
-use crate::kind::{Caller, Handler, Report, Violation};
+use crate::kind::{Caller, Handler, Violation, ViolationKind};
 use crate::tracker;
 
 /// Sets the violation handler, and the `context` that it receives. `None` sets the default handler, which
@@ -34,7 +34,7 @@ pub unsafe fn set_violation_handler(handler: Option<Handler>, context: *mut c_vo
 /// returns `otherwise`.
 #[inline(always)]
 pub(crate) fn or_report<T, C>(
-    result: Result<T, Violation>,
+    result: Result<T, ViolationKind>,
     count: *const C,
     otherwise: T,
     caller: Caller,
@@ -51,12 +51,12 @@ pub(crate) fn or_report<T, C>(
 /// Reports a violation to the tracker and to the handler.
 #[cold]
 #[inline(never)]
-pub(crate) fn report(kind: Violation, count: *const c_void, caller: Caller) {
-    let report = Report::new(kind, count, caller);
-    tracker::violated(&report);
+pub(crate) fn report(kind: ViolationKind, count: *const c_void, caller: Caller) {
+    let violation = Violation::new(kind, count, caller);
+    tracker::violated(&violation);
     match handler::current() {
         // SAFETY: the caller of `set_violation_handler` promised that the handler may be called so.
-        Some((handler, context)) => unsafe { handler(&report, context) },
-        None => warning::warn(&report),
+        Some((handler, context)) => unsafe { handler(&violation, context) },
+        None => warning::warn(&violation),
     }
 }

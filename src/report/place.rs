@@ -32,9 +32,10 @@ pub(super) fn describe(line: &mut Line, address: usize) {
 }
 
 /// The caller's caller: the return address of the function whose frame pointer is `frame`. This address
-/// is stored beside the saved frame pointer, and `frame` points to both. `None` if `frame` does not point
-/// into this thread's stack, or if no code is mapped at the address that was found: then the caller was
-/// compiled without frame pointers.
+/// is stored beside the saved frame pointer, and `frame` points to both. `None` if `frame` is not above this
+/// function's frame, or if no code is mapped at the address that was found: then the caller was compiled
+/// without frame pointers. Without frame pointers, `frame` may also be the frame of an outer function. So
+/// the address is a good guess, no more.
 pub(super) fn return_address(frame: usize) -> Option<usize> {
     let here = ptr::from_ref(&frame).addr();
     let word = size_of::<usize>();
@@ -47,18 +48,7 @@ pub(super) fn return_address(frame: usize) -> Option<usize> {
     } else {
         frame.wrapping_add(word)
     };
-    let mut found = None;
-    read_lines(&mut |text| {
-        let mapping = Mapping::parse(text);
-        let in_stack = mapping.contains(here) && mapping.contains(place);
-        if in_stack {
-            // SAFETY: an aligned word in the mapping that contains this thread's stack. Nobody unmaps
-            // the stack of a running thread.
-            found = Some(unsafe { ptr::with_exposed_provenance::<usize>(place).read() });
-        }
-        !in_stack
-    });
-    let address = found?;
+    let address = read_word(place)?;
     let mut is_code = false;
     read_lines(&mut |text| {
         let mapping = Mapping::parse(text);
@@ -66,6 +56,22 @@ pub(super) fn return_address(frame: usize) -> Option<usize> {
         !is_code
     });
     is_code.then_some(address)
+}
+
+/// The word at `place`. `None` if `place` cannot be read. The kernel copies the word, because a load would
+/// end the program: the register may hold any address, and another thread may unmap the memory there.
+fn read_word(place: usize) -> Option<usize> {
+    let mut word = 0_usize;
+    let to = libc::iovec { iov_base: (&raw mut word).cast(), iov_len: size_of::<usize>() };
+    let from = libc::iovec { iov_base: ptr::with_exposed_provenance_mut(place), ..to };
+    let (one, no_flags) = (1_usize, 0_usize); // variadic arguments: each as wide as the kernel reads it
+    // SAFETY: the kernel writes at most one word to `word`, and checks the other address.
+    let length = unsafe {
+        let process = libc::syscall(libc::SYS_getpid);
+        let (to, from) = (&raw const to, &raw const from);
+        libc::syscall(libc::SYS_process_vm_readv, process, to, one, from, one, no_flags)
+    };
+    (length == size_of::<usize>() as libc::c_long).then_some(word)
 }
 
 /// A line of the file: `start-end flags offset device inode path`.

@@ -4,24 +4,24 @@
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::{module, place};
-use crate::kind::{Report, Violation};
+use crate::kind::{Violation, ViolationKind};
 use crate::options::{OnViolation, on_violation};
 use crate::sys::errno;
 use crate::sys::line::Line;
 
-pub(super) fn warn(report: &Report) {
+pub(super) fn warn(violation: &Violation) {
     let mode = on_violation();
     if mode == OnViolation::Quiet {
         return;
     }
     errno::preserved(|| {
-        let novelty = SEEN.insert(report);
+        let novelty = SEEN.insert(violation);
         if novelty == Novelty::Known {
             return;
         }
         let mut line = Line::new();
         if novelty == Novelty::New {
-            describe(&mut line, report);
+            describe(&mut line, violation);
         } else {
             line.text("too many places misuse a count: new places are not reported");
         }
@@ -34,56 +34,58 @@ pub(super) fn warn(report: &Report) {
 }
 
 /// A text for the user: what the program did wrong, and what follows from it.
-fn meaning(kind: Violation) -> &'static str {
+fn meaning(kind: ViolationKind) -> &'static str {
     match kind {
-        Violation::GetOnZero => "get on a count of zero: the object is already being released",
-        Violation::Overflow => {
+        ViolationKind::GetOnZero => "get on a count of zero: the object is already being released",
+        ViolationKind::Overflow => {
             "overflow: more references than a count can hold, or a negative number; the object leaks"
         }
-        Violation::PutOnZero => {
+        ViolationKind::PutOnZero => {
             "put on a count of zero: more references given back than taken, or a negative number"
         }
-        Violation::NeverInitialised => {
+        ViolationKind::NeverInitialised => {
             "get or put on a count that was never initialised: call kref_init() first"
         }
-        Violation::DecToZero => {
+        ViolationKind::DecToZero => {
             "dec that reached zero: the last reference is gone and nobody released the object"
         }
-        Violation::Saturated => {
+        ViolationKind::Saturated => {
             "use of a saturated count: an earlier misuse or memory that is no count; the object leaks"
         }
-        Violation::KilledTwice => {
+        ViolationKind::KilledTwice => {
             "second percpu_ref_kill: the initial reference was given back already"
         }
-        Violation::ExitWhileAlive => {
+        ViolationKind::ExitWhileAlive => {
             "percpu_ref_exit while references are held: nothing is freed, and the counters leak"
         }
-        Violation::BadReinit => {
+        ViolationKind::BadReinit => {
             "percpu_ref_resurrect, reinit or switch_to_percpu on a percpu_ref that was not killed, is still \
              referenced, or was initialised without PERCPU_REF_ALLOW_REINIT"
         }
-        Violation::NotFenced => {
+        ViolationKind::NotFenced => {
             "the kernel refused membarrier, perhaps because of a seccomp filter: the replaced or killed object \
              leaks; allow membarrier, or run with GLIBC_TUNABLES=glibc.pthread.rseq=0"
         }
-        Violation::LockFailed => "the lock cannot be taken: nothing was looked up or given back",
+        ViolationKind::LockFailed => {
+            "the lock cannot be taken: nothing was looked up or given back"
+        }
     }
 }
 
-fn describe(line: &mut Line, report: &Report) {
-    line.text(meaning(report.kind)).text(" (");
-    if !report.count.is_null() {
-        line.text("count at ").hex(report.count as usize).text(", ");
+fn describe(line: &mut Line, violation: &Violation) {
+    line.text(meaning(violation.kind)).text(" (");
+    if !violation.count.is_null() {
+        line.text("count at ").hex(violation.count as usize).text(", ");
     }
     line.text("called from ");
-    if let Some(location) = report.location {
+    if let Some(location) = violation.location {
         line.foreign(location.file().as_bytes()).text(":").decimal(location.line());
-    } else if report.caller.is_null() {
+    } else if violation.caller.is_null() {
         line.text("an unknown place");
     } else {
-        place::describe(line, report.caller as usize);
-        if let Some(outer) = place::return_address(report.frame as usize) {
-            line.text(", from ");
+        place::describe(line, violation.caller as usize);
+        if let Some(outer) = place::return_address(violation.frame as usize) {
+            line.text(", perhaps from ");
             place::describe(line, outer);
         }
     }
@@ -111,18 +113,15 @@ impl Seen {
     const CAPACITY: usize = 1024;
     const PROBES: usize = 64;
 
-    fn insert(&self, report: &Report) -> Novelty {
-        let caller = match report.location {
+    fn insert(&self, violation: &Violation) -> Novelty {
+        let caller = match violation.location {
             Some(location) => core::ptr::from_ref(location).addr(),
-            None => report.caller.addr(),
+            None => violation.caller.addr(),
         };
-        if caller == 0 {
-            return Novelty::New; // two calls by unknown callers may come from two places
-        }
         // A rotation, because 32-bit processes use the high bits of an address. A kind is not 0. The module's
         // number tells two places apart whose modules had one address, one after the other. A key of 0, which
         // stands for an empty entry, would be reported each time.
-        let key = caller.rotate_left(4) ^ report.kind as usize ^ module::number(caller);
+        let key = caller.rotate_left(4) ^ violation.kind as usize ^ module::number(caller);
         // Fibonacci hashing: the product's high bits depend on all bits of the key.
         let start = ((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
         for probe in 0..Self::PROBES {
