@@ -173,7 +173,7 @@ pub unsafe extern "C" fn at_kref_count_inc_not_zero_acquire(
     call: CallSite,
 ) -> c_int {
     // SAFETY: the C caller guarantees a valid counter.
-    unsafe { refcount_struct::as_count(count) }.add_not_zero_acquire_from(1, call.into()).into()
+    unsafe { at_kref_count_add_not_zero_acquire(1, count, call) }
 }
 edge!(kref_count_inc_not_zero_acquire = at_kref_count_inc_not_zero_acquire, 1);
 

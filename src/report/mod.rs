@@ -1,13 +1,15 @@
 //! Reports of violations. A report calls the tracker first, and then the violation handler.
 //!
 //! [`handler`] has the violation handler that the program has set. [`warning`] is the default handler,
-//! which writes one line to standard error. [`place`] finds the file that contains a code address.
+//! which writes one line to standard error. [`place`] finds the file that contains a code address, and
+//! [`module`] makes a number of this file's path.
 //!
 //! An operation that misuses a count returns an `Err(ViolationKind)`. The outermost function of the
 //! operation knows the caller, and calls [`or_report`] once. By then the count is saturated. A report
 //! does not allocate and takes no lock, because a signal handler may misuse a count too.
 
 mod handler;
+mod module;
 mod place;
 mod warning;
 

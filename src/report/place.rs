@@ -93,13 +93,16 @@ impl<'a> Mapping<'a> {
         let offset = take_until(&mut rest, b' ');
         let _device = take_until(&mut rest, b' ');
         let _inode = take_until(&mut rest, b' ');
+        while let [b' ', path @ ..] = rest {
+            rest = path;
+        }
         Self {
             start: hexadecimal(start),
             end: hexadecimal(end),
             is_readable: flags.first() == Some(&b'r'),
             is_executable: flags.get(2) == Some(&b'x'),
             offset: hexadecimal(offset),
-            path: rest.trim_ascii_start(),
+            path: rest,
         }
     }
 
@@ -122,14 +125,16 @@ struct Search {
 impl Search {
     /// `false` ends the search.
     fn look_at(&mut self, mapping: &Mapping) -> bool {
-        if mapping.offset == 0 && mapping.is_readable && mapping.path != self.path.bytes() {
+        let is_same = mapping.path == self.path.bytes();
+        let is_first = mapping.offset == 0 && mapping.is_readable && !is_same;
+        if is_first {
             self.base = mapping.start;
             self.path.set(mapping.path);
         }
         if !mapping.contains(self.address) {
             return self.address >= mapping.end;
         }
-        self.found = mapping.path.first() == Some(&b'/') && mapping.path == self.path.bytes();
+        self.found = mapping.path.first() == Some(&b'/') && (is_same || is_first);
         false
     }
 }
@@ -147,10 +152,9 @@ fn load_bias(base: usize) -> usize {
 
 #[inline(never)]
 fn hexadecimal(digits: &[u8]) -> usize {
-    digits.iter().fold(0, |number, &digit| {
-        let value = char::from(digit).to_digit(16).unwrap_or_default();
-        number << 4 | value as usize
-    })
+    // 0 to 9, or a to f, whose codes end in 1 to 6.
+    let value = |digit: u8| usize::from(digit & 0xf) + if digit > b'9' { 9 } else { 0 };
+    digits.iter().fold(0, |number, &digit| number << 4 | value(digit))
 }
 
 /// Bytes, cut at a fixed length.

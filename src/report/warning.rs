@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::place;
+use super::{module, place};
 use crate::kind::{Violation, ViolationKind};
 use crate::options::{OnViolation, on_violation};
 use crate::sys::errno;
@@ -14,12 +14,18 @@ pub(super) fn warn(violation: &Violation) {
     if mode == OnViolation::Quiet {
         return;
     }
-    errno::preserved(|| match SEEN.insert(violation) {
-        Novelty::New => describe(violation).write(),
-        Novelty::Full => {
-            Line::new().text("too many places misuse a count: new places are not reported").write();
+    errno::preserved(|| {
+        let novelty = SEEN.insert(violation);
+        if novelty == Novelty::Known {
+            return;
         }
-        Novelty::Known => {}
+        let mut line = Line::new();
+        if novelty == Novelty::New {
+            describe(&mut line, violation);
+        } else {
+            line.text("too many places misuse a count: new places are not reported");
+        }
+        line.write();
     });
     if mode == OnViolation::Abort {
         // SAFETY: abort may always be called.
@@ -66,8 +72,7 @@ fn meaning(kind: ViolationKind) -> &'static str {
     }
 }
 
-fn describe(violation: &Violation) -> Line {
-    let mut line = Line::new();
+fn describe(line: &mut Line, violation: &Violation) {
     line.text(meaning(violation.kind)).text(" (");
     if !violation.count.is_null() {
         line.text("count at ").hex(violation.count as usize).text(", ");
@@ -78,16 +83,16 @@ fn describe(violation: &Violation) -> Line {
     } else if violation.caller.is_null() {
         line.text("an unknown place");
     } else {
-        place::describe(&mut line, violation.caller as usize);
+        place::describe(line, violation.caller as usize);
         if let Some(outer) = place::return_address(violation.frame as usize) {
             line.text(", perhaps from ");
-            place::describe(&mut line, outer);
+            place::describe(line, outer);
         }
     }
     line.text(")");
-    line
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Novelty {
     New,
     Known,
@@ -113,9 +118,10 @@ impl Seen {
             Some(location) => core::ptr::from_ref(location).addr(),
             None => violation.caller.addr(),
         };
-        // A rotation, because 32-bit processes use the high bits of an address. A key is not 0, which stands
-        // for an empty entry: a kind is not 0, and no call returns to 0x10000000 or another multiple of it.
-        let key = caller.rotate_left(4) ^ violation.kind as usize;
+        // A rotation, because 32-bit processes use the high bits of an address. A kind is not 0. The module's
+        // number tells two places apart whose modules had one address, one after the other. A key of 0, which
+        // stands for an empty entry, would be reported each time.
+        let key = caller.rotate_left(4) ^ violation.kind as usize ^ module::number(caller);
         // Fibonacci hashing: the product's high bits depend on all bits of the key.
         let start = ((key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
         for probe in 0..Self::PROBES {

@@ -17,6 +17,8 @@ pub(crate) struct Line {
 
 impl Line {
     /// A line that begins with "kref: ". All lines of libkref begin so.
+    // Not inlined, as most functions below: many places call them, and none of those is hot.
+    #[inline(never)]
     pub(crate) fn new() -> Self {
         let mut line = Self { bytes: [0; CAPACITY], length: 0 };
         line.text("kref: ");

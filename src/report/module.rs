@@ -1,0 +1,68 @@
+//! Which module, the program or a shared library, an address is in.
+//!
+//! After dlclose() another library may be loaded at the same address.
+
+#[cfg(all(target_arch = "x86_64", not(loom)))]
+pub(super) use imp::number;
+
+/// 0: the loader is not asked here.
+#[cfg(not(all(target_arch = "x86_64", not(loom))))]
+pub(super) fn number(_address: usize) -> usize {
+    0
+}
+
+#[cfg(all(target_arch = "x86_64", not(loom)))]
+mod imp {
+    use core::ffi::{c_char, c_int, c_void};
+    use core::mem::{MaybeUninit, transmute};
+
+    use crate::sys::weak::weak;
+
+    /// glibc's `struct dl_find_object`.
+    #[repr(C)]
+    struct Found {
+        _flags: u64,
+        _start: *const c_void,
+        _end: *const c_void,
+        map: *const LinkMap,
+        _eh_frame: *const c_void,
+        _reserved: [u64; 7],
+    }
+
+    /// The beginning of the loader's `struct link_map`.
+    #[repr(C)]
+    struct LinkMap {
+        _address: usize,
+        path: *const c_char,
+    }
+
+    /// Of the FNV-1a hash.
+    const FNV_PRIME: usize = 0x0100_0193;
+
+    /// A number made of the module's path. 0 where the loader does not tell.
+    ///
+    /// glibc 2.35 and later have this function, which takes no lock and is safe in a signal handler.
+    pub(in crate::report) fn number(address: usize) -> usize {
+        let find = weak!("_dl_find_object");
+        if find.is_null() {
+            return 0;
+        }
+        let mut found = MaybeUninit::<Found>::uninit();
+        // SAFETY: the function of this name has this type, fills in `found` if it returns 0, and names a
+        // loaded module. The module stays loaded as long as its code waits for this call, and its path too.
+        unsafe {
+            let find =
+                transmute::<*const (), unsafe extern "C" fn(usize, *mut Found) -> c_int>(find);
+            if find(address, found.as_mut_ptr()) != 0 {
+                return 0;
+            }
+            let mut at = (*found.assume_init_ref().map).path;
+            let mut number = 0_usize;
+            while *at != 0 {
+                number = (number ^ *at as usize).wrapping_mul(FNV_PRIME);
+                at = at.add(1);
+            }
+            number
+        }
+    }
+}
