@@ -242,6 +242,56 @@ fn put_against_a_put_of_nothing() {
     });
 }
 
+/// A slot's reader, and a thread that empties the slot and gives the slot's reference back in another way
+/// than by a put.
+fn a_reader_of_a_slot_against(give_back: fn(&Object) -> bool) {
+    released_once_within(SOME, 1, give_back, |object| {
+        let published = object.published.lock().unwrap();
+        if !*published {
+            return false;
+        }
+        assert!(!object.refs.raise(), "tracked");
+        drop(published);
+        assert!(object.refs.inc_slow_unheld(object).is_ok(), "released under a reader");
+        object.put(dec_and_test)
+    });
+}
+
+#[test]
+fn dec_not_one_against_a_reader_of_a_slot() {
+    a_reader_of_a_slot_against(|object| {
+        *object.published.lock().unwrap() = false;
+        object.put(|count| !count.dec_not_one() && count.dec_and_test())
+    });
+}
+
+#[test]
+fn dec_if_one_against_a_reader_of_a_slot() {
+    a_reader_of_a_slot_against(|object| {
+        *object.published.lock().unwrap() = false;
+        object.put(|count| count.dec_if_one() || count.dec_and_test())
+    });
+}
+
+/// A count that is not tracked, with two references and three puts. The object is released at most once.
+#[test]
+fn a_put_too_many_of_an_untracked_count() {
+    loom::model(|| {
+        let _ = events();
+        let count = Arc::new(Count::new(2));
+        let others = [(); 2].map(|()| {
+            let theirs = Arc::clone(&count);
+            thread::spawn(move || theirs.dec_and_test())
+        });
+        let here = usize::from(count.dec_and_test());
+        let there: usize = others.into_iter().map(|other| usize::from(other.join().unwrap())).sum();
+        assert!(here + there <= 1, "released twice");
+        assert!(events().contains(&Event::Violated));
+        let left = count.stored.load(Relaxed);
+        assert!(matches!(zone(left), Zone::Dead | Zone::Saturated), "alive at {left:#x}");
+    });
+}
+
 /// A full tracked count: two gets and a put in any order saturate.
 #[test]
 fn gets_and_a_put_at_the_largest_count() {
