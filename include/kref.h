@@ -509,6 +509,12 @@ int kref_count_dec_and_lock(struct refcount_struct *count,
  * libkref: not a program that contains libkref.a, and its plugin that loads libkref.so. In the
  * child of a fork of a multithreaded program, such a lock may be held for ever by a thread that
  * does not exist there: make no get or replace in the child.
+ *
+ * Slots, and percpu_ref below, are for threads that pthread_create() or thrd_create() made. On a thread
+ * that clone() made, with its parent's thread-local storage or a zero-filled one, nothing restarts the
+ * sequences: a get from a slot may return a freed object, and a percpu_ref loses counts, in silence.
+ * kref_rseq_available() returns 0 on such a thread. A program that has such threads must run with
+ * GLIBC_TUNABLES=glibc.pthread.rseq=0.
  * ------------------------------------------------------------------------------------------- */
 
 /**
@@ -562,15 +568,16 @@ struct kref *kref_slot_replace(struct kref_slot *slot,
 /**
  * Whether this thread has restartable sequences. If it has, its gets from a slot take no lock, and
  * its gets and puts of a percpu_ref make no atomic operation. If not, these functions give the same
- * results, but are slower.
+ * results, but are slower; but see above for a thread that clone() made. Asks the kernel: one system
+ * call, rseq().
  *
  * Range:    none.
  * Misuse:   none.
  * Ordering: none.
  * Threads:  any; the answer is for the calling thread. Signal handlers: no.
  * Returns:  1 or 0. 0 on a processor other than x86-64, with a libc other than glibc 2.35 or later,
- *           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, and if a seccomp filter
- *           refuses membarrier().
+ *           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, if a seccomp filter
+ *           refuses membarrier(), and on a thread that clone() made.
  * Defined:  here.
  */
 int kref_rseq_available(void);
@@ -602,7 +609,7 @@ int kref_rseq_available(void);
  * until percpu_ref_kill(). percpu_ref_kill() changes to atomic mode, where the count is one number,
  * so that the last put is known; and it ends percpu_ref_tryget_live(), so that there are no new
  * users. A thread without restartable sequences makes atomic operations in both modes; the results
- * are the same.
+ * are the same. (Not so on a thread that clone() made: see slots above.)
  *
  * A percpu_ref takes 64 bytes, and 8 more for each CPU. For an object that is not hot, use a kref.
  * percpu_ref_kill() and some other functions take a lock. In the child of a fork of a multithreaded
