@@ -73,7 +73,7 @@
  * The library cannot catch every misuse. A get or put on a freed object is caught only as long as
  * the object's memory is not used for something else. A get or put on memory that holds no count is
  * caught if the int in the memory is positive. Example: memory that was filled with a byte from 0x01
- * to 0x7f (0x20 to 0x2f: only if no tracker was ever set). A negative int, from the bytes 0x80 to
+ * to 0x7f (0x20 to 0x2f: by kref-track, if a tracker is set). A negative int, from the bytes 0x80 to
  * 0xfe, looks like a count with references. The byte 0xff looks like a count that is full. A program that
  * is compiled with -DKREF_CHECKED=N says that no object has more than N references. Then an inlined get or
  * put saturates a count of more than N, and reports KREF_USE_OF_SATURATED. So kref_init() that was
