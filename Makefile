@@ -63,9 +63,11 @@ LINK = -C linker=$(firstword $(LINKER)) \
 	$(foreach option,$(wordlist 2,99,$(LINKER)),-C link-arg=$(option))
 
 # How libkref.so is linked: without crt files, which a library needs that has destructors; nothing that
-# libkref does not use; no relocation that stays writable.
-SHARED := -nostartfiles -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
-	-Wl,-z,noseparate-code
+# libkref does not use; no relocation that stays writable; no page of padding, with a linker that can do so
+# (gold cannot).
+SHARED = -nostartfiles -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
+	$(if $(shell $(CC) $(LDFLAGS) $(COMPACT) -nostdlib -shared -x c /dev/null -o /dev/null 2>&1),,$(COMPACT))
+COMPACT := -Wl,-z,noseparate-code
 
 # $(call need,COMMAND,WHAT IT IS FOR). A comma in the text is a $(comma).
 comma := ,
