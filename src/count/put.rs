@@ -171,21 +171,20 @@ impl Count {
     /// If the lock cannot be taken, the reference is not given back, and a violation is reported.
     #[inline]
     #[track_caller]
-    pub fn dec_and_lock<L: RawLock + ?Sized>(&self, lock: &L) -> bool {
+    pub fn dec_and_lock(&self, lock: &dyn RawLock) -> bool {
         self.dec_and_lock_from(lock, Caller::here())
     }
 
     #[inline]
-    pub(crate) fn dec_and_lock_from<L: RawLock + ?Sized>(&self, lock: &L, caller: Caller) -> bool {
+    pub(crate) fn dec_and_lock_from(&self, lock: &dyn RawLock, caller: Caller) -> bool {
         let put = self.try_dec_and_lock(lock, By::NOBODY);
         or_report(put.map(Put::is_last), self, false, caller)
     }
 
     /// [`dec_and_lock`](Self::dec_and_lock) without the report.
-    #[inline]
-    pub(crate) fn try_dec_and_lock<L: RawLock + ?Sized>(
+    pub(crate) fn try_dec_and_lock(
         &self,
-        lock: &L,
+        lock: &dyn RawLock,
         by: By,
     ) -> Result<Put, ViolationKind> {
         if self.try_sub(1, true, by)? == Put::Done {
@@ -195,8 +194,8 @@ impl Count {
             return Err(ViolationKind::LockFailed);
         }
         // This may not be the last reference any more: before this thread had the lock, another thread
-        // may have taken one.
-        let put = self.try_sub(1, false, by);
+        // may have taken one. The cold path is good for every count, and the lock has cost more already.
+        let put = self.sub_slow(1, false, by);
         if !put.is_ok_and(Put::is_last) {
             // SAFETY: this thread took the lock above.
             unsafe { lock.unlock() };
