@@ -279,6 +279,22 @@ struct kref_tracker {
 #define KREF_MAX INT_MAX
 #define KREF_SATURATED (INT_MIN / 2)
 
+/**
+ * The version of the library that is loaded. KREF_VERSION is the version of the header that a program was
+ * compiled with. The two may differ in the last number. A program that was compiled with another
+ * minor version does not load: until 1.0, the library's soname and the version of its symbols have the
+ * minor number.
+ *
+ * Range:    none.
+ * Misuse:   none.
+ * Ordering: none.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  a string such as "0.2.0", which is valid as long as the library is loaded.
+ * Defined:  here.
+ */
+KREF_MUST_USE
+const char *kref_version(void);
+
 /* Initialisers. KREF_INIT(n) is a kref with n references, usually 1. n = 0 makes a released kref, a
  * negative n a saturated one. n may be evaluated twice. The other two make empty slots; a slot
  * whose memory is all zero is empty too.
