@@ -62,9 +62,8 @@ pub struct PercpuRef {
     data: AtomicPtr<Data>,
 }
 
-/// The members that only the slow paths use. They have a cache line of their own, because they change,
-/// and every get reads the cache line of the head.
-#[repr(C, align(64))]
+/// The members that only the slow paths use.
+#[repr(C)]
 struct Data {
     word: Word,
     release: PercpuFn,
@@ -73,6 +72,10 @@ struct Data {
     /// `INIT_ATOMIC` as long as the program wants atomic mode, and `ALLOW_REINIT`. Changed under the
     /// lock.
     flags: AtomicU32,
+    /// Two words never share a cache line, although malloc may place two blocks side by side: with
+    /// malloc's own 8 bytes, a block has the size of a cache line. (aligned_alloc of glibc would take
+    /// 192 bytes for a block that begins at a cache line.)
+    _apart: [usize; 4],
 }
 
 /// The reason why there is no new percpu reference.
@@ -103,6 +106,7 @@ impl PercpuRef {
             release,
             cpus: area.map_or(0, Area::cpus),
             flags: AtomicU32::new(flags & (INIT_ATOMIC | ALLOW_REINIT) | allows),
+            _apart: [0; 4],
         };
         let data = data.allocate().ok_or(InitError::OutOfMemory)?;
         let mut counters = ptr::null_mut();
@@ -279,10 +283,10 @@ impl Drop for PercpuRef {
 
 impl Data {
     fn allocate(self) -> Option<NonNull<Self>> {
-        // SAFETY: the alignment is a power of two, and the size is a multiple of it.
-        let memory = unsafe { libc::aligned_alloc(align_of::<Self>(), size_of::<Self>()) };
+        // SAFETY: the size is not zero.
+        let memory = unsafe { libc::malloc(size_of::<Self>()) };
         let data = NonNull::new(memory.cast::<Self>())?;
-        // SAFETY: new memory of that size and alignment.
+        // SAFETY: new memory of that size. malloc aligns it for every member.
         unsafe { data.write(self) };
         Some(data)
     }
