@@ -647,9 +647,10 @@ void percpu_ref_exit(struct percpu_ref *ref) KREF_NONNULL;
 /**
  * Take one more reference. The caller holds one already.
  *
- * Range:    the sum up to LONG_MAX / 8.
+ * Range:    the sum up to LONG_MAX / 32.
  * Misuse:   at zero or saturated: in atomic mode the count saturates, and a violation is reported.
- *           In percpu mode nobody can know the count, so nothing is reported.
+ *           In percpu mode nobody can know the count: percpu_ref_kill() finds out later, and
+ *           reports.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
  * Returns:  nothing.
@@ -660,7 +661,8 @@ void percpu_ref_get(struct percpu_ref *ref) KREF_NONNULL;
 /**
  * Take nr more references. The caller holds one already.
  *
- * Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 8.
+ * Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 32. If nr
+ *           is larger than 1024, the function makes an atomic operation in both modes.
  * Misuse:   as for percpu_ref_get(); a larger nr is an overflow.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.

@@ -40,7 +40,7 @@ use crate::sys::tsan;
 
 use counters::Counters;
 pub use slot::PercpuRefSlot;
-use word::{MOST, Word};
+use word::Word;
 
 /// Start in atomic mode, until [`PercpuRef::switch_to_percpu`].
 pub const INIT_ATOMIC: u32 = 1;
@@ -48,6 +48,13 @@ pub const INIT_ATOMIC: u32 = 1;
 pub const INIT_DEAD: u32 = 2;
 /// Keep the counters after a kill, so that [`PercpuRef::resurrect`] can use them again.
 pub const ALLOW_REINIT: u32 = 4;
+
+/// The most that one operation may add to a CPU's counter, or take from it; more goes to the word.
+///
+/// So the sequence need not test for an overflow: the sum of the counters finds it, unless the counter
+/// has wrapped so far that it is a possible count again. At 2^10 in each operation that takes 2^54
+/// operations on one CPU, or half a year. kref/percpu.h has the same number.
+const MOST_HERE: usize = 1 << 10;
 
 /// A release function, or a function that confirms a kill. It receives the percpu reference.
 pub type PercpuFn = unsafe extern "C" fn(percpu: NonNull<PercpuRef>);
@@ -140,7 +147,7 @@ impl PercpuRef {
 
     #[inline(always)]
     pub(crate) fn get_many_from(&self, n: usize, caller: Caller) {
-        if n > MOST || !self.add_here(n as isize) {
+        if n > MOST_HERE || !self.add_here(n as isize) {
             self.get_slow(n, caller);
         }
     }
@@ -155,7 +162,7 @@ impl PercpuRef {
 
     #[inline(always)]
     pub(crate) fn tryget_many_from(&self, n: usize, caller: Caller) -> bool {
-        (n <= MOST && self.add_here(n as isize)) || self.tryget_slow(n, caller)
+        (n <= MOST_HERE && self.add_here(n as isize)) || self.tryget_slow(n, caller)
     }
 
     /// Takes a reference unless the percpu reference was killed. `false` if it was. Relaxed.
@@ -191,7 +198,7 @@ impl PercpuRef {
     pub(crate) unsafe fn put_many_from(this: NonNull<Self>, n: usize, caller: Caller) {
         // SAFETY: the caller's references keep the object alive until the addition, which is the last
         // access.
-        if n > MOST || !unsafe { this.as_ref() }.add_here(-(n as isize)) {
+        if n > MOST_HERE || !unsafe { this.as_ref() }.add_here(-(n as isize)) {
             // SAFETY: as promised.
             unsafe { Self::put_slow(this, n, caller) };
         }
