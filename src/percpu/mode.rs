@@ -225,3 +225,52 @@ impl PercpuRef {
         }
     }
 }
+
+#[cfg(all(loom, test))]
+mod tests {
+    use std::mem::ManuallyDrop;
+    use std::sync::Arc;
+
+    use loom::thread;
+
+    use super::*;
+    use crate::rseq::Head;
+    use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32, Ordering::Acquire};
+
+    unsafe extern "C" fn release(_: NonNull<PercpuRef>) {}
+
+    /// A sequence that reads `cpus` above zero adds to a counter, and its thread may then put on the word.
+    /// The put must find a split word, which has no zero.
+    #[test]
+    fn open_counters_have_a_split_word() {
+        loom::model(|| {
+            let data = Data {
+                word: Word::new(1, false),
+                release,
+                cpus: 1,
+                flags: AtomicU32::new(0),
+                _apart: [0; 4],
+            };
+            let head = Head {
+                counters: AtomicPtr::new(NonNull::dangling().as_ptr()),
+                rseq: AtomicIsize::new(1),
+                cpus: AtomicU32::new(0),
+            };
+            // Never dropped: there are no counters behind the pointer.
+            let percpu = PercpuRef { head, data: AtomicPtr::new(ptr::null_mut()) };
+            let here = Arc::new((ManuallyDrop::new(percpu), data));
+            let there = Arc::clone(&here);
+            let reader = thread::spawn(move || {
+                // Acquire: as each load of x86-64 is, and the sequence's of another processor must be.
+                if there.0.head.cpus.load(Acquire) != 0 {
+                    assert!(
+                        there.1.word.is_split(),
+                        "the counters are open, and the word is whole"
+                    );
+                }
+            });
+            here.0.go_percpu(&here.1);
+            reader.join().unwrap();
+        });
+    }
+}
