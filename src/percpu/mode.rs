@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 
 use super::counters::Counters;
 use super::word::Word;
-use super::{Data, INIT_ATOMIC, PercpuFn, PercpuRef};
+use super::{ALLOW_REINIT, Data, INIT_ATOMIC, PercpuFn, PercpuRef};
 use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
 use crate::rseq::fence;
@@ -97,10 +97,13 @@ impl PercpuRef {
 
     pub(crate) fn switch_to_percpu_from(&self, caller: Caller) {
         let allowed = self.change(|data| {
-            data.flags.store(data.flags.load(Relaxed) & !INIT_ATOMIC, Relaxed);
-            if !data.allows_reinit() && !data.word.is_split() && !data.word.is_dead() {
+            let flags = data.flags.load(Relaxed);
+            // Tests the flags and not the word: without rseq the word is never split, and that is no
+            // misuse.
+            if flags & (INIT_ATOMIC | ALLOW_REINIT) == INIT_ATOMIC && !data.word.is_dead() {
                 return Err(ViolationKind::BadReinit);
             }
+            data.flags.store(flags & !INIT_ATOMIC, Relaxed);
             self.go_percpu(data);
             Ok(())
         });
