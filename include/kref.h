@@ -622,7 +622,7 @@ int kref_rseq_available(void);
  * Ordering: relaxed. Another thread must receive the object in a way that orders.
  * Threads:  one, before the object is shared. Signal handlers: no, because it allocates.
  * Returns:  0; -ENOMEM; or -EINVAL for an unknown flag. After an error, nothing is allocated.
- * Defined:  Linux, percpu_ref_init(), which has one parameter more.
+ * Defined:  Linux, percpu_ref_init(), which has one parameter more and ignores unknown flags.
  */
 int percpu_ref_init(struct percpu_ref *ref,
                     void (*release)(struct percpu_ref *ref),
@@ -782,7 +782,8 @@ void percpu_ref_kill_and_confirm(struct percpu_ref *ref,
  * Ordering: release, for what other threads did before their puts.
  * Threads:  any. Signal handlers: no. It takes as long as percpu_ref_kill().
  * Returns:  nothing.
- * Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later.
+ * Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later. There, a
+ *           percpu_ref without PERCPU_REF_ALLOW_REINIT is dying from then on.
  */
 void percpu_ref_switch_to_atomic(struct percpu_ref *ref,
                                  void (*confirm)(struct percpu_ref *ref)) KREF_NONNULL_ARGS((1));
@@ -805,7 +806,8 @@ void percpu_ref_switch_to_atomic_sync(struct percpu_ref *ref) KREF_NONNULL;
  *
  * Range:    a percpu_ref that was initialised with PERCPU_REF_ALLOW_REINIT, _INIT_ATOMIC or
  *           _INIT_DEAD. The caller holds a reference, or no other thread can reach the object.
- * Misuse:   initialised without these flags: the mode does not change, and a violation is reported.
+ * Misuse:   initialised without these flags and switched to atomic mode: the mode does not change,
+ *           and a violation is reported.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: no, because it takes a lock for a short time.
  * Returns:  nothing.
@@ -863,7 +865,7 @@ int percpu_ref_is_dying(struct percpu_ref *ref) KREF_NONNULL;
  * Ordering: acquire if it returns 1.
  * Threads:  any. Signal handlers: yes.
  * Returns:  1 or 0.
- * Defined:  Linux, percpu_ref_is_zero().
+ * Defined:  Linux, percpu_ref_is_zero(), which after percpu_ref_exit() answers as before it.
  */
 int percpu_ref_is_zero(struct percpu_ref *ref) KREF_NONNULL;
 

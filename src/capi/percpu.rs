@@ -16,7 +16,7 @@ use crate::{InitError, PercpuRef};
 /// Ordering: relaxed. Another thread must receive the object in a way that orders.
 /// Threads:  one, before the object is shared. Signal handlers: no, because it allocates.
 /// Returns:  0; -ENOMEM; or -EINVAL for an unknown flag. After an error, nothing is allocated.
-/// Defined:  Linux, percpu_ref_init(), which has one parameter more.
+/// Defined:  Linux, percpu_ref_init(), which has one parameter more and ignores unknown flags.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn percpu_ref_init(
     r#ref: *mut percpu_ref,
