@@ -662,7 +662,7 @@ void percpu_ref_get(struct percpu_ref *ref) KREF_NONNULL;
  * Take nr more references. The caller holds one already.
  *
  * Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 32. If nr
- *           is larger than 1024, the function makes an atomic operation in both modes.
+ *           is larger than 127, the function makes an atomic operation in both modes.
  * Misuse:   as for percpu_ref_get(); a larger nr is an overflow.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.

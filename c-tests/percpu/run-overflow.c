@@ -16,7 +16,7 @@
 #define MOST (LONG_MAX / 32)
 
 /* What a sequence adds at most, as kref/percpu.h has it. More goes to the shared word. */
-#define MOST_HERE 1024
+#define MOST_HERE 127
 
 /* What one operation may add at most. */
 #define MOST_AT_ONCE (LONG_MAX > INT_MAX ? INT_MAX : 0x7fff)

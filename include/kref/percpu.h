@@ -29,8 +29,8 @@ extern "C" {
 #define KREF_PERCPU_SHIFT "9"
 
 /* The most that one operation may add to a counter or take from it. So a counter of 64 bits takes
- * half a year to wrap, and the sequence need not test for an overflow. */
-#define KREF_PERCPU_MOST 1024
+ * two years to wrap, and the sequence need not test for an overflow. */
+#define KREF_PERCPU_MOST 127
 
 /* The beginning of a sequence. Emits the descriptor, for a sequence from label 2 to label 3 with
  * its abort handler at label 4, and stores the descriptor's address in the thread's rseq area. The

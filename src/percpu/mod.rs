@@ -52,9 +52,10 @@ pub const ALLOW_REINIT: u32 = 4;
 /// The most that one operation may add to a CPU's counter, or take from it; more goes to the word.
 ///
 /// So the sequence need not test for an overflow: the sum of the counters finds it, unless the counter
-/// has wrapped so far that it is a possible count again. At 2^10 in each operation that takes 2^54
-/// operations on one CPU, or half a year. kref/percpu.h has the same number.
-const MOST_HERE: usize = 1 << 10;
+/// has wrapped so far that it is a possible count again. At 127 in each operation that takes 2^57
+/// operations on one CPU: two years, at half a nanosecond each. kref/percpu.h has the same number, for
+/// which x86-64 has a short compare instruction.
+const MOST_HERE: usize = 127;
 
 /// A release function, or a function that confirms a kill. It receives the percpu reference.
 pub type PercpuFn = unsafe extern "C" fn(percpu: NonNull<PercpuRef>);
