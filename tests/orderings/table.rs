@@ -14,7 +14,7 @@ pub struct Mutant {
 pub const COUNT: &str = "src/count/mod.rs";
 pub const GET: &str = "src/count/get.rs";
 pub const PUT: &str = "src/count/put.rs";
-pub const SLOW: &str = "src/count/slow.rs";
+pub const COLD_PATH: &str = "src/count/cold_path.rs";
 pub const TRACKER: &str = "src/tracker.rs";
 pub const HANDLER: &str = "src/report/handler.rs";
 pub const SLOT: &str = "src/slot.rs";
@@ -101,28 +101,28 @@ pub const ORDERINGS: &[Mutant] = &[
         failure: RACE,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "compare_exchange_weak(old, next, Acquire, Relaxed)",
         weakened: "compare_exchange_weak(old, next, Relaxed, Relaxed)",
         model: "count::models::inc_not_zero_acquire_against_a_put_that_is_not_the_last",
         failure: RACE,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "compare_exchange_weak(old, new, Release, Relaxed)",
         weakened: "compare_exchange_weak(old, new, Relaxed, Relaxed)",
         model: "count::models::sub_and_test_against_sub_and_test",
         failure: RACE,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "compare_exchange(old, DEAD, Release, Relaxed)",
         weakened: "compare_exchange(old, DEAD, Relaxed, Relaxed)",
         model: "count::models::dec_if_one_against_a_reader_of_zero",
         failure: RACE,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "self.acquire_last();\n        tsan::acquire(self);",
         weakened: "",
         model: "count::models::put_against_put",
@@ -289,14 +289,14 @@ pub const STEPS: &[Mutant] = &[
         failure: NOT_SPLIT,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "let counted = |value| without(more(value, 1)?, 1);",
         weakened: "self.take_back(1); let counted = |value| more(without(value, 0)?, 1);",
         model: "count::models::put_against_a_reader_of_a_slot",
         failure: RELEASED_DESPITE_READER,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "tracker::putting(self.address(), n, references(old), by);",
         weakened: "",
         model: "count::models::put_against_put",
