@@ -631,7 +631,9 @@ int kref_rseq_available(void);
  * users. A thread without restartable sequences makes atomic operations in both modes; the results
  * are the same. (Not so on a thread that clone() made: see slots above.)
  *
- * A percpu_ref takes 64 bytes, and 8 more for each CPU. For an object that is not hot, use a kref.
+ * Beside the struct itself, a percpu_ref takes a block of 64 bytes, and 8 bytes for each CPU. 64 of
+ * them share the pages of their counters, so the first takes a page or more. For an object that is
+ * not hot, use a kref.
  * percpu_ref_kill() and some other functions take a lock. In the child of a fork of a multithreaded
  * program, such a lock may be held for ever; a get or a put takes none. All users of one percpu_ref
  * must use the same copy of libkref, as for slots.
@@ -647,7 +649,7 @@ int kref_rseq_available(void);
  * Ordering: relaxed. Another thread must receive the object in a way that orders.
  * Threads:  one, before the object is shared. Signal handlers: no, because it allocates.
  * Returns:  0; -ENOMEM; or -EINVAL for an unknown flag. After an error, nothing is allocated.
- * Defined:  Linux, percpu_ref_init(), which has one parameter more.
+ * Defined:  Linux, percpu_ref_init(), which has one parameter more and ignores unknown flags.
  */
 int percpu_ref_init(struct percpu_ref *ref,
                     void (*release)(struct percpu_ref *ref),
@@ -672,9 +674,10 @@ void percpu_ref_exit(struct percpu_ref *ref) KREF_NONNULL;
 /**
  * Take one more reference. The caller holds one already.
  *
- * Range:    the sum up to LONG_MAX / 8.
+ * Range:    the sum up to LONG_MAX / 32.
  * Misuse:   at zero or saturated: in atomic mode the count saturates, and a violation is reported.
- *           In percpu mode nobody can know the count, so nothing is reported.
+ *           In percpu mode nobody can know the count: percpu_ref_kill() finds out later, and
+ *           reports.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
  * Returns:  nothing.
@@ -685,7 +688,8 @@ void percpu_ref_get(struct percpu_ref *ref) KREF_NONNULL;
 /**
  * Take nr more references. The caller holds one already.
  *
- * Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 8.
+ * Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 32. If nr
+ *           is larger than 127, the function makes an atomic operation in both modes.
  * Misuse:   as for percpu_ref_get(); a larger nr is an overflow.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
@@ -805,7 +809,8 @@ void percpu_ref_kill_and_confirm(struct percpu_ref *ref,
  * Ordering: release, for what other threads did before their puts.
  * Threads:  any. Signal handlers: no. It takes as long as percpu_ref_kill().
  * Returns:  nothing.
- * Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later.
+ * Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later. There, a
+ *           percpu_ref without PERCPU_REF_ALLOW_REINIT is dying from then on.
  */
 void percpu_ref_switch_to_atomic(struct percpu_ref *ref,
                                  void (*confirm)(struct percpu_ref *ref)) KREF_NONNULL_ARGS((1));
@@ -828,7 +833,8 @@ void percpu_ref_switch_to_atomic_sync(struct percpu_ref *ref) KREF_NONNULL;
  *
  * Range:    a percpu_ref that was initialised with PERCPU_REF_ALLOW_REINIT, _INIT_ATOMIC or
  *           _INIT_DEAD. The caller holds a reference, or no other thread can reach the object.
- * Misuse:   initialised without these flags: the mode does not change, and a violation is reported.
+ * Misuse:   initialised without these flags and switched to atomic mode: the mode does not change,
+ *           and a violation is reported.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: no, because it takes a lock for a short time.
  * Returns:  nothing.
@@ -886,7 +892,7 @@ int percpu_ref_is_dying(struct percpu_ref *ref) KREF_NONNULL;
  * Ordering: acquire if it returns 1.
  * Threads:  any. Signal handlers: yes.
  * Returns:  1 or 0.
- * Defined:  Linux, percpu_ref_is_zero().
+ * Defined:  Linux, percpu_ref_is_zero(), which after percpu_ref_exit() answers as before it.
  */
 int percpu_ref_is_zero(struct percpu_ref *ref) KREF_NONNULL;
 
