@@ -68,7 +68,8 @@ LINK = -C linker=$(firstword $(LINKER)) \
 # libkref does not use; no relocation that stays writable; no page of padding, with a linker that can do so
 # (gold cannot).
 SHARED = -nostartfiles -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
-	$(if $(shell $(CC) $(LDFLAGS) $(COMPACT) -nostdlib -shared -x c /dev/null -o /dev/null 2>&1),,$(COMPACT))
+	$(shell $(CC) $(LDFLAGS) $(COMPACT) -nostdlib -shared -x c /dev/null -o /dev/null 2>/dev/null && \
+		echo $(COMPACT))
 COMPACT := -Wl,-z,noseparate-code
 
 # $(call need,COMMAND,WHAT IT IS FOR). A comma in the text is a $(comma).
@@ -108,8 +109,8 @@ $(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.
 	@$(call need,$(CARGO),build the tracker: install Rust 1.88 or later$(comma) or set TRACK=no)
 	$(CARGO) build --locked --profile track -p kref-track \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
-	@mkdir -p $(OUT)
-	cp $(TRACKED)/libkref_track.so $(OUT)/$(TRACK_SONAME)
+	@mkdir -p $(OUT)/kref
+	cp $(TRACKED)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
 	cp $(TRACKED)/kref-track $(OUT)/kref-track
 	@touch $@
 
@@ -170,8 +171,8 @@ install: $(BUILT)
 	for header in $(HEADERS); do \
 		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit 1; \
 	done
-	$(if $(filter yes,$(TRACK)),$(INSTALL) -d $(DESTDIR)$(BINDIR) && \
-		$(INSTALL) -m 755 $(OUT)/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/$(TRACK_SONAME) && \
+	$(if $(filter yes,$(TRACK)),$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/kref && \
+		$(INSTALL) -m 755 $(OUT)/kref/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/kref/$(TRACK_SONAME) && \
 		$(INSTALL) -m 755 $(OUT)/kref-track $(DESTDIR)$(BINDIR)/kref-track)
 	$(INSTALL) -d $(DESTDIR)$(dir $(GDB_SCRIPT))
 	$(INSTALL) -m 644 gdb/kref.py $(DESTDIR)$(GDB_SCRIPT)
@@ -179,11 +180,11 @@ install: $(BUILT)
 	$(call fill_in,kref-linux.pc,$(DESTDIR)$(DATADIR)/pkgconfig)
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a $(TRACK_SONAME))
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a kref/$(TRACK_SONAME))
 	rm -f $(DESTDIR)$(BINDIR)/kref-track $(DESTDIR)$(GDB_SCRIPT)
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
-	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref $(DESTDIR)$(LIBDIR)/kref
 
 clean:
 	$(CARGO) clean --target-dir $(TARGET_DIR)

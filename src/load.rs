@@ -12,18 +12,18 @@ use crate::sys::env::variable;
 use crate::sys::line::Line;
 use crate::tracker::{Tracker, set_tracker};
 
-/// `libkref_track.so.MAJOR.MINOR`. The version is part of the name, because another version has another
-/// table.
-const LIBRARY: &CStr = match CStr::from_bytes_with_nul(
-    concat!(
-        "libkref_track.so.",
-        env!("CARGO_PKG_VERSION_MAJOR"),
-        ".",
-        env!("CARGO_PKG_VERSION_MINOR"),
-        "\0"
-    )
-    .as_bytes(),
-) {
+/// `kref/libkref_track.so.MAJOR.MINOR`, in the directory of libkref.so. The version is part of the name,
+/// because another version has another table.
+const BESIDE: &str = concat!(
+    "kref/libkref_track.so.",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_MINOR"),
+    "\0"
+);
+
+/// The name alone, for the loader to look for.
+const LIBRARY: &CStr = match CStr::from_bytes_with_nul(BESIDE.as_bytes().split_at(5).1) {
     Ok(name) => name,
     Err(_) => panic!("a name without zeros, and a zero"),
 };
@@ -125,7 +125,8 @@ impl Loader {
     }
 
     /// Opens the library that KREF_TRACK_LIBRARY names. If the variable is not set: the library in the
-    /// directory of libkref.so, or, if there is none, the library that the loader finds by its name.
+    /// directory `kref` beside libkref.so, or, if there is none, the library that the loader finds by its
+    /// name.
     fn open(&self) -> Option<*mut c_void> {
         let beside = Path::beside(self);
         let opened = match (variable(LIBRARY_VARIABLE), &beside) {
@@ -185,8 +186,9 @@ struct Path {
 impl Path {
     const LONGEST: usize = 1024;
 
-    /// The tracker's path in the directory of libkref.so. `None` in a program that contains libkref.a,
-    /// and if the path is too long.
+    /// The tracker's path in the directory `kref` beside libkref.so. `None` in a program that contains
+    /// libkref.a, and if the path is too long. (dlopen's `$ORIGIN` is not used: a sanitizer replaces dlopen,
+    /// and then stands for the sanitizer's own directory.)
     fn beside(loader: &Loader) -> Option<Self> {
         let mut info = libc::Dl_info {
             dli_fname: ptr::null(),
@@ -203,19 +205,19 @@ impl Path {
         let ours = unsafe { CStr::from_ptr(info.dli_fname) }.to_bytes();
         let name = ours.iter().rposition(|&byte| byte == b'/')? + 1;
         let (directory, name) = ours.split_at_checked(name)?;
-        if name.starts_with(b"libkref.so") { Self::joined(directory, LIBRARY) } else { None }
+        if name.starts_with(b"libkref.so") { Self::joined(directory) } else { None }
     }
 
-    fn joined(directory: &[u8], name: &CStr) -> Option<Self> {
+    fn joined(directory: &[u8]) -> Option<Self> {
         let mut path = Self { bytes: [0; Self::LONGEST] };
         let (front, rest) = path.bytes.split_at_mut_checked(directory.len())?;
         front.copy_from_slice(directory);
-        rest.get_mut(..name.to_bytes_with_nul().len())?.copy_from_slice(name.to_bytes_with_nul());
+        rest.get_mut(..BESIDE.len())?.copy_from_slice(BESIDE.as_bytes());
         Some(path)
     }
 
     fn as_c_str(&self) -> &CStr {
-        // SAFETY: `joined` ends the path with the zero of `name`, and `bytes` is zero behind that.
+        // SAFETY: `joined` ends the path with the zero of `BESIDE`, and `bytes` is zero behind that.
         unsafe { CStr::from_ptr(self.bytes.as_ptr().cast()) }
     }
 }
