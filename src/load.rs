@@ -35,7 +35,7 @@ type Start = unsafe extern "C" fn(options: *const c_char) -> *const Tracker;
 
 /// Loads the tracker. If that fails, writes one line with the reason.
 pub(crate) fn track(options: &CStr) {
-    let Some(loader) = Loader::find().filter(|_| is_dynamic()) else {
+    let Some(loader) = is_dynamic().then(Loader::find).flatten() else {
         say("this program has no dynamic loader that could load ");
         return;
     };
@@ -96,17 +96,19 @@ impl Loader {
     #[cfg(target_arch = "x86_64")]
     fn find() -> Option<Self> {
         use crate::sys::weak::weak;
-        let [open, symbol, address, error] =
-            [weak!("dlopen"), weak!("dlsym"), weak!("dladdr"), weak!("dlerror")];
-        if open.is_null() || symbol.is_null() || address.is_null() || error.is_null() {
+        let [symbol, address, error] = [weak!("dlsym"), weak!("dladdr"), weak!("dlerror")];
+        if symbol.is_null() || address.is_null() || error.is_null() {
             return None;
         }
         // SAFETY: the functions of these names have these types.
         unsafe {
             use core::mem::transmute;
+            let dlsym = transmute::<*const (), unsafe extern "C" fn(_, *const c_char) -> _>(symbol);
+            // By its name: for a reference to dlopen, GNU ld warns in every static program.
+            let open = dlsym(libc::RTLD_DEFAULT, c"dlopen".as_ptr());
             Some(Self {
-                dlopen: transmute::<*const (), unsafe extern "C" fn(_, _) -> _>(open),
-                dlsym: transmute::<*const (), unsafe extern "C" fn(_, _) -> _>(symbol),
+                dlopen: transmute::<*mut c_void, Option<unsafe extern "C" fn(_, _) -> _>>(open)?,
+                dlsym,
                 dladdr: transmute::<*const (), unsafe extern "C" fn(_, _) -> _>(address),
                 dlerror: transmute::<*const (), unsafe extern "C" fn() -> _>(error),
             })
