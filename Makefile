@@ -165,6 +165,12 @@ ifneq ($(INCLUDEDIR) $(DATADIR),$(PREFIX)/include $(PREFIX)/share)
 RELOCATE = -e 's|^includedir=.*|includedir=$(INCLUDEDIR)|'
 endif
 
+# $(call files,FILE,PLACE below share): one file of data.
+files = $(INSTALL) -d $(DESTDIR)$(DATADIR)/$(dir $(2)) && $(INSTALL) -m 644 $(1) $(DESTDIR)$(DATADIR)/$(2)
+BASH_COMPLETION := bash-completion/completions/kref-track
+ZSH_COMPLETION := zsh/site-functions/_kref-track
+FISH_COMPLETION := fish/vendor_completions.d/kref-track.fish
+
 install: $(BUILT)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PKGCONFIGDIR) \
 		$(DESTDIR)$(DATADIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/kref/linux
@@ -175,7 +181,11 @@ install: $(BUILT)
 	for header in $(HEADERS); do \
 		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit 1; \
 	done
-	$(if $(filter yes,$(TRACK)),$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/kref && \
+	$(if $(filter yes,$(TRACK)),$(call files,track/schema.json,kref/report.schema.json) && \
+		$(call files,track/completions/kref-track.bash,$(BASH_COMPLETION)) && \
+		$(call files,track/completions/_kref-track,$(ZSH_COMPLETION)) && \
+		$(call files,track/completions/kref-track.fish,$(FISH_COMPLETION)) && \
+		$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/kref && \
 		$(INSTALL) -m 755 $(OUT)/kref/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/kref/$(TRACK_SONAME) && \
 		$(INSTALL) -m 755 $(OUT)/kref-track $(DESTDIR)$(BINDIR)/kref-track)
 	$(INSTALL) -d $(DESTDIR)$(dir $(GDB_SCRIPT))
@@ -189,6 +199,8 @@ install: $(BUILT)
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a kref/$(TRACK_SONAME))
 	rm -f $(DESTDIR)$(BINDIR)/kref-track $(DESTDIR)$(GDB_SCRIPT)
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,kref/report.schema.json $(BASH_COMPLETION) $(ZSH_COMPLETION) \
+		$(FISH_COMPLETION))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/cmake/kref/,kref-config.cmake kref-config-version.cmake)
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))

@@ -4,7 +4,9 @@
 use std::process::Command;
 
 use kref_c_tests::kref_track::{compile, compile_with, contains, kref_track, track};
-use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, project, run, scratch};
+use kref_c_tests::{
+    Compiler, Library, Prefix, c_tests, per_compiler, plain, project, run, scratch,
+};
 use libtest_mimic::Arguments;
 use serde_json::Value;
 
@@ -25,6 +27,7 @@ fn main() {
         plain("signal", signal),
         plain("status-and-signals-are-passed-on", status),
         plain("options-that-are-wrong", options_that_are_wrong),
+        plain("completions", completions),
         plain("depth", depth),
         plain("overflow", overflow),
         plain("no-object", no_object),
@@ -244,6 +247,31 @@ fn status() {
     contains(&ended, &["was ended by signal 15"]);
     ended = run(kref_track(&[]).arg("/nonexistent"));
     assert_eq!(ended.status, Some(2));
+}
+
+/// Each option that --help shows is completed by each shell.
+fn completions() {
+    let help = run(&mut kref_track(&["--help"])).output;
+    let share = Prefix::plain().lib().with_file_name("share");
+    for (file, before) in [
+        ("bash-completion/completions/kref-track", "--"),
+        ("zsh/site-functions/_kref-track", "--"),
+        ("fish/vendor_completions.d/kref-track.fish", ""),
+    ] {
+        let text = std::fs::read_to_string(share.join(file)).expect(file);
+        let words: Vec<_> = text.split(|c: char| c.is_whitespace() || "'[)".contains(c)).collect();
+        let options = help.lines().filter_map(|line| line.strip_prefix("  --"));
+        for option in options.map(|line| line.split([' ', ',']).next().unwrap()) {
+            let word = format!("{before}{option}");
+            assert!(words.contains(&&*word), "{file} does not know --{option}");
+        }
+    }
+    let bash = share.join("bash-completion/completions/kref-track");
+    let script = format!(
+        ". {}; COMP_WORDS=(kref-track --fl); COMP_CWORD=1; _kref_track; echo ${{COMPREPLY[@]}}",
+        bash.display()
+    );
+    assert_eq!(run(Command::new("bash").arg("-c").arg(script)).output, "--flamegraph\n");
 }
 
 fn options_that_are_wrong() {
