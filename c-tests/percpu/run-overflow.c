@@ -187,6 +187,8 @@ static void saturated_before(void)
         percpu_ref_get_many(ref, MOST_AT_ONCE + 1ul);
         expect(KREF_OVERFLOW, ref);
         set_counter(ref, 0, sums[i]);
+        percpu_ref_switch_to_atomic_sync(ref);
+        expect(KREF_USE_OF_SATURATED, ref);
         percpu_ref_kill(ref);
         expect(KREF_USE_OF_SATURATED, ref);
         is_saturated(ref);
