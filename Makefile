@@ -68,7 +68,8 @@ LINK = -C linker=$(firstword $(LINKER)) \
 # libkref does not use; no relocation that stays writable; no page of padding, with a linker that can do so
 # (gold cannot).
 SHARED = -nostartfiles -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
-	$(if $(shell $(CC) $(LDFLAGS) $(COMPACT) -nostdlib -shared -x c /dev/null -o /dev/null 2>&1),,$(COMPACT))
+	$(shell $(CC) $(LDFLAGS) $(COMPACT) -nostdlib -shared -x c /dev/null -o /dev/null 2>/dev/null && \
+		echo $(COMPACT))
 COMPACT := -Wl,-z,noseparate-code
 
 # $(call need,COMMAND,WHAT IT IS FOR). A comma in the text is a $(comma).
@@ -108,8 +109,8 @@ $(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.
 	@$(call need,$(CARGO),build the tracker: install Rust 1.88 or later$(comma) or set TRACK=no)
 	$(CARGO) build --locked --profile track -p kref-track \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
-	@mkdir -p $(OUT)
-	cp $(TRACKED)/libkref_track.so $(OUT)/$(TRACK_SONAME)
+	@mkdir -p $(OUT)/kref
+	cp $(TRACKED)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
 	cp $(TRACKED)/kref-track $(OUT)/kref-track
 	@touch $@
 
@@ -151,11 +152,11 @@ header:
 	@$(call need,$(CARGO),run cbindgen: install Rust 1.88 or later$(comma) from your system or by rustup)
 	$(CARGO) build --locked -p kref --features header
 
-# $(call fill_in,TEMPLATE,FILE). kref-linux.pc finds its headers from where it lies itself, unless the
-# directories are not in their usual places.
-fill_in = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $(RELOCATE) \
-	pkgconfig/$(1).in > $(2)/$(1) && chmod 644 $(2)/$(1)
+# $(call fill_in,FILE,DIRECTORY): makes it there from FILE.in. kref-linux.pc finds its headers from where it
+# lies itself, unless the directories are not in their usual places.
+fill_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' $(RELOCATE) \
+	$(1).in > $(2)/$(notdir $(1)) && chmod 644 $(2)/$(notdir $(1))
 ifneq ($(INCLUDEDIR) $(DATADIR),$(PREFIX)/include $(PREFIX)/share)
 RELOCATE = -e 's|^includedir=.*|includedir=$(INCLUDEDIR)|'
 endif
@@ -170,20 +171,25 @@ install: $(BUILT)
 	for header in $(HEADERS); do \
 		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit 1; \
 	done
-	$(if $(filter yes,$(TRACK)),$(INSTALL) -d $(DESTDIR)$(BINDIR) && \
-		$(INSTALL) -m 755 $(OUT)/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/$(TRACK_SONAME) && \
+	$(if $(filter yes,$(TRACK)),$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/kref && \
+		$(INSTALL) -m 755 $(OUT)/kref/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/kref/$(TRACK_SONAME) && \
 		$(INSTALL) -m 755 $(OUT)/kref-track $(DESTDIR)$(BINDIR)/kref-track)
 	$(INSTALL) -d $(DESTDIR)$(dir $(GDB_SCRIPT))
 	$(INSTALL) -m 644 gdb/kref.py $(DESTDIR)$(GDB_SCRIPT)
-	$(call fill_in,kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
-	$(call fill_in,kref-linux.pc,$(DESTDIR)$(DATADIR)/pkgconfig)
+	$(call fill_in,pkgconfig/kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
+	$(call fill_in,pkgconfig/kref-linux.pc,$(DESTDIR)$(DATADIR)/pkgconfig)
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/cmake/kref
+	$(call fill_in,cmake/kref-config.cmake,$(DESTDIR)$(LIBDIR)/cmake/kref)
+	$(call fill_in,cmake/kref-config-version.cmake,$(DESTDIR)$(LIBDIR)/cmake/kref)
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a $(TRACK_SONAME))
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a kref/$(TRACK_SONAME))
 	rm -f $(DESTDIR)$(BINDIR)/kref-track $(DESTDIR)$(GDB_SCRIPT)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/cmake/kref/,kref-config.cmake kref-config-version.cmake)
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
-	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref $(DESTDIR)$(LIBDIR)/kref \
+		$(DESTDIR)$(LIBDIR)/cmake/kref
 
 clean:
 	$(CARGO) clean --target-dir $(TARGET_DIR)

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
             "the_shared_library_is_small_and_needs_libc_alone",
             the_shared_library_is_small_and_needs_libc_alone,
         ),
+        plain("it_is_hardened", it_is_hardened),
         plain("nothing_in_it_can_panic", nothing_in_it_can_panic),
         plain("a_setuid_program_ignores_the_environment", a_setuid_program_ignores_the_environment),
         plain("links_and_versions_agree", links_and_versions_agree),
@@ -81,6 +82,20 @@ fn the_shared_library_is_small_and_needs_libc_alone() {
     printed(Command::new("strip").arg("-o").arg(&stripped).arg(shared()));
     let size = std::fs::metadata(&stripped).unwrap().len();
     assert!(size <= 40 * 1024, "{size} bytes stripped");
+}
+
+fn it_is_hardened() {
+    let read = |what: &str, library: &Path| printed(Command::new("readelf").arg(what).arg(library));
+    let (segments, dynamic) = (read("-lW", &shared()), read("-dW", &shared()));
+    let stack = segments.lines().find(|line| line.contains("GNU_STACK")).expect("GNU_STACK");
+    assert!(stack.contains(" RW ") && segments.contains("GNU_RELRO"), "{segments}");
+    assert!(dynamic.contains("NOW") && !dynamic.contains("TEXTREL"), "{dynamic}");
+    if cfg!(target_arch = "x86_64") {
+        for library in [shared(), Prefix::plain().archive()] {
+            let notes = read("-nW", &library);
+            assert!(notes.contains("SHSTK"), "{}: {notes}", library.display());
+        }
+    }
 }
 
 fn nothing_in_it_can_panic() {
@@ -193,7 +208,9 @@ fn a_program_builds_with_pkg_config_and_runs() {
 fn a_static_program_builds_and_runs() {
     let source = project().join("examples/handoff.c");
     let flags = Prefix::plain().flags(&["--static", "--cflags", "--libs", "kref"]);
-    let program = compile("static", &source, &[&flags[..], &["-static".to_string()]].concat());
+    // GNU ld would warn of dlopen, which only the tracker needs.
+    let flags = [&flags[..], &["-static".to_string(), "-Wl,--fatal-warnings".to_string()]].concat();
+    let program = compile("static", &source, &flags);
     let said = printed(&mut Command::new(&program));
     assert_eq!(said.matches("released exactly once").count(), 4, "{said}");
     // The default violation handler also works in a program without a dynamic loader.
@@ -201,7 +218,7 @@ fn a_static_program_builds_and_runs() {
     let text =
         "#include <kref.h>\nint main(void) { struct kref k = KREF_INIT(0); kref_get(&k); }\n";
     std::fs::write(&misuse, text).unwrap();
-    let program = compile("static-told", &misuse, &[&flags[..], &["-static".to_string()]].concat());
+    let program = compile("static-told", &misuse, &flags);
     let said = printed(&mut Command::new(&program));
     assert!(said.contains("get on a count of zero") && said.lines().count() == 1, "{said}");
     assert!(said.contains("/program+0x"), "{said}");
