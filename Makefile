@@ -64,6 +64,10 @@ LINKER = $(filter-out ccache sccache distcc,$(CC))
 LINK = -C linker=$(firstword $(LINKER)) \
 	$(foreach option,$(wordlist 2,99,$(LINKER)),-C link-arg=$(option))
 
+# The same source makes the same libraries, in whatever directory and by whichever user.
+REPRODUCIBLE = --config "build.rustflags=['--remap-path-prefix=$(CURDIR)=/kref', \
+	'--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo']"
+
 # How libkref.so is linked: without crt files, which a library needs that has destructors; nothing that
 # libkref does not use; no relocation that stays writable; no page of padding, with a linker that can do so
 # (gold cannot).
@@ -88,7 +92,7 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 	@$(call need,$(CC),link libkref: install gcc or clang$(comma) or set CC)
 	@$(call need,$(OBJCOPY),finish libkref.a: install binutils$(comma) or set OBJCOPY)
 	@$(call need,$(AR),finish libkref.a: install binutils$(comma) or set AR)
-	$(CARGO) rustc --locked --profile capi --lib --features capi --crate-type staticlib \
+	$(CARGO) rustc $(REPRODUCIBLE) --locked --profile capi --lib --features capi --crate-type staticlib \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR) -- $(LINK) -C force-unwind-tables=yes
 	@mkdir -p $(OUT)
 	@# The archive also contains Rust's runtime, which libkref does not use. Without the runtime, and with
@@ -107,7 +111,7 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 $(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.rs \
 		$(wildcard track/src/*.rs track/src/*/*.rs)
 	@$(call need,$(CARGO),build the tracker: install Rust 1.88 or later$(comma) or set TRACK=no)
-	$(CARGO) build --locked --profile track -p kref-track \
+	$(CARGO) build $(REPRODUCIBLE) --locked --profile track -p kref-track \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
 	@mkdir -p $(OUT)/kref
 	cp $(TRACKED)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
