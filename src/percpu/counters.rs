@@ -117,7 +117,7 @@ impl Counters {
         });
     }
 
-    /// Returns the sum of the counters and sets them to zero. `None` if a counter or the sum overflows.
+    /// Returns the sum of the counters and sets them to zero. `None` if the sum is not a possible count.
     ///
     /// # Safety
     /// The counters are in use and belong to the caller, and no thread adds to them any more.
@@ -132,8 +132,8 @@ impl Counters {
             if part != 0 {
                 counter.store(0, Relaxed);
             }
-            // A counter that is not a possible count may have wrapped.
-            sum = sum.and_then(|sum| sum.checked_add(part)).filter(|_| is_a_count(part));
+            // If the addition wraps, the result is not a possible count: the sum before it was one.
+            sum = sum.map(|sum| sum.wrapping_add(part)).filter(|sum| is_a_count(*sum));
         }
         sum
     }

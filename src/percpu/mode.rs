@@ -236,6 +236,7 @@ mod tests {
 
     use loom::thread;
 
+    use super::super::APART;
     use super::*;
     use crate::rseq::Head;
     use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32, Ordering::Acquire};
@@ -252,7 +253,7 @@ mod tests {
                 release,
                 cpus: 1,
                 flags: AtomicU32::new(0),
-                _apart: [0; 4],
+                _apart: [0; APART],
             };
             let head = Head {
                 counters: AtomicPtr::new(NonNull::dangling().as_ptr()),

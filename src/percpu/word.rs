@@ -37,9 +37,9 @@ const ONE: isize = 4;
 
 /// The most references that one operation may take or give back: 2^31 - 1 if a word has 64 bits,
 /// 2^15 - 1 if it has 32.
-pub(super) const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
+const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
 
-/// The largest number of references that one counter, or the sum of all, can have.
+/// The largest number of references that the counters can have together.
 const MOST_ELSEWHERE: usize = (isize::MAX / (8 * ONE)) as usize;
 
 /// A word above this saturates at the next get.
@@ -140,9 +140,9 @@ impl Word {
     }
 
     /// Adds `elsewhere`, the sum of the CPUs' counters, and clears PERCPU: now the word has the whole
-    /// count. It is at least 1, because the caller holds a reference. `None`: a counter has overflowed.
+    /// count. It is at least 1, because the caller holds a reference. `None` is an overflow.
     pub(crate) fn fold(&self, elsewhere: Option<isize>) -> Result<(), ViolationKind> {
-        let Some(elsewhere) = elsewhere.filter(|sum| is_a_count(*sum)) else {
+        let Some(elsewhere) = elsewhere else {
             // First saturates and then clears the flag, so that meanwhile no thread finds zero.
             let kind = self.saturate(ViolationKind::Overflow);
             self.0.fetch_sub(PERCPU, Relaxed);
@@ -209,7 +209,7 @@ fn may_grow(old: isize) -> Result<(), ViolationKind> {
     }
 }
 
-/// Whether `sum` is a possible value of one counter, or of the sum of all.
+/// Whether `sum`, the sum of counters, is a possible count.
 pub(super) fn is_a_count(sum: isize) -> bool {
     sum.unsigned_abs() <= MOST_ELSEWHERE
 }
