@@ -30,16 +30,16 @@ pub const TABLE_MODEL: &str = "tracker::tests::a_caller_of_the_table_sees_what_c
 
 /// loom's message: nothing orders two accesses, one of which is a write.
 pub const RACE: &str = "Causality violation";
-/// A slot's get came after the last put.
-pub const GONE: &str = "what is published has references";
+/// A reader of a slot took a reference after the last put, or two threads made the last put.
+pub const MISUSED: &str = "a count was misused";
+/// The kernel refused to fence, and the old object was released, although a sequence may still come.
+pub const RELEASED: &str = "released under a sequence";
 /// The last put came before its thread had the lock, so the table lists a dead object.
 pub const DEAD: &str = "what is listed is alive";
 pub const LATE: &str = "taken after the kill";
 /// A sequence may use the counters, and the word does not say that a part of the count is there.
 pub const NOT_SPLIT: &str = "the counters are open, and the word is whole";
 pub const NOT_SATURATED: &str = "not saturated";
-/// A put released a tracked object on which a slot's reader had already taken a reference.
-pub const RELEASED_DESPITE_READER: &str = "released although a reader had raised the count";
 /// A put gave back a reference and did not call the tracker.
 pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 
@@ -174,7 +174,7 @@ pub const ORDERINGS: &[Mutant] = &[
         file: SLOT,
         source: "published.swap(next, Release)",
         weakened: "published.swap(next, Relaxed)",
-        model: "slot::tests::a_sequence_sees_what_was_published",
+        model: "slot::models::sequences_against_a_replace",
         failure: RACE,
     },
     Mutant {
@@ -228,22 +228,43 @@ pub const STEPS: &[Mutant] = &[
         file: SLOT,
         source: "let kref = self.kref.load(Relaxed);",
         weakened: "drop(guard); let guard = (); let kref = self.kref.load(Relaxed);",
-        model: "slot_get_against_slot_replace",
-        failure: GONE,
+        model: "slot::models::readers_with_the_lock_against_a_replace",
+        failure: MISUSED,
     },
     Mutant {
         file: SLOT,
         source: "let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
         weakened: "drop(guard); let guard = (); let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
-        model: "slot_get_against_slot_replace",
-        failure: GONE,
+        model: "slot::models::readers_with_the_lock_against_a_replace",
+        failure: MISUSED,
     },
     Mutant {
         file: SLOT,
         source: "let old = published.swap(next, Release);",
         weakened: "drop(guard); let guard = (); let old = published.swap(next, Release);",
-        model: "slot_get_against_slot_replace",
-        failure: GONE,
+        model: "slot::models::readers_with_the_lock_against_a_replace",
+        failure: RACE,
+    },
+    Mutant {
+        file: SLOT,
+        source: "Some(old) if has_sequences && !fence() =>",
+        weakened: "Some(old) if has_sequences && false =>",
+        model: "slot::models::a_sequence_and_a_reader_with_the_lock_against_a_replace",
+        failure: MISUSED,
+    },
+    Mutant {
+        file: SLOT,
+        source: "let has_sequences = Area::decided().is_some();",
+        weakened: "let has_sequences = Area::decided().is_some() && !fence();",
+        model: "slot::models::a_sequence_against_two_writers",
+        failure: MISUSED,
+    },
+    Mutant {
+        file: SLOT,
+        source: "let _ = unsafe { old.as_ref() }.try_get();",
+        weakened: "",
+        model: "slot::models::a_sequence_against_a_replace_that_cannot_fence",
+        failure: RELEASED,
     },
     Mutant {
         file: LOOKUP,
@@ -292,8 +313,8 @@ pub const STEPS: &[Mutant] = &[
         file: COLD_PATH,
         source: "let counted = |value| without(more(value, 1)?, 1);",
         weakened: "self.take_back(1); let counted = |value| more(without(value, 0)?, 1);",
-        model: "count::models::put_against_a_reader_of_a_slot",
-        failure: RELEASED_DESPITE_READER,
+        model: "slot::models::a_sequence_against_dec_and_test",
+        failure: MISUSED,
     },
     Mutant {
         file: COLD_PATH,
