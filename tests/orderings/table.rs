@@ -15,6 +15,7 @@ pub const COUNT: &str = "src/count/mod.rs";
 pub const GET: &str = "src/count/get.rs";
 pub const PUT: &str = "src/count/put.rs";
 pub const COLD_PATH: &str = "src/count/cold_path.rs";
+pub const MISUSE: &str = "src/count/misuse.rs";
 pub const TRACKER: &str = "src/tracker.rs";
 pub const HANDLER: &str = "src/report/handler.rs";
 pub const SLOT: &str = "src/slot.rs";
@@ -193,13 +194,6 @@ pub const ORDERINGS: &[Mutant] = &[
     },
     Mutant {
         file: WORD,
-        source: "fetch_add(parts - PERCPU, Release)",
-        weakened: "fetch_add(parts - PERCPU, Relaxed)",
-        model: "percpu::word::tests::fold_against_the_last_put",
-        failure: RACE,
-    },
-    Mutant {
-        file: WORD,
         source: "self.0.load(Acquire) / ONE",
         weakened: "self.0.load(Relaxed) / ONE",
         model: "percpu::word::tests::a_thread_that_finds_one_reference_may_free_the_object",
@@ -297,8 +291,8 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: WORD,
-        source: "let old = self.0.fetch_add(parts - PERCPU, Release);",
-        weakened: "let old = self.0.fetch_sub(PERCPU, Release); self.0.fetch_add(parts, Release);",
+        source: "let old = self.0.fetch_add(parts - PERCPU, Relaxed);",
+        weakened: "let old = self.0.fetch_sub(PERCPU, Relaxed); self.0.fetch_add(parts, Relaxed);",
         model: "percpu::word::tests::a_split_word_is_never_zero",
         failure: RACE,
     },
@@ -324,7 +318,7 @@ pub const STEPS: &[Mutant] = &[
         failure: PUT_WITHOUT_CALL,
     },
     Mutant {
-        file: COUNT,
+        file: MISUSE,
         source: "self.stored.store(SATURATED_AT, Relaxed);",
         weakened: "",
         model: "count::gets_and_a_put_on_a_full_count",
