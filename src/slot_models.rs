@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::count::Count;
-use crate::models::{CPU_0, CPU_1, Cpu, NO_RSEQ, Object, check_calls, spawn};
-use crate::models::{model, model_within_limits, model_without_fences};
+use crate::models::{CPU_0, CPU_1, Cpu, NO_RSEQ, Object, spawn};
+use crate::models::{check_calls, expect_a_report, model, model_within_limits};
+use crate::rseq::refuse_to_fence;
 
 struct Shared {
     slot: KrefSlot,
@@ -116,8 +117,9 @@ fn a_sequence_against_two_writers() {
 /// The kernel refuses to fence. The old object leaks with one reference, which nobody gives back.
 #[test]
 fn a_sequence_against_a_replace_that_cannot_fence() {
-    model_without_fences(|| {
+    model(|| {
         let shared = Shared::new();
+        refuse_to_fence();
         let theirs = Arc::clone(&shared);
         let reader = spawn(CPU_0, move || theirs.get_and_put());
         shared.second.write();
@@ -125,6 +127,7 @@ fn a_sequence_against_a_replace_that_cannot_fence() {
         reader.join().unwrap();
         assert_eq!(shared.first.releases(), 0, "released under a sequence");
         assert_eq!(shared.first.refs.read(), 1);
+        expect_a_report();
     });
 }
 

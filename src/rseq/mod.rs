@@ -62,7 +62,7 @@ mod simulated;
 #[cfg(loom)]
 use simulated as sequences;
 #[cfg(all(loom, test))]
-pub(crate) use simulated::{on_a_machine, run_on};
+pub(crate) use simulated::{on_a_machine, refuse_to_fence, run_on};
 
 #[cfg(all(
     target_arch = "x86_64",

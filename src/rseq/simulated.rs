@@ -42,7 +42,7 @@ const CPUS: u32 = 2;
 struct Machine {
     /// The lock of each CPU: held while a sequence runs on this CPU.
     cpus: [Mutex<()>; CPUS as usize],
-    refuses_to_fence: bool,
+    refuses_to_fence: Cell<bool>,
 }
 
 std::thread_local! {
@@ -62,10 +62,17 @@ fn machine() -> Option<Rc<Machine>> {
 /// Runs one interleaving of a model on a machine with sequences. In a model that does not call this
 /// function, the process has no sequences.
 #[cfg(test)]
-pub(crate) fn on_a_machine(refuses_to_fence: bool, model: impl FnOnce()) {
+pub(crate) fn on_a_machine(model: impl FnOnce()) {
+    let refuses_to_fence = Cell::new(false);
     MACHINE.set(Some(Rc::new(Machine { cpus: Default::default(), refuses_to_fence })));
     model();
     MACHINE.set(None);
+}
+
+/// From now on the kernel refuses to fence, as a seccomp filter may make it.
+#[cfg(test)]
+pub(crate) fn refuse_to_fence() {
+    machine().expect("a machine").refuses_to_fence.set(true);
 }
 
 /// From now on the calling thread runs on this CPU. `None`: the thread is not registered, as at its start,
@@ -86,7 +93,7 @@ fn sequence<T>(steps: impl FnOnce(usize) -> Option<T>) -> Option<T> {
 /// Waits for every sequence that has begun. `false` if the kernel refuses.
 pub(crate) fn fence() -> bool {
     let Some(machine) = machine() else { return true };
-    if machine.refuses_to_fence {
+    if machine.refuses_to_fence.get() {
         return false;
     }
     for cpu in &machine.cpus {
