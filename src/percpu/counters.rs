@@ -76,8 +76,21 @@ impl Counters {
             }
             // SAFETY: the address is in the chunk, after its header.
             let first = unsafe { chunk.byte_add(PART).cast::<AtomicIsize>().add(place) };
-            Some(Self { first: NonNull::new(first)?, cpus })
+            let counters = Self { first: NonNull::new(first)?, cpus };
+            #[cfg(loom)]
+            counters.make();
+            Some(counters)
         })
+    }
+
+    /// Makes the counters of a loom model. An atomic of loom is not a number in memory, so memory that is
+    /// filled with zeros is no counter.
+    #[cfg(loom)]
+    fn make(self) {
+        for cpu in 0..self.cpus as usize {
+            // SAFETY: the counter is at the same offset in another part of the chunk, and in nobody's use.
+            unsafe { self.first.byte_add(cpu * PART).write(AtomicIsize::new(0)) };
+        }
     }
 
     /// The counters whose counter for CPU 0 is `first`.

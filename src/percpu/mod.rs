@@ -312,3 +312,8 @@ impl Data {
         self.flags.load(Relaxed) & ALLOW_REINIT != 0
     }
 }
+
+#[cfg(all(loom, test))]
+mod models;
+#[cfg(all(loom, test))]
+mod slot_models;
