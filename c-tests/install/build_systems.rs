@@ -8,14 +8,17 @@ use kref_c_tests::{
 };
 use libtest_mimic::{Arguments, Trial};
 
+/// A test's name, and the tools that it needs.
+type Test = (&'static str, &'static [&'static str], fn());
+
 fn main() -> ExitCode {
-    let tests: [(&str, &[&str], fn()); 4] = [
+    let tests: [Test; 4] = [
         ("cmake_finds_the_installed_library", &["cmake"], cmake),
         ("cmake_refuses_another_minor_version", &["cmake"], cmake_versions),
         ("meson_finds_the_installed_library", &["meson", "ninja"], meson_installed),
         ("meson_builds_a_subproject", &["meson", "ninja"], meson_subproject),
     ];
-    let trial = |(name, tools, test): (&str, &'static [&'static str], fn())| {
+    let trial = |(name, tools, test): Test| {
         Trial::ignorable_test(name, move || {
             unless_missing(need(tools), |()| {
                 test();
