@@ -3,6 +3,7 @@
 #   make            builds libkref.so, libkref.a, libkref_track.so and kref-track into $(OUT)
 #   make demo       builds, installs under target/, compiles and runs examples/handoff.c
 #   make check      runs all the tests
+#   make deny       licences, sources and advisories of the dependencies, by cargo-deny
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
 #   make bench      measures libkref next to atomics and locks by hand, GLib, std Arc and liburcu
@@ -81,7 +82,7 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check bugs torture bench bench-track header install uninstall clean
+.PHONY: all demo check deny bugs torture bench bench-track header install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
@@ -133,6 +134,10 @@ check:
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	$(CARGO) test --locked --workspace --no-fail-fast
+
+deny:
+	@$(call need,cargo-deny,check the dependencies: cargo install cargo-deny)
+	$(CARGO) deny --workspace --locked check
 
 torture: export KREF_TORTURE_SECONDS ?= 120
 torture:
