@@ -3,6 +3,7 @@
 #   make            builds libkref.so, libkref.a, libkref_track.so and kref-track into $(OUT)
 #   make demo       builds, installs under target/, compiles and runs examples/handoff.c
 #   make check      runs all the tests
+#   make deny       licences, sources and advisories of the dependencies, by cargo-deny
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
 #   make bench      measures libkref next to atomics and locks by hand, GLib, std Arc and liburcu
@@ -40,6 +41,11 @@ TRACKED = $(TARGET_DIR)/$(TARGET)/track
 $(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR BINDIR INCLUDEDIR PKGCONFIGDIR DATADIR DESTDIR,$(if \
 	$(word 2,$($(path))),$(error $(path) is "$($(path))": a path with a blank in it does not work \
 	here. Move the source or choose another directory)))
+
+# The oldest Rust that builds libkref, and the oldest that builds its tracker and runs the tests.
+floor = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' $(1))
+FLOOR := $(call floor,Cargo.toml)
+TRACK_FLOOR := $(call floor,track/Cargo.toml)
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Until 1.0 a minor version may change the interface: the soname has both numbers.
@@ -81,14 +87,14 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check bugs torture bench bench-track header install uninstall clean
+.PHONY: all demo check deny bugs torture bench bench-track header install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
 
 # A file, so that a `sudo make install` after a `make` needs no cargo.
 $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/*.rs)
-	@$(call need,$(CARGO),build libkref: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),build libkref: install Rust $(FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),link libkref: install gcc or clang$(comma) or set CC)
 	@$(call need,$(OBJCOPY),finish libkref.a: install binutils$(comma) or set OBJCOPY)
 	@$(call need,$(AR),finish libkref.a: install binutils$(comma) or set AR)
@@ -110,7 +116,10 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 
 $(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.rs \
 		$(wildcard track/src/*.rs track/src/*/*.rs)
-	@$(call need,$(CARGO),build the tracker: install Rust 1.88 or later$(comma) or set TRACK=no)
+	@$(call need,$(CARGO),build the tracker: install Rust $(TRACK_FLOOR) or later$(comma) or set TRACK=no)
+	@version=$$($(RUSTC) -V); minor=$${version#rustc 1.}; [ "$${minor%%.*}" -ge $(TRACK_FLOOR:1.%=%) ] || { \
+		echo "make: the tracker needs Rust $(TRACK_FLOOR) or later; this is $$version. TRACK=no leaves it out." >&2; \
+		exit 1; }
 	$(CARGO) build $(REPRODUCIBLE) --locked --profile track -p kref-track \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
 	@mkdir -p $(OUT)/kref
@@ -129,31 +138,35 @@ demo:
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
 
 check:
-	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	$(CARGO) test --locked --workspace --no-fail-fast
 
+deny:
+	@$(call need,cargo-deny,check the dependencies: cargo install cargo-deny)
+	$(CARGO) deny --workspace --locked check
+
 torture: export KREF_TORTURE_SECONDS ?= 120
 torture:
-	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	$(CARGO) test --locked -p kref-c-tests --test torture -- /torture::
 
 bugs:
-	@$(call need,$(CARGO),run the programs: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the programs: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) test --locked -q -p kref-c-tests --test bugs
 
 bench:
-	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the benchmarks: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) bench --locked -p kref-bench --bench costs
 
 bench-track:
-	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the benchmarks: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) bench --locked -p kref-bench --bench tracking
 
 header:
-	@$(call need,$(CARGO),run cbindgen: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run cbindgen: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) build --locked -p kref --features header
 
 # $(call fill_in,FILE,DIRECTORY): makes it there from FILE.in. kref-linux.pc finds its headers from where it

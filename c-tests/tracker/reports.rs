@@ -19,6 +19,7 @@ fn main() {
         plain("last-put-in-a-lookup", last_put_in_a_lookup),
         plain("json-matches-the-schema", json),
         plain("flame-graph", flame_graph),
+        plain("flame-graph-of-hostile-names", flame_graph_of_hostile_names),
         plain("object-history", object_history),
         plain("filter", filter),
         plain("sample", sample),
@@ -164,13 +165,31 @@ fn must_match(value: &Value, schema: &Value, root: &Value) {
 }
 
 fn flame_graph() {
-    let file = scratch().join("held.svg");
-    let _ = std::fs::remove_file(&file);
-    track("reports/holders", &["--flamegraph", &file.to_string_lossy()], &[]);
-    let svg = std::fs::read_to_string(file).expect("a drawing");
-    for text in ["<svg", "object_release", "serve ", "&quot;index&quot;", "15 references"] {
-        assert!(svg.contains(text), "no {text} in the drawing");
+    let svg = drawn("reports/holders");
+    for text in ["<svg", "object_release", "serve ", "&quot;index&quot;", "15 references, 100.00%"]
+    {
+        assert!(svg.contains(text), "no {text} in the drawing:\n{svg}");
     }
+}
+
+/// A name is text in the drawing, and neither markup nor a control character.
+fn flame_graph_of_hostile_names() {
+    let svg = drawn("reports/hostile-names");
+    let name =
+        "&quot;\u{fffd}[31m&lt;/text&gt;&lt;script&gt;alert(&apos;&amp;&quot;&apos;)\u{fffd}&quot;";
+    let titles = svg.matches(&format!("<title>{name}: 1 reference, 50.00%</title>")).count();
+    let labels = svg.matches(&format!(">{name}</text>")).count();
+    assert_eq!((titles, labels), (1, 1), "{svg}");
+    assert_eq!(svg.matches("<script>").count(), 1, "{svg}");
+    assert!(!svg.contains(|c: char| c.is_control() && c != '\n'), "{svg:?}");
+}
+
+/// The flame graph of what a program holds at its exit.
+fn drawn(program: &str) -> String {
+    let file = scratch().join(format!("{}.svg", program.replace('/', "-")));
+    let _ = std::fs::remove_file(&file);
+    track(program, &["--flamegraph", &file.to_string_lossy()], &[]);
+    std::fs::read_to_string(file).expect("a drawing")
 }
 
 fn object_history() {
