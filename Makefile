@@ -2,7 +2,8 @@
 #
 #   make            builds libkref.so, libkref.a, libkref_track.so and kref-track into $(OUT)
 #   make demo       builds, installs under target/, compiles and runs examples/handoff.c
-#   make check      runs all the tests
+#   make check      runs the tests that take little time
+#   make check-all  runs all the tests
 #   make deny       licences, sources and advisories of the dependencies, by cargo-deny
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
@@ -87,7 +88,7 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check deny bugs torture bench bench-track header install uninstall clean
+.PHONY: all demo check check-all deny bugs torture bench bench-track header install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
@@ -137,11 +138,11 @@ demo:
 	$(CC) -O2 -Wall -o $(DEMO)/handoff examples/handoff.c $$($(PKG_CONFIG) --cflags --libs kref)
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
 
-check:
+check check-all:
 	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
-	$(CARGO) test --locked --workspace --no-fail-fast
+	@CARGO='$(CARGO)' ci/check.sh $(if $(filter check-all,$@),all,quick)
 
 deny:
 	@$(call need,cargo-deny,check the dependencies: cargo install cargo-deny)
