@@ -1,7 +1,8 @@
 /*
  * The kernel refuses membarrier() after it has granted some. The refusal is reported, and an object
  * on which a reader may be taking a reference is never released. After the kernel grants
- * membarrier() again, objects are released again.
+ * membarrier() again, objects are released again. The caller's errno stays, and so it does where the
+ * kernel only wants a new registration.
  *
  * tools: static
  */
@@ -9,6 +10,7 @@
 #include "fence.h"
 
 #define OBJECTS 200
+#define UNTOUCHED 4711 /* no system call fails so */
 
 static struct kref krefs[OBJECTS];
 static int released[OBJECTS], n_released, n_confirmed;
@@ -44,8 +46,15 @@ static void replace(struct kref *next)
         kref_put(old, release);
 }
 
+static void refuse(void)
+{
+    fences = REFUSED;
+    errno = UNTOUCHED;
+}
+
 static void must_be_told(int times, const void *what)
 {
+    CHECK(errno == UNTOUCHED);
     CHECK(told.times == times);
     CHECK(told.last.kind == KREF_NOT_FENCED && told.last.kref == what && told.last.caller);
     told.times = 0;
@@ -63,7 +72,7 @@ static void slots(void)
     for (i = 0; i < 50; i++)
         replace(&krefs[i]);
     CHECK(!told.times);
-    fences = REFUSED;
+    refuse();
     for (; i < 150; i++)
         replace(&krefs[i]);
     must_be_told(100, &krefs[148]);
@@ -92,7 +101,7 @@ static void slots_of_percpu(void)
     CHECK(percpu_ref_init(&a, release_percpu, 0) == 0);
     CHECK(percpu_ref_init(&b, release_percpu, 0) == 0);
     CHECK(percpu_ref_slot_replace(&percpu_slot, &a) == NULL);
-    fences = REFUSED;
+    refuse();
     CHECK(percpu_ref_slot_replace(&percpu_slot, &b) == &a);
     must_be_told(1, &a);
     percpu_ref_kill(&a);
@@ -124,7 +133,7 @@ static void confirmations(void)
 
     CHECK(percpu_ref_init(&ref, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
     CHECK(percpu_ref_init(&lost, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
-    fences = REFUSED;
+    refuse();
     percpu_ref_switch_to_atomic(&ref, must_not_be_called);
     must_be_told(1, &ref);
     percpu_ref_kill_and_confirm(&lost, must_not_be_called);
@@ -145,7 +154,7 @@ static void modes(void)
     CHECK(percpu_ref_init(&ref, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
     CHECK(percpu_ref_init(&lost, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
     percpu_ref_get(&ref);
-    fences = REFUSED;
+    refuse();
     percpu_ref_switch_to_atomic(&ref, NULL);
     must_be_told(1, &ref);
     percpu_ref_get_many(&ref, 2);
@@ -160,6 +169,19 @@ static void modes(void)
     CHECK(n_released == 1 && !told.times);
 }
 
+static void restored_from_a_checkpoint(void)
+{
+    struct kref old = KREF_INIT(1);
+
+    CHECK(kref_slot_replace(&slot, &old) == NULL);
+    fences = UNREGISTERED;
+    errno = UNTOUCHED;
+    fenced = 0;
+    CHECK(kref_slot_replace(&slot, NULL) == &old);
+    CHECK(fences == FENCES && fenced == 1 && errno == UNTOUCHED);
+    CHECK(kref_read(&old) == 1 && !told.times);
+}
+
 int main(void)
 {
     kref_set_violation_handler(remember, &told);
@@ -169,5 +191,6 @@ int main(void)
     slots_of_percpu();
     confirmations();
     modes();
+    restored_from_a_checkpoint();
     return 0;
 }
