@@ -40,6 +40,8 @@ pub const NOT_SPLIT: &str = "the counters are open, and the word is whole";
 pub const NOT_SATURATED: &str = "not saturated";
 /// A put released a tracked object on which a slot's reader had already taken a reference.
 pub const RELEASED_DESPITE_READER: &str = "released although a reader had raised the count";
+/// One of two pairs of a handler and a context, which two threads add, is not in the list.
+pub const LOST: &str = "a lost pair";
 /// A put gave back a reference and did not call the tracker.
 pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 
@@ -244,6 +246,13 @@ pub const STEPS: &[Mutant] = &[
         weakened: "drop(guard); let guard = (); let old = published.swap(next, Release);",
         model: "slot_get_against_slot_replace",
         failure: GONE,
+    },
+    Mutant {
+        file: HANDLER,
+        source: "match self.newest.compare_exchange(older, target, Release, Relaxed) {",
+        weakened: "self.newest.store(target, Release); match Ok::<_, *mut Target>(older) {",
+        model: LIST_MODEL,
+        failure: LOST,
     },
     Mutant {
         file: LOOKUP,
