@@ -14,6 +14,7 @@ pub struct Mutant {
 pub const COUNT: &str = "src/count/mod.rs";
 pub const GET: &str = "src/count/get.rs";
 pub const PUT: &str = "src/count/put.rs";
+pub const MISUSE: &str = "src/count/misuse.rs";
 pub const COLD_PATH: &str = "src/count/cold_path.rs";
 pub const TRACKER: &str = "src/tracker.rs";
 pub const HANDLER: &str = "src/report/handler.rs";
@@ -312,7 +313,7 @@ pub const STEPS: &[Mutant] = &[
         failure: PUT_WITHOUT_CALL,
     },
     Mutant {
-        file: COUNT,
+        file: MISUSE,
         source: "self.stored.store(SATURATED_AT, Relaxed);",
         weakened: "",
         model: "count::gets_and_a_put_on_a_full_count",

@@ -1,9 +1,10 @@
 //! The table of mutants that a C program of c-tests must find. `model` is the program.
 
-use crate::models::Mutant;
+use crate::models::{MODE, Mutant, WORD};
 
 const X86_64: &str = "src/rseq/x86_64.rs";
 const LINE: &str = "src/sys/line.rs";
+const COUNTERS: &str = "src/percpu/counters.rs";
 
 pub const PROGRAMS: &[Mutant] = &[
     // A thread keeps the pointer to a descriptor in a library that is unloaded.
@@ -34,5 +35,48 @@ pub const PROGRAMS: &[Mutant] = &[
         weakened: "libc::EINTR => break,",
         model: "violations/run-interrupted-line",
         failure: "lines(said) == 1",
+    },
+    Mutant {
+        file: WORD,
+        source: "fn get(&self, n: usize) -> Result<(), ViolationKind> {\n        if n > MOST {",
+        weakened: "fn get(&self, n: usize) -> Result<(), ViolationKind> { if false {",
+        model: "percpu/run-overflow",
+        failure: "told.times == 1",
+    },
+    Mutant {
+        file: WORD,
+        source: "elsewhere.filter(|sum| is_a_count(*sum)) else",
+        weakened: "elsewhere else",
+        model: "percpu/run-overflow",
+        failure: "told.times == 1",
+    },
+    Mutant {
+        file: COUNTERS,
+        source: ".filter(|_| is_a_count(part))",
+        weakened: "",
+        model: "percpu/run-overflow",
+        failure: "told.times == 1",
+    },
+    Mutant {
+        file: MODE,
+        source: "confirm.filter(|_| *whole != Err(ViolationKind::NotFenced))",
+        weakened: "confirm",
+        model: "rseq/run-membarrier-refused",
+        failure: "not so: !ref",
+    },
+    Mutant {
+        file: MODE,
+        source: "Ok(()) => {\n                self.drop_counters(data);",
+        weakened: "Ok(()) => {",
+        model: "percpu/run-memory",
+        failure: "!blocks && !pages",
+    },
+    // A chunk that was full once stays out of the list.
+    Mutant {
+        file: COUNTERS,
+        source: "if was_full {\n                    Chunk::link(chunk, list);",
+        weakened: "if false {",
+        model: "percpu/run-memory",
+        failure: "pages == all",
     },
 ];
