@@ -153,7 +153,7 @@ mutants:
 	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
 	@$(call need,cargo-mutants,make the faults: cargo install cargo-mutants)
 	rm -rf $(TARGET_DIR)/mutants.out
-	$(MUTANTS) -C=--lib -C=--test=number_line -C=--test=rust $(UNFOUND)
+	$(MUTANTS) -C=--lib -C=--test=number_line -C=--test=percpu -C=--test=rust $(UNFOUND)
 	TRACK=no $(MUTANTS) --timeout 60 -C=--package=kref-c-tests -C=--test=programs \
 		-- -- plain::gcc::static $(UNFOUND)
 	RUSTFLAGS="--cfg loom" $(MUTANTS) --timeout 300 -C=--lib -C=--test=loom $(UNFOUND)
