@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use std::mem::take;
 use std::ptr::{NonNull, null_mut};
 
-use kref::ViolationKind::{self, BadReinit, ExitWhileAlive};
+use kref::ViolationKind::{self, BadReinit, ExitWhileAlive, PutOnZero};
 use kref::{ALLOW_REINIT, INIT_ATOMIC, PercpuRef, Violation, set_violation_handler};
 
 thread_local! {
@@ -62,6 +62,16 @@ fn the_last_put_after_the_kill_releases() {
         assert!(RELEASED.get() == 1 && percpu.is_zero() && !percpu.tryget_many(1));
         assert_eq!(reported(), []);
     }
+}
+
+/// Nobody has a reference, so nobody may put, however few.
+#[test]
+fn a_put_of_no_references_does_not_release_again() {
+    let percpu = new(0);
+    RELEASED.set(0);
+    kill(&percpu);
+    put(&percpu, 0);
+    assert_eq!((RELEASED.get(), reported()), (1, vec![PutOnZero]));
 }
 
 #[test]

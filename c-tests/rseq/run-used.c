@@ -10,6 +10,8 @@
 #ifdef HAS_RSEQ
 
 #define QUERY 0
+/* The distance of two CPUs' counters, as kref/percpu.h has it. */
+#define DISTANCE 512
 #define PRIVATE_EXPEDITED_RSEQ (1 << 7)
 
 static int locks;
@@ -26,6 +28,16 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
     (void)mutex;
     return 0;
+}
+
+static long counted(const struct percpu_ref *ref)
+{
+    long sum = 0;
+    unsigned int cpu;
+
+    for (cpu = 0; cpu < ref->cpus; cpu++)
+        sum += *(const long *)((const char *)ref->counters + (size_t)cpu * DISTANCE);
+    return sum;
 }
 
 static void release(struct kref *kref)
@@ -54,8 +66,13 @@ int main(void)
     CHECK(!kref_slot_replace(&slot, &kref) && !percpu_ref_slot_replace(&percpu_slot, &ref));
     locks = 0;
     CHECK(kref_slot_get(&slot) == &kref && percpu_ref_slot_get(&percpu_slot) == &ref);
-    CHECK(!locks);
+    CHECK(!locks && counted(&ref) == 1);
     percpu_ref_put(&ref);
+    CHECK(counted(&ref) == 0);
+    percpu_ref_get(&ref);
+    CHECK(percpu_ref_tryget(&ref) && percpu_ref_tryget_live(&ref) && counted(&ref) == 3);
+    percpu_ref_put_many(&ref, 3);
+    CHECK(counted(&ref) == 0);
     CHECK(percpu_ref_slot_replace(&percpu_slot, NULL) == &ref && kref_slot_replace(&slot, NULL) == &kref);
     CHECK(locks);
     percpu_ref_kill(&ref);

@@ -152,7 +152,7 @@ impl Word {
         // Release, in place of the puts that the sum contains: because of the fence this thread sees
         // what was done before these puts. Pairs with the acquire load of the last put.
         let old = self.0.fetch_add(parts - PERCPU, Release);
-        let total = (old & !(DEAD | PERCPU)) + parts;
+        let total = old + parts; // with the flags, which are less than ONE
         match total {
             ONE..HIGHEST => Ok(()),
             HIGHEST.. => Err(self.saturate(ViolationKind::Overflow)),
