@@ -167,6 +167,13 @@ static void sums(void)
     expect(KREF_OVERFLOW, ref);
     is_saturated(ref);
     ref = start_over();
+    set_word(ref, LONG_MAX / 2 + 1);
+    percpu_ref_get_many(ref, MOST_HERE + 1); /* on the word, which is full */
+    expect(KREF_OVERFLOW, ref);
+    percpu_ref_kill(ref);
+    expect(KREF_USE_OF_SATURATED, ref);
+    is_saturated(ref);
+    ref = start_over();
     set_word(ref, LONG_MAX / 2 - 64);
     set_counter(ref, 0, MOST);
     percpu_ref_kill(ref);

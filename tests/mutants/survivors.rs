@@ -15,6 +15,8 @@ struct Survivor {
     reason: &'static str,
 }
 
+const NO_COMMON_BIT: &str = "the flags have no bit in common";
+
 const SURVIVORS: &[Survivor] = &[
     Survivor {
         file: "src/count/get.rs",
@@ -40,6 +42,36 @@ const SURVIVORS: &[Survivor] = &[
         source: "mask.as_mut_ptr()) > 0",
         mutants: &["replace > with >="],
         reason: "the kernel returns the number of bytes that it has written, which is not 0",
+    },
+    Survivor {
+        file: "src/percpu/counters.rs",
+        source: "libc::PROT_READ | libc::PROT_WRITE",
+        mutants: &["replace | with ^"],
+        reason: NO_COMMON_BIT,
+    },
+    Survivor {
+        file: "src/percpu/counters.rs",
+        source: "libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE",
+        mutants: &["replace | with ^"],
+        reason: NO_COMMON_BIT,
+    },
+    Survivor {
+        file: "src/percpu/counters.rs",
+        source: "protection, kind, -1, 0",
+        mutants: &["delete -"],
+        reason: "the kernel does not look at the file of an anonymous mapping",
+    },
+    Survivor {
+        file: "src/percpu/mode.rs",
+        source: "flags & (INIT_ATOMIC | ALLOW_REINIT)",
+        mutants: &["replace | with ^"],
+        reason: NO_COMMON_BIT,
+    },
+    Survivor {
+        file: "src/percpu/word.rs",
+        source: "SATURATED | (old & (DEAD | PERCPU))",
+        mutants: &["replace | with ^"],
+        reason: NO_COMMON_BIT,
     },
     Survivor {
         file: "src/percpu/mod.rs",
