@@ -6,6 +6,7 @@ pub struct Mutant {
     /// Occurs once in the file.
     pub source: &'static str,
     pub weakened: &'static str,
+    /// Must fail: a loom model, or in programs.rs a C program of c-tests.
     pub model: &'static str,
     /// A part of the message of the model that fails.
     pub failure: &'static str,
