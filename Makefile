@@ -6,6 +6,7 @@
 #   make check-all  runs all the tests
 #   make deny       licences, sources and advisories of the dependencies, by cargo-deny
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
+#   make mutants    puts several hundred small faults into the source, one at a time; a test must find each
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
 #   make bench      measures libkref next to atomics and locks by hand, GLib, std Arc and liburcu
 #   make bench-track  what tracking costs, next to heaptrack and valgrind
@@ -88,7 +89,7 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check check-all deny bugs torture bench bench-track header install uninstall clean
+.PHONY: all demo check check-all deny bugs mutants torture bench bench-track header install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
@@ -157,6 +158,21 @@ torture:
 bugs:
 	@$(call need,$(CARGO),run the programs: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) test --locked -q -p kref-c-tests --test bugs
+
+# Each run tries the faults that the runs before have not found: the Rust tests first, which are fast.
+# cargo-mutants ends with 2 or 3 if some faults were not found, or made a test run too long.
+MUTANTS = $(CARGO) mutants --config tests/mutants/cargo-mutants.toml --output $(TARGET_DIR) --iterate
+UNFOUND = || case $$? in 2|3) ;; *) exit 1 ;; esac
+mutants:
+	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,cargo-mutants,make the faults: cargo install cargo-mutants)
+	rm -rf $(TARGET_DIR)/mutants.out
+	$(MUTANTS) -C=--lib -C=--test=number_line -C=--test=percpu -C=--test=rust $(UNFOUND)
+	TRACK=no $(MUTANTS) --timeout 60 -C=--package=kref-c-tests -C=--test=programs \
+		-- -- plain::gcc::static $(UNFOUND)
+	RUSTFLAGS="--cfg loom" $(MUTANTS) --timeout 300 -C=--lib -C=--test=loom $(UNFOUND)
+	KREF_MISSED_MUTANTS=$(abspath $(TARGET_DIR))/mutants.out/missed.txt \
+		$(CARGO) test --locked -p kref --test mutants -- --ignored
 
 bench:
 	@$(call need,$(CARGO),run the benchmarks: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)

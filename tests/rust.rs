@@ -1,6 +1,7 @@
 //! The Rust API: `Ref` and `Slot`, their percpu forms, the raw parts, and the reports of misuse.
 #![cfg(not(loom))]
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::ptr::{NonNull, null_mut};
@@ -212,6 +213,33 @@ fn lookup_and_the_last_put_share_a_lock() {
         assert_eq!(put, last);
     }
     assert!(released);
+}
+
+/// A lock of a table from which another thread takes a reference, before the lock is taken.
+struct Busy {
+    count: Count,
+    is_locked: Cell<bool>,
+}
+
+// SAFETY: the test has one thread.
+unsafe impl RawLock for Busy {
+    fn lock(&self) -> Result<(), i32> {
+        self.count.inc();
+        self.is_locked.set(true);
+        Ok(())
+    }
+
+    unsafe fn unlock(&self) {
+        self.is_locked.set(false);
+    }
+}
+
+#[test]
+fn a_put_that_has_waited_for_the_lock_may_not_be_the_last() {
+    let lock = Busy { count: Count::new(1), is_locked: Cell::new(false) };
+    assert!(!lock.count.dec_and_lock(&lock));
+    assert!(!lock.is_locked.get());
+    assert_eq!(lock.count.read(), 1);
 }
 
 /// A process has one handler, so one test at a time may set it.

@@ -152,7 +152,7 @@ impl Word {
         // Relaxed: because of the fence this thread sees what was done before the puts that the sum contains.
         // The caller gives its own reference back later, and that put is a release for all of this.
         let old = self.0.fetch_add(parts - PERCPU, Relaxed);
-        let total = (old & !(DEAD | PERCPU)) + parts;
+        let total = old + parts; // with the flags, which are less than ONE
         match total {
             ONE..HIGHEST => Ok(()),
             HIGHEST.. => Err(self.saturate(ViolationKind::Overflow)),
