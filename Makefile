@@ -45,6 +45,8 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Until 1.0 a minor version may change the interface: the soname has both numbers.
 ABI := $(basename $(VERSION))
 SONAME := libkref.so.$(ABI)
+# What libkref.so and libkref.a export. In libkref.so each symbol has the version KREF_$(ABI).
+PUBLIC := kref_* percpu_ref_*
 REAL := libkref.so.$(VERSION)
 TRACK_SONAME := libkref_track.so.$(ABI)
 HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h \
@@ -63,9 +65,11 @@ LINK = -C linker=$(firstword $(LINKER)) \
 	$(foreach option,$(wordlist 2,99,$(LINKER)),-C link-arg=$(option))
 
 # How libkref.so is linked: without crt files, which a library needs that has destructors; nothing that
-# libkref does not use; no relocation that stays writable.
-SHARED := -nostartfiles -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
-	-Wl,-z,noseparate-code
+# libkref does not use; no relocation that stays writable; no page of padding, with a linker that can do so
+# (gold cannot).
+SHARED = -nostartfiles -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
+	$(if $(shell $(CC) $(LDFLAGS) $(COMPACT) -nostdlib -shared -x c /dev/null -o /dev/null 2>&1),,$(COMPACT))
+COMPACT := -Wl,-z,noseparate-code
 
 # $(call need,COMMAND,WHAT IT IS FOR). A comma in the text is a $(comma).
 comma := ,
@@ -90,10 +94,10 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 	@# hidden internal symbols, libkref.a links beside any other Rust library.
 	cp $(BUILD)/libkref.a $(OUT)/libkref.a
 	$(AR) t $(OUT)/libkref.a | grep -v '^kref[-.]' | xargs $(AR) d $(OUT)/libkref.a
-	$(OBJCOPY) --wildcard --keep-global-symbol='kref_*' \
-		--keep-global-symbol='percpu_ref_*' $(OUT)/libkref.a
+	$(OBJCOPY) --wildcard $(PUBLIC:%='--keep-global-symbol=%') $(OUT)/libkref.a
 	@# Not by cargo: rustc does not export the assembly symbols of src/capi/edge.rs.
-	$(CC) -shared -o $(OUT)/$(REAL) -Wl,-soname,$(SONAME) \
+	@echo 'KREF_$(ABI) { global: $(PUBLIC:%=%;) local: *; };' > $(OUT)/libkref.map
+	$(CC) -shared -o $(OUT)/$(REAL) -Wl,-soname,$(SONAME) -Wl,--version-script=$(OUT)/libkref.map \
 		-Wl,--whole-archive $(OUT)/libkref.a -Wl,--no-whole-archive $(SHARED) $(LDFLAGS)
 	ln -sf $(REAL) $(OUT)/$(SONAME)
 	ln -sf $(SONAME) $(OUT)/libkref.so

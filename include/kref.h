@@ -73,8 +73,12 @@
  * The library cannot catch every misuse. A get or put on a freed object is caught only as long as
  * the object's memory is not used for something else. A get or put on memory that holds no count is
  * caught if the int in the memory is positive. Example: memory that was filled with a byte from 0x01
- * to 0x7f (0x20 to 0x2f: only if no tracker was ever set). A negative int, from the bytes 0x80 to
- * 0xfe, looks like a count with references. The byte 0xff looks like a count that is full.
+ * to 0x7f (0x20 to 0x2f: by kref-track, if a tracker is set). A negative int, from the bytes 0x80 to
+ * 0xfe, looks like a count with references. The byte 0xff looks like a count that is full. A program that
+ * is compiled with -DKREF_CHECKED=N says that no object has more than N references. Then an inlined get or
+ * put saturates a count of more than N, and reports KREF_USE_OF_SATURATED. So kref_init() that was
+ * forgotten is found where memory is filled with 0xaa or 0xa5, by clang's
+ * -ftrivial-auto-var-init=pattern or by jemalloc. Without KREF_CHECKED this check costs nothing.
  *
  * Your functions. Release functions, find functions and violation handlers must return. They must
  * not be left by an exception, longjmp() or pthread_exit().
@@ -274,6 +278,22 @@ struct kref_tracker {
 /* The most references that a count can have, and what kref_read() returns for a saturated count. */
 #define KREF_MAX INT_MAX
 #define KREF_SATURATED (INT_MIN / 2)
+
+/**
+ * The version of the library that is loaded. KREF_VERSION is the version of the header that a program was
+ * compiled with. The two may differ in the last number. A program that was compiled with another
+ * minor version does not load: until 1.0, the library's soname and the version of its symbols have the
+ * minor number.
+ *
+ * Range:    none.
+ * Misuse:   none.
+ * Ordering: none.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  a string such as "0.2.0", which is valid as long as the library is loaded.
+ * Defined:  here.
+ */
+KREF_MUST_USE
+const char *kref_version(void);
 
 /* Initialisers. KREF_INIT(n) is a kref with n references, usually 1. n = 0 makes a released kref, a
  * negative n a saturated one. n may be evaluated twice. The other two make empty slots; a slot
@@ -509,6 +529,12 @@ int kref_count_dec_and_lock(struct refcount_struct *count,
  * libkref: not a program that contains libkref.a, and its plugin that loads libkref.so. In the
  * child of a fork of a multithreaded program, such a lock may be held for ever by a thread that
  * does not exist there: make no get or replace in the child.
+ *
+ * Slots, and percpu_ref below, are for threads that pthread_create() or thrd_create() made. On a thread
+ * that clone() made, with its parent's thread-local storage or a zero-filled one, nothing restarts the
+ * sequences: a get from a slot may return a freed object, and a percpu_ref loses counts, in silence.
+ * kref_rseq_available() returns 0 on such a thread. A program that has such threads must run with
+ * GLIBC_TUNABLES=glibc.pthread.rseq=0.
  * ------------------------------------------------------------------------------------------- */
 
 /**
@@ -562,15 +588,16 @@ struct kref *kref_slot_replace(struct kref_slot *slot,
 /**
  * Whether this thread has restartable sequences. If it has, its gets from a slot take no lock, and
  * its gets and puts of a percpu_ref make no atomic operation. If not, these functions give the same
- * results, but are slower.
+ * results, but are slower; but see above for a thread that clone() made. Asks the kernel: one system
+ * call, rseq().
  *
  * Range:    none.
  * Misuse:   none.
  * Ordering: none.
  * Threads:  any; the answer is for the calling thread. Signal handlers: no.
  * Returns:  1 or 0. 0 on a processor other than x86-64, with a libc other than glibc 2.35 or later,
- *           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, and if a seccomp filter
- *           refuses membarrier().
+ *           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, if a seccomp filter
+ *           refuses membarrier(), and on a thread that clone() made.
  * Defined:  here.
  */
 int kref_rseq_available(void);
@@ -602,9 +629,11 @@ int kref_rseq_available(void);
  * until percpu_ref_kill(). percpu_ref_kill() changes to atomic mode, where the count is one number,
  * so that the last put is known; and it ends percpu_ref_tryget_live(), so that there are no new
  * users. A thread without restartable sequences makes atomic operations in both modes; the results
- * are the same.
+ * are the same. (Not so on a thread that clone() made: see slots above.)
  *
- * A percpu_ref takes 64 bytes, and 8 more for each CPU. For an object that is not hot, use a kref.
+ * Beside the struct itself, a percpu_ref takes a block of 64 bytes, and 8 bytes for each CPU. 64 of
+ * them share the pages of their counters, so the first takes a page or more. For an object that is
+ * not hot, use a kref.
  * percpu_ref_kill() and some other functions take a lock. In the child of a fork of a multithreaded
  * program, such a lock may be held for ever; a get or a put takes none. All users of one percpu_ref
  * must use the same copy of libkref, as for slots.
@@ -620,7 +649,7 @@ int kref_rseq_available(void);
  * Ordering: relaxed. Another thread must receive the object in a way that orders.
  * Threads:  one, before the object is shared. Signal handlers: no, because it allocates.
  * Returns:  0; -ENOMEM; or -EINVAL for an unknown flag. After an error, nothing is allocated.
- * Defined:  Linux, percpu_ref_init(), which has one parameter more.
+ * Defined:  Linux, percpu_ref_init(), which has one parameter more and ignores unknown flags.
  */
 int percpu_ref_init(struct percpu_ref *ref,
                     void (*release)(struct percpu_ref *ref),
@@ -645,9 +674,10 @@ void percpu_ref_exit(struct percpu_ref *ref) KREF_NONNULL;
 /**
  * Take one more reference. The caller holds one already.
  *
- * Range:    the sum up to LONG_MAX / 8.
+ * Range:    the sum up to LONG_MAX / 32.
  * Misuse:   at zero or saturated: in atomic mode the count saturates, and a violation is reported.
- *           In percpu mode nobody can know the count, so nothing is reported.
+ *           In percpu mode nobody can know the count: percpu_ref_kill() finds out later, and
+ *           reports.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
  * Returns:  nothing.
@@ -658,7 +688,8 @@ void percpu_ref_get(struct percpu_ref *ref) KREF_NONNULL;
 /**
  * Take nr more references. The caller holds one already.
  *
- * Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 8.
+ * Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 32. If nr
+ *           is larger than 127, the function makes an atomic operation in both modes.
  * Misuse:   as for percpu_ref_get(); a larger nr is an overflow.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: yes.
@@ -778,7 +809,8 @@ void percpu_ref_kill_and_confirm(struct percpu_ref *ref,
  * Ordering: release, for what other threads did before their puts.
  * Threads:  any. Signal handlers: no. It takes as long as percpu_ref_kill().
  * Returns:  nothing.
- * Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later.
+ * Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later. There, a
+ *           percpu_ref without PERCPU_REF_ALLOW_REINIT is dying from then on.
  */
 void percpu_ref_switch_to_atomic(struct percpu_ref *ref,
                                  void (*confirm)(struct percpu_ref *ref)) KREF_NONNULL_ARGS((1));
@@ -801,7 +833,8 @@ void percpu_ref_switch_to_atomic_sync(struct percpu_ref *ref) KREF_NONNULL;
  *
  * Range:    a percpu_ref that was initialised with PERCPU_REF_ALLOW_REINIT, _INIT_ATOMIC or
  *           _INIT_DEAD. The caller holds a reference, or no other thread can reach the object.
- * Misuse:   initialised without these flags: the mode does not change, and a violation is reported.
+ * Misuse:   initialised without these flags and switched to atomic mode: the mode does not change,
+ *           and a violation is reported.
  * Ordering: relaxed.
  * Threads:  any. Signal handlers: no, because it takes a lock for a short time.
  * Returns:  nothing.
@@ -859,7 +892,7 @@ int percpu_ref_is_dying(struct percpu_ref *ref) KREF_NONNULL;
  * Ordering: acquire if it returns 1.
  * Threads:  any. Signal handlers: yes.
  * Returns:  1 or 0.
- * Defined:  Linux, percpu_ref_is_zero().
+ * Defined:  Linux, percpu_ref_is_zero(), which after percpu_ref_exit() answers as before it.
  */
 int percpu_ref_is_zero(struct percpu_ref *ref) KREF_NONNULL;
 

@@ -212,9 +212,9 @@ impl Kref {
     /// lock, after it has unlocked it.
     #[inline]
     #[track_caller]
-    pub unsafe fn put_locked<L: RawLock + ?Sized>(
+    pub unsafe fn put_locked(
         this: NonNull<Self>,
-        lock: &L,
+        lock: &dyn RawLock,
         release: impl FnOnce(NonNull<Self>),
     ) -> bool {
         // SAFETY: as promised.
@@ -226,10 +226,10 @@ impl Kref {
     /// # Safety
     /// As for [`put_locked`](Self::put_locked).
     #[inline]
-    pub(crate) unsafe fn put_locked_from<L: RawLock + ?Sized>(
+    pub(crate) unsafe fn put_locked_from(
         this: NonNull<Self>,
         by: By,
-        lock: &L,
+        lock: &dyn RawLock,
         release: impl FnOnce(NonNull<Self>),
         caller: Caller,
     ) -> bool {

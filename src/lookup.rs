@@ -18,8 +18,8 @@ use crate::sys::lock::RawLock;
 /// The object that `find` returns is not freed as long as the lock is held.
 #[inline]
 #[track_caller]
-pub unsafe fn lookup_locked<L: RawLock + ?Sized>(
-    lock: &L,
+pub unsafe fn lookup_locked(
+    lock: &dyn RawLock,
     find: impl FnOnce() -> Option<NonNull<Kref>>,
 ) -> Option<NonNull<Kref>> {
     // SAFETY: as promised.
@@ -29,8 +29,8 @@ pub unsafe fn lookup_locked<L: RawLock + ?Sized>(
 /// # Safety
 /// As for [`lookup_locked`].
 #[inline]
-pub(crate) unsafe fn lookup_locked_from<L: RawLock + ?Sized>(
-    lock: &L,
+pub(crate) unsafe fn lookup_locked_from(
+    lock: &dyn RawLock,
     find: impl FnOnce() -> Option<NonNull<Kref>>,
     caller: Caller,
 ) -> Option<NonNull<Kref>> {

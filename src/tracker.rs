@@ -2,7 +2,7 @@
 //!
 //! The table belongs to libkref_track.so or to the program, and may be older or newer than this library.
 //! So its first member is its size: members beyond the size do not exist. `Kref::init` calls the table's
-//! `created`. The operations on tracked counts (count/slow.rs) call the functions for gets and puts.
+//! `created`. The operations on tracked counts (count/cold_path.rs) call the functions for gets and puts.
 //!
 //! The functions are called wherever the program gets and puts: by several threads at the same time,
 //! and in signal handlers. A call preserves `errno`.

@@ -1,4 +1,5 @@
-//! `make bugs`: runs the programs of c-tests/bugs under kref-track.
+//! `make bugs`: runs the programs of c-tests/bugs under kref-track. The programs are in folders, by the kind
+//! of the bug.
 //!
 //! Each program has one lifetime bug. Its opening comment names the kind of report that finds the
 //! bug (` * found by: leak`), and may name the holder (` * holder: index`). The line that is to
@@ -38,9 +39,14 @@ fn main() -> ExitCode {
 }
 
 fn sources() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(c_tests().join("bugs")).expect("c-tests/bugs");
-    let mut sources: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").path())
+    let entries = |folder: PathBuf| {
+        let entries =
+            std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+        entries.map(|entry| entry.expect("an entry").path())
+    };
+    let folders = entries(c_tests().join("bugs")).filter(|path| path.is_dir());
+    let mut sources: Vec<_> = folders
+        .flat_map(entries)
         .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
         .collect();
     sources.sort();
@@ -49,6 +55,8 @@ fn sources() -> Vec<PathBuf> {
 
 struct Bug {
     name: String,
+    /// The source below c-tests, without its extension.
+    source: String,
     /// The report that finds the bug: a kind of misuse, `leak`, or `race`.
     found_by: String,
     holder: Option<String>,
@@ -74,6 +82,12 @@ impl Bug {
         let blame = text.lines().position(|line| line.contains("/* BLAME */"));
         Self {
             name: source.file_stem().expect("a name").to_string_lossy().into_owned(),
+            source: source
+                .strip_prefix(c_tests())
+                .expect("a source of c-tests")
+                .with_extension("")
+                .to_string_lossy()
+                .into_owned(),
             found_by: value("found by:").expect("a line that says by what it is found"),
             holder: value("holder:"),
             blame: blame.expect("a line to blame") as u64 + 1,
@@ -152,8 +166,7 @@ impl Bug {
     }
 
     fn compile(&self, level: &str, twin: &str) -> PathBuf {
-        let source = format!("bugs/{}", self.name);
-        compile(Compiler::any(), &source, &[level, &format!("-D{twin}")])
+        compile(Compiler::any(), &self.source, &[level, &format!("-D{twin}")])
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use kref_c_tests::declarations::{Function, functions, name, without_directives};
 use kref_c_tests::{Compiler, Kind, per_compiler, project, run, scratch};
 use libtest_mimic::{Arguments, Trial};
 
@@ -65,7 +66,7 @@ fn every_function(compiler: Compiler, flags: &[&str], header: &str, path: &str, 
     let text = without_directives(&text);
     let functions = functions(&text);
     assert!(functions.len() >= least, "{} functions found, too few", functions.len());
-    let calls: Vec<Call> = functions.iter().flat_map(Function::calls).collect();
+    let calls: Vec<Call> = functions.iter().flat_map(Calls::calls).collect();
 
     let mut source = format!("#include <{header}>\n");
     for (number, call) in calls.iter().enumerate() {
@@ -115,20 +116,18 @@ struct Call {
     warning: Option<&'static str>,
 }
 
-/// A function that a header declares.
-struct Function<'a> {
-    name: &'a str,
-    returns_nothing: bool,
-    parameters: Vec<&'a str>,
-    /// The words before "may be NULL" in the function's comment.
-    nullable: Vec<&'a str>,
+/// The calls of one function.
+trait Calls {
+    fn calls(&self) -> Vec<Call>;
+    fn call(&self, look: &str, arguments: &[&str], warning: Option<&'static str>) -> Call;
 }
 
-impl Function<'_> {
+impl Calls for Function<'_> {
     /// One call for each pointer, with NULL for that pointer, and one call that ignores the result.
     fn calls(&self) -> Vec<Call> {
         let names: Vec<&str> = self.parameters.iter().map(|parameter| name(parameter)).collect();
         let mut calls = Vec::new();
+        let nullable = nullable(self.comment);
         for (number, parameter) in self.parameters.iter().enumerate() {
             if !parameter.contains('*') && !parameter.contains("_handler ") {
                 continue;
@@ -137,11 +136,11 @@ impl Function<'_> {
             let any = parameter.starts_with("void *") && !parameter.contains('(');
             let mut arguments = names.clone();
             arguments[number] = "0";
-            let may = any || self.nullable.contains(&names[number]);
-            let look = if self.returns_nothing { "" } else { "(void)!" };
+            let may = any || nullable.contains(&names[number]);
+            let look = if self.returns_nothing() { "" } else { "(void)!" };
             calls.push(self.call(look, &arguments, (!may).then_some("[-Wnonnull]")));
         }
-        if !self.returns_nothing {
+        if !self.returns_nothing() {
             let may = IGNORABLE.contains(&self.name);
             calls.push(self.call("", &names, (!may).then_some("[-Wunused-result]")));
         }
@@ -149,83 +148,8 @@ impl Function<'_> {
     }
 
     fn call(&self, look: &str, arguments: &[&str], warning: Option<&'static str>) -> Call {
-        let given = match self.parameters.join(", ") {
-            none if none.is_empty() => "(void)".into(),
-            some => format!("({some})"),
-        };
+        let given = format!("({})", self.parameter_list());
         Call { given, code: format!("{look}{}({})", self.name, arguments.join(", ")), warning }
-    }
-}
-
-/// The header without the lines of the preprocessor.
-fn without_directives(header: &str) -> String {
-    let (mut text, mut goes_on) = (String::new(), false);
-    for line in header.lines() {
-        if !goes_on && !line.starts_with('#') {
-            text += line;
-            text.push('\n');
-        }
-        goes_on = (goes_on || line.starts_with('#')) && line.ends_with('\\');
-    }
-    text
-}
-
-/// The functions that a header declares. A declaration begins at the start of a line.
-fn functions(header: &str) -> Vec<Function<'_>> {
-    let mut functions = Vec::new();
-    let mut comment = "";
-    for part in header.split("*/") {
-        let (code, next) = part.split_once("/*").unwrap_or((part, ""));
-        for piece in code.split([';', '{', '}']) {
-            functions.extend(function(piece, comment));
-        }
-        comment = next;
-    }
-    functions
-}
-
-fn function<'a>(piece: &'a str, comment: &'a str) -> Option<Function<'a>> {
-    let (before, rest) = piece.trim_start_matches('\n').split_once('(')?;
-    // A static function of kref.h is the helper of a macro.
-    if before.starts_with(' ') || before.starts_with("typedef") || before.starts_with("KREF_STATIC")
-    {
-        return None;
-    }
-    let (before, name) = before.rsplit_once([' ', '\n'])?;
-    Some(Function {
-        name: name.trim_start_matches('*'),
-        returns_nothing: before.ends_with("void") && !name.starts_with('*'),
-        parameters: parameters(rest),
-        nullable: nullable(comment),
-    })
-}
-
-/// The parameters. `text` begins after the opening parenthesis.
-fn parameters(text: &str) -> Vec<&str> {
-    let (mut depth, mut start, mut found) = (0, 0, Vec::new());
-    for (place, byte) in text.char_indices() {
-        match byte {
-            '(' => depth += 1,
-            ')' if depth > 0 => depth -= 1,
-            ')' | ',' if depth == 0 => {
-                found.push(text[start..place].trim());
-                start = place + 1;
-                if byte == ')' {
-                    break;
-                }
-            }
-            _ => {}
-        }
-    }
-    found.retain(|parameter| *parameter != "void");
-    found
-}
-
-/// The name in `void (*release)(struct kref *kref)`, or in `struct kref *kref`.
-fn name(parameter: &str) -> &str {
-    match parameter.split_once("(*") {
-        Some((_, rest)) => rest.split(')').next().unwrap(),
-        None => parameter.rsplit([' ', '*']).next().unwrap(),
     }
 }
 

@@ -198,6 +198,24 @@ static void misuse_of_life(void)
     CHECK(!percpu_ref_is_zero(&third));
 }
 
+/* Large steps leave zero in the shared word, and all that is left is on a CPU's counter. */
+static void shared_part_is_zero(void)
+{
+    struct percpu_ref ref;
+
+    start_over(&ref, 0);
+    percpu_ref_get(&ref);
+    percpu_ref_get_many(&ref, 2000);
+    percpu_ref_put_many(&ref, 2001);
+    CHECK(!percpu_ref_is_zero(&ref) && percpu_ref_tryget(&ref) && percpu_ref_tryget_many(&ref, 2000));
+    percpu_ref_put_many(&ref, 2001);
+    CHECK(!released && !percpu_ref_is_zero(&ref));
+    percpu_ref_kill(&ref);
+    CHECK(released == 1);
+    percpu_ref_exit(&ref);
+    expect(0, 0, NULL);
+}
+
 /* A put on a CPU's counter cannot see that it is one too many. The kill adds up and finds it. */
 static void too_many_puts(void)
 {
@@ -241,6 +259,7 @@ int main(void)
     never_killed();
     modes();
     dead_from_the_start();
+    shared_part_is_zero();
     never_initialised();
     misuse();
     misuse_of_life();

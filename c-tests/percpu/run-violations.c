@@ -1,6 +1,6 @@
 /*
  * A misuse of a percpu_ref is reported with an address in the function that misused it. For the
- * functions on a kref see violations/run-each-function.c.
+ * functions on a kref see violations/run-misuse-of-each-function.c.
  */
 #include "misuse.h"
 

@@ -27,6 +27,7 @@ fn main() {
         plain("options-that-are-wrong", options_that_are_wrong),
         plain("depth", depth),
         plain("overflow", overflow),
+        plain("no-object", no_object),
         plain("unloaded-library", unloaded_library),
         plain("stripped", stripped),
         plain("not-linked-with-libkref", not_linked),
@@ -269,6 +270,12 @@ fn overflow() {
     contains(&ended, &["kref-track: too many references", "held: 3999999 references by \"poll\""]);
     contains(&ended, &["1 object had too many references to be tracked any further"]);
     assert!(!ended.output.contains("still held"), "{}", ended.output);
+}
+
+fn no_object() {
+    let ended = track("reports/no-object", &[], &[]);
+    contains(&ended, &["kref-track: get or put where no object is", &here("reports/no-object")]);
+    assert_eq!(ended.output.matches("where no object is").count(), 1, "{}", ended.output);
 }
 
 fn depth() {

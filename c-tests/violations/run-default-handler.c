@@ -26,10 +26,23 @@ void *malloc(size_t size)
     return __libc_malloc(size);
 }
 
+static void never_called(struct kref *released)
+{
+    (void)released;
+    CHECK(!"a misused count was released");
+}
+
 static __attribute__((noinline)) void misuse(int stored)
 {
     kref.refcount.refs = stored;
     kref_get(&kref);
+    __asm__ volatile("");
+}
+
+static __attribute__((noinline)) void misuse_by_put(void)
+{
+    kref.refcount.refs = RELEASED;
+    kref_put(&kref, never_called);
     __asm__ volatile("");
 }
 
@@ -103,6 +116,11 @@ int main(void)
     kref_get(&kref); /* the count is saturated now, and the place is another one */
     text = written();
     CHECK(lines(text) == 1 && strstr(text, "saturated"));
+
+    misuse_by_put();
+    text = written();
+    CHECK(lines(text) == 1);
+    CHECK(!strncmp(text, "kref: put on a count of zero: more references given back than taken", 67));
 
     CHECK(signal(SIGUSR1, on_signal) != SIG_ERR && !raise(SIGUSR1));
     CHECK(lines(written()) == 1);

@@ -115,6 +115,23 @@ extern "C" {
 
 #endif
 
+/*
+ * KREF_CHECK(refs): with -DKREF_CHECKED=N, saturates a count of more than N references, and the operation that
+ * follows reports this. The caller's own reference is not given back yet, so the object cannot be freed
+ * meanwhile. 0x60000000 is a saturated count.
+ */
+#ifdef KREF_CHECKED
+#define KREF_CHECK(refs)                                                                           \
+    do {                                                                                           \
+        int kref_stored = __atomic_load_n(&(refs), __ATOMIC_RELAXED);                              \
+                                                                                                   \
+        if (kref_stored < 0 && (unsigned int)kref_stored - (unsigned int)INT_MIN >= (KREF_CHECKED)) \
+            __atomic_store_n(&(refs), 0x60000000, __ATOMIC_RELAXED);                               \
+    } while (0)
+#else
+#define KREF_CHECK(refs) ((void)0)
+#endif
+
 /* kref_get_unless_zero() under a second name, by which the inline one calls it. */
 int kref_get_unless_zero_slow(struct kref *kref) KREF_COLD;
 
@@ -149,6 +166,7 @@ KREF_INLINE unsigned int kref_read(const struct kref *kref)
 
 KREF_INLINE void kref_count_inc(struct refcount_struct *count)
 {
+    KREF_CHECK(count->refs);
     KREF_INCREMENT(count->refs, kref_not_alive);
     return;
 kref_not_alive:
@@ -158,8 +176,10 @@ kref_not_alive:
 
 KREF_INLINE int kref_count_inc_not_zero(struct refcount_struct *count)
 {
-    int stored = __atomic_load_n(&count->refs, __ATOMIC_RELAXED);
+    int stored;
 
+    KREF_CHECK(count->refs);
+    stored = __atomic_load_n(&count->refs, __ATOMIC_RELAXED);
     do {
         /* -2 stands for INT_MAX references. */
         if (!KREF_LIKELY(stored < -2)) {
@@ -177,6 +197,7 @@ KREF_INLINE int kref_count_dec_and_test(struct refcount_struct *count)
 {
     int last;
 
+    KREF_CHECK(count->refs);
     KREF_DECREMENT(count->refs, kref_last, kref_not_alive);
     return 0;
 kref_last:
@@ -190,6 +211,7 @@ kref_not_alive:
 /* Only the cold path uses the holder's name. Every get and put of a tracked object takes the cold path. */
 KREF_INLINE void kref_get_as(struct kref *kref, const char *holder)
 {
+    KREF_CHECK(kref->refcount.refs);
     KREF_INCREMENT(kref->refcount.refs, kref_not_alive);
     return;
 kref_not_alive:
@@ -212,6 +234,7 @@ int kref_put_as(struct kref *kref, void (*release)(struct kref *kref), const cha
 {
     int released;
 
+    KREF_CHECK(kref->refcount.refs);
     KREF_DECREMENT(kref->refcount.refs, kref_last, kref_not_alive);
     return 0;
 kref_last:
@@ -228,6 +251,8 @@ KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
     return kref_put_as(kref, release, NULL);
 }
 
+#elif defined KREF_CHECKED
+#error "KREF_CHECKED is for the inline functions: compile without KREF_NO_INLINE"
 #endif /* KREF_NO_INLINE */
 
 #ifdef __cplusplus

@@ -10,7 +10,8 @@
  * libkref's source explains what a sequence may do, and why.
  *
  * A sequence cannot add to the counter if the thread has no rseq, if the percpu_ref is in atomic
- * mode, or if the kernel aborts the sequence. Then the function calls the _slow function.
+ * mode, or if the kernel aborts the sequence. Then the function calls the _slow function. It also
+ * does so if nr is larger than KREF_PERCPU_MOST.
  */
 #ifndef KREF_H
 #include "../kref.h" /* includes this header, in the right order */
@@ -26,6 +27,10 @@ extern "C" {
 
 /* The binary logarithm of the distance between the counters of two CPUs. */
 #define KREF_PERCPU_SHIFT "9"
+
+/* The most that one operation may add to a counter or take from it. So a counter of 64 bits takes
+ * two years to wrap, and the sequence need not test for an overflow. */
+#define KREF_PERCPU_MOST 127
 
 /* The beginning of a sequence. Emits the descriptor, for a sequence from label 2 to label 3 with
  * its abort handler at label 4, and stores the descriptor's address in the thread's rseq area. The
@@ -92,7 +97,7 @@ kref_no:
 
 KREF_INLINE void percpu_ref_get_many(struct percpu_ref *ref, unsigned long nr)
 {
-    if (KREF_LIKELY(nr <= INT_MAX && kref_percpu_add(ref, nr)))
+    if (KREF_LIKELY(nr <= KREF_PERCPU_MOST && kref_percpu_add(ref, nr)))
         return;
     percpu_ref_get_slow(ref, nr);
     KREF_RETURNS_HERE;
@@ -107,7 +112,7 @@ KREF_INLINE int percpu_ref_tryget_many(struct percpu_ref *ref, unsigned long nr)
 {
     int got = 1;
 
-    if (!KREF_LIKELY(nr <= INT_MAX && kref_percpu_add(ref, nr))) {
+    if (!KREF_LIKELY(nr <= KREF_PERCPU_MOST && kref_percpu_add(ref, nr))) {
         got = percpu_ref_tryget_slow(ref, nr);
         KREF_RETURNS_HERE;
     }
@@ -132,7 +137,7 @@ KREF_INLINE int percpu_ref_tryget_live(struct percpu_ref *ref)
 
 KREF_INLINE void percpu_ref_put_many(struct percpu_ref *ref, unsigned long nr)
 {
-    if (KREF_LIKELY(nr <= INT_MAX && kref_percpu_add(ref, 0 - nr)))
+    if (KREF_LIKELY(nr <= KREF_PERCPU_MOST && kref_percpu_add(ref, 0 - nr)))
         return;
     percpu_ref_put_slow(ref, nr);
     KREF_RETURNS_HERE;

@@ -19,6 +19,7 @@ mod spin;
 mod thread;
 mod track;
 mod types;
+mod version;
 mod violation;
 
 /// Is never called, because nothing panics. But a library without std must define a panic handler.

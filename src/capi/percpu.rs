@@ -16,7 +16,7 @@ use crate::{InitError, PercpuRef};
 /// Ordering: relaxed. Another thread must receive the object in a way that orders.
 /// Threads:  one, before the object is shared. Signal handlers: no, because it allocates.
 /// Returns:  0; -ENOMEM; or -EINVAL for an unknown flag. After an error, nothing is allocated.
-/// Defined:  Linux, percpu_ref_init(), which has one parameter more.
+/// Defined:  Linux, percpu_ref_init(), which has one parameter more and ignores unknown flags.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn percpu_ref_init(
     r#ref: *mut percpu_ref,
@@ -56,9 +56,10 @@ edge!(percpu_ref_exit = at_percpu_ref_exit, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Take one more reference. The caller holds one already.
 ///
-/// Range:    the sum up to LONG_MAX / 8.
+/// Range:    the sum up to LONG_MAX / 32.
 /// Misuse:   at zero or saturated: in atomic mode the count saturates, and a violation is reported.
-///           In percpu mode nobody can know the count, so nothing is reported.
+///           In percpu mode nobody can know the count: percpu_ref_kill() finds out later, and
+///           reports.
 /// Ordering: relaxed.
 /// Threads:  any. Signal handlers: yes.
 /// Returns:  nothing.
@@ -73,7 +74,8 @@ edge!(percpu_ref_get = at_percpu_ref_get, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Take nr more references. The caller holds one already.
 ///
-/// Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 8.
+/// Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 32. If nr
+///           is larger than 127, the function makes an atomic operation in both modes.
 /// Misuse:   as for percpu_ref_get(); a larger nr is an overflow.
 /// Ordering: relaxed.
 /// Threads:  any. Signal handlers: yes.

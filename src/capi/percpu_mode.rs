@@ -62,7 +62,8 @@ edge!(percpu_ref_kill_and_confirm = at_percpu_ref_kill_and_confirm, 2);
 /// Ordering: release, for what other threads did before their puts.
 /// Threads:  any. Signal handlers: no. It takes as long as percpu_ref_kill().
 /// Returns:  nothing.
-/// Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later.
+/// Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later. There, a
+///           percpu_ref without PERCPU_REF_ALLOW_REINIT is dying from then on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_switch_to_atomic(
     r#ref: *mut percpu_ref,
@@ -103,7 +104,8 @@ edge!(percpu_ref_switch_to_atomic_sync = at_percpu_ref_switch_to_atomic_sync, 1)
 ///
 /// Range:    a percpu_ref that was initialised with PERCPU_REF_ALLOW_REINIT, _INIT_ATOMIC or
 ///           _INIT_DEAD. The caller holds a reference, or no other thread can reach the object.
-/// Misuse:   initialised without these flags: the mode does not change, and a violation is reported.
+/// Misuse:   initialised without these flags and switched to atomic mode: the mode does not change,
+///           and a violation is reported.
 /// Ordering: relaxed.
 /// Threads:  any. Signal handlers: no, because it takes a lock for a short time.
 /// Returns:  nothing.
@@ -176,7 +178,7 @@ pub unsafe extern "C" fn percpu_ref_is_dying(r#ref: *mut percpu_ref) -> c_int {
 /// Ordering: acquire if it returns 1.
 /// Threads:  any. Signal handlers: yes.
 /// Returns:  1 or 0.
-/// Defined:  Linux, percpu_ref_is_zero().
+/// Defined:  Linux, percpu_ref_is_zero(), which after percpu_ref_exit() answers as before it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn percpu_ref_is_zero(r#ref: *mut percpu_ref) -> c_int {
     // SAFETY: the C caller guarantees a valid percpu_ref.

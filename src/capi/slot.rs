@@ -73,15 +73,16 @@ edge!(kref_slot_replace = at_kref_slot_replace, 2);
 
 /// Whether this thread has restartable sequences. If it has, its gets from a slot take no lock, and
 /// its gets and puts of a percpu_ref make no atomic operation. If not, these functions give the same
-/// results, but are slower.
+/// results, but are slower; but see above for a thread that clone() made. Asks the kernel: one system
+/// call, rseq().
 ///
 /// Range:    none.
 /// Misuse:   none.
 /// Ordering: none.
 /// Threads:  any; the answer is for the calling thread. Signal handlers: no.
 /// Returns:  1 or 0. 0 on a processor other than x86-64, with a libc other than glibc 2.35 or later,
-///           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, and if a seccomp filter
-///           refuses membarrier().
+///           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, if a seccomp filter
+///           refuses membarrier(), and on a thread that clone() made.
 /// Defined:  here.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_rseq_available() -> c_int {

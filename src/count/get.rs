@@ -4,7 +4,8 @@ use core::ffi::c_char;
 use core::ptr;
 
 use super::Count;
-use super::number_line::{Zone, misuse_of_get, stored, zone};
+use super::misuse::misuse_of_get;
+use super::number_line::{Zone, stored, zone};
 use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
 use crate::sys::sync::{

@@ -1,27 +1,33 @@
 //! The saturating counter behind every reference count.
 //!
-//! `kref.rs` builds on this folder. [`number_line`] says what a stored value means. [`get`] and [`put`]
-//! have the operations: a hot path for counts that are alive, which ends in [`slow`] for all others.
-//! [`tracked`] is the arithmetic of tracked counts. Only this folder chooses the memory orderings of the
-//! count.
+//! `kref.rs` builds on this folder. Only this folder chooses the memory orderings of the count.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | [`number_line`] | the zones: what a stored value means |
+//! | [`get`], [`put`] | the operations, and their *hot path*: a count that is alive and not full |
+//! | [`cold_path`] | the same operations on every other count |
+//! | [`misuse`] | which violation an operation reports |
+//! | [`tracked`] | the arithmetic of tracked counts |
 //!
 //! # The number line
 //!
 //! A count of `v` references is stored as `s = INT_MIN + (v - 1)`:
 //!
 //! ```text
-//!  s:  INT_MIN                            -1 | 0                                             INT_MAX
-//!      |<- 1 reference ... 2^31 references ->| never |...| tracked |.......| saturated |.....| dead |
-//!                   alive                      initialised                                     v = 0
+//!  s:  INT_MIN                            -1 | 0                                              INT_MAX
+//!      |<------------- alive --------------->| never       |     | tracked |     | saturated |   | dead |
+//!      1 reference            2^31 references| initialised |     |         |     | 0x6000_0000     v = 0
 //! ```
 //!
 //! A count is *alive* if its stored value is negative: it has references, and no tracker counts them. A
-//! tracked count has references too, but its stored value is positive.
+//! *tracked* count has references too, but its stored value is positive, so that each of its operations
+//! takes the cold path. That path calls the tracker. The other three zones have no references.
 //!
-//! The sign of the value *before* an operation decides whether the operation is allowed. Two negative
-//! values are special: INT_MIN, where a put gives the last reference back, and -1, where a get is one too
-//! many. After a plain `lock inc` or `lock sub` the processor's flags show all this, so the hot path does
-//! not need the old value. In C (kref/inline.h):
+//! The sign of the value *before* an operation decides whether the hot path may do the operation alone. Two
+//! negative values are special: INT_MIN, where a put gives the last reference back, and -1, where a get is
+//! one too many. After a plain `lock inc` or `lock sub` the processor's flags show all this, so the hot
+//! path does not need the old value. In C (kref/inline.h; `cold` is the cold path):
 //!
 //! | s before | `lock incl; jge cold` (get) | `lock subl $1; jns cold; jc cold` (put) |
 //! |---|---|---|
@@ -29,19 +35,19 @@
 //! | INT_MIN+1 .. -2: 2 .. INT_MAX references | done | done |
 //! | -1: 2^31 references | cold: one reference too many | done |
 //! | 0: zero-filled memory, never initialised | cold | cold (carry) |
-//! | 1 .. INT_MAX-1: tracked, or saturated | cold | cold |
+//! | 1 .. INT_MAX-1: all positive zones but INT_MAX itself | cold | cold |
 //! | INT_MAX: dead | cold (the increment overflows) | cold, no overflow |
 //!
 //! The positive half has four zones. A zone is wider than one value for this reason: a thread on its
 //! way from its `inc` or `sub` to the cold path has changed the value by 1. Linux has at most 2^22
 //! threads, so the value is less than 2^22 away from where it should be.
 //!
-//! | zone | from | to | meaning |
+//! | zone | first value | last value | meaning |
 //! |---|---|---|---|
-//! | never initialised | 0 | 2^22 | zero-filled memory, on which nobody has called `kref_init` |
-//! | tracked | 0x2000_0000 | 0x3000_0000 | a tracker counts; see [`tracked`]. Saturated, until a tracker is set |
-//! | dead | INT_MAX - 2^22 | INT_MAX | the last put was made: the object was released, or is being released |
-//! | saturated | everything else | | 0x6000_0000 after misuse; any other value: memory that holds no count |
+//! | never initialised | 0 | 2^22 - 1 | zero-filled memory, on which nobody has called `kref_init` |
+//! | tracked | 0x2000_0021 | 0x2fff_ffff | a tracker counts; see [`tracked`]. Saturated, until a tracker is set |
+//! | dead | INT_MAX - 2^22 + 1 | INT_MAX | the last put was made: the object was released, or is being released |
+//! | saturated | all others | | 0x6000_0000 after misuse; any other value: memory that holds no count |
 //!
 //! 0x6000_0000 is 0x3000_0000 above the tracked zone and 0x1fc0_0000 below the dead zone. Both distances
 //! are more than 100 times 2^22.
@@ -66,8 +72,8 @@
 //!   0x6000_0000 again. To leave the zone, the value would need more than 2^28 steps without such a
 //!   store.
 //!
-//! The operations that loop over a compare-and-exchange have no such window: they store "saturated" in
-//! the exchange itself.
+//! The operations that loop over a compare-and-exchange have no such window. Each of them changes the
+//! value only if the value allows it, or replaces the value by "saturated".
 //!
 //! # Orderings
 //!
@@ -90,25 +96,25 @@
 //! * `inc_from` is `inc` with the caller as an argument. `inc` itself is for Rust code, and finds the
 //!   caller by `#[track_caller]`.
 //! * `try_inc` does not report a violation, but returns it.
-//! * `raise` and `lower` are the one atomic instruction of the hot path, for callers who go on
-//!   themselves.
-//! * `inc_cold` is the end of the hot path: calls `inc_slow` and reports.
-//! * `inc_slow` is the operation for counts that are not alive: returns a violation.
+//! * `raise` and `lower` are the one atomic instruction of the hot path. Their caller calls the cold path
+//!   where the result asks for it.
+//! * `inc_slow` is the cold path of `inc`. It returns a violation.
+//! * `inc_cold` calls `inc_slow` and reports the violation.
 
+mod cold_path;
 mod get;
+mod misuse;
 mod number_line;
 mod put;
-mod slow;
 mod tracked;
 
 use core::ptr;
 
-use crate::kind::ViolationKind;
 use crate::sys::sync::{
     AtomicI32,
     Ordering::{Relaxed, Release},
 };
-use number_line::{SATURATED_AT, references, stored};
+use number_line::{references, stored};
 
 pub use number_line::{MAX, SATURATED};
 pub(crate) use put::{Lowered, Put};
@@ -166,13 +172,6 @@ impl Count {
     /// The address of the count, which is also the address of the kref around it: for the tracker.
     fn address(&self) -> *const core::ffi::c_void {
         ptr::from_ref(self).cast()
-    }
-
-    /// Saturates the count, before the caller reports the violation. Relaxed: the store publishes
-    /// nothing, and another thread that does not see the store saturates the count itself.
-    fn saturate(&self, kind: ViolationKind) -> ViolationKind {
-        self.stored.store(SATURATED_AT, Relaxed);
-        kind
     }
 }
 

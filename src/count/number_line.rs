@@ -1,7 +1,6 @@
-//! What a stored value means. The first page of the folder has a picture of the number line.
+//! The zones of the number line: what a stored value means. mod.rs has the picture.
 
 use super::tracked;
-use crate::kind::ViolationKind;
 use crate::tracker;
 
 /// The most references that every operation can count. [`inc`](super::Count::inc) can count one more.
@@ -60,32 +59,5 @@ pub(super) fn references(s: i32) -> i32 {
         Zone::Tracked => tracked::references(s),
         Zone::Saturated => SATURATED,
         Zone::NeverInitialised | Zone::Dead => 0,
-    }
-}
-
-/// The violation of a get that found the stored value `s` and could not add a reference to it.
-pub(super) fn misuse_of_get(s: i32) -> ViolationKind {
-    match zone(s) {
-        Zone::Dead => ViolationKind::GetOnZero,
-        Zone::NeverInitialised => ViolationKind::NeverInitialised,
-        Zone::Alive | Zone::Tracked => ViolationKind::Overflow,
-        Zone::Saturated => ViolationKind::Saturated,
-    }
-}
-
-/// [`misuse_of_get`] for an increment that was made already. Other threads may have incremented a dead
-/// count too, and then its value has gone from INT_MAX to INT_MIN and further. So a value in the lower
-/// half of the negative numbers means that the count was dead.
-pub(super) fn misuse_of_increment(s: i32) -> ViolationKind {
-    const MIDDLE: i32 = i32::MIN / 2;
-    if s < MIDDLE { ViolationKind::GetOnZero } else { misuse_of_get(s) }
-}
-
-/// The violation of a put that found the stored value `s`, with fewer references than it gives back.
-pub(super) fn misuse_of_put(s: i32) -> ViolationKind {
-    match zone(s) {
-        Zone::Dead | Zone::Alive | Zone::Tracked => ViolationKind::PutOnZero,
-        Zone::NeverInitialised => ViolationKind::NeverInitialised,
-        Zone::Saturated => ViolationKind::Saturated,
     }
 }

@@ -16,9 +16,10 @@ const ONE: i32 = stored(1);
 pub(crate) enum Lowered {
     /// References are left.
     Alive,
-    /// The reference was the last, and the count is dead now. [`Count::acquire_last`] must follow.
+    /// The reference was the last, and the count is dead now. The caller calls [`Count::acquire_last`]
+    /// before the object is released.
     Last,
-    /// The count was not alive. [`Count::dec_slow`] must follow.
+    /// The count was not alive. The caller calls [`Count::dec_slow`].
     NotAlive,
 }
 
@@ -27,8 +28,8 @@ pub(crate) enum Lowered {
 pub(crate) enum Put {
     /// References are left.
     Done,
-    /// The references were the last. An operation that must keep the last reference (`keep_last`) has
-    /// changed nothing.
+    /// The references were the last. Without `keep_last` they are given back, and the count is dead now.
+    /// With `keep_last` the count is unchanged.
     Last,
     /// The references were the last of a tracked count. The caller runs `release` and then calls the
     /// tracker's `done`.
@@ -120,8 +121,8 @@ impl Count {
     /// Never reports.
     #[inline]
     pub fn dec_if_one(&self) -> bool {
-        // Acquire: this is the last put; pairs with the release of every earlier put. Release: as for
-        // every put. It pairs with an acquire fence of a thread that has read zero.
+        // Acquire: this is the last put, so it pairs with the release of every earlier put. Release: a
+        // thread that reads zero and then makes an acquire fence sees what this thread did before.
         match self.stored.compare_exchange(ONE, DEAD, AcqRel, Relaxed) {
             Ok(_) => true,
             Err(old) => zone(old) == Zone::Tracked && self.dec_if_one_slow(old),
@@ -170,21 +171,20 @@ impl Count {
     /// If the lock cannot be taken, the reference is not given back, and a violation is reported.
     #[inline]
     #[track_caller]
-    pub fn dec_and_lock<L: RawLock + ?Sized>(&self, lock: &L) -> bool {
+    pub fn dec_and_lock(&self, lock: &dyn RawLock) -> bool {
         self.dec_and_lock_from(lock, Caller::here())
     }
 
     #[inline]
-    pub(crate) fn dec_and_lock_from<L: RawLock + ?Sized>(&self, lock: &L, caller: Caller) -> bool {
+    pub(crate) fn dec_and_lock_from(&self, lock: &dyn RawLock, caller: Caller) -> bool {
         let put = self.try_dec_and_lock(lock, By::NOBODY);
         or_report(put.map(Put::is_last), self, false, caller)
     }
 
     /// [`dec_and_lock`](Self::dec_and_lock) without the report.
-    #[inline]
-    pub(crate) fn try_dec_and_lock<L: RawLock + ?Sized>(
+    pub(crate) fn try_dec_and_lock(
         &self,
-        lock: &L,
+        lock: &dyn RawLock,
         by: By,
     ) -> Result<Put, ViolationKind> {
         if self.try_sub(1, true, by)? == Put::Done {
@@ -194,8 +194,8 @@ impl Count {
             return Err(ViolationKind::LockFailed);
         }
         // This may not be the last reference any more: before this thread had the lock, another thread
-        // may have taken one.
-        let put = self.try_sub(1, false, by);
+        // may have taken one. The cold path is good for every count, and the lock has cost more already.
+        let put = self.sub_slow(1, false, by);
         if !put.is_ok_and(Put::is_last) {
             // SAFETY: this thread took the lock above.
             unsafe { lock.unlock() };

@@ -12,6 +12,7 @@
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 
+use super::word::is_a_count;
 use crate::rseq::CPU_SHIFT;
 use crate::sys::lock::{PthreadMutex, RawLock};
 use crate::sys::sync::{AtomicIsize, Ordering::Relaxed};
@@ -116,12 +117,13 @@ impl Counters {
         });
     }
 
-    /// Returns the sum of the counters and sets them to zero.
+    /// Returns the sum of the counters and sets them to zero. `None` if a counter or the sum overflows.
     ///
     /// # Safety
     /// The counters are in use and belong to the caller, and no thread adds to them any more.
-    pub(crate) unsafe fn take_sum(self) -> isize {
-        (0..self.cpus as usize).fold(0, |sum: isize, cpu| {
+    pub(crate) unsafe fn take_sum(self) -> Option<isize> {
+        let mut sum = Some(0_isize);
+        for cpu in 0..self.cpus as usize {
             // SAFETY: the counter is at the same offset in another part of the chunk.
             let counter = unsafe { self.first.byte_add(cpu * PART).as_ref() };
             // Relaxed: the fence orders the load. Zero is not stored over zero, because a page that
@@ -130,8 +132,10 @@ impl Counters {
             if part != 0 {
                 counter.store(0, Relaxed);
             }
-            sum.wrapping_add(part)
-        })
+            // A counter that is not a possible count may have wrapped.
+            sum = sum.and_then(|sum| sum.checked_add(part)).filter(|_| is_a_count(part));
+        }
+        sum
     }
 }
 

@@ -40,7 +40,7 @@ use crate::sys::tsan;
 
 use counters::Counters;
 pub use slot::PercpuRefSlot;
-use word::{MOST, Word};
+use word::Word;
 
 /// Start in atomic mode, until [`PercpuRef::switch_to_percpu`].
 pub const INIT_ATOMIC: u32 = 1;
@@ -48,6 +48,14 @@ pub const INIT_ATOMIC: u32 = 1;
 pub const INIT_DEAD: u32 = 2;
 /// Keep the counters after a kill, so that [`PercpuRef::resurrect`] can use them again.
 pub const ALLOW_REINIT: u32 = 4;
+
+/// The most that one operation may add to a CPU's counter, or take from it; more goes to the word.
+///
+/// So the sequence need not test for an overflow: the sum of the counters finds it, unless the counter
+/// has wrapped so far that it is a possible count again. At 127 in each operation that takes 2^57
+/// operations on one CPU: two years, at half a nanosecond each. kref/percpu.h has the same number, for
+/// which x86-64 has a short compare instruction.
+const MOST_HERE: usize = 127;
 
 /// A release function, or a function that confirms a kill. It receives the percpu reference.
 pub type PercpuFn = unsafe extern "C" fn(percpu: NonNull<PercpuRef>);
@@ -62,9 +70,8 @@ pub struct PercpuRef {
     data: AtomicPtr<Data>,
 }
 
-/// The members that only the slow paths use. They have a cache line of their own, because they change,
-/// and every get reads the cache line of the head.
-#[repr(C, align(64))]
+/// The members that only the slow paths use.
+#[repr(C)]
 struct Data {
     word: Word,
     release: PercpuFn,
@@ -73,6 +80,10 @@ struct Data {
     /// `INIT_ATOMIC` as long as the program wants atomic mode, and `ALLOW_REINIT`. Changed under the
     /// lock.
     flags: AtomicU32,
+    /// Two words never share a cache line, although malloc may place two blocks side by side: with
+    /// malloc's own 8 bytes, a block has the size of a cache line. (aligned_alloc of glibc would take
+    /// 192 bytes for a block that begins at a cache line.)
+    _apart: [usize; 4],
 }
 
 /// The reason why there is no new percpu reference.
@@ -103,6 +114,7 @@ impl PercpuRef {
             release,
             cpus: area.map_or(0, Area::cpus),
             flags: AtomicU32::new(flags & (INIT_ATOMIC | ALLOW_REINIT) | allows),
+            _apart: [0; 4],
         };
         let data = data.allocate().ok_or(InitError::OutOfMemory)?;
         let mut counters = ptr::null_mut();
@@ -136,7 +148,7 @@ impl PercpuRef {
 
     #[inline(always)]
     pub(crate) fn get_many_from(&self, n: usize, caller: Caller) {
-        if n > MOST || !self.add_here(n as isize) {
+        if n > MOST_HERE || !self.add_here(n as isize) {
             self.get_slow(n, caller);
         }
     }
@@ -151,7 +163,7 @@ impl PercpuRef {
 
     #[inline(always)]
     pub(crate) fn tryget_many_from(&self, n: usize, caller: Caller) -> bool {
-        (n <= MOST && self.add_here(n as isize)) || self.tryget_slow(n, caller)
+        (n <= MOST_HERE && self.add_here(n as isize)) || self.tryget_slow(n, caller)
     }
 
     /// Takes a reference unless the percpu reference was killed. `false` if it was. Relaxed.
@@ -187,7 +199,7 @@ impl PercpuRef {
     pub(crate) unsafe fn put_many_from(this: NonNull<Self>, n: usize, caller: Caller) {
         // SAFETY: the caller's references keep the object alive until the addition, which is the last
         // access.
-        if n > MOST || !unsafe { this.as_ref() }.add_here(-(n as isize)) {
+        if n > MOST_HERE || !unsafe { this.as_ref() }.add_here(-(n as isize)) {
             // SAFETY: as promised.
             unsafe { Self::put_slow(this, n, caller) };
         }
@@ -279,10 +291,10 @@ impl Drop for PercpuRef {
 
 impl Data {
     fn allocate(self) -> Option<NonNull<Self>> {
-        // SAFETY: the alignment is a power of two, and the size is a multiple of it.
-        let memory = unsafe { libc::aligned_alloc(align_of::<Self>(), size_of::<Self>()) };
+        // SAFETY: the size is not zero.
+        let memory = unsafe { libc::malloc(size_of::<Self>()) };
         let data = NonNull::new(memory.cast::<Self>())?;
-        // SAFETY: new memory of that size and alignment.
+        // SAFETY: new memory of that size. malloc aligns it for every member.
         unsafe { data.write(self) };
         Some(data)
     }

@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 
 use super::counters::Counters;
 use super::word::Word;
-use super::{Data, INIT_ATOMIC, PercpuFn, PercpuRef};
+use super::{ALLOW_REINIT, Data, INIT_ATOMIC, PercpuFn, PercpuRef};
 use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
 use crate::rseq::fence;
@@ -97,10 +97,13 @@ impl PercpuRef {
 
     pub(crate) fn switch_to_percpu_from(&self, caller: Caller) {
         let allowed = self.change(|data| {
-            data.flags.store(data.flags.load(Relaxed) & !INIT_ATOMIC, Relaxed);
-            if !data.allows_reinit() && !data.word.is_split() && !data.word.is_dead() {
+            let flags = data.flags.load(Relaxed);
+            // Tests the flags and not the word: without rseq the word is never split, and that is no
+            // misuse.
+            if flags & (INIT_ATOMIC | ALLOW_REINIT) == INIT_ATOMIC && !data.word.is_dead() {
                 return Err(ViolationKind::BadReinit);
             }
+            data.flags.store(flags & !INIT_ATOMIC, Relaxed);
             self.go_percpu(data);
             Ok(())
         });
@@ -223,5 +226,54 @@ impl PercpuRef {
             // SAFETY: the counters are zero and no sequence uses them, as the caller guarantees.
             unsafe { counters.give_back() };
         }
+    }
+}
+
+#[cfg(all(loom, test))]
+mod tests {
+    use std::mem::ManuallyDrop;
+    use std::sync::Arc;
+
+    use loom::thread;
+
+    use super::*;
+    use crate::rseq::Head;
+    use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32, Ordering::Acquire};
+
+    unsafe extern "C" fn release(_: NonNull<PercpuRef>) {}
+
+    /// A sequence that reads `cpus` above zero adds to a counter, and its thread may then put on the word.
+    /// The put must find a split word, which has no zero.
+    #[test]
+    fn open_counters_have_a_split_word() {
+        loom::model(|| {
+            let data = Data {
+                word: Word::new(1, false),
+                release,
+                cpus: 1,
+                flags: AtomicU32::new(0),
+                _apart: [0; 4],
+            };
+            let head = Head {
+                counters: AtomicPtr::new(NonNull::dangling().as_ptr()),
+                rseq: AtomicIsize::new(1),
+                cpus: AtomicU32::new(0),
+            };
+            // Never dropped: there are no counters behind the pointer.
+            let percpu = PercpuRef { head, data: AtomicPtr::new(ptr::null_mut()) };
+            let here = Arc::new((ManuallyDrop::new(percpu), data));
+            let there = Arc::clone(&here);
+            let reader = thread::spawn(move || {
+                // Acquire: as each load of x86-64 is, and the sequence's of another processor must be.
+                if there.0.head.cpus.load(Acquire) != 0 {
+                    assert!(
+                        there.1.word.is_split(),
+                        "the counters are open, and the word is whole"
+                    );
+                }
+            });
+            here.0.go_percpu(&here.1);
+            reader.join().unwrap();
+        });
     }
 }

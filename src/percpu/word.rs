@@ -11,6 +11,16 @@
 //! * If PERCPU is not set, the word has the whole count. At zero the object is released. A negative
 //!   count is misuse: the word becomes [`SATURATED`] and stays negative.
 //!
+//! A word above [`HIGHEST`], and with PERCPU a word below [`DRIFTING`], becomes SATURATED too, so the
+//! word never wraps. [`fold`](Word::fold) adds at most [`MOST_ELSEWHERE`] references to it or takes them
+//! away. So a saturated word stays below DRIFTING:
+//!
+//! ```text
+//!  isize::MIN      SATURATED       DRIFTING                0               HIGHEST         isize::MAX
+//!      |               |<- drift ...   |<- the part of a split word ------------>|                |
+//!                                                  fold: |<->|
+//! ```
+//!
 //! The flags are the lowest bits, so adding to the count does not change them. In both modes, a thread
 //! that does not use its CPU's counter makes one operation on this word. So the mode may change at any
 //! time.
@@ -29,15 +39,18 @@ const ONE: isize = 4;
 /// 2^15 - 1 if it has 32.
 pub(super) const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
 
-/// The largest sum of the counters that is a possible count.
-const MOST_ELSEWHERE: usize = (isize::MAX / (2 * ONE)) as usize;
+/// The largest number of references that one counter, or the sum of all, can have.
+const MOST_ELSEWHERE: usize = (isize::MAX / (8 * ONE)) as usize;
+
+/// A word above this saturates at the next get.
+const HIGHEST: isize = isize::MAX / 2;
 
 /// The value of a misused word. It is so far from zero that 2^29 operations of [`MOST`] cannot bring it
 /// back.
 const SATURATED: isize = isize::MIN / 2;
 
-/// The limit between two kinds of negative counts: a smaller count was saturated before, and from a
-/// larger one more was given back than taken.
+/// A smaller word was saturated before. If the word has the whole count and is negative but not
+/// smaller, more references were given back than taken.
 const DRIFTING: isize = isize::MIN / 4;
 
 pub(crate) struct Word(AtomicIsize);
@@ -54,11 +67,7 @@ impl Word {
         }
         // Relaxed: the caller already holds a reference, so the caller already sees the object.
         let old = self.0.fetch_add(n as isize * ONE, Relaxed);
-        if old & PERCPU != 0 || old >= ONE {
-            return Ok(());
-        }
-        let kind = if old < 0 { ViolationKind::Saturated } else { ViolationKind::GetOnZero };
-        Err(self.saturate(kind))
+        may_grow(old).map_err(|kind| self.saturate(kind))
     }
 
     /// Takes `n` references unless no reference is left. `false` if none is left.
@@ -80,9 +89,7 @@ impl Word {
             if refuses(old) {
                 return Ok(false);
             }
-            if old & PERCPU == 0 && old < 0 {
-                return Err(self.saturate(ViolationKind::Saturated));
-            }
+            may_grow(old).map_err(|kind| self.saturate(kind))?;
             // Relaxed: the lock, or what else protects the lookup, orders the object's contents.
             match self.0.compare_exchange_weak(old, old + n as isize * ONE, Relaxed, Relaxed) {
                 Ok(_) => return Ok(true),
@@ -98,7 +105,7 @@ impl Word {
         }
         // Release: pairs with the acquire load of the last put.
         let old = self.0.fetch_sub(n as isize * ONE, Release);
-        if old & PERCPU != 0 {
+        if old & PERCPU != 0 && old >= DRIFTING {
             return Ok(false);
         }
         let (before, after) = (old & !DEAD, (old & !DEAD) - n as isize * ONE);
@@ -133,22 +140,22 @@ impl Word {
     }
 
     /// Adds `elsewhere`, the sum of the CPUs' counters, and clears PERCPU: now the word has the whole
-    /// count. It is at least 1, because the caller holds a reference.
-    pub(crate) fn fold(&self, elsewhere: isize) -> Result<(), ViolationKind> {
-        if elsewhere.unsigned_abs() > MOST_ELSEWHERE {
+    /// count. It is at least 1, because the caller holds a reference. `None`: a counter has overflowed.
+    pub(crate) fn fold(&self, elsewhere: Option<isize>) -> Result<(), ViolationKind> {
+        let Some(elsewhere) = elsewhere.filter(|sum| is_a_count(*sum)) else {
             // First saturates and then clears the flag, so that meanwhile no thread finds zero.
             let kind = self.saturate(ViolationKind::Overflow);
             self.0.fetch_sub(PERCPU, Relaxed);
             return Err(kind);
-        }
-        let parts = elsewhere.wrapping_mul(ONE);
+        };
+        let parts = elsewhere * ONE;
         // Release, in place of the puts that the sum contains: because of the fence this thread sees
         // what was done before these puts. Pairs with the acquire load of the last put.
-        let old = self.0.fetch_add(parts.wrapping_sub(PERCPU), Release);
-        let total = (old & !(DEAD | PERCPU)).wrapping_add(parts);
+        let old = self.0.fetch_add(parts - PERCPU, Release);
+        let total = (old & !(DEAD | PERCPU)) + parts;
         match total {
-            ONE.. if total < isize::MAX / 2 => Ok(()),
-            ONE.. => Err(self.saturate(ViolationKind::Overflow)),
+            ONE..HIGHEST => Ok(()),
+            HIGHEST.. => Err(self.saturate(ViolationKind::Overflow)),
             DRIFTING..ONE => Err(self.saturate(ViolationKind::PutOnZero)),
             _ => Err(self.saturate(ViolationKind::Saturated)),
         }
@@ -189,6 +196,22 @@ impl Word {
         }
         kind
     }
+}
+
+/// Whether a word that was `old` before a get may grow.
+fn may_grow(old: isize) -> Result<(), ViolationKind> {
+    let least = if old & PERCPU != 0 { DRIFTING } else { ONE };
+    match old {
+        HIGHEST.. => Err(ViolationKind::Overflow),
+        _ if old >= least => Ok(()),
+        ..0 => Err(ViolationKind::Saturated),
+        _ => Err(ViolationKind::GetOnZero),
+    }
+}
+
+/// Whether `sum` is a possible value of one counter, or of the sum of all.
+pub(super) fn is_a_count(sum: isize) -> bool {
+    sum.unsigned_abs() <= MOST_ELSEWHERE
 }
 
 #[cfg(all(loom, test))]
@@ -276,7 +299,7 @@ mod tests {
             word.split();
             let adds_up = |object: &Object| {
                 object.read(); // stands for an access before a put on a counter: the fence orders it
-                object.word.fold(0).unwrap();
+                object.word.fold(Some(0)).unwrap();
             };
             race(word, adds_up, |object| {
                 if !object.word.is_split() {
@@ -294,7 +317,7 @@ mod tests {
             // Two references, one of them on a counter.
             let (there, here) = race(word, Object::use_and_put, |object| {
                 assert!(!object.word.is_zero());
-                object.word.fold(1).unwrap();
+                object.word.fold(Some(1)).unwrap();
                 object.use_and_put()
             });
             assert_ne!(there, here);

@@ -140,15 +140,22 @@ impl Search {
 }
 
 /// The difference between an address in memory and the same address in the ELF file. Zero for a program
-/// with fixed addresses, otherwise the address of the file's first byte.
+/// with fixed addresses, otherwise the address of the file's first byte. A library has no fixed addresses.
 fn load_bias(base: usize) -> usize {
     const TYPE: usize = 16; // the offset of e_type in an ELF header
     const FIXED: u16 = 2; // ET_EXEC
-    // SAFETY: the file's first mapping is at `base`, and is readable. It begins with an ELF header,
-    // because the file contains code that this thread has called.
-    let kind = unsafe { ptr::with_exposed_provenance::<u16>(base + TYPE).read_unaligned() };
-    if kind == FIXED { 0 } else { base }
+    // SAFETY: getauxval may always be called.
+    let headers = unsafe { libc::getauxval(libc::AT_PHDR) } as usize;
+    let is_program = (base..base + LONGEST_HEADER).contains(&headers);
+    // SAFETY: the program's ELF header is at `base`: its program headers follow there. The program is never
+    // unmapped. A library may be unmapped by another thread at this moment, so its header is not read.
+    let is_fixed = is_program
+        && unsafe { ptr::with_exposed_provenance::<u16>(base + TYPE).read_unaligned() } == FIXED;
+    if is_fixed { 0 } else { base }
 }
+
+/// The program headers stand in the first page of the program's file.
+const LONGEST_HEADER: usize = 4096;
 
 #[inline(never)]
 fn hexadecimal(digits: &[u8]) -> usize {

@@ -32,8 +32,7 @@
 //!
 //! * A signal: the sequence starts over after the handler. The handler may use sequences too.
 //! * A fork: the child's only thread stays registered, with rseq and with membarrier. It was in no
-//!   sequence, because fork is a call. (The child of a vfork, or of a clone that shares the parent's
-//!   thread-local storage, looks registered but is not. It must not use a sequence.)
+//!   sequence, because fork is a call.
 //! * A debugger that steps: each step restarts the sequence. So a sequence gives up after some
 //!   restarts, and its caller does the same as on a thread without rseq.
 //! * A thread that is not registered: under valgrind or qemu-user, or after it has unregistered itself.
@@ -42,6 +41,11 @@
 //!   filter from the start. Then [`Area::known`] is `None`.
 //! * A seccomp filter that is installed later and refuses membarrier. Then [`fence`] returns `false`,
 //!   and its caller must not free an object that a sequence may still access.
+//!
+//! One event is not survived: a vfork, or a clone() that shares the parent's thread-local storage or fills it
+//! with zeros. The child's area looks registered, but the kernel does not restart the child's sequences. A
+//! sequence cannot notice: the area has no thread id, and the thread pointer is the parent's or arbitrary.
+//! [`rseq_available`] asks the kernel, which takes a system call.
 //!
 //! The first writer decides whether the process uses sequences, before it writes. The decision is
 //! final. So a writer that decides against sequences knows that no reader has ever used one.
@@ -124,7 +128,8 @@ pub(crate) struct Taken<T> {
 /// The pointer's value after a sequence that gave up, and that has changed nothing.
 pub(crate) const GAVE_UP: usize = 1;
 
-/// Whether the calling thread has restartable sequences. If so, its gets from slots take no lock.
+/// Whether the calling thread has restartable sequences. If so, its gets from slots take no lock. Makes a
+/// system call.
 pub fn rseq_available() -> bool {
     Area::decided().is_some_and(Area::is_registered)
 }

@@ -70,7 +70,7 @@ impl Area {
         CPUS.load(Relaxed)
     }
 
-    /// Whether the calling thread is registered.
+    /// Whether the calling thread is registered. For diagnostics: makes a system call.
     pub(crate) fn is_registered(self) -> bool {
         let cpu: i32;
         // SAFETY: every thread of the process has an area at this offset.
@@ -78,8 +78,23 @@ impl Area {
             asm!("mov {cpu:e}, fs:[{area} + 4]", area = in(reg) self.0, cpu = out(reg) cpu,
                  options(nostack, readonly, preserves_flags));
         }
-        cpu >= 0
+        cpu >= 0 && !kernel_denies()
     }
+}
+
+/// Whether the kernel says that the calling thread is not registered, although its area may look so: the
+/// thread was made by a clone that glibc does not know of.
+///
+/// Asks the kernel to register an area at an address that is not the program's. The kernel never does, and
+/// its error tells: EINVAL for a thread that has an area already, EFAULT for a thread that has none.
+fn kernel_denies() -> bool {
+    const SIZE: usize = 32;
+    let no_address = usize::MAX - (SIZE - 1);
+    errno::preserved(|| {
+        // SAFETY: the kernel refuses this address, and so changes nothing.
+        let result = unsafe { libc::syscall(libc::SYS_rseq, no_address, SIZE, 0_usize, 0_usize) };
+        result < 0 && errno::get() == libc::EFAULT
+    })
 }
 
 /// The offset of the area; `None` if glibc has not registered the main thread, or the kernel cannot

@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::{env, fs, io};
 
-use table::{COUNT, GET, HANDLER, Mutant, ORDERINGS, PUT, SLOT, SLOW, STEPS, TRACKER, WORD};
+use table::{
+    COLD_PATH, COUNT, GET, HANDLER, MODE, Mutant, ORDERINGS, PUT, SLOT, STEPS, TRACKER, WORD,
+};
 
 fn mutants() -> impl Iterator<Item = &'static Mutant> {
     ORDERINGS.iter().chain(STEPS)
@@ -64,7 +66,7 @@ fn each_place_occurs_once() {
 
 #[test]
 fn no_ordering_is_missing_from_the_table() {
-    for file in [COUNT, GET, PUT, SLOW, TRACKER, HANDLER, SLOT, WORD] {
+    for file in [COUNT, GET, PUT, COLD_PATH, TRACKER, HANDLER, SLOT, WORD, MODE] {
         let mut code = code(&read(file));
         for mutant in ORDERINGS.iter().filter(|mutant| mutant.file == file) {
             code = code.replace(mutant.source, "");

@@ -14,12 +14,13 @@ pub struct Mutant {
 pub const COUNT: &str = "src/count/mod.rs";
 pub const GET: &str = "src/count/get.rs";
 pub const PUT: &str = "src/count/put.rs";
-pub const SLOW: &str = "src/count/slow.rs";
+pub const COLD_PATH: &str = "src/count/cold_path.rs";
 pub const TRACKER: &str = "src/tracker.rs";
 pub const HANDLER: &str = "src/report/handler.rs";
 pub const SLOT: &str = "src/slot.rs";
 pub const LOOKUP: &str = "src/lookup.rs";
 pub const WORD: &str = "src/percpu/word.rs";
+pub const MODE: &str = "src/percpu/mode.rs";
 
 pub const PAIR_MODEL: &str = "report::handler::tests::a_reader_sees_a_complete_pair";
 
@@ -34,6 +35,8 @@ pub const GONE: &str = "what is published has references";
 /// The last put came before its thread had the lock, so the table lists a dead object.
 pub const DEAD: &str = "what is listed is alive";
 pub const LATE: &str = "taken after the kill";
+/// A sequence may use the counters, and the word does not say that a part of the count is there.
+pub const NOT_SPLIT: &str = "the counters are open, and the word is whole";
 pub const NOT_SATURATED: &str = "not saturated";
 /// A put released a tracked object on which a slot's reader had already taken a reference.
 pub const RELEASED_DESPITE_READER: &str = "released although a reader had raised the count";
@@ -98,28 +101,28 @@ pub const ORDERINGS: &[Mutant] = &[
         failure: RACE,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "compare_exchange_weak(old, next, Acquire, Relaxed)",
         weakened: "compare_exchange_weak(old, next, Relaxed, Relaxed)",
         model: "count::models::inc_not_zero_acquire_against_a_put_that_is_not_the_last",
         failure: RACE,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "compare_exchange_weak(old, new, Release, Relaxed)",
         weakened: "compare_exchange_weak(old, new, Relaxed, Relaxed)",
         model: "count::models::sub_and_test_against_sub_and_test",
         failure: RACE,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "compare_exchange(old, DEAD, Release, Relaxed)",
         weakened: "compare_exchange(old, DEAD, Relaxed, Relaxed)",
         model: "count::models::dec_if_one_against_a_reader_of_zero",
         failure: RACE,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "self.acquire_last();\n        tsan::acquire(self);",
         weakened: "",
         model: "count::models::put_against_put",
@@ -190,8 +193,8 @@ pub const ORDERINGS: &[Mutant] = &[
     },
     Mutant {
         file: WORD,
-        source: "fetch_add(parts.wrapping_sub(PERCPU), Release)",
-        weakened: "fetch_add(parts.wrapping_sub(PERCPU), Relaxed)",
+        source: "fetch_add(parts - PERCPU, Release)",
+        weakened: "fetch_add(parts - PERCPU, Relaxed)",
         model: "percpu::word::tests::fold_against_the_last_put",
         failure: RACE,
     },
@@ -208,6 +211,13 @@ pub const ORDERINGS: &[Mutant] = &[
         weakened: "self.0.load(Relaxed) & !DEAD == 0",
         model: "percpu::word::tests::a_thread_that_finds_zero_may_reuse_the_object",
         failure: RACE,
+    },
+    Mutant {
+        file: MODE,
+        source: "self.head.cpus.store(data.cpus, Release)",
+        weakened: "self.head.cpus.store(data.cpus, Relaxed)",
+        model: "percpu::mode::tests::open_counters_have_a_split_word",
+        failure: NOT_SPLIT,
     },
 ];
 
@@ -266,20 +276,27 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: WORD,
-        source: "let old = self.0.fetch_add(parts.wrapping_sub(PERCPU), Release);",
+        source: "let old = self.0.fetch_add(parts - PERCPU, Release);",
         weakened: "let old = self.0.fetch_sub(PERCPU, Release); self.0.fetch_add(parts, Release);",
         model: "percpu::word::tests::a_split_word_is_never_zero",
         failure: RACE,
     },
     Mutant {
-        file: SLOW,
+        file: MODE,
+        source: "data.word.split();",
+        weakened: "self.head.cpus.store(data.cpus, Relaxed); data.word.split();",
+        model: "percpu::mode::tests::open_counters_have_a_split_word",
+        failure: NOT_SPLIT,
+    },
+    Mutant {
+        file: COLD_PATH,
         source: "let counted = |value| without(more(value, 1)?, 1);",
         weakened: "self.take_back(1); let counted = |value| more(without(value, 0)?, 1);",
         model: "count::models::put_against_a_reader_of_a_slot",
         failure: RELEASED_DESPITE_READER,
     },
     Mutant {
-        file: SLOW,
+        file: COLD_PATH,
         source: "tracker::putting(self.address(), n, references(old), by);",
         weakened: "",
         model: "count::models::put_against_put",

@@ -127,7 +127,7 @@ fn get(address: usize, by: Act, count: u32, holder: Holder) {
         }
         (object.serial, late(Kind::GetAfterRelease, address, by, object))
     });
-    let Some((serial, offence)) = outcome else { return };
+    let Some((serial, offence)) = outcome else { return misuse::no_object(address, by) };
     offence.iter().for_each(misuse::report);
     chronicle::note(serial, Line { act: "get", by, count, holder });
 }
@@ -154,7 +154,7 @@ fn put(address: usize, by: Act, release: usize, count: u32, holder: Holder, insi
         });
         (object.serial, wrong)
     });
-    let Some((serial, offence)) = outcome else { return };
+    let Some((serial, offence)) = outcome else { return misuse::no_object(address, by) };
     offence.iter().for_each(misuse::report);
     chronicle::note(serial, Line { act: "put", by, count: count.saturating_sub(1), holder });
 }

@@ -8,7 +8,7 @@ use crate::lock::Lock;
 use crate::object::{Act, Group, Object};
 use crate::options::options;
 use crate::stacks::{Call, Id};
-use crate::{filter, json, output, stacks, table, text};
+use crate::{filter, json, output, stacks, table, text, thread};
 
 /// The kinds. Their names are what format=json calls them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -31,6 +31,8 @@ pub enum Kind {
     PutOnZero,
     /// A get or put on a count that nobody has initialised.
     NeverInitialised,
+    /// A get or put on memory that looks like a tracked count, where the tracker knows no object.
+    NoObject,
     /// More references than a count can hold.
     Overflow,
     /// kref_count_dec() took the last reference.
@@ -54,6 +56,7 @@ impl Kind {
             Self::GetOnZero => "get-on-zero",
             Self::PutOnZero => "put-on-zero",
             Self::NeverInitialised => "never-initialised",
+            Self::NoObject => "no-object",
             Self::Overflow => "overflow",
             Self::DecToZero => "dec-to-zero",
             Self::Overwritten => "overwritten",
@@ -75,6 +78,9 @@ impl Kind {
             Self::GetOnZero => "get on a count of zero: a released object that nothing tracked",
             Self::PutOnZero => "put on a count of zero: a released object that nothing tracked",
             Self::NeverInitialised => "get or put on a count that was never initialised",
+            Self::NoObject => {
+                "get or put where no object is: kref_init() was forgotten, or the object was moved"
+            }
             Self::Overflow => "too many references",
             Self::DecToZero => {
                 "a decrement took the last reference, and nobody released the object"
@@ -217,6 +223,14 @@ pub fn violated(number: i32, address: usize, by: Act) {
         Some(Offence::on_stranger(kind, address, by))
     });
     offence.iter().for_each(report);
+}
+
+/// A get or put that libkref takes for one of a tracked object, at an address that the table does not know.
+/// Not an object whose kref_init() is an event that waits in some thread's queue, or was lost.
+pub fn no_object(address: usize, by: Act) {
+    if !thread::events_are_pending() && thread::LOST.load(Relaxed) == 0 {
+        report(&Offence::on_stranger(Kind::NoObject, address, by));
+    }
 }
 
 /// Around a fork.

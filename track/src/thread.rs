@@ -158,8 +158,8 @@ impl Inside {
         // SAFETY: alive as in `enter`; a second reference, since the events need this guard.
         let queue = unsafe { &(*state).queue };
         queue.take_all(|event| {
-            PENDING.fetch_sub(1, Relaxed);
             event.apply(self);
+            PENDING.fetch_sub(1, Relaxed);
         });
     }
 }

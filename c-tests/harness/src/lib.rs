@@ -3,6 +3,7 @@
 
 mod build;
 mod compiler;
+pub mod declarations;
 pub mod kref_track;
 mod prefix;
 mod process;

@@ -1,9 +1,9 @@
-//! The operations again, for counts that are not alive or are full: the end of the hot path.
+//! The cold path: the operations on counts that are not alive, or that are full.
 //!
 //! These operations are rare, so they may be slow: a tracked count calls its tracker, and a misused
-//! count is reported. `add_slow` and `sub_slow` loop over a compare-and-exchange. If the count does not
-//! allow the operation, the exchange stores "saturated". A plain store would be wrong here: meanwhile
-//! another thread may have given back the last reference and freed the object.
+//! count is saturated. `add_slow` and `sub_slow` loop over a compare-and-exchange. If the count has too many
+//! or too few references for the operation, the exchange stores "saturated". A plain store would be wrong
+//! here: meanwhile another thread may have given back the last reference and freed the object.
 //!
 //! # When the tracker is called
 //!
@@ -17,9 +17,8 @@
 
 use core::ffi::c_char;
 
-use super::number_line::{
-    self, DEAD, SATURATED_AT, Zone, misuse_of_get, misuse_of_increment, misuse_of_put, zone,
-};
+use super::misuse::{misuse_of_get, misuse_of_increment, misuse_of_put};
+use super::number_line::{self, DEAD, SATURATED_AT, Zone, zone};
 use super::tracked::{Less, less, more, of, references, without};
 use super::{Count, Put};
 use crate::kind::ViolationKind;

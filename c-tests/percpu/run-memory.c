@@ -1,0 +1,136 @@
+/*
+ * percpu_ref_init() allocates a block for each percpu_ref, and pages for the counters of 64 of them.
+ * percpu_ref_exit() frees both. If one of the two allocations fails, percpu_ref_init() returns -ENOMEM and
+ * has freed the other memory.
+ *
+ * without: asan, which has its own allocator
+ * without: memcheck, which has one too
+ */
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+extern void __libc_free(void *memory);
+extern void *__libc_malloc(size_t size);
+
+static int refuse_blocks, refuse_pages, blocks, pages;
+
+/* These replace libc's functions, and count the library's allocations. */
+void *malloc(size_t size)
+{
+    if (refuse_blocks)
+        return NULL;
+    blocks++;
+    return __libc_malloc(size);
+}
+
+void free(void *memory)
+{
+    blocks -= memory != NULL;
+    __libc_free(memory);
+}
+
+void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
+{
+    if (refuse_pages)
+        return MAP_FAILED;
+    pages++;
+    return mmap64(address, length, protection, flags, file, offset); /* by its name that stays glibc's */
+}
+
+int munmap(void *address, size_t length)
+{
+    pages--;
+    return (int)syscall(SYS_munmap, address, length);
+}
+
+static void release(struct percpu_ref *ref)
+{
+    percpu_ref_exit(ref);
+}
+
+/* Kills the percpu_ref, whose release function exits; or exits it alive. */
+static void end(struct percpu_ref *ref, int kill)
+{
+    if (kill)
+        percpu_ref_kill(ref);
+    else
+        percpu_ref_exit(ref);
+}
+
+static void none_left(void)
+{
+    struct percpu_ref ref;
+
+    refuse_blocks = 1;
+    CHECK(percpu_ref_init(&ref, release, 0) == -ENOMEM && !blocks && !pages);
+    refuse_blocks = 0;
+    if (kref_rseq_available()) {
+        refuse_pages = 1;
+        CHECK(percpu_ref_init(&ref, release, 0) == -ENOMEM && !blocks && !pages);
+        refuse_pages = 0;
+    }
+}
+
+/* However a percpu_ref ends, its memory is freed. */
+static void all_given_back(unsigned int flags, int kill)
+{
+    struct percpu_ref ref;
+
+    CHECK(!percpu_ref_init(&ref, release, flags));
+    CHECK(blocks == 1 && pages == kref_rseq_available());
+    end(&ref, kill);
+    CHECK(!blocks && !pages);
+}
+
+#define SHARE 64
+
+static struct percpu_ref refs[3 * SHARE];
+
+static void begin(int first, int last)
+{
+    for (; first < last; first++)
+        CHECK(!percpu_ref_init(&refs[first], release, 0));
+}
+
+/* Freed counters are used again, also those of pages that were full. */
+static void shared_pages(void)
+{
+    int all = 3 * kref_rseq_available(), round, i;
+
+    begin(0, 3 * SHARE);
+    CHECK(blocks == 3 * SHARE && pages == all);
+    for (round = 0; round < 3; round++) {
+        for (i = round; i < 3 * SHARE; i += 1 + round * 7)
+            end(&refs[i], i % 2);
+        for (i = round; i < 3 * SHARE; i += 1 + round * 7)
+            begin(i, i + 1);
+        CHECK(blocks == 3 * SHARE && pages == all);
+    }
+    for (i = 0; i < 3; i++) {
+        /* Frees and takes one counter of each of the full pages. */
+        end(&refs[i * SHARE + 17], 1);
+        begin(i * SHARE + 17, i * SHARE + 18);
+        CHECK(pages == all);
+    }
+    for (i = 0; i < 3 * SHARE; i++)
+        end(&refs[i], i % 2);
+    CHECK(!blocks && !pages);
+}
+
+int main(void)
+{
+    int kill;
+
+    none_left();
+    for (kill = 0; kill < 2; kill++) {
+        all_given_back(0, kill);
+        all_given_back(PERCPU_REF_ALLOW_REINIT, kill);
+        all_given_back(PERCPU_REF_INIT_ATOMIC, kill);
+    }
+    shared_pages();
+    return 0;
+}

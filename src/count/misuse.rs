@@ -1,0 +1,46 @@
+//! Misuse of a count: which violation an operation reports. The answer depends on the stored value that the
+//! operation found.
+//!
+//! A put on a count of zero, for example, is decided in [`misuse_of_put`]. The cold path calls these
+//! functions, and [`report`](crate::report) tells the program.
+
+use super::Count;
+use super::number_line::{SATURATED_AT, Zone, zone};
+use crate::kind::ViolationKind;
+use crate::sys::sync::Ordering::Relaxed;
+
+/// The violation of a get that found the stored value `s` and could not add a reference to it.
+pub(super) fn misuse_of_get(s: i32) -> ViolationKind {
+    match zone(s) {
+        Zone::Dead => ViolationKind::GetOnZero,
+        Zone::NeverInitialised => ViolationKind::NeverInitialised,
+        Zone::Alive | Zone::Tracked => ViolationKind::Overflow,
+        Zone::Saturated => ViolationKind::Saturated,
+    }
+}
+
+/// [`misuse_of_get`] for an increment that was made already. Other threads may have incremented a dead
+/// count too, and then its value has gone from INT_MAX to INT_MIN and further. So a value in the lower
+/// half of the negative numbers means that the count was dead.
+pub(super) fn misuse_of_increment(s: i32) -> ViolationKind {
+    const MIDDLE: i32 = i32::MIN / 2;
+    if s < MIDDLE { ViolationKind::GetOnZero } else { misuse_of_get(s) }
+}
+
+/// The violation of a put that found the stored value `s`, with fewer references than it gives back.
+pub(super) fn misuse_of_put(s: i32) -> ViolationKind {
+    match zone(s) {
+        Zone::Dead | Zone::Alive | Zone::Tracked => ViolationKind::PutOnZero,
+        Zone::NeverInitialised => ViolationKind::NeverInitialised,
+        Zone::Saturated => ViolationKind::Saturated,
+    }
+}
+
+impl Count {
+    /// Saturates the count, before the caller reports the violation. Relaxed: the store publishes
+    /// nothing, and another thread that does not see the store saturates the count itself.
+    pub(super) fn saturate(&self, kind: ViolationKind) -> ViolationKind {
+        self.stored.store(SATURATED_AT, Relaxed);
+        kind
+    }
+}
