@@ -64,6 +64,16 @@ static void slots(void)
     check_references(2);
 }
 
+static void availability(void)
+{
+    int answer;
+
+    begin_faults();
+    answer = kref_rseq_available();
+    end_faults();
+    CHECK(answer == (has_sequences() && !failed(SYS_membarrier)));
+}
+
 static void release_percpu(struct percpu_ref *ref)
 {
     percpu_ref_exit(ref);
@@ -87,7 +97,7 @@ static void percpu_life(void)
     error = percpu_ref_init(&ref, release_percpu, PERCPU_REF_ALLOW_REINIT);
     if (error) {
         end_faults();
-        CHECK(error == -ENOMEM && (failed(ALIGNED_ALLOC) || failed(SYS_mmap)));
+        CHECK(error == -ENOMEM && (failed(MALLOC) || failed(SYS_mmap)));
         check_memory();
         return;
     }
@@ -103,7 +113,7 @@ static void percpu_life(void)
     CHECK(!percpu_ref_tryget_live(&ref) && !n_released);
     percpu_ref_put_many(&ref, 4);
     end_faults();
-    CHECK(!failed(ALIGNED_ALLOC) && !failed(SYS_mmap));
+    CHECK(!failed(MALLOC) && !failed(SYS_mmap));
     CHECK(n_released == !told.times);
     CHECK(!told.times || (told.last.kind == KREF_NOT_FENCED && refused(SYS_membarrier)));
     check_memory();
@@ -126,10 +136,11 @@ int main(void)
 {
     kref_set_violation_handler(remember, &told);
     try_each("slots", slots, NULL);
+    try_each("availability", availability, NULL);
     try_each("percpu_life", percpu_life, NULL);
     try_each("percpu_unshared", percpu_unshared, NULL);
 
-    CHECK(failed_somewhere(ALIGNED_ALLOC));
+    CHECK(failed_somewhere(MALLOC));
     if (has_sequences()) {
         CHECK(failed_somewhere(SYS_membarrier) && failed_somewhere(SYS_sched_getaffinity));
         CHECK(failed_somewhere(SYS_mmap) && failed_somewhere(SYS_munmap));

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 
 /* Steps that are no system calls. */
-enum { NO_STEP = -1, MALLOC = -2, ALIGNED_ALLOC = -3, CALLOC = -4 };
+enum { NO_STEP = -1, MALLOC = -2, CALLOC = -3 };
 
 enum mode {
     ONCE,        /* the step fails with EPERM */
@@ -121,7 +121,6 @@ static void filter_system_calls(void)
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t number, size_t size);
-extern void *__libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void *memory);
 
 /* Whether an allocation of the calling thread fails. */
@@ -143,11 +142,6 @@ void *malloc(size_t size)
 void *calloc(size_t number, size_t size)
 {
     return no_memory(CALLOC) ? NULL : __libc_calloc(number, size);
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    return no_memory(ALIGNED_ALLOC) ? NULL : __libc_memalign(alignment, size);
 }
 
 void free(void *memory)
