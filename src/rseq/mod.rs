@@ -62,7 +62,7 @@ use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32};
     target_pointer_width = "64",
     target_os = "linux",
     target_env = "gnu",
-    not(loom)
+    not(any(loom, miri))
 ))]
 mod x86_64;
 #[cfg(all(
@@ -70,7 +70,7 @@ mod x86_64;
     target_pointer_width = "64",
     target_os = "linux",
     target_env = "gnu",
-    not(loom)
+    not(any(loom, miri))
 ))]
 use x86_64 as sequences;
 
@@ -79,7 +79,7 @@ use x86_64 as sequences;
     target_pointer_width = "64",
     target_os = "linux",
     target_env = "gnu",
-    not(loom)
+    not(any(loom, miri))
 )))]
 mod nowhere;
 #[cfg(not(all(
@@ -87,7 +87,7 @@ mod nowhere;
     target_pointer_width = "64",
     target_os = "linux",
     target_env = "gnu",
-    not(loom)
+    not(any(loom, miri))
 )))]
 use nowhere as sequences;
 
