@@ -7,6 +7,9 @@
 #   make deny       licences, sources and advisories of the dependencies, by cargo-deny
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
 #   make mutants    puts several hundred small faults into the source, one at a time; a test must find each
+#   make fuzz       fuzzes what libkref reads, and random operations, KREF_FUZZ_SECONDS=60 for each target
+#   make memory     runs the Rust tests under AddressSanitizer and valgrind's memcheck
+#   make miri       runs them under Miri, where nightly Rust has it
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
 #   make bench      measures libkref next to atomics and locks by hand, GLib, std Arc and liburcu
 #   make bench-track  what tracking costs, next to heaptrack and valgrind
@@ -17,6 +20,7 @@
 
 CARGO ?= cargo
 CC ?= cc
+CXX ?= c++
 PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
 INSTALL ?= install
@@ -89,7 +93,8 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check check-all deny bugs mutants torture bench bench-track header install uninstall clean
+.PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-track header install \
+	uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
@@ -154,6 +159,40 @@ torture:
 	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	$(CARGO) test --locked -p kref-c-tests --test torture -- /torture::
+
+# What `cargo fuzz` would tell rustc, so that no nightly Rust is needed. libFuzzer keeps what it finds new in
+# the first folder, and the corpus that is committed stays as it is.
+FUZZ := -C passes=sancov-module $(addprefix -C llvm-args=-sanitizer-coverage-,level=4 \
+	inline-8bit-counters pc-table trace-compares)
+FUZZED := $(TARGET_DIR)/fuzz
+fuzz: export KREF_FUZZ_SECONDS ?= 60
+fuzz:
+	@$(call need,$(CARGO),build the targets: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CXX),compile libFuzzer: install g++ or clang++$(comma) or set CXX)
+	RUSTFLAGS="$(FUZZ)" $(CARGO) build --locked --profile fuzz -p kref-fuzz --target=$(TARGET) \
+		--target-dir $(FUZZED)
+	for target in fuzz/targets/*.rs; do \
+		name=$$(basename $$target .rs); \
+		mkdir -p $(FUZZED)/$$name; \
+		$(FUZZED)/$(TARGET)/fuzz/$$name -max_total_time=$$KREF_FUZZ_SECONDS -timeout=30 -verbosity=0 \
+			-print_final_stats=1 -artifact_prefix=$(FUZZED)/ $(FUZZED)/$$name fuzz/corpus/$$name || exit 1; \
+	done
+
+# A stable rustc accepts -Z flags only with RUSTC_BOOTSTRAP. The third run is compiled as for Miri, without
+# assembly.
+RUST_TESTS = test --locked -p kref --test rust --test number_line
+memory:
+	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,valgrind,run the tests under memcheck)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Z sanitizer=address -C unsafe-allow-abi-mismatch=sanitizer" \
+		$(CARGO) $(RUST_TESTS) --target=$(TARGET) --target-dir $(TARGET_DIR)/asan
+	$(CARGO) $(RUST_TESTS) --config 'target."$(TARGET)".runner = "valgrind -q --error-exitcode=99"'
+	RUSTFLAGS="--cfg miri" $(CARGO) $(RUST_TESTS) --target-dir $(TARGET_DIR)/as-miri
+
+miri:
+	@$(CARGO) +nightly miri --version >/dev/null 2>&1 || \
+		{ echo "make: no Miri; rustup component add --toolchain nightly miri" >&2; exit 1; }
+	$(CARGO) +nightly miri $(RUST_TESTS) --target-dir $(TARGET_DIR)/miri
 
 bugs:
 	@$(call need,$(CARGO),run the programs: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)

@@ -70,3 +70,11 @@ pub use crate::safe::{
 pub use crate::slot::KrefSlot;
 pub use crate::sys::lock::{PthreadMutex, PthreadSpin, RawLock};
 pub use crate::tracker::{ReleaseFn, Tracker, set_tracker};
+
+// For fuzz/ alone.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use crate::options::obey_options;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use crate::report::find_place;

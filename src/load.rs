@@ -93,7 +93,7 @@ struct Loader {
 }
 
 impl Loader {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     fn find() -> Option<Self> {
         use crate::sys::weak::weak;
         let [symbol, address, error] = [weak!("dlsym"), weak!("dladdr"), weak!("dlerror")];
@@ -116,7 +116,7 @@ impl Loader {
     }
 
     /// Here the references are not weak, so a static program contains the loader's functions.
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     fn find() -> Option<Self> {
         Some(Self {
             dlopen: libc::dlopen,

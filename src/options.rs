@@ -49,12 +49,25 @@ fn read() {
     {
         return;
     }
-    let Some(value) = variable(VARIABLE) else { return };
-    let options = Options(value.to_bytes());
+    if let Some(value) = variable(VARIABLE) {
+        obey(Options(value.to_bytes()));
+    }
+}
+
+fn obey(options: Options) {
     let is_tracked = options.track();
     for (key, value) in options {
         apply(key, value, is_tracked);
     }
+}
+
+/// Obeys `text` in place of the variable. Returns whether the library would load a tracker, and what the
+/// default violation handler does now: 1 to 3, in the order of `OnViolation`.
+#[cfg(feature = "fuzzing")]
+pub fn obey_options(text: &[u8]) -> (bool, u8) {
+    ON_VIOLATION.store(OnViolation::Warn as u8, Relaxed);
+    obey(Options(text));
+    (Options(text).track(), ON_VIOLATION.load(Relaxed))
 }
 
 /// An iterator over the options of `key=value:key=value`, in their order. Skips empty options.
@@ -118,9 +131,9 @@ fn complain(what: &str, text: &[u8], whose: &str) {
     const SHOWN: usize = 64;
     let mut line = Line::new();
     line.text("KREF_OPTIONS: unknown ").text(what).text(" \"");
-    match text.get(..SHOWN) {
-        Some(beginning) => line.foreign(beginning).text("..."),
-        None => line.foreign(text),
+    match text.split_at_checked(SHOWN) {
+        Some((beginning, [_, ..])) => line.foreign(beginning).text("..."),
+        _ => line.foreign(text),
     };
     line.text("\"").text(whose).text(", ignored; the choices are track=1, which takes the ");
     line.text("tracker's, on_violation=warn, on_violation=abort and on_violation=quiet").write();

@@ -15,6 +15,9 @@ mod warning;
 
 use core::ffi::c_void;
 
+#[cfg(feature = "fuzzing")]
+pub use place::find_place;
+
 use crate::kind::{Caller, Handler, Violation, ViolationKind};
 use crate::tracker;
 

@@ -2,16 +2,16 @@
 //!
 //! After dlclose() another library may be loaded at the same address.
 
-#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 pub(super) use imp::number;
 
 /// 0: the loader is not asked here.
-#[cfg(not(all(target_arch = "x86_64", not(loom))))]
+#[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
 pub(super) fn number(_address: usize) -> usize {
     0
 }
 
-#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 mod imp {
     use core::ffi::{c_char, c_int, c_void};
     use core::mem::{MaybeUninit, transmute};

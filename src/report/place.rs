@@ -21,8 +21,7 @@ pub(super) fn describe(line: &mut Line, address: usize) {
     // The last byte of the call instruction. The return address itself may belong to the next source
     // line.
     let address = address.wrapping_sub(1);
-    let mut search = Search { address, base: 0, path: Text::new(), found: false };
-    read_lines(&mut |text| search.look_at(&Mapping::parse(text)));
+    let search = Search::run(MAPS, address);
     if search.found {
         let offset = address.wrapping_sub(load_bias(search.base));
         line.foreign(search.path.bytes()).text("+").hex(offset);
@@ -48,14 +47,29 @@ pub(super) fn return_address(frame: usize) -> Option<usize> {
     } else {
         frame.wrapping_add(word)
     };
-    let address = read_word(place)?;
+    read_word(place).filter(|&address| is_code(MAPS, address))
+}
+
+/// Whether code is mapped at `address`.
+fn is_code(maps: &CStr, address: usize) -> bool {
     let mut is_code = false;
-    read_lines(&mut |text| {
+    read_lines(maps, &mut |text| {
         let mapping = Mapping::parse(text);
         is_code = mapping.contains(address) && mapping.is_executable;
         !is_code
     });
-    is_code.then_some(address)
+    is_code
+}
+
+/// Searches the file `maps`. Calls `found` with the start and the path of the file that is mapped at
+/// `address`. Returns whether code is mapped there.
+#[cfg(feature = "fuzzing")]
+pub fn find_place(maps: &CStr, address: usize, found: impl FnOnce(usize, &[u8])) -> bool {
+    let search = Search::run(maps, address);
+    if search.found {
+        found(search.base, search.path.bytes());
+    }
+    is_code(maps, address)
 }
 
 /// The word at `place`. `None` if `place` cannot be read. The kernel copies the word, because a load would
@@ -123,6 +137,13 @@ struct Search {
 }
 
 impl Search {
+    #[inline(always)]
+    fn run(maps: &CStr, address: usize) -> Self {
+        let mut search = Self { address, base: 0, path: Text::new(), found: false };
+        read_lines(maps, &mut |text| search.look_at(&Mapping::parse(text)));
+        search
+    }
+
     /// `false` ends the search.
     fn look_at(&mut self, mapping: &Mapping) -> bool {
         let is_same = mapping.path == self.path.bytes();
@@ -193,13 +214,13 @@ impl Text {
     }
 }
 
-/// Calls `look` for each line of the file, until `look` returns `false`. Uses system calls, because
+/// Calls `look` for each line of the file `maps`, until `look` returns `false`. Uses system calls, because
 /// libc's `open` and `read` are cancellation points, and a get or a put must not be one.
 #[inline(never)]
-fn read_lines(look: &mut dyn FnMut(&[u8]) -> bool) {
+fn read_lines(maps: &CStr, look: &mut dyn FnMut(&[u8]) -> bool) {
     let flags = libc::O_RDONLY | libc::O_CLOEXEC;
     // SAFETY: a C string.
-    let file = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, MAPS.as_ptr(), flags) };
+    let file = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, maps.as_ptr(), flags) };
     if file < 0 {
         return;
     }

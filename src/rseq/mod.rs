@@ -69,7 +69,7 @@ pub(crate) use simulated::{on_a_machine, refuse_to_fence, run_on};
     target_pointer_width = "64",
     target_os = "linux",
     target_env = "gnu",
-    not(loom)
+    not(any(loom, miri))
 ))]
 mod x86_64;
 #[cfg(all(
@@ -77,7 +77,7 @@ mod x86_64;
     target_pointer_width = "64",
     target_os = "linux",
     target_env = "gnu",
-    not(loom)
+    not(any(loom, miri))
 ))]
 use x86_64 as sequences;
 
@@ -86,7 +86,8 @@ use x86_64 as sequences;
         target_arch = "x86_64",
         target_pointer_width = "64",
         target_os = "linux",
-        target_env = "gnu"
+        target_env = "gnu",
+        not(miri)
     ),
     loom
 )))]
@@ -96,7 +97,8 @@ mod nowhere;
         target_arch = "x86_64",
         target_pointer_width = "64",
         target_os = "linux",
-        target_env = "gnu"
+        target_env = "gnu",
+        not(miri)
     ),
     loom
 )))]

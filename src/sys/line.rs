@@ -108,7 +108,7 @@ impl Line {
 /// that writes: the thread blocks it, and takes it back. Bare system calls: libc's `sigtimedwait` is a
 /// cancellation point, too.
 struct Shield {
-    /// The signals that the thread had blocked before.
+    /// The signals that the thread had blocked before. All, if the kernel refuses to block any.
     blocked: Signals,
     /// The signals that were pending before. They are the program's.
     pending: Signals,
@@ -125,7 +125,7 @@ const SIZE: usize = size_of::<Signals>();
 
 impl Shield {
     fn raise() -> Self {
-        let mut shield = Self { blocked: 0, pending: 0 };
+        let mut shield = Self { blocked: !0, pending: 0 };
         change_mask(libc::SIG_BLOCK, &RAISED, &mut shield.blocked);
         // Only a blocked signal stays pending. A program's system call filter may refuse this call.
         if shield.blocked & RAISED != 0 {
@@ -147,7 +147,7 @@ impl Shield {
     }
 
     fn lower(&self) {
-        change_mask(libc::SIG_SETMASK, &self.blocked, ptr::null_mut());
+        change_mask(libc::SIG_UNBLOCK, &(RAISED & !self.blocked), ptr::null_mut());
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn release<T>(address: *const T) {
     imp::release(address.cast());
 }
 
-#[cfg(all(target_arch = "x86_64", target_os = "linux", not(loom)))]
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(any(loom, miri))))]
 mod imp {
     use crate::sys::weak::weak;
 
@@ -41,7 +41,7 @@ mod imp {
 }
 
 /// Without weak references libkref cannot find ThreadSanitizer's functions, so nothing is announced.
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(loom))))]
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(any(loom, miri)))))]
 mod imp {
     pub(super) fn acquire(_: *const ()) {}
     pub(super) fn release(_: *const ()) {}

@@ -7,7 +7,7 @@
 
 /// The address of the symbol, or null. This macro exists for x86-64 only. The modules that use it do
 /// something else on other processors.
-#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 macro_rules! weak {
     ($name:literal) => {{
         let address: *const ();
@@ -23,5 +23,5 @@ macro_rules! weak {
         address
     }};
 }
-#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 pub(crate) use weak;

@@ -1,0 +1,149 @@
+/*
+ * Slots and percpu_refs, with each system call and each allocation failing: once, or from then on.
+ * percpu_ref_init() answers -ENOMEM and has freed everything. Without sequences, locks do their work. One
+ * membarrier that fails is made again. Where the kernel goes on refusing it, KREF_NOT_FENCED is reported
+ * and the object leaks.
+ *
+ * without: asan, which has an allocator and system calls of its own
+ * without: memcheck, which has, too
+ */
+#define _GNU_SOURCE
+#include "faults.h"
+#include "rseq.h"
+
+static struct told told;
+static int n_released;
+
+/* Whether glibc has registered sequences. */
+static int has_sequences(void)
+{
+#ifdef HAS_RSEQ
+    return __rseq_size != 0;
+#else
+    return 0;
+#endif
+}
+
+static void release(struct kref *kref)
+{
+    (void)kref;
+    n_released++;
+}
+
+/* Each object is released, or the kernel refuses to fence: then the object leaks with a report. */
+static void check_references(int objects)
+{
+    CHECK(n_released + told.times == objects);
+    CHECK(!told.times || (told.last.kind == KREF_NOT_FENCED && refused(SYS_membarrier)));
+    if (!has_sequences())
+        CHECK(!kref_rseq_available());
+    else if (!failed(SYS_membarrier))
+        CHECK(kref_rseq_available());
+}
+
+static void get_and_put(struct kref_slot *slot, struct kref *expected)
+{
+    CHECK(kref_slot_get(slot) == expected);
+    CHECK(!kref_put(expected, release));
+}
+
+static void slots(void)
+{
+    struct kref_slot slot = KREF_SLOT_INIT;
+    struct kref first = KREF_INIT(1), second = KREF_INIT(1);
+
+    begin_faults();
+    CHECK(kref_slot_replace(&slot, &first) == NULL);
+    get_and_put(&slot, &first);
+    CHECK(kref_slot_replace(&slot, &second) == &first);
+    kref_put(&first, release);
+    get_and_put(&slot, &second);
+    CHECK(kref_slot_replace(&slot, NULL) == &second);
+    kref_put(&second, release);
+    end_faults();
+    check_references(2);
+}
+
+static void availability(void)
+{
+    int answer;
+
+    begin_faults();
+    answer = kref_rseq_available();
+    end_faults();
+    CHECK(answer == (has_sequences() && !failed(SYS_membarrier)));
+}
+
+static void release_percpu(struct percpu_ref *ref)
+{
+    percpu_ref_exit(ref);
+    n_released++;
+}
+
+/* Everything that percpu_ref_init() took is given back, but what leaks because of a refused call. */
+static void check_memory(void)
+{
+    if (!told.times)
+        CHECK(!faults.blocks && faults.pages == failed(SYS_munmap));
+}
+
+static void percpu_life(void)
+{
+    struct percpu_ref_slot slot = PERCPU_REF_SLOT_INIT;
+    struct percpu_ref ref;
+    int error;
+
+    begin_faults();
+    error = percpu_ref_init(&ref, release_percpu, PERCPU_REF_ALLOW_REINIT);
+    if (error) {
+        end_faults();
+        CHECK(error == -ENOMEM && (failed(MALLOC) || failed(SYS_mmap)));
+        check_memory();
+        return;
+    }
+    percpu_ref_get_many(&ref, 3);
+    percpu_ref_switch_to_atomic_sync(&ref);
+    percpu_ref_switch_to_percpu(&ref);
+    CHECK(percpu_ref_tryget_live(&ref));
+    CHECK(percpu_ref_slot_replace(&slot, &ref) == NULL); /* the initial reference is the slot's */
+    CHECK(percpu_ref_slot_get(&slot) == &ref);
+    CHECK(percpu_ref_slot_replace(&slot, NULL) == &ref);
+    percpu_ref_put(&ref);
+    percpu_ref_kill(&ref);
+    CHECK(!percpu_ref_tryget_live(&ref) && !n_released);
+    percpu_ref_put_many(&ref, 4);
+    end_faults();
+    CHECK(!failed(MALLOC) && !failed(SYS_mmap));
+    CHECK(n_released == !told.times);
+    CHECK(!told.times || (told.last.kind == KREF_NOT_FENCED && refused(SYS_membarrier)));
+    check_memory();
+}
+
+/* An object that was never shared: percpu_ref_exit() alone. */
+static void percpu_unshared(void)
+{
+    struct percpu_ref ref;
+
+    begin_faults();
+    if (percpu_ref_init(&ref, release_percpu, 0) == 0)
+        percpu_ref_exit(&ref);
+    end_faults();
+    CHECK(!told.times || refused(SYS_membarrier));
+    check_memory();
+}
+
+int main(void)
+{
+    kref_set_violation_handler(remember, &told);
+    try_each("slots", slots, NULL);
+    try_each("availability", availability, NULL);
+    try_each("percpu_life", percpu_life, NULL);
+    try_each("percpu_unshared", percpu_unshared, NULL);
+
+    CHECK(failed_somewhere(MALLOC));
+    if (has_sequences()) {
+        CHECK(failed_somewhere(SYS_membarrier) && failed_somewhere(SYS_sched_getaffinity));
+        CHECK(failed_somewhere(SYS_mmap) && failed_somewhere(SYS_munmap));
+    }
+    return 0;
+}
