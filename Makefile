@@ -71,6 +71,9 @@ GDB_SCRIPT = $(DATADIR)/gdb/auto-load$(LIBDIR)/$(REAL)-gdb.py
 TRACK ?= yes
 BUILT := $(OUT)/built $(if $(filter yes,$(TRACK)),$(OUT)/built-track)
 
+# The licences, ours and those of the crates in the tracker, and a list of all crates.
+DOCS := LICENSE-MIT LICENSE-APACHE sbom.cdx.json $(if $(filter yes,$(TRACK)),track/third-party.txt)
+
 # What links: CC without a compiler cache before it. Further words of CC are options.
 LINKER = $(filter-out ccache sccache distcc,$(CC))
 LINK = -C linker=$(firstword $(LINKER)) \
@@ -257,6 +260,8 @@ install: $(BUILT)
 		$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/kref && \
 		$(INSTALL) -m 755 $(OUT)/kref/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/kref/$(TRACK_SONAME) && \
 		$(INSTALL) -m 755 $(OUT)/kref-track $(DESTDIR)$(BINDIR)/kref-track)
+	$(INSTALL) -d $(DESTDIR)$(DATADIR)/doc/kref
+	$(INSTALL) -m 644 $(DOCS) $(DESTDIR)$(DATADIR)/doc/kref
 	$(INSTALL) -d $(DESTDIR)$(dir $(GDB_SCRIPT))
 	$(INSTALL) -m 644 gdb/kref.py $(DESTDIR)$(GDB_SCRIPT)
 	$(call fill_in,pkgconfig/kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
@@ -270,11 +275,12 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/kref-track $(DESTDIR)$(GDB_SCRIPT)
 	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,kref/report.schema.json $(BASH_COMPLETION) $(ZSH_COMPLETION) \
 		$(FISH_COMPLETION))
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/doc/kref/,$(notdir $(DOCS)))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/cmake/kref/,kref-config.cmake kref-config-version.cmake)
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref $(DESTDIR)$(LIBDIR)/kref \
-		$(DESTDIR)$(LIBDIR)/cmake/kref
+		$(DESTDIR)$(LIBDIR)/cmake/kref $(DESTDIR)$(DATADIR)/doc/kref
 
 clean:
 	$(CARGO) clean --target-dir $(TARGET_DIR)
