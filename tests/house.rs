@@ -106,3 +106,49 @@ fn each_folder_opens_with_a_page() {
         assert!(page >= 3, "src/{module}/mod.rs has no first page");
     }
 }
+
+/// docs/unsafe.md lists how many `unsafe` blocks each file has, by their reasons, and the tests of each kind
+/// of reason.
+#[test]
+fn each_unsafe_block_is_on_the_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/unsafe.md")).unwrap();
+    let rows = || page.lines().filter_map(|line| line.strip_prefix("| "));
+    let kinds: Vec<&str> = rows().map(first_word).filter(|word| !word.contains('/')).collect();
+    let mut listed = BTreeMap::new();
+    for row in rows().filter(|row| row.starts_with("src/")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        listed.insert(cells[0].to_string(), cells[1].parse::<usize>().unwrap());
+        for kind in cells[2].split(", ") {
+            assert!(kinds.contains(&kind), "docs/unsafe.md: no kind \"{kind}\"");
+        }
+    }
+    let mut found = BTreeMap::new();
+    for file in all_files(&source()) {
+        let name = file.strip_prefix(root).unwrap().display().to_string();
+        let blocks = fs::read_to_string(&file).unwrap().matches("SAFETY:").count();
+        if blocks > 0 {
+            found.insert(name, blocks);
+        }
+    }
+    assert_eq!(
+        found, listed,
+        "the numbers of docs/unsafe.md; see whether its reasons and tests still hold"
+    );
+    let tests = page.split('`').skip(1).step_by(2).filter(|word| word.contains('/'));
+    for test in tests.filter(|word| word.ends_with(".c") || word.ends_with(".rs")) {
+        assert!(root.join(test).exists(), "docs/unsafe.md names {test}, which does not exist");
+    }
+}
+
+/// The Rust files of a folder and of the folders in it.
+fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "rs"));
+    files.chain(folders.iter().flat_map(|folder| all_files(folder))).collect()
+}
+
+fn first_word(row: &str) -> &str {
+    row.split_whitespace().next().unwrap()
+}
