@@ -135,9 +135,27 @@ fn each_unsafe_block_is_on_the_page() {
         found, listed,
         "the numbers of docs/unsafe.md; see whether its reasons and tests still hold"
     );
-    let tests = page.split('`').skip(1).step_by(2).filter(|word| word.contains('/'));
-    for test in tests.filter(|word| word.ends_with(".c") || word.ends_with(".rs")) {
-        assert!(root.join(test).exists(), "docs/unsafe.md names {test}, which does not exist");
+}
+
+/// The tests that the pages for people name.
+#[test]
+fn the_pages_name_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for page in ["docs/unsafe.md", "docs/design.md", "SECURITY.md", "CONTRIBUTING.md", "README.md"]
+    {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        let words = text.split('`').skip(1).step_by(2);
+        let ours = |word: &&str| {
+            let folder = word.split('/').next().unwrap();
+            let plain =
+                !word.contains(['*', ' ', '\n', '{']) && word.chars().all(|c| !c.is_uppercase());
+            word.contains('/')
+                && plain
+                && ["src", "tests", "c-tests", "fuzz", "models"].contains(&folder)
+        };
+        for word in words.filter(ours) {
+            assert!(root.join(word).exists(), "{page} names {word}, which does not exist");
+        }
     }
 }
 
