@@ -214,7 +214,7 @@ mutants:
 		-- -- plain::gcc::static $(UNFOUND)
 	RUSTFLAGS="--cfg loom" $(MUTANTS) --timeout 300 -C=--lib -C=--test=loom $(UNFOUND)
 	KREF_MISSED_MUTANTS=$(abspath $(TARGET_DIR))/mutants.out/missed.txt \
-		$(CARGO) test --locked -p kref --test mutants -- --ignored
+		$(CARGO) test --locked -p kref --test mutants -- survivors::
 
 bench:
 	@$(call need,$(CARGO),run the benchmarks: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
