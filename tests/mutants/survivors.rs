@@ -69,7 +69,7 @@ const SURVIVORS: &[Survivor] = &[
     },
     Survivor {
         file: "src/percpu/word.rs",
-        source: "SATURATED | (old & (DEAD | PERCPU))",
+        source: "SATURATED_AT | (old & (DEAD | PERCPU))",
         mutants: &["replace | with ^"],
         reason: NO_COMMON_BIT,
     },
