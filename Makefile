@@ -17,6 +17,7 @@
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
 #                   BINDIR=$(PREFIX)/bin; TRACK=no leaves the tracker out
 #   make uninstall  with the same variables
+#   make dist       a tarball that builds without a network, in $(TARGET_DIR)
 
 CARGO ?= cargo
 CC ?= cc
@@ -97,7 +98,7 @@ need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
 .PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-track header install \
-	uninstall clean
+	uninstall dist clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
@@ -130,7 +131,7 @@ $(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.
 	@version=$$($(RUSTC) -V); minor=$${version#rustc 1.}; [ "$${minor%%.*}" -ge $(TRACK_FLOOR:1.%=%) ] || { \
 		echo "make: the tracker needs Rust $(TRACK_FLOOR) or later; this is $$version. TRACK=no leaves it out." >&2; \
 		exit 1; }
-	$(CARGO) build $(REPRODUCIBLE) --locked --profile track -p kref-track \
+	$(CARGO) build $(REPRODUCIBLE) --locked --profile track --manifest-path track/Cargo.toml \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
 	@mkdir -p $(OUT)/kref
 	cp $(TRACKED)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
@@ -281,6 +282,29 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref $(DESTDIR)$(LIBDIR)/kref \
 		$(DESTDIR)$(LIBDIR)/cmake/kref $(DESTDIR)$(DATADIR)/doc/kref
+
+# The tarball has what is built and installed, and the crates for that. cargo wants every crate of a workspace,
+# used or not. So libkref, which needs libc alone, leaves out what only tests and `make header` use, and
+# the tracker becomes a workspace of its own. windows-sys, which cargo wants to see, keeps no code.
+DIST := libkref-$(VERSION)
+UNPACKED = $(TARGET_DIR)/$(DIST)
+dist:
+	@$(call need,git,list the files of the tarball: install git)
+	rm -rf $(UNPACKED) && mkdir -p $(UNPACKED)/.cargo
+	git ls-files -z . ':!c-tests' ':!bench' ':!fuzz' ':!tests' ':!models' ':!abi' ':!.ci' ':!.gitignore' | \
+		tar -c --null -T - | tar -x -C $(UNPACKED)
+	awk '/^\[/ { skip = /cfg\(loom\)/ || /^\[build-dependencies\]/ } skip || /^(default-)?members =/ { next } \
+		{ sub(/^header = .*/, "header = []"); print } /^\[workspace\]/ { print "exclude = [\"track\"]" }' \
+		Cargo.toml > $(UNPACKED)/Cargo.toml
+	awk '/^\[/ { keep = /^\[(workspace|profile)/ } keep && !/^(default-)?members =/' \
+		Cargo.toml >> $(UNPACKED)/track/Cargo.toml
+	cp Cargo.lock $(UNPACKED)/track
+	cd $(UNPACKED) && for manifest in Cargo.toml track/Cargo.toml; do \
+		$(CARGO) tree --quiet --manifest-path $$manifest >/dev/null || exit 1; done
+	cd $(UNPACKED) && $(CARGO) vendor --locked -s track/Cargo.toml > .cargo/config.toml
+	rm -r $(UNPACKED)/vendor/windows-sys/src/Windows
+	tar -c -C $(TARGET_DIR) --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w \
+		--mtime=@$$(git log -1 --format=%ct) $(DIST) | gzip -9n > $(UNPACKED).tar.gz
 
 clean:
 	$(CARGO) clean --target-dir $(TARGET_DIR)
