@@ -304,7 +304,10 @@ struct Head {
 #[test]
 fn an_overflow_of_a_percpu_count_releases_nothing() {
     static RELEASED: AtomicUsize = AtomicUsize::new(0);
+    /// The object leaks, as it must. Here LeakSanitizer finds it.
+    static LEAKED: AtomicUsize = AtomicUsize::new(0);
     let object = Hot::new("leaks", &RELEASED).into_raw();
+    LEAKED.store(object.as_ptr().expose_provenance(), Relaxed);
     // SAFETY: the object is never released.
     let percpu = unsafe { &object.as_ref().percpu };
     // SAFETY: `Head` has the members of a `PercpuRef`.
