@@ -291,7 +291,7 @@ UNPACKED = $(TARGET_DIR)/$(DIST)
 dist:
 	@$(call need,git,list the files of the tarball: install git)
 	rm -rf $(UNPACKED) && mkdir -p $(UNPACKED)/.cargo
-	git ls-files -z . ':!c-tests' ':!bench' ':!fuzz' ':!tests' ':!models' ':!abi' ':!.ci' ':!ci' ':!.gitignore' | \
+	git ls-files -z . ':!c-tests' ':!bench' ':!fuzz' ':!tests' ':!models' ':!abi' ':!debian' ':!.ci' ':!ci' ':!.gitignore' | \
 		tar -c --null -T - | tar -x -C $(UNPACKED)
 	awk '/^\[/ { skip = /cfg\(loom\)/ || /^\[build-dependencies\]/ } skip || /^(default-)?members =/ { next } \
 		{ sub(/^header = .*/, "header = []"); print } /^\[workspace\]/ { print "exclude = [\"track\"]" }' \

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         plain("links_and_versions_agree", links_and_versions_agree),
         plain("each_symbol_has_a_version", each_symbol_has_a_version),
         plain("another_minor_version_is_not_loaded", another_minor_version_is_not_loaded),
+        plain("debian_packages_what_is_exported", debian_packages_what_is_exported),
         plain(
             "a_program_builds_with_pkg_config_and_runs",
             a_program_builds_with_pkg_config_and_runs,
@@ -225,6 +226,21 @@ fn each_symbol_has_a_version() {
             assert!(has_version || is_version(symbol), "{linker}: {symbol}");
         }
     }
+}
+
+/// debian/changelog has the library's version, and debian/libkref0.2.symbols its symbols.
+fn debian_packages_what_is_exported() {
+    let read = |file: &str| std::fs::read_to_string(project().join("debian").join(file)).unwrap();
+    let version = version();
+    assert!(read("changelog").starts_with(&format!("libkref ({version}-")), "debian/changelog");
+    let package = soname().replace(".so.", "");
+    let text = read(&format!("{package}.symbols"));
+    let listed = text.lines().filter_map(|line| line.strip_prefix(' ')?.split('@').next());
+    let mut listed: Vec<_> = listed.filter(|name| !is_version(name)).map(str::to_string).collect();
+    let mut exported = symbols(&["-D", "--defined-only"], &shared());
+    listed.sort();
+    exported.sort();
+    assert_eq!(listed, exported, "debian/{package}.symbols");
 }
 
 /// A library with this soname, and with symbols of another version.
