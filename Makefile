@@ -3,6 +3,7 @@
 #   make            builds libkref.so, libkref.a, libkref_track.so and kref-track into $(OUT)
 #   make demo       builds, installs under target/, compiles and runs examples/handoff.c
 #   make check      runs all the tests
+#   make deny       licences, sources and advisories of the dependencies, by cargo-deny
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
 #   make fuzz       fuzzes what libkref reads, and random operations, KREF_FUZZ_SECONDS=60 for each target
 #   make memory     runs the Rust tests under AddressSanitizer and valgrind's memcheck
@@ -45,6 +46,11 @@ $(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR BINDIR INCLUDEDIR PKGCONFIGDI
 	$(word 2,$($(path))),$(error $(path) is "$($(path))": a path with a blank in it does not work \
 	here. Move the source or choose another directory)))
 
+# The oldest Rust that builds libkref, and the oldest that builds its tracker and runs the tests.
+floor = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' $(1))
+FLOOR := $(call floor,Cargo.toml)
+TRACK_FLOOR := $(call floor,track/Cargo.toml)
+
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Until 1.0 a minor version may change the interface: the soname has both numbers.
 ABI := $(basename $(VERSION))
@@ -68,11 +74,16 @@ LINKER = $(filter-out ccache sccache distcc,$(CC))
 LINK = -C linker=$(firstword $(LINKER)) \
 	$(foreach option,$(wordlist 2,99,$(LINKER)),-C link-arg=$(option))
 
+# The same source makes the same libraries, in whatever directory and by whichever user.
+REPRODUCIBLE = --config "build.rustflags=['--remap-path-prefix=$(CURDIR)=/kref', \
+	'--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo']"
+
 # How libkref.so is linked: without crt files, which a library needs that has destructors; nothing that
 # libkref does not use; no relocation that stays writable; no page of padding, with a linker that can do so
 # (gold cannot).
 SHARED = -nostartfiles -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
-	$(if $(shell $(CC) $(LDFLAGS) $(COMPACT) -nostdlib -shared -x c /dev/null -o /dev/null 2>&1),,$(COMPACT))
+	$(shell $(CC) $(LDFLAGS) $(COMPACT) -nostdlib -shared -x c /dev/null -o /dev/null 2>/dev/null && \
+		echo $(COMPACT))
 COMPACT := -Wl,-z,noseparate-code
 
 # $(call need,COMMAND,WHAT IT IS FOR). A comma in the text is a $(comma).
@@ -80,18 +91,18 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check bugs torture fuzz memory miri bench bench-track header install uninstall clean
+.PHONY: all demo check deny bugs torture fuzz memory miri bench bench-track header install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
 
 # A file, so that a `sudo make install` after a `make` needs no cargo.
 $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/*.rs)
-	@$(call need,$(CARGO),build libkref: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),build libkref: install Rust $(FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),link libkref: install gcc or clang$(comma) or set CC)
 	@$(call need,$(OBJCOPY),finish libkref.a: install binutils$(comma) or set OBJCOPY)
 	@$(call need,$(AR),finish libkref.a: install binutils$(comma) or set AR)
-	$(CARGO) rustc --locked --profile capi --lib --features capi --crate-type staticlib \
+	$(CARGO) rustc $(REPRODUCIBLE) --locked --profile capi --lib --features capi --crate-type staticlib \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR) -- $(LINK) -C force-unwind-tables=yes
 	@mkdir -p $(OUT)
 	@# The archive also contains Rust's runtime, which libkref does not use. Without the runtime, and with
@@ -109,11 +120,14 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 
 $(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.rs \
 		$(wildcard track/src/*.rs track/src/*/*.rs)
-	@$(call need,$(CARGO),build the tracker: install Rust 1.88 or later$(comma) or set TRACK=no)
-	$(CARGO) build --locked --profile track -p kref-track \
+	@$(call need,$(CARGO),build the tracker: install Rust $(TRACK_FLOOR) or later$(comma) or set TRACK=no)
+	@version=$$($(RUSTC) -V); minor=$${version#rustc 1.}; [ "$${minor%%.*}" -ge $(TRACK_FLOOR:1.%=%) ] || { \
+		echo "make: the tracker needs Rust $(TRACK_FLOOR) or later; this is $$version. TRACK=no leaves it out." >&2; \
+		exit 1; }
+	$(CARGO) build $(REPRODUCIBLE) --locked --profile track -p kref-track \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
-	@mkdir -p $(OUT)
-	cp $(TRACKED)/libkref_track.so $(OUT)/$(TRACK_SONAME)
+	@mkdir -p $(OUT)/kref
+	cp $(TRACKED)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
 	cp $(TRACKED)/kref-track $(OUT)/kref-track
 	@touch $@
 
@@ -128,14 +142,18 @@ demo:
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
 
 check:
-	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	$(CARGO) test --locked --workspace --no-fail-fast
 
+deny:
+	@$(call need,cargo-deny,check the dependencies: cargo install cargo-deny)
+	$(CARGO) deny --workspace --locked check
+
 torture: export KREF_TORTURE_SECONDS ?= 120
 torture:
-	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	$(CARGO) test --locked -p kref-c-tests --test torture -- /torture::
 
@@ -146,7 +164,7 @@ FUZZ := -C passes=sancov-module $(addprefix -C llvm-args=-sanitizer-coverage-,le
 FUZZED := $(TARGET_DIR)/fuzz
 fuzz: export KREF_FUZZ_SECONDS ?= 60
 fuzz:
-	@$(call need,$(CARGO),build the targets: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),build the targets: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CXX),compile libFuzzer: install g++ or clang++$(comma) or set CXX)
 	RUSTFLAGS="$(FUZZ)" $(CARGO) build --locked --profile fuzz -p kref-fuzz --target=$(TARGET) \
 		--target-dir $(FUZZED)
@@ -161,7 +179,7 @@ fuzz:
 # assembly.
 RUST_TESTS = test --locked -p kref --test rust --test number_line
 memory:
-	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,valgrind,run the tests under memcheck)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Z sanitizer=address -C unsafe-allow-abi-mismatch=sanitizer" \
 		$(CARGO) $(RUST_TESTS) --target=$(TARGET) --target-dir $(TARGET_DIR)/asan
@@ -174,29 +192,35 @@ miri:
 	$(CARGO) +nightly miri $(RUST_TESTS) --target-dir $(TARGET_DIR)/miri
 
 bugs:
-	@$(call need,$(CARGO),run the programs: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the programs: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) test --locked -q -p kref-c-tests --test bugs
 
 bench:
-	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the benchmarks: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) bench --locked -p kref-bench --bench costs
 
 bench-track:
-	@$(call need,$(CARGO),run the benchmarks: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the benchmarks: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) bench --locked -p kref-bench --bench tracking
 
 header:
-	@$(call need,$(CARGO),run cbindgen: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run cbindgen: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) build --locked -p kref --features header
 
-# $(call fill_in,TEMPLATE,FILE). kref-linux.pc finds its headers from where it lies itself, unless the
-# directories are not in their usual places.
-fill_in = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' $(RELOCATE) \
-	pkgconfig/$(1).in > $(2)/$(1) && chmod 644 $(2)/$(1)
+# $(call fill_in,FILE,DIRECTORY): makes it there from FILE.in. kref-linux.pc finds its headers from where it
+# lies itself, unless the directories are not in their usual places.
+fill_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' $(RELOCATE) \
+	$(1).in > $(2)/$(notdir $(1)) && chmod 644 $(2)/$(notdir $(1))
 ifneq ($(INCLUDEDIR) $(DATADIR),$(PREFIX)/include $(PREFIX)/share)
 RELOCATE = -e 's|^includedir=.*|includedir=$(INCLUDEDIR)|'
 endif
+
+# $(call files,FILE,PLACE below share): one file of data.
+files = $(INSTALL) -d $(DESTDIR)$(DATADIR)/$(dir $(2)) && $(INSTALL) -m 644 $(1) $(DESTDIR)$(DATADIR)/$(2)
+BASH_COMPLETION := bash-completion/completions/kref-track
+ZSH_COMPLETION := zsh/site-functions/_kref-track
+FISH_COMPLETION := fish/vendor_completions.d/kref-track.fish
 
 install: $(BUILT)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PKGCONFIGDIR) \
@@ -208,20 +232,31 @@ install: $(BUILT)
 	for header in $(HEADERS); do \
 		$(INSTALL) -m 644 include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit 1; \
 	done
-	$(if $(filter yes,$(TRACK)),$(INSTALL) -d $(DESTDIR)$(BINDIR) && \
-		$(INSTALL) -m 755 $(OUT)/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/$(TRACK_SONAME) && \
+	$(if $(filter yes,$(TRACK)),$(call files,track/schema.json,kref/report.schema.json) && \
+		$(call files,track/completions/kref-track.bash,$(BASH_COMPLETION)) && \
+		$(call files,track/completions/_kref-track,$(ZSH_COMPLETION)) && \
+		$(call files,track/completions/kref-track.fish,$(FISH_COMPLETION)) && \
+		$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/kref && \
+		$(INSTALL) -m 755 $(OUT)/kref/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/kref/$(TRACK_SONAME) && \
 		$(INSTALL) -m 755 $(OUT)/kref-track $(DESTDIR)$(BINDIR)/kref-track)
 	$(INSTALL) -d $(DESTDIR)$(dir $(GDB_SCRIPT))
 	$(INSTALL) -m 644 gdb/kref.py $(DESTDIR)$(GDB_SCRIPT)
-	$(call fill_in,kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
-	$(call fill_in,kref-linux.pc,$(DESTDIR)$(DATADIR)/pkgconfig)
+	$(call fill_in,pkgconfig/kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
+	$(call fill_in,pkgconfig/kref-linux.pc,$(DESTDIR)$(DATADIR)/pkgconfig)
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/cmake/kref
+	$(call fill_in,cmake/kref-config.cmake,$(DESTDIR)$(LIBDIR)/cmake/kref)
+	$(call fill_in,cmake/kref-config-version.cmake,$(DESTDIR)$(LIBDIR)/cmake/kref)
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a $(TRACK_SONAME))
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a kref/$(TRACK_SONAME))
 	rm -f $(DESTDIR)$(BINDIR)/kref-track $(DESTDIR)$(GDB_SCRIPT)
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,kref/report.schema.json $(BASH_COMPLETION) $(ZSH_COMPLETION) \
+		$(FISH_COMPLETION))
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/cmake/kref/,kref-config.cmake kref-config-version.cmake)
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
-	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref $(DESTDIR)$(LIBDIR)/kref \
+		$(DESTDIR)$(LIBDIR)/cmake/kref
 
 clean:
 	$(CARGO) clean --target-dir $(TARGET_DIR)

@@ -631,9 +631,9 @@ int kref_rseq_available(void);
  * users. A thread without restartable sequences makes atomic operations in both modes; the results
  * are the same. (Not so on a thread that clone() made: see slots above.)
  *
- * Beside the struct itself, a percpu_ref takes a block of 64 bytes, and 8 bytes for each CPU. 64 of
- * them share the pages of their counters, so the first takes a page or more. For an object that is
- * not hot, use a kref.
+ * Beside the struct itself, a percpu_ref takes a block of 64 bytes. Its counters take 8 bytes for
+ * each CPU, in pages that 64 of them share: one page on 2 CPUs, 17 pages on 128. For an object that
+ * is not hot, use a kref.
  * percpu_ref_kill() and some other functions take a lock. In the child of a fork of a multithreaded
  * program, such a lock may be held for ever; a get or a put takes none. All users of one percpu_ref
  * must use the same copy of libkref, as for slots.

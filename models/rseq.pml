@@ -27,7 +27,7 @@
  *
  * Memory is sequentially consistent in these models. On x86 this is right for sequences: loads happen
  * in program order, the commit is the only store that other threads see, and a membarrier is a full
- * barrier on every CPU. The loom models check the memory orderings of all other code.
+ * barrier on every CPU. The loom models check the memory orderings.
  *
  * The including file defines
  * - THREADS: how many threads use sequences, or would use them if they were registered. Each of these

@@ -45,6 +45,8 @@ mod kref;
 mod count;
 mod report;
 mod start;
+#[cfg(all(loom, test))]
+mod models;
 #[cfg(not(loom))]
 mod load;
 mod tracker;

@@ -12,18 +12,18 @@ use crate::sys::env::variable;
 use crate::sys::line::Line;
 use crate::tracker::{Tracker, set_tracker};
 
-/// `libkref_track.so.MAJOR.MINOR`. The version is part of the name, because another version has another
-/// table.
-const LIBRARY: &CStr = match CStr::from_bytes_with_nul(
-    concat!(
-        "libkref_track.so.",
-        env!("CARGO_PKG_VERSION_MAJOR"),
-        ".",
-        env!("CARGO_PKG_VERSION_MINOR"),
-        "\0"
-    )
-    .as_bytes(),
-) {
+/// `kref/libkref_track.so.MAJOR.MINOR`, in the directory of libkref.so. The version is part of the name,
+/// because another version has another table.
+const BESIDE: &str = concat!(
+    "kref/libkref_track.so.",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_MINOR"),
+    "\0"
+);
+
+/// The name alone, for the loader to look for.
+const LIBRARY: &CStr = match CStr::from_bytes_with_nul(BESIDE.as_bytes().split_at(5).1) {
     Ok(name) => name,
     Err(_) => panic!("a name without zeros, and a zero"),
 };
@@ -35,7 +35,7 @@ type Start = unsafe extern "C" fn(options: *const c_char) -> *const Tracker;
 
 /// Loads the tracker. If that fails, writes one line with the reason.
 pub(crate) fn track(options: &CStr) {
-    let Some(loader) = Loader::find().filter(|_| is_dynamic()) else {
+    let Some(loader) = is_dynamic().then(Loader::find).flatten() else {
         say("this program has no dynamic loader that could load ");
         return;
     };
@@ -96,17 +96,19 @@ impl Loader {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     fn find() -> Option<Self> {
         use crate::sys::weak::weak;
-        let [open, symbol, address, error] =
-            [weak!("dlopen"), weak!("dlsym"), weak!("dladdr"), weak!("dlerror")];
-        if open.is_null() || symbol.is_null() || address.is_null() || error.is_null() {
+        let [symbol, address, error] = [weak!("dlsym"), weak!("dladdr"), weak!("dlerror")];
+        if symbol.is_null() || address.is_null() || error.is_null() {
             return None;
         }
         // SAFETY: the functions of these names have these types.
         unsafe {
             use core::mem::transmute;
+            let dlsym = transmute::<*const (), unsafe extern "C" fn(_, *const c_char) -> _>(symbol);
+            // By its name: for a reference to dlopen, GNU ld warns in every static program.
+            let open = dlsym(libc::RTLD_DEFAULT, c"dlopen".as_ptr());
             Some(Self {
-                dlopen: transmute::<*const (), unsafe extern "C" fn(_, _) -> _>(open),
-                dlsym: transmute::<*const (), unsafe extern "C" fn(_, _) -> _>(symbol),
+                dlopen: transmute::<*mut c_void, Option<unsafe extern "C" fn(_, _) -> _>>(open)?,
+                dlsym,
                 dladdr: transmute::<*const (), unsafe extern "C" fn(_, _) -> _>(address),
                 dlerror: transmute::<*const (), unsafe extern "C" fn() -> _>(error),
             })
@@ -125,7 +127,8 @@ impl Loader {
     }
 
     /// Opens the library that KREF_TRACK_LIBRARY names. If the variable is not set: the library in the
-    /// directory of libkref.so, or, if there is none, the library that the loader finds by its name.
+    /// directory `kref` beside libkref.so, or, if there is none, the library that the loader finds by its
+    /// name.
     fn open(&self) -> Option<*mut c_void> {
         let beside = Path::beside(self);
         let opened = match (variable(LIBRARY_VARIABLE), &beside) {
@@ -185,8 +188,9 @@ struct Path {
 impl Path {
     const LONGEST: usize = 1024;
 
-    /// The tracker's path in the directory of libkref.so. `None` in a program that contains libkref.a,
-    /// and if the path is too long.
+    /// The tracker's path in the directory `kref` beside libkref.so. `None` in a program that contains
+    /// libkref.a, and if the path is too long. (dlopen's `$ORIGIN` is not used: a sanitizer replaces dlopen,
+    /// and then stands for the sanitizer's own directory.)
     fn beside(loader: &Loader) -> Option<Self> {
         let mut info = libc::Dl_info {
             dli_fname: ptr::null(),
@@ -203,19 +207,19 @@ impl Path {
         let ours = unsafe { CStr::from_ptr(info.dli_fname) }.to_bytes();
         let name = ours.iter().rposition(|&byte| byte == b'/')? + 1;
         let (directory, name) = ours.split_at_checked(name)?;
-        if name.starts_with(b"libkref.so") { Self::joined(directory, LIBRARY) } else { None }
+        if name.starts_with(b"libkref.so") { Self::joined(directory) } else { None }
     }
 
-    fn joined(directory: &[u8], name: &CStr) -> Option<Self> {
+    fn joined(directory: &[u8]) -> Option<Self> {
         let mut path = Self { bytes: [0; Self::LONGEST] };
         let (front, rest) = path.bytes.split_at_mut_checked(directory.len())?;
         front.copy_from_slice(directory);
-        rest.get_mut(..name.to_bytes_with_nul().len())?.copy_from_slice(name.to_bytes_with_nul());
+        rest.get_mut(..BESIDE.len())?.copy_from_slice(BESIDE.as_bytes());
         Some(path)
     }
 
     fn as_c_str(&self) -> &CStr {
-        // SAFETY: `joined` ends the path with the zero of `name`, and `bytes` is zero behind that.
+        // SAFETY: `joined` ends the path with the zero of `BESIDE`, and `bytes` is zero behind that.
         unsafe { CStr::from_ptr(self.bytes.as_ptr().cast()) }
     }
 }

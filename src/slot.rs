@@ -198,42 +198,5 @@ pub(crate) fn exchange<T>(published: &AtomicPtr<T>, next: Option<NonNull<T>>) ->
 }
 
 #[cfg(all(loom, test))]
-mod tests {
-    use std::sync::Arc;
-
-    use loom::cell::UnsafeCell;
-
-    use super::*;
-    use crate::sys::sync::Ordering::Acquire;
-
-    struct Shared {
-        slot: KrefSlot,
-        kref: Kref,
-        payload: UnsafeCell<bool>,
-    }
-
-    // SAFETY: loom fails the model if nothing orders two accesses to the cell.
-    unsafe impl Sync for Shared {}
-
-    /// A sequence's load of the pointer. Nobody frees the object here.
-    #[test]
-    fn a_sequence_sees_what_was_published() {
-        loom::model(|| {
-            let payload = UnsafeCell::new(false);
-            let shared = Arc::new(Shared { slot: KrefSlot::new(), kref: Kref::new(), payload });
-            let theirs = Arc::clone(&shared);
-            let writer = loom::thread::spawn(move || {
-                // SAFETY: loom checks that no other thread accesses the payload.
-                theirs.payload.with_mut(|payload| unsafe { *payload = true });
-                // SAFETY: the object's only reference goes to the slot.
-                unsafe { theirs.slot.replace(Some(NonNull::from(&theirs.kref))) };
-            });
-            // Acquire: on x86-64, which alone has sequences, every load is an acquire.
-            if !shared.slot.kref.load(Acquire).is_null() {
-                // SAFETY: loom checks that no other thread writes the payload.
-                assert!(shared.payload.with(|payload| unsafe { *payload }));
-            }
-            writer.join().unwrap();
-        });
-    }
-}
+#[path = "slot_models.rs"]
+mod models;

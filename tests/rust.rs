@@ -264,3 +264,38 @@ fn a_saturated_count_stays_saturated() {
     assert_eq!(kinds, [ViolationKind::Overflow, again, again, again]);
     assert_eq!(count.read(), SATURATED);
 }
+
+/// The first members of a `PercpuRef`. The counters of two CPUs are 512 bytes apart.
+#[repr(C)]
+struct Head {
+    counters: *mut isize,
+    rseq: isize,
+    cpus: u32,
+}
+
+#[test]
+fn an_overflow_of_a_percpu_count_releases_nothing() {
+    static RELEASED: AtomicUsize = AtomicUsize::new(0);
+    let object = Hot::new("leaks", &RELEASED).into_raw();
+    // SAFETY: the object is never released.
+    let percpu = unsafe { &object.as_ref().percpu };
+    // SAFETY: `Head` has the members of a `PercpuRef`.
+    let head = unsafe { &*(&raw const *percpu).cast::<Head>() };
+    if head.cpus == 0 {
+        return; // the system has no restartable sequences
+    }
+    for cpu in 0..head.cpus as usize {
+        // SAFETY: each of the CPUs has a counter, and only this thread uses them.
+        unsafe { head.counters.byte_add(cpu * 512).write(isize::MAX - 3) };
+    }
+    let told = violations(|| {
+        percpu.get_many(4); // one counter wraps
+        // SAFETY: the test gives up the initial reference, and one of the four.
+        unsafe { PercpuRef::kill(NonNull::from(percpu), None) };
+        // SAFETY: as above.
+        unsafe { PercpuRef::put_many(NonNull::from(percpu), 1) };
+    });
+    let kinds: Vec<_> = told.iter().map(|violation| violation.kind).collect();
+    assert_eq!(kinds, [ViolationKind::Overflow, ViolationKind::Saturated]);
+    assert_eq!(RELEASED.load(Relaxed), 0);
+}

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Prefix, c_tests, folder, per_compiler, plain, printed, project, run, soname, version,
+    Compiler, Prefix, c_tests, folder, per_compiler, plain, printed, project, run, soname,
+    track_soname, version,
 };
 use libtest_mimic::Arguments;
 
@@ -15,6 +16,9 @@ fn main() -> ExitCode {
             "the_shared_library_is_small_and_needs_libc_alone",
             the_shared_library_is_small_and_needs_libc_alone,
         ),
+        plain("it_is_hardened", it_is_hardened),
+        plain("two_places_build_the_same", two_places_build_the_same),
+        plain("nothing_names_the_builder", nothing_names_the_builder),
         plain("nothing_in_it_can_panic", nothing_in_it_can_panic),
         plain("a_setuid_program_ignores_the_environment", a_setuid_program_ignores_the_environment),
         plain("links_and_versions_agree", links_and_versions_agree),
@@ -81,6 +85,63 @@ fn the_shared_library_is_small_and_needs_libc_alone() {
     printed(Command::new("strip").arg("-o").arg(&stripped).arg(shared()));
     let size = std::fs::metadata(&stripped).unwrap().len();
     assert!(size <= 40 * 1024, "{size} bytes stripped");
+}
+
+fn it_is_hardened() {
+    let read = |what: &str, library: &Path| printed(Command::new("readelf").arg(what).arg(library));
+    let (segments, dynamic) = (read("-lW", &shared()), read("-dW", &shared()));
+    let stack = segments.lines().find(|line| line.contains("GNU_STACK")).expect("GNU_STACK");
+    assert!(stack.contains(" RW ") && segments.contains("GNU_RELRO"), "{segments}");
+    assert!(dynamic.contains("NOW") && !dynamic.contains("TEXTREL"), "{dynamic}");
+    if cfg!(target_arch = "x86_64") {
+        for library in [shared(), Prefix::plain().archive()] {
+            let notes = read("-nW", &library);
+            assert!(notes.contains("SHSTK"), "{}: {notes}", library.display());
+        }
+    }
+}
+
+/// Copies the source to two places with paths of different lengths, and builds libkref in each.
+fn two_places_build_the_same() {
+    const SOURCE: [&str; 8] =
+        ["Cargo.toml", "Cargo.lock", "Makefile", "build.rs", "src", "c-tests", "bench", "track"];
+    let empty = folder("reproducible");
+    let [one, other] = ["one", "another/place"].map(|place| {
+        let copy = empty.join(place);
+        std::fs::create_dir_all(&copy).unwrap();
+        let source = SOURCE.map(|name| project().join(name));
+        printed(Command::new("cp").arg("-r").args(source).arg(&copy));
+        let mut make = Command::new("make");
+        make.current_dir(&copy).args(["TRACK=no", "TARGET_DIR=target", "OUT=out"]);
+        for name in ["MAKEFLAGS", "MAKELEVEL", "CARGO_TARGET_DIR", "RUSTFLAGS"] {
+            make.env_remove(name);
+        }
+        printed(&mut make);
+        copy.join("out")
+    });
+    for library in ["libkref.so", "libkref.a"] {
+        let read = |folder: &Path| std::fs::read(folder.join(library)).unwrap();
+        assert!(read(&one) == read(&other), "{library} differs");
+    }
+}
+
+/// No path of the machine that has built the libraries and kref-track is in them.
+fn nothing_names_the_builder() {
+    let lib = Prefix::plain().lib();
+    let tracker = lib.join("kref").join(track_soname());
+    for file in [shared(), Prefix::plain().archive(), tracker, Prefix::plain().kref_track()] {
+        let text = std::fs::read(&file).unwrap();
+        for path in [project().to_path_buf(), cargo_home()] {
+            let path = path.to_str().unwrap().as_bytes();
+            let found = text.windows(path.len()).any(|window| window == path);
+            assert!(!found, "{} is in {}", path.escape_ascii(), file.display());
+        }
+    }
+}
+
+fn cargo_home() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cargo");
+    std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
 }
 
 fn nothing_in_it_can_panic() {
@@ -193,7 +254,9 @@ fn a_program_builds_with_pkg_config_and_runs() {
 fn a_static_program_builds_and_runs() {
     let source = project().join("examples/handoff.c");
     let flags = Prefix::plain().flags(&["--static", "--cflags", "--libs", "kref"]);
-    let program = compile("static", &source, &[&flags[..], &["-static".to_string()]].concat());
+    // GNU ld would warn of dlopen, which only the tracker needs.
+    let flags = [&flags[..], &["-static".to_string(), "-Wl,--fatal-warnings".to_string()]].concat();
+    let program = compile("static", &source, &flags);
     let said = printed(&mut Command::new(&program));
     assert_eq!(said.matches("released exactly once").count(), 4, "{said}");
     // The default violation handler also works in a program without a dynamic loader.
@@ -201,7 +264,7 @@ fn a_static_program_builds_and_runs() {
     let text =
         "#include <kref.h>\nint main(void) { struct kref k = KREF_INIT(0); kref_get(&k); }\n";
     std::fs::write(&misuse, text).unwrap();
-    let program = compile("static-told", &misuse, &[&flags[..], &["-static".to_string()]].concat());
+    let program = compile("static-told", &misuse, &flags);
     let said = printed(&mut Command::new(&program));
     assert!(said.contains("get on a count of zero") && said.lines().count() == 1, "{said}");
     assert!(said.contains("/program+0x"), "{said}");

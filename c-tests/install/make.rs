@@ -19,6 +19,7 @@ fn main() -> ExitCode {
             install_obeys_its_variables_and_uninstall_leaves_nothing,
         ),
         plain("a_missing_tool_is_named", a_missing_tool_is_named),
+        plain("a_rust_too_old_for_the_tracker_is_named", a_rust_too_old_for_the_tracker_is_named),
         plain("a_path_with_a_blank_is_refused", a_path_with_a_blank_is_refused),
         plain(
             "the_environment_may_name_a_compiler_and_a_target",
@@ -92,9 +93,10 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
 /// make names the missing tool, the purpose of the tool, and a way to get it.
 fn a_missing_tool_is_named() {
     let empty = format!("OUT={}", folder("nothing-built").display());
-    let rust = "install Rust 1.88 or later, from your system or by rustup";
+    let from = |version| format!("install Rust {version} or later, from your system or by rustup");
+    let (core, rust) = (from("1.85"), from("1.88"));
     for (target, variable, needed) in [
-        ("all", "CARGO", format!("build libkref: {rust}")),
+        ("all", "CARGO", format!("build libkref: {core}")),
         ("all", "CC", "link libkref: install gcc or clang, or set CC".into()),
         ("all", "OBJCOPY", "finish libkref.a: install binutils, or set OBJCOPY".into()),
         ("all", "AR", "finish libkref.a: install binutils, or set AR".into()),
@@ -117,6 +119,23 @@ fn a_missing_tool_is_named() {
         let line = format!("make: no-such was not found; it is needed to {needed}.\n");
         assert!(!said.success && said.output.starts_with(&line), "{line}{}", said.output);
     }
+}
+
+fn a_rust_too_old_for_the_tracker_is_named() {
+    let out = folder("too-old");
+    let rustc = out.join("rustc");
+    std::fs::write(&rustc, "#!/bin/sh\necho 'rustc 1.85.1 (of a distribution)'\n").unwrap();
+    std::fs::set_permissions(&rustc, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let target = format!("{}/built-track", out.display());
+    let said = make(&[
+        target,
+        format!("OUT={}", out.display()),
+        format!("RUSTC={}", rustc.display()),
+        "CARGO=true".into(),
+    ]);
+    let line = "make: the tracker needs Rust 1.88 or later; this is rustc 1.85.1 (of a distribution). \
+                TRACK=no leaves it out.\n";
+    assert!(!said.success && said.output.starts_with(line), "{}", said.output);
 }
 
 /// make takes a blank as the end of a name, so `make uninstall` would remove other files.

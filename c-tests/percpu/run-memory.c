@@ -15,11 +15,13 @@ extern void __libc_free(void *memory);
 extern void *__libc_malloc(size_t size);
 
 static int blocks, pages;
+static size_t size_of_block;
 
 /* These replace libc's functions, and count the library's allocations. */
 void *malloc(size_t size)
 {
     blocks++;
+    size_of_block = size;
     return __libc_malloc(size);
 }
 
@@ -62,7 +64,21 @@ static void all_given_back(unsigned int flags, int kill)
 
     CHECK(!percpu_ref_init(&ref, release, flags));
     CHECK(blocks == 1 && pages == kref_rseq_available());
+    CHECK(size_of_block + sizeof(size_t) == 64); /* with malloc's own word, the size of a cache line */
     end(&ref, kill);
+    CHECK(!blocks && !pages);
+}
+
+/* A kill frees the counters of a percpu_ref that cannot come back, although references are left. */
+static void counters_of_the_killed(unsigned int flags, int stay)
+{
+    struct percpu_ref ref;
+
+    CHECK(!percpu_ref_init(&ref, release, flags));
+    percpu_ref_get(&ref);
+    percpu_ref_kill(&ref);
+    CHECK(blocks == 1 && pages == (stay && kref_rseq_available()));
+    percpu_ref_put(&ref);
     CHECK(!blocks && !pages);
 }
 
@@ -110,6 +126,8 @@ int main(void)
         all_given_back(PERCPU_REF_ALLOW_REINIT, kill);
         all_given_back(PERCPU_REF_INIT_ATOMIC, kill);
     }
+    counters_of_the_killed(0, 0);
+    counters_of_the_killed(PERCPU_REF_ALLOW_REINIT, 1);
     shared_pages();
     return 0;
 }

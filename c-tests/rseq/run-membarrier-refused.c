@@ -44,9 +44,16 @@ static void replace(struct kref *next)
         kref_put(old, release);
 }
 
+/* Refuses membarrier() from now on. No function of the library may change errno when it fails. */
+static void refuse(void)
+{
+    fences = REFUSED;
+    errno = EDOM;
+}
+
 static void must_be_told(int times, const void *what)
 {
-    CHECK(told.times == times);
+    CHECK(told.times == times && errno == EDOM);
     CHECK(told.last.kind == KREF_NOT_FENCED && told.last.kref == what && told.last.caller);
     told.times = 0;
 }
@@ -63,7 +70,7 @@ static void slots(void)
     for (i = 0; i < 50; i++)
         replace(&krefs[i]);
     CHECK(!told.times);
-    fences = REFUSED;
+    refuse();
     for (; i < 150; i++)
         replace(&krefs[i]);
     must_be_told(100, &krefs[148]);
@@ -92,7 +99,7 @@ static void slots_of_percpu(void)
     CHECK(percpu_ref_init(&a, release_percpu, 0) == 0);
     CHECK(percpu_ref_init(&b, release_percpu, 0) == 0);
     CHECK(percpu_ref_slot_replace(&percpu_slot, &a) == NULL);
-    fences = REFUSED;
+    refuse();
     CHECK(percpu_ref_slot_replace(&percpu_slot, &b) == &a);
     must_be_told(1, &a);
     percpu_ref_kill(&a);
@@ -124,7 +131,7 @@ static void confirmations(void)
 
     CHECK(percpu_ref_init(&ref, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
     CHECK(percpu_ref_init(&lost, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
-    fences = REFUSED;
+    refuse();
     percpu_ref_switch_to_atomic(&ref, must_not_be_called);
     must_be_told(1, &ref);
     percpu_ref_kill_and_confirm(&lost, must_not_be_called);
@@ -145,7 +152,7 @@ static void modes(void)
     CHECK(percpu_ref_init(&ref, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
     CHECK(percpu_ref_init(&lost, release_percpu, PERCPU_REF_ALLOW_REINIT) == 0);
     percpu_ref_get(&ref);
-    fences = REFUSED;
+    refuse();
     percpu_ref_switch_to_atomic(&ref, NULL);
     must_be_told(1, &ref);
     percpu_ref_get_many(&ref, 2);

@@ -41,6 +41,13 @@ fn compile(source: &str, flags: &[&str], to: &Path) {
     assert!(compiled.success, "{source}:\n{}", compiled.output);
 }
 
+/// Builds the test's tracker into the folder `kref` of `folder`, where libkref looks.
+fn beside(folder: &Path, flags: &[&str]) -> PathBuf {
+    let folder = folder.join("kref");
+    std::fs::create_dir_all(&folder).unwrap();
+    tracker(&folder, flags)
+}
+
 /// Builds the test's tracker into `folder`, with the name that libkref looks for.
 fn tracker(folder: &Path, flags: &[&str]) -> PathBuf {
     let library = folder.join(track_soname());
@@ -94,7 +101,7 @@ fn the_variable_names_the_tracker() {
 
 fn a_tracker_beside_the_shared_library_is_found() {
     let here = folder("loading/beside");
-    tracker(&here, &[]);
+    beside(&here, &[]);
     let mut program = program(&here, true, &[]);
     // Neither the working directory nor the loader's path changes that.
     program.current_dir("/").env("LD_LIBRARY_PATH", "/nowhere");
@@ -116,7 +123,7 @@ fn a_tracker_where_the_loader_looks_is_found() {
 
 fn without_track_1_no_tracker_is_loaded() {
     let here = folder("loading/off");
-    tracker(&here, &[]);
+    beside(&here, &[]);
     let mut program = program(&here, true, &[]);
     for options in ["", "track=0", "on_violation=quiet", "track=1:track=0"] {
         assert_eq!(says(&mut program, options), UNTRACKED, "KREF_OPTIONS={options}");
@@ -134,7 +141,7 @@ fn a_missing_tracker_is_reported() {
         let mut program = program(&here, shared, &[]);
         let said = says(&mut program, "track=1");
         one_line(&said, &[&track_soname(), "where the loader looks", "install", "KREF_TRACK_"]);
-        let beside = here.join(track_soname()).display().to_string();
+        let beside = here.join("kref").join(track_soname()).display().to_string();
         assert_eq!(said.contains(&beside), shared, "{said}");
         program.env("KREF_TRACK_LIBRARY", "/nowhere/mine.so");
         one_line(&says(&mut program, "track=1"), &["/nowhere/mine.so", "No such file"]);
@@ -144,13 +151,13 @@ fn a_missing_tracker_is_reported() {
 fn a_library_that_is_no_tracker_is_reported() {
     let here = folder("loading/no-tracker");
     let mut program = program(&here, true, &[]);
-    tracker(&here, &["-Dkref_track_start=something_else"]);
+    beside(&here, &["-Dkref_track_start=something_else"]);
     one_line(&says(&mut program, "track=1"), &["no kref_track_start", &track_soname()]);
-    tracker(&here, &["-DWRONG_SIZE"]);
+    beside(&here, &["-DWRONG_SIZE"]);
     let said = says(&mut program, "track=1");
     one_line(said.strip_prefix("started with track=1\n").expect(&said), &["size"]);
     // A tracker that refuses to start has printed its own message.
-    tracker(&here, &["-DUNWILLING"]);
+    beside(&here, &["-DUNWILLING"]);
     assert_eq!(says(&mut program, "track=1"), format!("started with track=1\n{UNTRACKED}"));
 }
 
@@ -162,7 +169,7 @@ fn a_static_program_cannot_be_tracked() {
 
 fn the_tracker_gets_all_options() {
     let here = folder("loading/options");
-    tracker(&here, &[]);
+    beside(&here, &[]);
     let mut program = program(&here, true, &[]);
     let options = "depth=8:on_violation=abort:track=1:log_path=/tmp/x.%p:";
     assert_eq!(says(&mut program, options), format!("started with {options}\n{TOLD}"));

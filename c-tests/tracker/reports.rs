@@ -4,7 +4,9 @@
 use std::process::Command;
 
 use kref_c_tests::kref_track::{compile, compile_with, contains, kref_track, track};
-use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, project, run, scratch};
+use kref_c_tests::{
+    Compiler, Library, Prefix, c_tests, per_compiler, plain, project, run, scratch,
+};
 use libtest_mimic::Arguments;
 use serde_json::Value;
 
@@ -17,6 +19,7 @@ fn main() {
         plain("last-put-in-a-lookup", last_put_in_a_lookup),
         plain("json-matches-the-schema", json),
         plain("flame-graph", flame_graph),
+        plain("flame-graph-of-hostile-names", flame_graph_of_hostile_names),
         plain("object-history", object_history),
         plain("filter", filter),
         plain("sample", sample),
@@ -25,6 +28,7 @@ fn main() {
         plain("signal", signal),
         plain("status-and-signals-are-passed-on", status),
         plain("options-that-are-wrong", options_that_are_wrong),
+        plain("completions", completions),
         plain("depth", depth),
         plain("overflow", overflow),
         plain("no-object", no_object),
@@ -161,13 +165,31 @@ fn must_match(value: &Value, schema: &Value, root: &Value) {
 }
 
 fn flame_graph() {
-    let file = scratch().join("held.svg");
-    let _ = std::fs::remove_file(&file);
-    track("reports/holders", &["--flamegraph", &file.to_string_lossy()], &[]);
-    let svg = std::fs::read_to_string(file).expect("a drawing");
-    for text in ["<svg", "object_release", "serve ", "&quot;index&quot;", "15 references"] {
-        assert!(svg.contains(text), "no {text} in the drawing");
+    let svg = drawn("reports/holders");
+    for text in ["<svg", "object_release", "serve ", "&quot;index&quot;", "15 references, 100.00%"]
+    {
+        assert!(svg.contains(text), "no {text} in the drawing:\n{svg}");
     }
+}
+
+/// A name is text in the drawing, and neither markup nor a control character.
+fn flame_graph_of_hostile_names() {
+    let svg = drawn("reports/hostile-names");
+    let name =
+        "&quot;\u{fffd}[31m&lt;/text&gt;&lt;script&gt;alert(&apos;&amp;&quot;&apos;)\u{fffd}&quot;";
+    let titles = svg.matches(&format!("<title>{name}: 1 reference, 50.00%</title>")).count();
+    let labels = svg.matches(&format!(">{name}</text>")).count();
+    assert_eq!((titles, labels), (1, 1), "{svg}");
+    assert_eq!(svg.matches("<script>").count(), 1, "{svg}");
+    assert!(!svg.contains(|c: char| c.is_control() && c != '\n'), "{svg:?}");
+}
+
+/// The flame graph of what a program holds at its exit.
+fn drawn(program: &str) -> String {
+    let file = scratch().join(format!("{}.svg", program.replace('/', "-")));
+    let _ = std::fs::remove_file(&file);
+    track(program, &["--flamegraph", &file.to_string_lossy()], &[]);
+    std::fs::read_to_string(file).expect("a drawing")
 }
 
 fn object_history() {
@@ -244,6 +266,31 @@ fn status() {
     contains(&ended, &["was ended by signal 15"]);
     ended = run(kref_track(&[]).arg("/nonexistent"));
     assert_eq!(ended.status, Some(2));
+}
+
+/// Each option that --help shows is completed by each shell.
+fn completions() {
+    let help = run(&mut kref_track(&["--help"])).output;
+    let share = Prefix::plain().lib().with_file_name("share");
+    for (file, before) in [
+        ("bash-completion/completions/kref-track", "--"),
+        ("zsh/site-functions/_kref-track", "--"),
+        ("fish/vendor_completions.d/kref-track.fish", ""),
+    ] {
+        let text = std::fs::read_to_string(share.join(file)).expect(file);
+        let words: Vec<_> = text.split(|c: char| c.is_whitespace() || "'[)".contains(c)).collect();
+        let options = help.lines().filter_map(|line| line.strip_prefix("  --"));
+        for option in options.map(|line| line.split([' ', ',']).next().unwrap()) {
+            let word = format!("{before}{option}");
+            assert!(words.contains(&&*word), "{file} does not know --{option}");
+        }
+    }
+    let bash = share.join("bash-completion/completions/kref-track");
+    let script = format!(
+        ". {}; COMP_WORDS=(kref-track --fl); COMP_CWORD=1; _kref_track; echo ${{COMPREPLY[@]}}",
+        bash.display()
+    );
+    assert_eq!(run(Command::new("bash").arg("-c").arg(script)).output, "--flamegraph\n");
 }
 
 fn options_that_are_wrong() {

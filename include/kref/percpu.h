@@ -51,11 +51,11 @@ extern "C" {
  * later, and a thread that still had the pointer would then be killed. */
 #define KREF_SEQUENCE_LEAVE(area) "movq $0,%%fs:8(" area ")\n"
 
-/* The beginning of the abort handler, after the signature that the kernel checks. The handler has a
- * section into which compilers put no functions. In a section with functions, it would be in the
- * middle of one. */
+/* The beginning of the abort handler, after the signature that the kernel checks. Subsection 1
+ * follows the functions of the section that contains the sequence, and is not in the middle of one.
+ * So the linker keeps or removes the function and the handler together. */
 #define KREF_SEQUENCE_ABORT(area)                                                                  \
-    ".pushsection .text.kref_rseq%=,\"ax?\"\n"                                                     \
+    ".subsection 1\n"                                                                              \
     ".byte 0x0f,0xb9,0x3d\n"                                                                       \
     ".long 0x53053053\n"                                                                           \
     "4: " KREF_SEQUENCE_LEAVE(area)
@@ -83,7 +83,7 @@ KREF_INLINE int kref_percpu_add(struct percpu_ref *ref, unsigned long nr)
         "3: " KREF_SEQUENCE_LEAVE("%%rcx")
         KREF_SEQUENCE_ABORT("%%rcx")
         "jmp %l[kref_no]\n"
-        ".popsection"
+        ".previous"
         :
         : [ref] "r"(ref), [nr] "er"(nr), [rseq] "i"(offsetof(struct percpu_ref, rseq)),
           [cpus] "i"(offsetof(struct percpu_ref, cpus)),
@@ -178,7 +178,7 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
             KREF_SEQUENCE_ABORT("%[area]")
             "movl $1,%k[ref]\n"
             "jmp 8f\n"
-            ".popsection\n"
+            ".previous\n"
             "8:"
             : [ref] "=&r"(found), [at] "=&r"(scratch)
             : [area] "r"(area), [slot] "m"(slot->percpu),

@@ -108,8 +108,9 @@ pub unsafe extern "C" fn at_kref_count_add_not_zero(
     count: *mut refcount_struct,
     call: CallSite,
 ) -> c_int {
+    // An acquire more than is promised, and one function less in the library.
     // SAFETY: the C caller guarantees a valid counter.
-    unsafe { refcount_struct::as_count(count) }.add_not_zero_from(i, call.into()).into()
+    unsafe { at_kref_count_add_not_zero_acquire(i, count, call) }
 }
 edge!(kref_count_add_not_zero = at_kref_count_add_not_zero, 2);
 

@@ -22,6 +22,19 @@ mod types;
 mod version;
 mod violation;
 
+// Says that this code keeps to a shadow stack (SHSTK): no function changes its return address. Without the
+// note, a program that links libkref.a loses the property. There is no such note for IBT, because stable rustc
+// emits no `endbr64`.
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".pushsection .note.gnu.property, \"a\", @note",
+    ".balign 8",
+    ".long 4, 16, 5", // the lengths of the name and of the content; NT_GNU_PROPERTY_TYPE_0
+    ".asciz \"GNU\"",
+    ".long 0xc0000002, 4, 2, 0", // GNU_PROPERTY_X86_FEATURE_1_AND, its length, SHSTK, padding
+    ".popsection",
+);
+
 /// Is never called, because nothing panics. But a library without std must define a panic handler.
 #[cfg(not(any(test, doc, clippy)))]
 #[panic_handler]

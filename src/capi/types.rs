@@ -49,6 +49,7 @@ pub struct percpu_ref_slot {
 
 /// The kind of a violation: what the program did wrong with a count.
 #[repr(C)]
+#[allow(dead_code, reason = "C code makes them; rustc 1.85 does not see why they are there")]
 pub enum kref_violation_kind {
     /// A get on an object without references: the object is already being released.
     KREF_GET_ON_ZERO = 1,

@@ -54,7 +54,7 @@ impl Count {
             return Err(self.saturate(misuse_of_increment(now.wrapping_sub(1))));
         }
         self.take_back(1);
-        self.add_held_slow(holder)
+        self.add_held_slow(1, holder)
     }
 
     /// The rest of a get from `slot`. The reader has incremented a count that was not alive, or was full,
@@ -79,13 +79,13 @@ impl Count {
             }
             // The count is dead, saturated or full. Or the memory was reused, for an object that is not
             // tracked.
-            Err(_) => self.add_held_slow(core::ptr::null()),
+            Err(_) => self.add_held_slow(1, core::ptr::null()),
         }
     }
 
-    /// Takes one reference. A count of zero is misuse: the caller relied on a reference.
-    fn add_held_slow(&self, holder: *const c_char) -> Result<(), ViolationKind> {
-        if self.add_slow(1, holder)? {
+    /// Takes `n` references. A count of zero is misuse: the caller relied on a reference.
+    pub(super) fn add_held_slow(&self, n: i32, holder: *const c_char) -> Result<(), ViolationKind> {
+        if self.add_slow(n, holder)? {
             return Ok(());
         }
         Err(self.saturate(misuse_of_get(self.stored.load(Relaxed))))

@@ -4,7 +4,6 @@ use core::ffi::c_char;
 use core::ptr;
 
 use super::Count;
-use super::misuse::misuse_of_get;
 use super::number_line::{Zone, stored, zone};
 use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
@@ -64,12 +63,8 @@ impl Count {
 
     #[inline]
     pub(crate) fn add_from(&self, n: i32, caller: Caller) {
-        let result = match self.try_add(n, Relaxed) {
-            Ok(true) => return,
-            Ok(false) => Err(self.saturate(misuse_of_get(self.stored.load(Relaxed)))),
-            Err(kind) => Err(kind),
-        };
-        or_report(result, self, (), caller);
+        // The cold path is good for every count. Nobody adds many references often.
+        or_report(self.add_held_slow(n, ptr::null()), self, (), caller);
     }
 
     /// Takes one reference unless the count is zero. `false` if the count is zero.

@@ -3,53 +3,23 @@
 
 use std::sync::Arc;
 
-use loom::cell::UnsafeCell;
-use loom::sync::Mutex;
 use loom::thread;
 
 use super::number_line::{Zone, zone};
 use super::tracked::{is_in_zone, of, references};
 use super::{Count, SATURATED};
+use crate::models::{Object, check_calls};
 use crate::sys::sync::{AtomicI32, Ordering::Relaxed};
 use crate::tracker::{Event, events};
 
-/// An object that is never freed. Its release writes to the payload, which the holders read. So loom
-/// finds a release that came too early.
-struct Object {
-    refs: Count,
-    payload: UnsafeCell<bool>,
-    /// For the model of a slot: whether the slot publishes the object. The mutex stands for the
-    /// restartable sequence, which a fence does not split.
-    published: Mutex<bool>,
-}
-
-// SAFETY: loom fails the model if two accesses to the cell are not ordered by the count.
-unsafe impl Sync for Object {}
-
-impl Object {
-    fn read(&self) {
-        // SAFETY: loom checks that no other thread writes the payload.
-        self.payload.with(|payload| unsafe { _ = *payload });
+/// Reads the object, gives a reference back, and releases the object if the reference was the last.
+fn put(object: &Object<Count>, give_back: fn(&Count) -> bool) -> bool {
+    object.read();
+    let last = give_back(&object.refs);
+    if last {
+        object.release();
     }
-
-    fn write(&self) {
-        // SAFETY: loom checks that no other thread accesses the payload.
-        self.payload.with_mut(|payload| unsafe { *payload = true });
-    }
-
-    /// Reads the object, gives a reference back, and releases the object if the reference was the last.
-    fn put(&self, give_back: fn(&Count) -> bool) -> bool {
-        self.read();
-        let last = give_back(&self.refs);
-        if last {
-            self.write();
-        }
-        last
-    }
-
-    fn raw(&self) -> i32 {
-        self.refs.stored.load(Relaxed)
-    }
+    last
 }
 
 /// A tracked count of `n` references.
@@ -63,7 +33,7 @@ fn dec_and_test(count: &Count) -> bool {
 
 /// Runs `there` and `here` in two threads, on an object with `n` references. Exactly one of the two gives
 /// the last reference back.
-fn released_once(n: i32, there: fn(&Object) -> bool, here: fn(&Object) -> bool) {
+fn released_once(n: i32, there: fn(&Object<Count>) -> bool, here: fn(&Object<Count>) -> bool) {
     released_once_within(None, n, there, here);
 }
 
@@ -74,41 +44,26 @@ const SOME: Option<usize> = Some(3);
 fn released_once_within(
     preemptions: Option<usize>,
     n: i32,
-    there: fn(&Object) -> bool,
-    here: fn(&Object) -> bool,
+    there: fn(&Object<Count>) -> bool,
+    here: fn(&Object<Count>) -> bool,
 ) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = preemptions;
     model.check(move || {
         let _ = events();
-        let refs = tracked(n);
-        let payload = UnsafeCell::new(false);
-        let object = Arc::new(Object { refs, payload, published: Mutex::new(true) });
+        let object = Arc::new(Object::new(tracked(n)));
         let theirs = Arc::clone(&object);
         let other = thread::spawn(move || there(&theirs));
         let here = here(&object);
         assert_ne!(here, other.join().unwrap(), "released once");
-        assert_eq!(zone(object.raw()), Zone::Dead);
-        check_events(n, &events());
+        assert_eq!(zone(object.refs.stored.load(Relaxed)), Zone::Dead);
+        check_calls(n);
     });
-}
-
-/// Checks the calls of the tracker. Before `released` there was a `putting` for every reference. After
-/// `released` there was no call but `done` for an earlier put, and `getting` for a get that fails.
-fn check_events(n: i32, events: &[Event]) {
-    let end = events.iter().position(|&event| event == Event::Released).expect("a release");
-    let (before, after) = events.split_at(end);
-    let harmless = |event: &Event| matches!(event, Event::Done | Event::Getting);
-    assert!(after.iter().skip(1).all(harmless), "a call after the release: {events:?}");
-    let count = |kind: fn(&&Event) -> bool| before.iter().filter(kind).count() as i32;
-    let got = count(|event| matches!(event, Event::Got(_)));
-    let put = count(|event| matches!(event, Event::Putting(_)));
-    assert_eq!(n + got, put, "a put without a call: {events:?}");
 }
 
 #[test]
 fn put_against_put() {
-    released_once(2, |object| object.put(dec_and_test), |object| object.put(dec_and_test));
+    released_once(2, |object| put(object, dec_and_test), |object| put(object, dec_and_test));
 }
 
 #[test]
@@ -116,10 +71,10 @@ fn put_against_get_and_puts() {
     released_once_within(
         SOME,
         2,
-        |object| object.put(dec_and_test),
+        |object| put(object, dec_and_test),
         |object| {
             object.refs.inc();
-            object.put(dec_and_test) || object.put(dec_and_test)
+            put(object, dec_and_test) || put(object, dec_and_test)
         },
     );
 }
@@ -128,8 +83,8 @@ fn put_against_get_and_puts() {
 fn put_against_get_unless_zero() {
     released_once(
         1,
-        |object| object.put(dec_and_test),
-        |object| object.refs.inc_not_zero() && object.put(dec_and_test),
+        |object| put(object, dec_and_test),
+        |object| object.refs.inc_not_zero() && put(object, dec_and_test),
     );
 }
 
@@ -137,8 +92,8 @@ fn put_against_get_unless_zero() {
 fn sub_and_test_against_sub_and_test() {
     released_once(
         3,
-        |object| object.put(|count| count.sub_and_test(1)),
-        |object| object.put(|count| count.sub_and_test(2)),
+        |object| put(object, |count| count.sub_and_test(1)),
+        |object| put(object, |count| count.sub_and_test(2)),
     );
 }
 
@@ -147,15 +102,15 @@ fn dec_not_one_against_dec_not_one() {
     fn give_back(count: &Count) -> bool {
         !count.dec_not_one() && count.dec_and_test()
     }
-    released_once(2, |object| object.put(give_back), |object| object.put(give_back));
+    released_once(2, |object| put(object, give_back), |object| put(object, give_back));
 }
 
 #[test]
 fn dec_if_one_against_sub_and_test() {
     released_once(
         2,
-        |object| object.put(|count| count.dec_if_one() || count.sub_and_test(1)),
-        |object| object.put(|count| count.sub_and_test(1)),
+        |object| put(object, |count| count.dec_if_one() || count.sub_and_test(1)),
+        |object| put(object, |count| count.sub_and_test(1)),
     );
 }
 
@@ -163,9 +118,7 @@ fn dec_if_one_against_sub_and_test() {
 #[test]
 fn dec_if_one_against_a_reader_of_zero() {
     loom::model(|| {
-        let payload = UnsafeCell::new(false);
-        let (refs, published) = (tracked(1), Mutex::new(true));
-        let object = Arc::new(Object { refs, payload, published });
+        let object = Arc::new(Object::new(tracked(1)));
         let theirs = Arc::clone(&object);
         let holder = thread::spawn(move || {
             theirs.write();
@@ -184,9 +137,7 @@ fn dec_if_one_against_a_reader_of_zero() {
 #[test]
 fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
     loom::model(|| {
-        let payload = UnsafeCell::new(false);
-        let (refs, published) = (tracked(2), Mutex::new(true));
-        let object = Arc::new(Object { refs, payload, published });
+        let object = Arc::new(Object::new(tracked(2)));
         let theirs = Arc::clone(&object);
         let first = thread::spawn(move || {
             theirs.write();
@@ -198,31 +149,6 @@ fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
         }
         first.join().unwrap();
     });
-}
-
-/// A slot's reader has raised the count and holds nothing else. Another thread gives back the slot's
-/// reference, the last one that was counted.
-#[test]
-fn put_against_a_reader_of_a_slot() {
-    released_once_within(
-        SOME,
-        1,
-        |object| {
-            *object.published.lock().unwrap() = false;
-            object.put(dec_and_test)
-        },
-        |object| {
-            let published = object.published.lock().unwrap();
-            if !*published {
-                return false;
-            }
-            assert!(!object.refs.raise(), "tracked");
-            drop(published);
-            let got = object.refs.inc_slow_unheld(object);
-            assert!(got.is_ok(), "released although a reader had raised the count");
-            object.put(dec_and_test)
-        },
-    );
 }
 
 /// Two puts of one reference. The object is released at most once. Afterwards the count is dead or
@@ -239,37 +165,6 @@ fn put_against_a_put_of_nothing() {
         assert!(events().contains(&Event::Violated));
         let left = object.stored.load(Relaxed);
         assert!(matches!(zone(left), Zone::Dead | Zone::Saturated), "alive at {left:#x}");
-    });
-}
-
-/// A slot's reader, and a thread that empties the slot and gives the slot's reference back in another way
-/// than by a put.
-fn a_reader_of_a_slot_against(give_back: fn(&Object) -> bool) {
-    released_once_within(SOME, 1, give_back, |object| {
-        let published = object.published.lock().unwrap();
-        if !*published {
-            return false;
-        }
-        assert!(!object.refs.raise(), "tracked");
-        drop(published);
-        assert!(object.refs.inc_slow_unheld(object).is_ok(), "released under a reader");
-        object.put(dec_and_test)
-    });
-}
-
-#[test]
-fn dec_not_one_against_a_reader_of_a_slot() {
-    a_reader_of_a_slot_against(|object| {
-        *object.published.lock().unwrap() = false;
-        object.put(|count| !count.dec_not_one() && count.dec_and_test())
-    });
-}
-
-#[test]
-fn dec_if_one_against_a_reader_of_a_slot() {
-    a_reader_of_a_slot_against(|object| {
-        *object.published.lock().unwrap() = false;
-        object.put(|count| count.dec_if_one() || count.dec_and_test())
     });
 }
 

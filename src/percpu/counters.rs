@@ -76,8 +76,21 @@ impl Counters {
             }
             // SAFETY: the address is in the chunk, after its header.
             let first = unsafe { chunk.byte_add(PART).cast::<AtomicIsize>().add(place) };
-            Some(Self { first: NonNull::new(first)?, cpus })
+            let counters = Self { first: NonNull::new(first)?, cpus };
+            #[cfg(loom)]
+            counters.make();
+            Some(counters)
         })
+    }
+
+    /// Makes the counters of a loom model. An atomic of loom is not a number in memory, so memory that is
+    /// filled with zeros is no counter.
+    #[cfg(loom)]
+    fn make(self) {
+        for cpu in 0..self.cpus as usize {
+            // SAFETY: the counter is at the same offset in another part of the chunk, and in nobody's use.
+            unsafe { self.first.byte_add(cpu * PART).write(AtomicIsize::new(0)) };
+        }
     }
 
     /// The counters whose counter for CPU 0 is `first`.
@@ -117,7 +130,7 @@ impl Counters {
         });
     }
 
-    /// Returns the sum of the counters and sets them to zero. `None` if a counter or the sum overflows.
+    /// Returns the sum of the counters and sets them to zero. `None` if the sum is not a possible count.
     ///
     /// # Safety
     /// The counters are in use and belong to the caller, and no thread adds to them any more.
@@ -132,8 +145,8 @@ impl Counters {
             if part != 0 {
                 counter.store(0, Relaxed);
             }
-            // A counter that is not a possible count may have wrapped.
-            sum = sum.and_then(|sum| sum.checked_add(part)).filter(|_| is_a_count(part));
+            // If the addition wraps, the result is not a possible count: the sum before it was one.
+            sum = sum.map(|sum| sum.wrapping_add(part)).filter(|sum| is_a_count(*sum));
         }
         sum
     }

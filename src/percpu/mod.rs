@@ -81,10 +81,12 @@ struct Data {
     /// lock.
     flags: AtomicU32,
     /// Two words never share a cache line, although malloc may place two blocks side by side: with
-    /// malloc's own 8 bytes, a block has the size of a cache line. (aligned_alloc of glibc would take
-    /// 192 bytes for a block that begins at a cache line.)
-    _apart: [usize; 4],
+    /// malloc's own word, a block has the size of a cache line. (aligned_alloc of glibc would take 192
+    /// bytes for a block that begins at a cache line.)
+    _apart: [u8; APART],
 }
+
+const APART: usize = 56 - 3 * size_of::<usize>();
 
 /// The reason why there is no new percpu reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +116,7 @@ impl PercpuRef {
             release,
             cpus: area.map_or(0, Area::cpus),
             flags: AtomicU32::new(flags & (INIT_ATOMIC | ALLOW_REINIT) | allows),
-            _apart: [0; 4],
+            _apart: [0; APART],
         };
         let data = data.allocate().ok_or(InitError::OutOfMemory)?;
         let mut counters = ptr::null_mut();
@@ -310,3 +312,8 @@ impl Data {
         self.flags.load(Relaxed) & ALLOW_REINIT != 0
     }
 }
+
+#[cfg(all(loom, test))]
+mod models;
+#[cfg(all(loom, test))]
+mod slot_models;

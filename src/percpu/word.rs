@@ -37,9 +37,9 @@ const ONE: isize = 4;
 
 /// The most references that one operation may take or give back: 2^31 - 1 if a word has 64 bits,
 /// 2^15 - 1 if it has 32.
-pub(super) const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
+const MOST: usize = usize::MAX >> (usize::BITS / 2 + 1);
 
-/// The largest number of references that one counter, or the sum of all, can have.
+/// The largest number of references that the counters can have together.
 const MOST_ELSEWHERE: usize = (isize::MAX / (8 * ONE)) as usize;
 
 /// A word above this saturates at the next get.
@@ -112,7 +112,7 @@ impl Word {
         match after {
             1.. => Ok(false),
             0 if before > 0 => {
-                // Acquire: pairs with the release of every earlier put, and of `fold`.
+                // Acquire: pairs with the release of every earlier put.
                 let _ = self.0.load(Acquire);
                 Ok(true)
             }
@@ -140,18 +140,18 @@ impl Word {
     }
 
     /// Adds `elsewhere`, the sum of the CPUs' counters, and clears PERCPU: now the word has the whole
-    /// count. It is at least 1, because the caller holds a reference. `None`: a counter has overflowed.
+    /// count. It is at least 1, because the caller holds a reference. `None` is an overflow.
     pub(crate) fn fold(&self, elsewhere: Option<isize>) -> Result<(), ViolationKind> {
-        let Some(elsewhere) = elsewhere.filter(|sum| is_a_count(*sum)) else {
+        let Some(elsewhere) = elsewhere else {
             // First saturates and then clears the flag, so that meanwhile no thread finds zero.
             let kind = self.saturate(ViolationKind::Overflow);
             self.0.fetch_sub(PERCPU, Relaxed);
             return Err(kind);
         };
         let parts = elsewhere * ONE;
-        // Release, in place of the puts that the sum contains: because of the fence this thread sees
-        // what was done before these puts. Pairs with the acquire load of the last put.
-        let old = self.0.fetch_add(parts - PERCPU, Release);
+        // Relaxed: because of the fence this thread sees what was done before the puts that the sum contains.
+        // The caller gives its own reference back later, and that put is a release for all of this.
+        let old = self.0.fetch_add(parts - PERCPU, Relaxed);
         let total = (old & !(DEAD | PERCPU)) + parts;
         match total {
             ONE..HIGHEST => Ok(()),
@@ -209,7 +209,7 @@ fn may_grow(old: isize) -> Result<(), ViolationKind> {
     }
 }
 
-/// Whether `sum` is a possible value of one counter, or of the sum of all.
+/// Whether `sum`, the sum of counters, is a possible count.
 pub(super) fn is_a_count(sum: isize) -> bool {
     sum.unsigned_abs() <= MOST_ELSEWHERE
 }
@@ -218,109 +218,25 @@ pub(super) fn is_a_count(sum: isize) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use loom::cell::UnsafeCell;
     use loom::thread;
 
     use super::*;
+    use crate::models::Object;
 
-    struct Object {
-        word: Word,
-        payload: UnsafeCell<()>,
-    }
-
-    // SAFETY: loom fails the model if nothing orders two accesses to the cell.
-    unsafe impl Sync for Object {}
-
-    impl Object {
-        fn read(&self) {
-            // SAFETY: loom checks that no other thread writes.
-            self.payload.with(|payload| unsafe { *payload });
-        }
-
-        fn release(&self) {
-            // SAFETY: loom checks that no other thread accesses the cell.
-            self.payload.with_mut(|payload| unsafe { *payload = () });
-        }
-
-        fn use_and_put(&self) -> bool {
-            self.read();
-            let last = self.word.put(1) == Ok(true);
-            if last {
-                self.release();
+    /// One thread uses the object and gives a reference back. If the other thread then finds that the object
+    /// is unused, this thread may write to the object.
+    fn a_put_against(word: fn() -> Word, is_unused: fn(&Word) -> bool) {
+        loom::model(move || {
+            let object = Arc::new(Object::new(word()));
+            let theirs = Arc::clone(&object);
+            let user = thread::spawn(move || {
+                theirs.read();
+                theirs.refs.put(1).unwrap()
+            });
+            if is_unused(&object.refs) {
+                object.write();
             }
-            last
-        }
-    }
-
-    fn race<A: 'static, B>(
-        word: Word,
-        there: impl FnOnce(&Object) -> A + 'static,
-        here: impl FnOnce(&Object) -> B,
-    ) -> (A, B) {
-        let object = Arc::new(Object { word, payload: UnsafeCell::new(()) });
-        let theirs = Arc::clone(&object);
-        let other = thread::spawn(move || there(&theirs));
-        let here = here(&object);
-        (other.join().unwrap(), here)
-    }
-
-    #[test]
-    fn put_against_put() {
-        loom::model(|| {
-            let (there, here) = race(Word::new(2, true), Object::use_and_put, Object::use_and_put);
-            assert_ne!(there, here);
-        });
-    }
-
-    /// After the kill, `tryget_live` takes no reference, and the last put releases the object.
-    #[test]
-    fn kill_against_tryget_live() {
-        loom::model(|| {
-            let user =
-                |object: &Object| object.word.tryget_live(1).unwrap() && object.use_and_put();
-            let (there, here) = race(Word::new(1, false), user, |object| {
-                assert!(object.word.kill() && !object.word.kill());
-                assert_eq!(object.word.tryget_live(1), Ok(false));
-                let held = object.word.count();
-                object.read();
-                assert!(object.word.count() <= held, "taken after the kill");
-                object.use_and_put()
-            });
-            assert_ne!(there, here);
-        });
-    }
-
-    /// A thread has put on a counter. The thread that adds the counters to the word makes the release
-    /// for this put, and the last put acquires it.
-    #[test]
-    fn fold_against_the_last_put() {
-        loom::model(|| {
-            let word = Word::new(1, false);
-            word.split();
-            let adds_up = |object: &Object| {
-                object.read(); // stands for an access before a put on a counter: the fence orders it
-                object.word.fold(Some(0)).unwrap();
-            };
-            race(word, adds_up, |object| {
-                if !object.word.is_split() {
-                    assert!(object.use_and_put());
-                }
-            });
-        });
-    }
-
-    #[test]
-    fn a_split_word_is_never_zero() {
-        loom::model(|| {
-            let word = Word::new(1, false);
-            word.split();
-            // Two references, one of them on a counter.
-            let (there, here) = race(word, Object::use_and_put, |object| {
-                assert!(!object.word.is_zero());
-                object.word.fold(Some(1)).unwrap();
-                object.use_and_put()
-            });
-            assert_ne!(there, here);
+            user.join().unwrap();
         });
     }
 
@@ -328,31 +244,11 @@ mod tests {
     /// reference is left.
     #[test]
     fn a_thread_that_finds_one_reference_may_free_the_object() {
-        loom::model(|| {
-            let user = |object: &Object| {
-                object.read();
-                object.word.put(1).unwrap()
-            };
-            race(Word::new(2, false), user, |object| {
-                if object.word.count() == 1 {
-                    object.release();
-                }
-            });
-        });
+        a_put_against(|| Word::new(2, false), |word| word.count() == 1);
     }
 
     #[test]
     fn a_thread_that_finds_zero_may_reuse_the_object() {
-        loom::model(|| {
-            let user = |object: &Object| {
-                object.read();
-                object.word.put(1).unwrap()
-            };
-            race(Word::new(1, true), user, |object| {
-                if object.word.is_zero() {
-                    object.release();
-                }
-            });
-        });
+        a_put_against(|| Word::new(1, true), Word::is_zero);
     }
 }

@@ -1,8 +1,8 @@
 //! Restartable sequences: a few instructions that take effect together, or not at all.
 //!
 //! `slot.rs` and `percpu/` use this folder. `x86_64.rs` has the sequences for x86-64 Linux with glibc.
-//! `nowhere.rs` is for every other system, and for loom models. kref/percpu.h has the percpu sequences a
-//! second time, so that a C compiler can inline them.
+//! `simulated.rs` is for loom models, `nowhere.rs` for every other system. kref/percpu.h has the percpu
+//! sequences a second time, so that a C compiler can inline them.
 //!
 //! # What the kernel guarantees
 //!
@@ -57,6 +57,13 @@ use core::mem::offset_of;
 
 use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32};
 
+#[cfg(loom)]
+mod simulated;
+#[cfg(loom)]
+use simulated as sequences;
+#[cfg(all(loom, test))]
+pub(crate) use simulated::{on_a_machine, refuse_to_fence, run_on};
+
 #[cfg(all(
     target_arch = "x86_64",
     target_pointer_width = "64",
@@ -74,20 +81,26 @@ mod x86_64;
 ))]
 use x86_64 as sequences;
 
-#[cfg(not(all(
-    target_arch = "x86_64",
-    target_pointer_width = "64",
-    target_os = "linux",
-    target_env = "gnu",
-    not(any(loom, miri))
+#[cfg(not(any(
+    all(
+        target_arch = "x86_64",
+        target_pointer_width = "64",
+        target_os = "linux",
+        target_env = "gnu",
+        not(miri)
+    ),
+    loom
 )))]
 mod nowhere;
-#[cfg(not(all(
-    target_arch = "x86_64",
-    target_pointer_width = "64",
-    target_os = "linux",
-    target_env = "gnu",
-    not(any(loom, miri))
+#[cfg(not(any(
+    all(
+        target_arch = "x86_64",
+        target_pointer_width = "64",
+        target_os = "linux",
+        target_env = "gnu",
+        not(miri)
+    ),
+    loom
 )))]
 use nowhere as sequences;
 
@@ -106,6 +119,7 @@ pub(crate) struct Head {
 }
 
 #[cfg(not(loom))]
+#[cfg_attr(miri, allow(dead_code, reason = "only assembly uses them"))]
 impl Head {
     pub(crate) const COUNTERS: usize = offset_of!(Self, counters);
     pub(crate) const RSEQ: usize = offset_of!(Self, rseq);

@@ -169,17 +169,13 @@ macro_rules! leave {
     };
 }
 
-/// The beginning of the abort handler, in a section of its own. The kernel checks that the four bytes
-/// before the handler are the signature that glibc has registered. Here they are the end of an
-/// undefined instruction, so that a processor that reaches them by mistake stops.
+/// The beginning of the abort handler, in subsection 1: after the functions of the section that contains
+/// the sequence. The kernel checks that the four bytes before the handler are the signature that glibc
+/// has registered. Here they are the end of an undefined instruction, so that a processor that reaches
+/// them by mistake stops.
 macro_rules! abort_handler {
     () => {
-        concat!(
-            ".pushsection .text.kref_rseq, \"ax\", @progbits\n",
-            ".byte 0x0f, 0xb9, 0x3d\n",
-            ".long 0x53053053\n",
-            "4:",
-        )
+        concat!(".subsection 1\n", ".byte 0x0f, 0xb9, 0x3d\n", ".long 0x53053053\n", "4:",)
     };
 }
 
@@ -215,7 +211,7 @@ impl Area {
                 leave!(),
                 "mov {object:e}, {gave_up}",
                 "jmp 9f",
-                ".popsection",
+                ".previous",
                 "9:",
                 area = in(reg) self.0,
                 slot = in(reg) slot.as_ptr(),
@@ -265,7 +261,7 @@ impl Area {
                 leave!(),
                 "mov {percpu:e}, {gave_up}",
                 "jmp 9f",
-                ".popsection",
+                ".previous",
                 "9:",
                 area = in(reg) self.0,
                 slot = in(reg) slot.as_ptr(),
@@ -317,7 +313,7 @@ pub(crate) unsafe fn add(percpu: &Head, n: isize) -> bool {
             "8:",
             "xor {added:e}, {added:e}",
             "jmp 9f",
-            ".popsection",
+            ".previous",
             "9:",
             percpu = in(reg) ptr::from_ref(percpu),
             n = in(reg) n,

@@ -16,7 +16,7 @@ use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use kref::{Kref, KrefSlot, Ref, Refcounted, Slot};
+use kref::{Kref, Ref, Refcounted, Slot};
 use kref::{PercpuHandle, PercpuOwner, PercpuRef, PercpuRefcounted, PercpuSlot};
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
@@ -102,41 +102,7 @@ fn lookup_locked_against_a_release_that_takes_the_lock() {
     });
 }
 
-/// A reader gets the first object or the second. The writer writes the second just before publishing.
-#[test]
-fn slot_get_against_slot_replace() {
-    struct Shared {
-        slot: KrefSlot,
-        first: Object<Kref>,
-        second: Object<Kref>,
-    }
-    loom::model(|| {
-        let (first, second) = (Object::new(Kref::new()), Object::new(Kref::new()));
-        let shared = Arc::new(Shared { slot: KrefSlot::new(), first, second });
-        shared.first.write();
-        // SAFETY: the first object's only reference goes to the slot.
-        unsafe { shared.slot.replace(Some(shared.first.kref())) };
-        let writer = |shared: &Shared| {
-            shared.second.write();
-            // SAFETY: the second object's only reference goes to the slot.
-            let old = unsafe { shared.slot.replace(Some(shared.second.kref())) };
-            assert_eq!(old, Some(shared.first.kref()));
-            shared.first.put()
-        };
-        let reader = |shared: &Shared| {
-            // SAFETY: both objects live to the end, and the slot owned a reference on each.
-            let got = unsafe { shared.slot.get() }.expect("what is published has references");
-            let got = Object::around(got);
-            assert!(got.read());
-            got.put()
-        };
-        race(&shared, writer, |_| race(&shared, reader, reader));
-        shared.first.assert_released_once();
-        assert_eq!((shared.second.refs.read(), shared.second.releases()), (1, 0));
-    });
-}
-
-/// The same in safe Rust, with an object that is freed: `Track` fails the model if the object leaks.
+/// A slot in safe Rust, with an object that is freed: `Track` fails the model if the object leaks.
 #[test]
 fn a_ref_from_a_slot_outlives_its_replacement() {
     struct Node {

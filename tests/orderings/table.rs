@@ -15,12 +15,15 @@ pub const COUNT: &str = "src/count/mod.rs";
 pub const GET: &str = "src/count/get.rs";
 pub const PUT: &str = "src/count/put.rs";
 pub const COLD_PATH: &str = "src/count/cold_path.rs";
+pub const MISUSE: &str = "src/count/misuse.rs";
 pub const TRACKER: &str = "src/tracker.rs";
 pub const HANDLER: &str = "src/report/handler.rs";
 pub const SLOT: &str = "src/slot.rs";
 pub const LOOKUP: &str = "src/lookup.rs";
 pub const WORD: &str = "src/percpu/word.rs";
 pub const MODE: &str = "src/percpu/mode.rs";
+pub const COUNTERS: &str = "src/percpu/counters.rs";
+pub const PERCPU_SLOT: &str = "src/percpu/slot.rs";
 
 pub const PAIR_MODEL: &str = "report::handler::tests::a_reader_sees_a_complete_pair";
 
@@ -30,16 +33,19 @@ pub const TABLE_MODEL: &str = "tracker::tests::a_caller_of_the_table_sees_what_c
 
 /// loom's message: nothing orders two accesses, one of which is a write.
 pub const RACE: &str = "Causality violation";
-/// A slot's get came after the last put.
-pub const GONE: &str = "what is published has references";
+/// A reader of a slot took a reference after the last put, or two threads made the last put.
+pub const MISUSED: &str = "a count was misused";
+/// The kernel refused to fence, and the old object was released, although a sequence may still come.
+pub const RELEASED: &str = "released under a sequence";
 /// The last put came before its thread had the lock, so the table lists a dead object.
 pub const DEAD: &str = "what is listed is alive";
 pub const LATE: &str = "taken after the kill";
-/// A sequence may use the counters, and the word does not say that a part of the count is there.
-pub const NOT_SPLIT: &str = "the counters are open, and the word is whole";
+/// A thread holds a reference on a counter, and the word says that there is no reference.
+pub const ZERO: &str = "zero while a reference is held";
+/// A percpu reference was released too early, or never.
+pub const WRONG: &str = "the count is wrong";
+pub const NO_COUNTERS: &str = "the counters are gone";
 pub const NOT_SATURATED: &str = "not saturated";
-/// A put released a tracked object on which a slot's reader had already taken a reference.
-pub const RELEASED_DESPITE_READER: &str = "released although a reader had raised the count";
 /// A put gave back a reference and did not call the tracker.
 pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 
@@ -174,28 +180,21 @@ pub const ORDERINGS: &[Mutant] = &[
         file: SLOT,
         source: "published.swap(next, Release)",
         weakened: "published.swap(next, Relaxed)",
-        model: "slot::tests::a_sequence_sees_what_was_published",
+        model: "slot::models::sequences_against_a_replace",
         failure: RACE,
     },
     Mutant {
         file: WORD,
         source: "fetch_sub(n as isize * ONE, Release)",
         weakened: "fetch_sub(n as isize * ONE, Relaxed)",
-        model: "percpu::word::tests::put_against_put",
+        model: "percpu::models::a_user_on_the_word_against_a_kill",
         failure: RACE,
     },
     Mutant {
         file: WORD,
         source: "let _ = self.0.load(Acquire);",
         weakened: "",
-        model: "percpu::word::tests::put_against_put",
-        failure: RACE,
-    },
-    Mutant {
-        file: WORD,
-        source: "fetch_add(parts - PERCPU, Release)",
-        weakened: "fetch_add(parts - PERCPU, Relaxed)",
-        model: "percpu::word::tests::fold_against_the_last_put",
+        model: "percpu::models::a_user_on_the_word_against_a_kill",
         failure: RACE,
     },
     Mutant {
@@ -216,97 +215,7 @@ pub const ORDERINGS: &[Mutant] = &[
         file: MODE,
         source: "self.head.cpus.store(data.cpus, Release)",
         weakened: "self.head.cpus.store(data.cpus, Relaxed)",
-        model: "percpu::mode::tests::open_counters_have_a_split_word",
-        failure: NOT_SPLIT,
-    },
-];
-
-/// Places that rely on more than an ordering: on a lock, on one atomic step, on a test of the count, or
-/// on a later step. A model fails without the lock, the test or the step.
-pub const STEPS: &[Mutant] = &[
-    Mutant {
-        file: SLOT,
-        source: "let kref = self.kref.load(Relaxed);",
-        weakened: "drop(guard); let guard = (); let kref = self.kref.load(Relaxed);",
-        model: "slot_get_against_slot_replace",
-        failure: GONE,
-    },
-    Mutant {
-        file: SLOT,
-        source: "let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
-        weakened: "drop(guard); let guard = (); let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
-        model: "slot_get_against_slot_replace",
-        failure: GONE,
-    },
-    Mutant {
-        file: SLOT,
-        source: "let old = published.swap(next, Release);",
-        weakened: "drop(guard); let guard = (); let old = published.swap(next, Release);",
-        model: "slot_get_against_slot_replace",
-        failure: GONE,
-    },
-    Mutant {
-        file: LOOKUP,
-        source: "kref.as_ref() }.try_get_unless_zero()",
-        weakened: "kref.as_ref() }.try_get().map(|()| true)",
-        model: "lookup_locked_against_a_release_that_takes_the_lock",
-        failure: RACE,
-    },
-    Mutant {
-        file: PUT,
-        source: "if self.try_sub(1, true, by)? == Put::Done {",
-        weakened: "if true { let put = self.try_sub(1, false, by)?; \
-                   if put.is_last() { let _ = lock.lock(); } return Ok(put);",
-        model: "lookup_locked_against_put_locked",
-        failure: DEAD,
-    },
-    Mutant {
-        file: LOOKUP,
-        source: "let found = find();",
-        weakened: "unsafe { lock.unlock() }; let found = find(); let _ = lock.lock();",
-        model: "lookup_locked_against_put_locked",
-        failure: RACE,
-    },
-    Mutant {
-        file: WORD,
-        source: "self.get_unless(n, |word| word & DEAD != 0 || word == 0)",
-        weakened: "if self.is_dead() { return Ok(false); } self.tryget(n)",
-        model: "percpu::word::tests::kill_against_tryget_live",
-        failure: LATE,
-    },
-    Mutant {
-        file: WORD,
-        source: "let old = self.0.fetch_add(parts - PERCPU, Release);",
-        weakened: "let old = self.0.fetch_sub(PERCPU, Release); self.0.fetch_add(parts, Release);",
-        model: "percpu::word::tests::a_split_word_is_never_zero",
-        failure: RACE,
-    },
-    Mutant {
-        file: MODE,
-        source: "data.word.split();",
-        weakened: "self.head.cpus.store(data.cpus, Relaxed); data.word.split();",
-        model: "percpu::mode::tests::open_counters_have_a_split_word",
-        failure: NOT_SPLIT,
-    },
-    Mutant {
-        file: COLD_PATH,
-        source: "let counted = |value| without(more(value, 1)?, 1);",
-        weakened: "self.take_back(1); let counted = |value| more(without(value, 0)?, 1);",
-        model: "count::models::put_against_a_reader_of_a_slot",
-        failure: RELEASED_DESPITE_READER,
-    },
-    Mutant {
-        file: COLD_PATH,
-        source: "tracker::putting(self.address(), n, references(old), by);",
-        weakened: "",
-        model: "count::models::put_against_put",
-        failure: PUT_WITHOUT_CALL,
-    },
-    Mutant {
-        file: COUNT,
-        source: "self.stored.store(SATURATED_AT, Relaxed);",
-        weakened: "",
-        model: "count::gets_and_a_put_on_a_full_count",
-        failure: NOT_SATURATED,
+        model: "percpu::models::tryget_against_a_reinit",
+        failure: ZERO,
     },
 ];

@@ -1,50 +1,141 @@
-//! A flame graph of the references that are held, by stack.
+//! A flame graph of the references that are held, by stack: an SVG file for a browser.
+//!
+//! Each frame is an `<svg>` of its own, so that the browser cuts its label off at its edge. Positions
+//! and widths are parts of the whole in percent: a click zooms by making the whole wider.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::hash::BuildHasher;
+
+use rustc_hash::FxBuildHasher;
 
 use crate::leaks::Leaks;
 use crate::{output, stacks, text};
 
-/// Draws it into `path`.
+/// The height of a frame, and of the line that the title is in, in pixels.
+const ROW: usize = 18;
+const TITLE: usize = 36;
+/// A narrower frame cannot be seen, in percent.
+const NARROWEST: f64 = 0.01;
+
+/// A click on a frame makes that frame as wide as the picture.
+const ZOOM: &str = "<script>\
+document.onclick = event => {\n\
+  const frame = event.target.closest('.frame'), all = document.getElementById('all');\n\
+  const [x, width] = frame ? ['x', 'width'].map(name => parseFloat(frame.getAttribute(name))) : [0, 100];\n\
+  all.setAttribute('width', 10000 / width + '%');\n\
+  all.setAttribute('x', -100 * x / width + '%');\n\
+};\n\
+</script>\n";
+
+/// A place in the stacks, and what was taken there and in the functions that it called.
+#[derive(Default)]
+struct Node {
+    references: u64,
+    callees: BTreeMap<String, Node>,
+}
+
+/// Draws what is held into the file `path`.
 pub fn write(leaks: &Leaks, path: &str) {
-    let lines = lines(leaks);
-    let mut options = inferno::flamegraph::Options::default();
-    options.title = "References that are held, by the stack that took them".to_string();
-    options.count_name = "references".to_string();
-    options.name_type = "Place:".to_string();
-    let mut drawing = Vec::new();
-    let lines: Vec<&str> = lines.lines().collect();
-    if lines.is_empty() {
+    let root = gather(leaks);
+    if root.references == 0 {
         return;
     }
-    let drawn = inferno::flamegraph::from_lines(&mut options, lines, &mut drawing);
-    let written = drawn
-        .map_err(|error| error.to_string())
-        .and_then(|()| std::fs::write(path, drawing).map_err(|error| error.to_string()));
-    if let Err(error) = written {
+    if let Err(error) = std::fs::write(path, draw(&root)) {
         output::say(&format!("{path}: {error}"));
     }
 }
 
-/// Folded: the type, the frames from the outermost, the holder; then how many.
-fn lines(leaks: &Leaks) -> String {
-    let mut lines = String::new();
+/// From the root on: the type, the frames from the outermost, the holder.
+fn gather(leaks: &Leaks) -> Node {
+    let mut root = Node::default();
     for of in &leaks.types {
         for held in &of.held {
-            let _ = write!(lines, "{}", clean(&of.name));
             let frames = stacks::get(held.stack).map_or(&[][..], |stack| &stack.frames);
-            for frame in frames.iter().rev() {
-                let _ = write!(lines, ";{}", clean(&text::place(frame)));
-            }
-            if let Some(holder) = held.holder {
-                let _ = write!(lines, ";\"{}\"", clean(holder));
-            }
-            let _ = writeln!(lines, " {}", held.count);
+            let path = std::iter::once(of.name.clone())
+                .chain(frames.iter().rev().map(text::place))
+                .chain(held.holder.map(|name| format!("\"{name}\"")));
+            root.add(path, held.count);
         }
     }
-    lines
+    root
 }
 
-fn clean(text: &str) -> String {
-    text.replace([';', '\n'], " ")
+fn draw(root: &Node) -> String {
+    let height = TITLE + ROW * root.rows();
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"{height}\" \
+         font-family=\"monospace\" font-size=\"12\">\n\
+         {ZOOM}\
+         <rect width=\"100%\" height=\"100%\" fill=\"#f8f8f0\"/>\n\
+         <text x=\"50%\" y=\"24\" text-anchor=\"middle\" font-size=\"17\">\
+         References that are held, by the stack that took them</text>\n\
+         <svg id=\"all\" width=\"100%\" height=\"100%\">\n"
+    );
+    let scale = 100.0 / root.references as f64;
+    root.draw(&mut svg, "all", 0.0, height - ROW, scale);
+    svg += "</svg>\n</svg>\n";
+    svg
+}
+
+impl Node {
+    fn add(&mut self, path: impl Iterator<Item = String>, count: u64) {
+        let mut node = self;
+        node.references += count;
+        for place in path {
+            node = node.callees.entry(place).or_default();
+            node.references += count;
+        }
+    }
+
+    fn rows(&self) -> usize {
+        1 + self.callees.values().map(Node::rows).max().unwrap_or(0)
+    }
+
+    /// Draws this place at `x` and `y`, and what it called above it. `scale` is the width of one reference.
+    fn draw(&self, svg: &mut String, place: &str, mut x: f64, y: usize, scale: f64) {
+        let width = self.references as f64 * scale;
+        if width < NARROWEST {
+            return;
+        }
+        let (label, count) = (escape(place), text::number(self.references, "reference"));
+        let _ = writeln!(
+            svg,
+            "<svg class=\"frame\" x=\"{x:.4}%\" y=\"{y}\" width=\"{width:.4}%\" height=\"{ROW}\">\
+             <title>{label}: {count}, {width:.2}%</title>\
+             <rect width=\"100%\" height=\"{}\" fill=\"{}\" stroke=\"#f8f8f0\"/>\
+             <text x=\"4\" y=\"13\">{label}</text></svg>",
+            ROW - 1,
+            colour(place),
+        );
+        for (place, callee) in &self.callees {
+            // A caller is below: y grows downwards.
+            callee.draw(svg, place, x, y - ROW, scale);
+            x += callee.references as f64 * scale;
+        }
+    }
+}
+
+/// Red to yellow, and the same for a place in every picture.
+fn colour(place: &str) -> String {
+    let hash = FxBuildHasher.hash_one(place);
+    format!("hsl({},80%,{}%)", hash % 56, 58 + (hash >> 32) % 14)
+}
+
+/// Text in which XML sees no markup, whatever a program calls its functions and holders. XML 1.0 cannot
+/// hold a control character.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\'' => out += "&apos;",
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
 }

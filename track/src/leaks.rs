@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
-use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
+use std::collections::HashMap;
 
 use crate::clock::{self, Time};
 use crate::object::{Group, MARK, Object};

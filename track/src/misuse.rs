@@ -1,7 +1,7 @@
 //! What is wrong at the moment at which it is done.
 
-use hashbrown::HashSet;
 use rustc_hash::FxBuildHasher;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::lock::Lock;

@@ -6,8 +6,8 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use hashbrown::HashMap;
 use rustc_hash::{FxBuildHasher, FxHasher};
+use std::collections::HashMap;
 
 use crate::lock::Lock;
 use crate::symbols::{self, Frame};

@@ -3,8 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use addr2line::Loader;
-use hashbrown::{HashMap, HashSet};
 use rustc_hash::FxBuildHasher;
+use std::collections::{HashMap, HashSet};
 
 use crate::lock::Lock;
 use crate::modules::Module;

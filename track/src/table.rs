@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
+use std::collections::HashMap;
 
 use crate::lock::Lock;
 use crate::memory;

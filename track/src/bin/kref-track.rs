@@ -47,7 +47,7 @@ is nothing to tell, nothing is printed. The exit status is the program's.
   --max-memory MB       for the table (1024); what was dropped is told
   --keep-freed          keep memory that release functions free for a while, so that a put or get that
                         comes after is caught in every case. Not for programs with AddressSanitizer
-  --library FILE        libkref_track.so, if it is not beside this command or in its ../lib
+  --library FILE        libkref_track.so, if it is not in kref/ beside this command or in ../lib/kref
 
   --help, --version
 
@@ -201,16 +201,14 @@ const SONAME: &str = concat!(
 );
 
 fn find_library() -> Result<PathBuf, String> {
-    const NAMES: [&str; 2] = [SONAME, "libkref_track.so"];
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
     let here = here.parent().unwrap_or(Path::new("."));
-    let places = [here.to_path_buf(), here.join("../lib"), here.join("../lib64")];
-    let multiarch = here.join(format!("../lib/{}-linux-gnu", std::env::consts::ARCH));
-    let candidates =
-        places.iter().chain([&multiarch]).flat_map(|place| NAMES.map(|n| place.join(n)));
-    let mut candidates = candidates.filter(|file| file.exists());
-    candidates.next().and_then(|file| file.canonicalize().ok()).ok_or_else(|| {
-        format!("{SONAME} is neither in {0} nor in {0}/../lib; --library names it", here.display())
+    let multiarch = format!("../lib/{}-linux-gnu", std::env::consts::ARCH);
+    let places = [".", "../lib", "../lib64", &multiarch];
+    let mut candidates = places.iter().map(|place| here.join(place).join("kref").join(SONAME));
+    candidates.find_map(|file| file.canonicalize().ok()).ok_or_else(|| {
+        let here = here.display();
+        format!("{SONAME} is neither in {here}/kref nor in {here}/../lib/kref; --library names it")
     })
 }
 

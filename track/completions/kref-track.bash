@@ -1,0 +1,29 @@
+# bash completion for kref-track
+_kref_track()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} i
+    local values='--filter --object --seed --format --flamegraph --log-path --exitcode --signal --depth --sample
+        --max-memory --library'
+    local flags='--chaos --summary --keep-freed --help --version'
+
+    # Behind the program's name, the words are the program's.
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            -*=*) ;;
+            -*) [[ " $values " == *[[:space:]]"${COMP_WORDS[i]}"[[:space:]]* ]] && ((i++)) ;;
+            *) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        esac
+    done
+    case $before in
+        --format) COMPREPLY=($(compgen -W 'text json' -- "$word")) ;;
+        --signal) COMPREPLY=($(compgen -W 'USR1 USR2 HUP PROF WINCH' -- "$word")) ;;
+        --flamegraph | --log-path | --library) COMPREPLY=($(compgen -f -- "$word")) ;;
+        --filter | --object | --seed | --exitcode | --depth | --sample | --max-memory) COMPREPLY=() ;;
+        *) if [[ $word == -* ]]; then
+               COMPREPLY=($(compgen -W "$values $flags" -- "$word"))
+           else
+               COMPREPLY=($(compgen -c -- "$word") $(compgen -f -- "$word"))
+           fi ;;
+    esac
+}
+complete -o filenames -F _kref_track kref-track
