@@ -106,3 +106,53 @@ fn each_folder_opens_with_a_page() {
         assert!(page >= 3, "src/{module}/mod.rs has no first page");
     }
 }
+
+/// The files of src/ with unsafe code, and the number of their SAFETY comments. Models are no part of the
+/// library.
+fn unsafe_code(folder: &Path, found: &mut BTreeMap<String, usize>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            unsafe_code(&path, found);
+            continue;
+        }
+        let name = path.strip_prefix(source()).unwrap().display().to_string();
+        let text = fs::read_to_string(&path).unwrap();
+        let library = text.split("#[cfg(all(loom, test))]").next().unwrap();
+        let comments = library.matches("// SAFETY:").count();
+        let is_model = name.ends_with("models.rs") || name.ends_with("simulated.rs");
+        if comments > 0 && !is_model {
+            found.insert(name, comments);
+        }
+    }
+}
+
+#[test]
+fn each_unsafe_block_has_a_test() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(project.join("docs/unsafe.md")).unwrap();
+    let (kinds, files) = page.split_once("| files of src/").unwrap();
+    let mut listed = BTreeMap::new();
+    for row in files.lines().skip(2) {
+        let [_, files, reasons, tests, _] = row.split('|').map(str::trim).collect::<Vec<_>>()[..]
+        else {
+            panic!("{row}")
+        };
+        for kind in reasons.split(", ") {
+            assert!(kinds.contains(&format!("\n| {kind} |")), "{kind}: no such kind of reason");
+        }
+        for test in tests.split(", ") {
+            assert!(project.join(test).is_file(), "{test}: no such test");
+        }
+        for file in files.split(", ") {
+            let (file, comments) = file.rsplit_once(' ').unwrap();
+            listed.insert(file.to_string(), comments.parse::<usize>().unwrap());
+        }
+    }
+    let mut found = BTreeMap::new();
+    unsafe_code(&source(), &mut found);
+    for (file, comments) in found.iter().filter(|(file, n)| listed.get(*file) != Some(n)) {
+        panic!("src/{file} has {comments} SAFETY comments: mend the table in docs/unsafe.md");
+    }
+    assert_eq!(listed, found);
+}
