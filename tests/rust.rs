@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::mem::offset_of;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use kref::{Count, Kref, MAX, PthreadMutex, RawLock, Ref, Refcounted, SATURATED, Slot, Violation};
@@ -276,7 +276,10 @@ struct Head {
 #[test]
 fn an_overflow_of_a_percpu_count_releases_nothing() {
     static RELEASED: AtomicUsize = AtomicUsize::new(0);
+    /// A leak that can be reached is not reported by AddressSanitizer.
+    static LEAKED: AtomicPtr<Hot> = AtomicPtr::new(null_mut());
     let object = Hot::new("leaks", &RELEASED).into_raw();
+    LEAKED.store(object.as_ptr(), Relaxed);
     // SAFETY: the object is never released.
     let percpu = unsafe { &object.as_ref().percpu };
     // SAFETY: `Head` has the members of a `PercpuRef`.

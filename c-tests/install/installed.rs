@@ -103,8 +103,17 @@ fn it_is_hardened() {
 
 /// Copies the source to two places with paths of different lengths, and builds libkref in each.
 fn two_places_build_the_same() {
-    const SOURCE: [&str; 8] =
-        ["Cargo.toml", "Cargo.lock", "Makefile", "build.rs", "src", "c-tests", "bench", "track"];
+    const SOURCE: [&str; 9] = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "Makefile",
+        "build.rs",
+        "src",
+        "c-tests",
+        "bench",
+        "track",
+        "fuzz",
+    ];
     let empty = folder("reproducible");
     let [one, other] = ["one", "another/place"].map(|place| {
         let copy = empty.join(place);
