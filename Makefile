@@ -2,9 +2,11 @@
 #
 #   make            builds libkref.so, libkref.a, libkref_track.so and kref-track into $(OUT)
 #   make demo       builds, installs under target/, compiles and runs examples/handoff.c
-#   make check      runs all the tests
+#   make check      runs the tests that take little time
+#   make check-all  runs all the tests
 #   make deny       licences, sources and advisories of the dependencies, by cargo-deny
 #   make torture    goes on disturbing the sequences, KREF_TORTURE_SECONDS=120 for each way to build
+#   make mutants    puts several hundred small faults into the source, one at a time; a test must find each
 #   make fuzz       fuzzes what libkref reads, and random operations, KREF_FUZZ_SECONDS=60 for each target
 #   make memory     runs the Rust tests under AddressSanitizer and valgrind's memcheck
 #   make miri       runs them under Miri, where nightly Rust has it
@@ -15,6 +17,7 @@
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
 #                   BINDIR=$(PREFIX)/bin; TRACK=no leaves the tracker out
 #   make uninstall  with the same variables
+#   make dist       a tarball that builds without a network, in $(TARGET_DIR)
 
 CARGO ?= cargo
 CC ?= cc
@@ -69,6 +72,9 @@ GDB_SCRIPT = $(DATADIR)/gdb/auto-load$(LIBDIR)/$(REAL)-gdb.py
 TRACK ?= yes
 BUILT := $(OUT)/built $(if $(filter yes,$(TRACK)),$(OUT)/built-track)
 
+# The licences, ours and those of the crates in the tracker, and a list of all crates.
+DOCS := LICENSE-MIT LICENSE-APACHE sbom.cdx.json $(if $(filter yes,$(TRACK)),track/third-party.txt)
+
 # What links: CC without a compiler cache before it. Further words of CC are options.
 LINKER = $(filter-out ccache sccache distcc,$(CC))
 LINK = -C linker=$(firstword $(LINKER)) \
@@ -91,7 +97,8 @@ comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
 
-.PHONY: all demo check deny bugs torture fuzz memory miri bench bench-track header install uninstall clean
+.PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-track header install \
+	uninstall dist clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
@@ -124,7 +131,7 @@ $(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.
 	@version=$$($(RUSTC) -V); minor=$${version#rustc 1.}; [ "$${minor%%.*}" -ge $(TRACK_FLOOR:1.%=%) ] || { \
 		echo "make: the tracker needs Rust $(TRACK_FLOOR) or later; this is $$version. TRACK=no leaves it out." >&2; \
 		exit 1; }
-	$(CARGO) build $(REPRODUCIBLE) --locked --profile track -p kref-track \
+	$(CARGO) build $(REPRODUCIBLE) --locked --profile track --manifest-path track/Cargo.toml \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
 	@mkdir -p $(OUT)/kref
 	cp $(TRACKED)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
@@ -141,11 +148,11 @@ demo:
 	$(CC) -O2 -Wall -o $(DEMO)/handoff examples/handoff.c $$($(PKG_CONFIG) --cflags --libs kref)
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
 
-check:
+check check-all:
 	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
-	$(CARGO) test --locked --workspace --no-fail-fast
+	@CARGO='$(CARGO)' ci/check.sh $(if $(filter check-all,$@),all,quick)
 
 deny:
 	@$(call need,cargo-deny,check the dependencies: cargo install cargo-deny)
@@ -195,6 +202,21 @@ bugs:
 	@$(call need,$(CARGO),run the programs: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) test --locked -q -p kref-c-tests --test bugs
 
+# Each run tries the faults that the runs before have not found: the Rust tests first, which are fast.
+# cargo-mutants ends with 2 or 3 if some faults were not found, or made a test run too long.
+MUTANTS = $(CARGO) mutants --config tests/mutants/cargo-mutants.toml --output $(TARGET_DIR) --iterate
+UNFOUND = || case $$? in 2|3) ;; *) exit 1 ;; esac
+mutants:
+	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need,cargo-mutants,make the faults: cargo install cargo-mutants)
+	rm -rf $(TARGET_DIR)/mutants.out
+	$(MUTANTS) -C=--lib -C=--test=number_line -C=--test=percpu -C=--test=rust $(UNFOUND)
+	TRACK=no $(MUTANTS) --timeout 60 -C=--package=kref-c-tests -C=--test=programs \
+		-- -- plain::gcc::static $(UNFOUND)
+	RUSTFLAGS="--cfg loom" $(MUTANTS) --timeout 300 -C=--lib -C=--test=loom $(UNFOUND)
+	KREF_MISSED_MUTANTS=$(abspath $(TARGET_DIR))/mutants.out/missed.txt \
+		$(CARGO) test --locked -p kref --test mutants -- survivors::
+
 bench:
 	@$(call need,$(CARGO),run the benchmarks: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	$(CARGO) bench --locked -p kref-bench --bench costs
@@ -239,6 +261,8 @@ install: $(BUILT)
 		$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/kref && \
 		$(INSTALL) -m 755 $(OUT)/kref/$(TRACK_SONAME) $(DESTDIR)$(LIBDIR)/kref/$(TRACK_SONAME) && \
 		$(INSTALL) -m 755 $(OUT)/kref-track $(DESTDIR)$(BINDIR)/kref-track)
+	$(INSTALL) -d $(DESTDIR)$(DATADIR)/doc/kref
+	$(INSTALL) -m 644 $(DOCS) $(DESTDIR)$(DATADIR)/doc/kref
 	$(INSTALL) -d $(DESTDIR)$(dir $(GDB_SCRIPT))
 	$(INSTALL) -m 644 gdb/kref.py $(DESTDIR)$(GDB_SCRIPT)
 	$(call fill_in,pkgconfig/kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
@@ -252,11 +276,35 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/kref-track $(DESTDIR)$(GDB_SCRIPT)
 	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,kref/report.schema.json $(BASH_COMPLETION) $(ZSH_COMPLETION) \
 		$(FISH_COMPLETION))
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/doc/kref/,$(notdir $(DOCS)))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/cmake/kref/,kref-config.cmake kref-config-version.cmake)
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref $(DESTDIR)$(LIBDIR)/kref \
-		$(DESTDIR)$(LIBDIR)/cmake/kref
+		$(DESTDIR)$(LIBDIR)/cmake/kref $(DESTDIR)$(DATADIR)/doc/kref
+
+# The tarball has what is built and installed, and the crates for that. cargo wants every crate of a workspace,
+# used or not. So libkref, which needs libc alone, leaves out what only tests and `make header` use, and
+# the tracker becomes a workspace of its own. windows-sys, which cargo wants to see, keeps no code.
+DIST := libkref-$(VERSION)
+UNPACKED = $(TARGET_DIR)/$(DIST)
+dist:
+	@$(call need,git,list the files of the tarball: install git)
+	rm -rf $(UNPACKED) && mkdir -p $(UNPACKED)/.cargo
+	git ls-files -z . ':!c-tests' ':!bench' ':!fuzz' ':!tests' ':!models' ':!abi' ':!.ci' ':!ci' ':!.gitignore' | \
+		tar -c --null -T - | tar -x -C $(UNPACKED)
+	awk '/^\[/ { skip = /cfg\(loom\)/ || /^\[build-dependencies\]/ } skip || /^(default-)?members =/ { next } \
+		{ sub(/^header = .*/, "header = []"); print } /^\[workspace\]/ { print "exclude = [\"track\"]" }' \
+		Cargo.toml > $(UNPACKED)/Cargo.toml
+	awk '/^\[/ { keep = /^\[(workspace|profile)/ } keep && !/^(default-)?members =/' \
+		Cargo.toml >> $(UNPACKED)/track/Cargo.toml
+	cp Cargo.lock $(UNPACKED)/track
+	cd $(UNPACKED) && for manifest in Cargo.toml track/Cargo.toml; do \
+		$(CARGO) tree --quiet --manifest-path $$manifest >/dev/null || exit 1; done
+	cd $(UNPACKED) && $(CARGO) vendor --locked -s track/Cargo.toml > .cargo/config.toml
+	rm -r $(UNPACKED)/vendor/windows-sys/src/Windows
+	tar -c -C $(TARGET_DIR) --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w \
+		--mtime=@$$(git log -1 --format=%ct) $(DIST) | gzip -9n > $(UNPACKED).tar.gz
 
 clean:
 	$(CARGO) clean --target-dir $(TARGET_DIR)

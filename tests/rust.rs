@@ -1,11 +1,12 @@
 //! The Rust API: `Ref` and `Slot`, their percpu forms, the raw parts, and the reports of misuse.
 #![cfg(not(loom))]
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use kref::{Count, Kref, MAX, PthreadMutex, RawLock, Ref, Refcounted, SATURATED, Slot, Violation};
@@ -214,6 +215,33 @@ fn lookup_and_the_last_put_share_a_lock() {
     assert!(released);
 }
 
+/// A lock of a table from which another thread takes a reference, before the lock is taken.
+struct Busy {
+    count: Count,
+    is_locked: Cell<bool>,
+}
+
+// SAFETY: the test has one thread.
+unsafe impl RawLock for Busy {
+    fn lock(&self) -> Result<(), i32> {
+        self.count.inc();
+        self.is_locked.set(true);
+        Ok(())
+    }
+
+    unsafe fn unlock(&self) {
+        self.is_locked.set(false);
+    }
+}
+
+#[test]
+fn a_put_that_has_waited_for_the_lock_may_not_be_the_last() {
+    let lock = Busy { count: Count::new(1), is_locked: Cell::new(false) };
+    assert!(!lock.count.dec_and_lock(&lock));
+    assert!(!lock.is_locked.get());
+    assert_eq!(lock.count.read(), 1);
+}
+
 /// A process has one handler, so one test at a time may set it.
 static HANDLER: Mutex<()> = Mutex::new(());
 
@@ -276,10 +304,10 @@ struct Head {
 #[test]
 fn an_overflow_of_a_percpu_count_releases_nothing() {
     static RELEASED: AtomicUsize = AtomicUsize::new(0);
-    /// A leak that can be reached is not reported by AddressSanitizer.
-    static LEAKED: AtomicPtr<Hot> = AtomicPtr::new(null_mut());
+    /// The object leaks, as it must. Here LeakSanitizer finds it.
+    static LEAKED: AtomicUsize = AtomicUsize::new(0);
     let object = Hot::new("leaks", &RELEASED).into_raw();
-    LEAKED.store(object.as_ptr(), Relaxed);
+    LEAKED.store(object.as_ptr().expose_provenance(), Relaxed);
     // SAFETY: the object is never released.
     let percpu = unsafe { &object.as_ref().percpu };
     // SAFETY: `Head` has the members of a `PercpuRef`.

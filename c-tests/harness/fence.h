@@ -1,6 +1,7 @@
 /*
  * Replaces libc's syscall(), with which the library calls membarrier(). This one counts the fences,
- * and can leave them out or refuse them.
+ * and can leave them out, refuse them, or refuse them until the process registers again: the kernel does
+ * so in a process that was restored from a checkpoint.
  */
 #ifndef FENCE_H
 #define FENCE_H
@@ -10,8 +11,9 @@
 #include <sys/syscall.h>
 
 #define PRIVATE_EXPEDITED_RSEQ (1 << 7)
+#define REGISTER_PRIVATE_EXPEDITED_RSEQ (1 << 8)
 
-enum fences { FENCES, NO_FENCES, REFUSED };
+enum fences { FENCES, NO_FENCES, REFUSED, UNREGISTERED };
 
 #ifdef WITHOUT_FENCE
 static enum fences fences = NO_FENCES;
@@ -54,7 +56,9 @@ long syscall(long number, ...)
     if (number == SYS_membarrier) {
         enum fences now = __atomic_load_n(&fences, __ATOMIC_RELAXED);
 
-        if (now == REFUSED) {
+        if (now == UNREGISTERED && (int)arguments[0] == REGISTER_PRIVATE_EXPEDITED_RSEQ)
+            __atomic_store_n(&fences, now = FENCES, __ATOMIC_RELAXED);
+        if (now == REFUSED || now == UNREGISTERED) {
             errno = EPERM;
             return -1;
         }

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Finished, Kind, Library, Prefix, Sanitizer, WARNINGS, build, c_tests, describe, run,
-    scratch, unless_missing, valgrind,
+    Compiler, Finished, Kind, Library, Prefix, Sanitizer, WARNINGS, build, c_tests, describe,
+    is_quick, run, scratch, unless_missing, valgrind,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -131,6 +131,24 @@ impl Way {
         flags
     }
 
+    /// Whether `make check` has this way: gcc, clang, each sanitizer, and no sequences.
+    fn is_quick(self) -> bool {
+        match self.watch {
+            Watch::Nothing if !self.rseq => true,
+            Watch::Nothing => match self.compiler {
+                Kind::Gcc => self.library == Library::Shared && self.inline,
+                Kind::Clang => self.library == Library::Static && !self.inline,
+            },
+            Watch::Sanitizer(Sanitizer::Address) => {
+                self.compiler == Kind::Gcc && self.inline && self.rseq
+            }
+            Watch::Sanitizer(Sanitizer::Thread) => {
+                self.compiler == Kind::Clang && self.inline && self.library == Library::Shared
+            }
+            Watch::Valgrind(_) => false,
+        }
+    }
+
     /// The compiler, or the reason why this machine cannot build and run the program this way.
     fn compiler(self) -> Result<Compiler, String> {
         match self.watch {
@@ -205,7 +223,7 @@ fn must_run(program: &Program) -> Vec<Trial> {
             })
         })
     };
-    ways(program).into_iter().map(trial).collect()
+    ways(program).into_iter().filter(|way| !is_quick() || way.is_quick()).map(trial).collect()
 }
 
 fn must_be_caught(program: &Program) -> Vec<Trial> {

@@ -63,7 +63,15 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
     .concat();
     let installed = make(&[&["install".to_string()][..], &variables].concat());
     assert!(installed.success, "{}", installed.output);
-    for file in ["lib/here/libkref.a", "lib/here/pkgconfig/kref.pc", "include/kref/inline.h"] {
+    for file in [
+        "share/doc/kref/LICENSE-MIT",
+        "share/doc/kref/LICENSE-APACHE",
+        "share/doc/kref/third-party.txt",
+        "share/doc/kref/sbom.cdx.json",
+        "lib/here/libkref.a",
+        "lib/here/pkgconfig/kref.pc",
+        "include/kref/inline.h",
+    ] {
         assert!(root.join("usr").join(file).exists(), "{file}");
     }
     let pc = std::fs::read_to_string(root.join("usr/lib/here/pkgconfig/kref.pc")).unwrap();

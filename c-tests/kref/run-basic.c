@@ -32,7 +32,7 @@ int main(void)
     CHECK(object);
     object->number = 42;
     kref_init(&object->kref);
-    CHECK(kref_read(&object->kref) == 1);
+    CHECK(kref_read(&object->kref) == 1 && !kref_is_tracked(&object->kref));
     kref_get(&object->kref);
     CHECK(kref_read(&object->kref) == 2);
     CHECK(kref_get_unless_zero(&object->kref));
@@ -41,6 +41,7 @@ int main(void)
     CHECK(!kref_put(&object->kref, release) && released == 0);
 
     /* A slot that kref_slot_init() initialised, and one with KREF_SLOT_INIT. */
+    memset(&slot, 0xa5, sizeof slot);
     kref_slot_init(&slot);
     CHECK(!kref_slot_get(&slot) && !kref_slot_get(&empty));
     kref_get(&object->kref);

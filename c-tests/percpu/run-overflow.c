@@ -111,6 +111,12 @@ static void set_counter(struct percpu_ref *ref, int cpu, long value)
     *(long *)((char *)ref->counters + cpu * DISTANCE) = value;
 }
 
+/* The word of a percpu_ref in percpu mode: a count in units of 4, and the flag of the mode. */
+static void set_word(struct percpu_ref *ref, long value)
+{
+    *(long *)ref->data = (value & ~3l) | 2;
+}
+
 /* Kills a reference whose counters of the first two CPUs are as given. */
 static struct percpu_ref *killed_with(long first, long second)
 {
@@ -157,6 +163,19 @@ static void sums(void)
     }
 
     ref = killed_with(MOST + 1, 0);
+    expect(KREF_OVERFLOW, ref);
+    is_saturated(ref);
+    ref = start_over();
+    set_word(ref, LONG_MAX / 2 + 1);
+    percpu_ref_get_many(ref, MOST_HERE + 1); /* on the word, which is full */
+    expect(KREF_OVERFLOW, ref);
+    percpu_ref_kill(ref);
+    expect(KREF_USE_OF_SATURATED, ref);
+    is_saturated(ref);
+    ref = start_over();
+    set_word(ref, LONG_MAX / 2 - 64);
+    set_counter(ref, 0, MOST);
+    percpu_ref_kill(ref);
     expect(KREF_OVERFLOW, ref);
     is_saturated(ref);
     ref = killed_with(LONG_MIN, 0);

@@ -49,11 +49,21 @@ static void publish(struct object *next)
         percpu_ref_kill(old); /* puts the initial reference, which the slot had */
 }
 
+static void slot_in_used_memory(void)
+{
+    struct percpu_ref_slot used;
+
+    memset(&used, 0xa5, sizeof used);
+    percpu_ref_slot_init(&used);
+    CHECK(!percpu_ref_slot_get(&used) && !percpu_ref_slot_replace(&used, NULL));
+}
+
 int main(void)
 {
     pthread_t threads[READERS];
     int i;
 
+    slot_in_used_memory();
     CHECK(!percpu_ref_slot_get(&slot));
     for (i = 0; i < READERS; i++)
         start(&threads[i], read_often, NULL);

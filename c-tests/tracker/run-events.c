@@ -49,6 +49,7 @@ static void begin(int n)
     if (n > 1)
         kref_count_add(n - 1, COUNT);
     CHECK(kref_read(&kref) == (unsigned)n && kref_count_read(COUNT) == (unsigned)n);
+    CHECK(kref_is_tracked(&kref));
     *told_events = '\0';
     told_release = NULL;
 }

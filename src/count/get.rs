@@ -4,7 +4,7 @@ use core::ffi::c_char;
 use core::ptr;
 
 use super::Count;
-use super::number_line::{Zone, stored, zone};
+use super::number_line::stored;
 use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
 use crate::sys::sync::{
@@ -145,9 +145,6 @@ impl Count {
                 Err(now) => old = now,
             }
         }
-        match zone(old) {
-            Zone::Dead | Zone::NeverInitialised => Ok(false),
-            _ => self.add_slow(n, ptr::null()),
-        }
+        self.add_slow(n, ptr::null())
     }
 }

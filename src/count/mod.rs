@@ -87,7 +87,7 @@
 //!   threads may still try to take a reference. The acquire pairs with the release of `set_release`, and
 //!   of a put that was not the last.
 //!
-//! tests/orderings weakens each ordering, and names the loom model that then fails.
+//! tests/mutants weakens each ordering, and names the loom model that then fails.
 //!
 //! # Names
 //!

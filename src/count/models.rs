@@ -8,6 +8,7 @@ use loom::thread;
 use super::number_line::{Zone, zone};
 use super::tracked::{is_in_zone, of, references};
 use super::{Count, SATURATED};
+use crate::kind::ViolationKind::{GetOnZero, Saturated};
 use crate::models::{Object, check_calls};
 use crate::sys::sync::{AtomicI32, Ordering::Relaxed};
 use crate::tracker::{Event, events};
@@ -185,6 +186,27 @@ fn a_put_too_many_of_an_untracked_count() {
         let left = count.stored.load(Relaxed);
         assert!(matches!(zone(left), Zone::Dead | Zone::Saturated), "alive at {left:#x}");
     });
+}
+
+/// Two gets on a dead count. The first makes it look alive, until the cold path repairs it, so the second
+/// may succeed. None is an overflow.
+#[test]
+fn get_against_get_on_a_dead_count() {
+    loom::model(|| {
+        let count = Arc::new(Count::new(0));
+        let theirs = Arc::clone(&count);
+        let other = thread::spawn(move || theirs.try_inc());
+        for got in [count.try_inc(), other.join().unwrap()] {
+            let is_known = matches!(got, Ok(()) | Err(GetOnZero | Saturated));
+            assert!(is_known, "{got:?}");
+        }
+    });
+}
+
+/// A value at the end of the zone is no tracked count.
+#[test]
+fn the_zone_ends() {
+    assert!(is_in_zone(0x2fff_ffff) && !is_in_zone(0x3000_0000));
 }
 
 /// A full tracked count: two gets and a put in any order saturate.

@@ -112,9 +112,9 @@ pub(super) fn less(s: i32, n: i32) -> Less {
         Zone::Alive if s > stored(n) => Less::To(s - n),
         Zone::Alive if s == stored(n) => Less::Last,
         Zone::Tracked if n > references(s) => Less::TooFew,
-        // If the value is greater than `of(n)`, a slot's reader is in flight, and the object is the
-        // reader's.
-        Zone::Tracked if n == references(s) && n > 0 && s <= of(n) => Less::Last,
+        // If `n` is the number of references and the value is greater than `of(n)`, a slot's reader is in
+        // flight, and the object is the reader's.
+        Zone::Tracked if s <= of(n) => Less::Last,
         Zone::Tracked => Less::To(s - n * ONE),
         _ => Less::TooFew,
     }

@@ -9,14 +9,14 @@
 //! * DEAD: the percpu reference was killed. From then on `tryget_live` fails, because it tests this
 //!   flag in the same atomic operation that takes a reference.
 //! * If PERCPU is not set, the word has the whole count. At zero the object is released. A negative
-//!   count is misuse: the word becomes [`SATURATED`] and stays negative.
+//!   count is misuse: the word becomes [`SATURATED_AT`] and stays negative.
 //!
-//! A word above [`HIGHEST`], and with PERCPU a word below [`DRIFTING`], becomes SATURATED too, so the
+//! A word above [`HIGHEST`], and with PERCPU a word below [`DRIFTING`], becomes SATURATED_AT too, so the
 //! word never wraps. [`fold`](Word::fold) adds at most [`MOST_ELSEWHERE`] references to it or takes them
 //! away. So a saturated word stays below DRIFTING:
 //!
 //! ```text
-//!  isize::MIN      SATURATED       DRIFTING                0               HIGHEST         isize::MAX
+//!  isize::MIN      SATURATED_AT    DRIFTING                0               HIGHEST         isize::MAX
 //!      |               |<- drift ...   |<- the part of a split word ------------>|                |
 //!                                                  fold: |<->|
 //! ```
@@ -47,7 +47,7 @@ const HIGHEST: isize = isize::MAX / 2;
 
 /// The value of a misused word. It is so far from zero that 2^29 operations of [`MOST`] cannot bring it
 /// back.
-const SATURATED: isize = isize::MIN / 2;
+const SATURATED_AT: isize = isize::MIN / 2;
 
 /// A smaller word was saturated before. If the word has the whole count and is negative but not
 /// smaller, more references were given back than taken.
@@ -152,7 +152,7 @@ impl Word {
         // Relaxed: because of the fence this thread sees what was done before the puts that the sum contains.
         // The caller gives its own reference back later, and that put is a release for all of this.
         let old = self.0.fetch_add(parts - PERCPU, Relaxed);
-        let total = (old & !(DEAD | PERCPU)) + parts;
+        let total = old + parts; // with the flags, which are less than ONE
         match total {
             ONE..HIGHEST => Ok(()),
             HIGHEST.. => Err(self.saturate(ViolationKind::Overflow)),
@@ -189,9 +189,12 @@ impl Word {
         let mut old = self.0.load(Relaxed);
         // Relaxed: the exchange publishes nothing. It keeps the flags, which other threads may change
         // meanwhile.
-        while let Err(now) =
-            self.0.compare_exchange_weak(old, SATURATED | (old & (DEAD | PERCPU)), Relaxed, Relaxed)
-        {
+        while let Err(now) = self.0.compare_exchange_weak(
+            old,
+            SATURATED_AT | (old & (DEAD | PERCPU)),
+            Relaxed,
+            Relaxed,
+        ) {
             old = now;
         }
         kind

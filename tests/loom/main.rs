@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The count protects a loom cell. A model fails if two threads access the cell and nothing orders the
-//! accesses. tests/orderings weakens the source and names the model that must fail.
+//! accesses. tests/mutants weakens the source and names the model that must fail.
 #![cfg(loom)]
 
 mod count;

@@ -11,6 +11,8 @@ mod trial;
 
 pub use build::{Library, build};
 pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
-pub use prefix::{Prefix, c_tests, folder, project, scratch, soname, track_soname, version};
+pub use prefix::{
+    Prefix, c_tests, folder, is_quick, project, scratch, soname, track_soname, version,
+};
 pub use process::{Finished, describe, printed, run, spin, valgrind};
 pub use trial::{per_compiler, plain, unless_missing};

@@ -31,6 +31,11 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// Whether this is `make check`, which leaves out what takes long.
+pub fn is_quick() -> bool {
+    std::env::var_os("KREF_CHECK").is_some_and(|value| value == "quick")
+}
+
 /// libkref's version, from Cargo.toml.
 pub fn version() -> String {
     let manifest = std::fs::read_to_string(project().join("Cargo.toml")).expect("Cargo.toml");
@@ -60,7 +65,13 @@ impl Prefix {
     /// libkref as users install it.
     pub fn plain() -> &'static Self {
         static PLAIN: OnceLock<Prefix> = OnceLock::new();
-        PLAIN.get_or_init(|| Self::install("plain", &mut Command::new("make")))
+        PLAIN.get_or_init(|| {
+            let mut make = Command::new("make");
+            if is_quick() {
+                make.arg("TRACK=no"); // the tracker takes longer to build than all else
+            }
+            Self::install("plain", &mut make)
+        })
     }
 
     /// libkref instrumented by ThreadSanitizer. A stable rustc accepts -Z flags only with

@@ -6,6 +6,7 @@ pub struct Mutant {
     /// Occurs once in the file.
     pub source: &'static str,
     pub weakened: &'static str,
+    /// Must fail: a loom model, or in programs.rs a C program of c-tests.
     pub model: &'static str,
     /// A part of the message of the model that fails.
     pub failure: &'static str,
@@ -46,6 +47,8 @@ pub const ZERO: &str = "zero while a reference is held";
 pub const WRONG: &str = "the count is wrong";
 pub const NO_COUNTERS: &str = "the counters are gone";
 pub const NOT_SATURATED: &str = "not saturated";
+/// One of two pairs of a handler and a context, which two threads add, is not in the list.
+pub const LOST: &str = "a lost pair";
 /// A put gave back a reference and did not call the tracker.
 pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 

@@ -1,10 +1,17 @@
-//! The table's second part: places where the source relies on more than an ordering.
+//! Faults for the loom models: places where the source relies on more than an ordering.
 
-use super::table::*;
+use super::models::*;
 
 /// Places that rely on more than an ordering: on a lock, on one atomic step, on a test of the count, or
 /// on a later step. A model fails without the lock, the test or the step.
 pub const STEPS: &[Mutant] = &[
+    Mutant {
+        file: HANDLER,
+        source: "match self.newest.compare_exchange(older, target, Release, Relaxed) {",
+        weakened: "self.newest.store(target, Release); match Ok::<_, *mut Target>(older) {",
+        model: LIST_MODEL,
+        failure: LOST,
+    },
     Mutant {
         file: SLOT,
         source: "let kref = self.kref.load(Relaxed);",

@@ -1,0 +1,156 @@
+//! Faults that the tests must find.
+//!
+//! A *mutant* is a small fault in the source. [`models`], [`steps`] and [`programs`] are tables of mutants by hand: a
+//! test puts each into a copy of the package, and runs the loom model or the C program that must fail. In
+//! [`models`] is also every memory ordering that is stronger than relaxed.
+//!
+//! `make mutants` tries several hundred mutants that cargo-mutants makes. [`survivors`] names those that
+//! change nothing that a test could see.
+#![cfg(not(loom))]
+
+mod models;
+mod package;
+mod programs;
+mod steps;
+mod survivors;
+
+use std::env;
+use std::process::Command;
+
+use models::{
+    COLD_PATH, COUNT, COUNTERS, GET, HANDLER, MODE, Mutant, ORDERINGS, PERCPU_SLOT, PUT, SLOT,
+    TRACKER, WORD,
+};
+use package::{Package, project, read, run};
+use programs::PROGRAMS;
+use steps::STEPS;
+
+fn in_models() -> impl Iterator<Item = &'static Mutant> {
+    ORDERINGS.iter().chain(STEPS)
+}
+
+#[test]
+fn each_place_that_is_weakened_fails_its_model() {
+    let package = Package::copy("models");
+
+    // Not --offline: a normal build does not need loom, so cargo may have to fetch loom here.
+    let (success, unchanged) = run(&mut models(&package));
+    assert!(success, "the models do not pass on the unchanged source:\n{unchanged}");
+    for Mutant { model, .. } in in_models() {
+        let passed = unchanged.contains(&format!("test {model} ... ok"));
+        assert!(passed, "there is no model {model}:\n{unchanged}");
+    }
+    must_all_fail(&package, in_models(), |model| {
+        let (_, output) = run(models(&package).args(["--offline", "--", "--exact", model]));
+        // A mutant that does not compile prints no result of the model.
+        if output.contains(&format!("test {model} ... FAILED")) { Err(output) } else { Ok(output) }
+    });
+}
+
+#[test]
+fn each_fault_fails_its_program() {
+    if !kref::rseq_available() {
+        return; // the library does not contain what the mutants change, or does not use it
+    }
+    let package = Package::copy("programs");
+    for Mutant { model: program, .. } in PROGRAMS {
+        if let Err(output) = run_program(&package, program) {
+            panic!("{program} does not pass on the unchanged source:\n{output}");
+        }
+    }
+    must_all_fail(&package, PROGRAMS, |program| run_program(&package, program));
+}
+
+/// Puts each mutant into the package and runs its model, or its program. `Err` is the output of one that
+/// failed.
+fn must_all_fail<'a>(
+    package: &Package,
+    mutants: impl IntoIterator<Item = &'a Mutant>,
+    test: impl Fn(&str) -> Result<String, String>,
+) {
+    let survivor = |mutant: &Mutant| {
+        let Mutant { file, source, weakened, model, failure } = mutant;
+        let output = match package.with(mutant, || test(model)) {
+            Err(output) if output.contains(failure) => return None,
+            Ok(output) | Err(output) => output,
+        };
+        Some(format!(
+            "{file}: `{source}` became `{weakened}`, and {model} did not fail with \"{failure}\": \
+             the test is too weak, or the original stronger than it must be.\n{output}"
+        ))
+    };
+    let survivors: Vec<String> = mutants.into_iter().filter_map(survivor).collect();
+    assert!(survivors.is_empty(), "{}", survivors.join("\n"));
+}
+
+/// The command that runs the models. No LOOM_ variable is set, since such a variable may limit the
+/// interleavings that loom explores.
+fn models(package: &Package) -> Command {
+    let mut cargo = package.cargo(&["test", "--lib", "--test", "loom"]);
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("LOOM_") {
+            cargo.env_remove(name);
+        }
+    }
+    cargo.env("RUSTFLAGS", "--cfg loom");
+    cargo
+}
+
+/// Builds libkref.a and c-tests/PROGRAM.c, and runs the program. The output of a program that fails is the
+/// error.
+fn run_program(package: &Package, program: &str) -> Result<String, String> {
+    let library =
+        ["rustc", "--profile", "capi", "--lib", "--features", "capi", "--crate-type", "staticlib"];
+    let (built, output) = run(&mut package.cargo(&library));
+    if !built {
+        return Ok(output); // not a failure of the program
+    }
+    let executable = package.target().join("program");
+    let compiler = env::var("CC").unwrap_or_else(|_| "cc".into());
+    let mut words = compiler.split_whitespace();
+    let mut compile = Command::new(words.next().expect("CC is not empty"));
+    // The functions of the library, not their inline forms: those of kref.h are not changed.
+    compile.args(words).args(["-std=gnu11", "-g", "-DKREF_NO_INLINE", "-Iinclude"]);
+    compile.args(["-Ic-tests/harness", "-o"]).arg(&executable);
+    compile.arg(format!("c-tests/{program}.c")).arg(package.target().join("capi/libkref.a"));
+    let (compiled, output) = run(compile.args(["-pthread", "-ldl"]).current_dir(project()));
+    assert!(compiled, "{program} does not compile:\n{output}");
+    let (success, output) = run(Command::new(executable).env_remove("KREF_OPTIONS"));
+    if success { Ok(output) } else { Err(output) }
+}
+
+#[test]
+fn each_place_occurs_once() {
+    for Mutant { file, source, .. } in in_models().chain(PROGRAMS) {
+        let occurrences = read(file).matches(source).count();
+        assert_eq!(occurrences, 1, "{file}: `{source}` is to occur once; mend the table");
+    }
+}
+
+#[test]
+fn no_ordering_is_missing_from_the_table() {
+    for file in
+        [COUNT, GET, PUT, COLD_PATH, TRACKER, HANDLER, SLOT, WORD, MODE, COUNTERS, PERCPU_SLOT]
+    {
+        let mut code = code(&read(file));
+        for mutant in ORDERINGS.iter().filter(|mutant| mutant.file == file) {
+            code = code.replace(mutant.source, "");
+        }
+        for line in code.lines() {
+            let strong = ["Acquire", "Release", "AcqRel", "SeqCst"];
+            let mut words = line.split(|byte: char| !byte.is_alphanumeric());
+            let missing = words.any(|word| strong.contains(&word));
+            assert!(!missing, "{file}: `{}` is not in the table", line.trim());
+        }
+    }
+}
+
+/// The source without its comments, its models, and the `use`s that import the orderings.
+fn code(source: &str) -> String {
+    let lines: Vec<&str> = source.lines().map(|line| line.split("//").next().unwrap()).collect();
+    let code = lines.join("\n");
+    let code = code.split("#[cfg(all(loom, test))]").next().unwrap();
+    let mut parts = code.split("use crate::sys::sync::");
+    let before = parts.next().unwrap().to_string();
+    parts.fold(before, |code, part| code + part.split_once(';').expect("the end of the import").1)
+}
