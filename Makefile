@@ -171,7 +171,7 @@ FUZZ := -C passes=sancov-module $(addprefix -C llvm-args=-sanitizer-coverage-,le
 FUZZED := $(TARGET_DIR)/fuzz
 fuzz: export KREF_FUZZ_SECONDS ?= 60
 fuzz:
-	@$(call need,$(CARGO),build the targets: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),build the targets: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,$(CXX),compile libFuzzer: install g++ or clang++$(comma) or set CXX)
 	RUSTFLAGS="$(FUZZ)" $(CARGO) build --locked --profile fuzz -p kref-fuzz --target=$(TARGET) \
 		--target-dir $(FUZZED)
@@ -186,7 +186,7 @@ fuzz:
 # assembly.
 RUST_TESTS = test --locked -p kref --test rust --test number_line
 memory:
-	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,valgrind,run the tests under memcheck)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Z sanitizer=address -C unsafe-allow-abi-mismatch=sanitizer" \
 		$(CARGO) $(RUST_TESTS) --target=$(TARGET) --target-dir $(TARGET_DIR)/asan
@@ -207,7 +207,7 @@ bugs:
 MUTANTS = $(CARGO) mutants --config tests/mutants/cargo-mutants.toml --output $(TARGET_DIR) --iterate
 UNFOUND = || case $$? in 2|3) ;; *) exit 1 ;; esac
 mutants:
-	@$(call need,$(CARGO),run the tests: install Rust 1.88 or later$(comma) from your system or by rustup)
+	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
 	@$(call need,cargo-mutants,make the faults: cargo install cargo-mutants)
 	rm -rf $(TARGET_DIR)/mutants.out
 	$(MUTANTS) -C=--lib -C=--test=number_line -C=--test=percpu -C=--test=rust $(UNFOUND)

@@ -119,6 +119,7 @@ pub(crate) struct Head {
 }
 
 #[cfg(not(loom))]
+#[cfg_attr(miri, allow(dead_code, reason = "only assembly uses them"))]
 impl Head {
     pub(crate) const COUNTERS: usize = offset_of!(Self, counters);
     pub(crate) const RSEQ: usize = offset_of!(Self, rseq);
