@@ -1,5 +1,5 @@
 /*
- * kref_slot: a published pointer to an object. A reader takes a reference on the object. src/slot.rs
+ * kref_slot: a published pointer to an object. A reader takes a reference on the object. src/slot
  * is the source.
  *
  * Two readers each take a reference and put it. One reader has restartable sequences, the other has

@@ -1,6 +1,6 @@
 //! Restartable sequences: a few instructions that take effect together, or not at all.
 //!
-//! `slot.rs` and `percpu/` use this folder. `x86_64.rs` has the sequences for x86-64 Linux with glibc.
+//! `slot/` and `percpu/` use this folder. `x86_64.rs` has the sequences for x86-64 Linux with glibc.
 //! `simulated.rs` is for loom models, `nowhere.rs` for every other system. kref/percpu.h has the percpu
 //! sequences a second time, so that a C compiler can inline them.
 //!

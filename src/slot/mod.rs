@@ -198,5 +198,4 @@ pub(crate) fn exchange<T>(published: &AtomicPtr<T>, next: Option<NonNull<T>>) ->
 }
 
 #[cfg(all(loom, test))]
-#[path = "slot_models.rs"]
 mod models;

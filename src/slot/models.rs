@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use loom::thread::JoinHandle;
+
 use super::*;
 use crate::count::Count;
 use crate::models::{CPU_0, CPU_1, Cpu, NO_RSEQ, Object, spawn};
@@ -41,6 +43,12 @@ impl Shared {
         }
     }
 
+    /// A thread on `cpu` that gets and puts the published object.
+    fn reader(self: &Arc<Self>, cpu: Cpu) -> JoinHandle<()> {
+        let shared = Arc::clone(self);
+        spawn(cpu, move || shared.get_and_put())
+    }
+
     /// Takes a reference on the published object, uses the object and gives the reference back.
     fn get_and_put(&self) {
         // SAFETY: only `replace` changes the slot.
@@ -62,10 +70,7 @@ fn put(object: &Object<Kref>) {
 fn readers_against_a_writer(readers: [Cpu; 2]) {
     model(move || {
         let shared = Shared::new();
-        let readers = readers.map(|cpu| {
-            let shared = Arc::clone(&shared);
-            spawn(cpu, move || shared.get_and_put())
-        });
+        let readers = readers.map(|cpu| shared.reader(cpu));
         shared.second.write();
         shared.replace_and_put(Some(&shared.second));
         for reader in readers {
@@ -95,10 +100,7 @@ fn readers_with_the_lock_against_a_replace() {
 fn a_sequence_against_two_writers() {
     model(|| {
         let shared = Shared::new();
-        let reader = {
-            let shared = Arc::clone(&shared);
-            spawn(CPU_0, move || shared.get_and_put())
-        };
+        let reader = shared.reader(CPU_0);
         let writer = {
             let shared = Arc::clone(&shared);
             spawn(NO_RSEQ, move || {
@@ -120,8 +122,7 @@ fn a_sequence_against_a_replace_that_cannot_fence() {
     model(|| {
         let shared = Shared::new();
         refuse_to_fence();
-        let theirs = Arc::clone(&shared);
-        let reader = spawn(CPU_0, move || theirs.get_and_put());
+        let reader = shared.reader(CPU_0);
         shared.second.write();
         shared.replace_and_put(Some(&shared.second));
         reader.join().unwrap();
@@ -137,8 +138,7 @@ fn a_sequence_against_the_last_reference_of_a_tracked_object(give_back: fn(&Coun
     model_within_limits(move || {
         let shared = Shared::new();
         count(&shared.first).set_tracked();
-        let theirs = Arc::clone(&shared);
-        let reader = spawn(CPU_0, move || theirs.get_and_put());
+        let reader = shared.reader(CPU_0);
         if let Some(old) = shared.replace(None) {
             if give_back(count(old)) {
                 old.release();
