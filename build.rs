@@ -1,14 +1,35 @@
 //! With the feature `header`: writes include/kref.h from src/capi. Always: sets `kref_sanitized` for a
 //! build under a sanitizer, which sees no operation in assembly. (rustc tells build scripts which
-//! sanitizer it uses; a stable crate cannot ask for it in a `cfg`.)
+//! sanitizer it uses; a stable crate cannot ask for it in a `cfg`.) And sets `kref_sequences` to the
+//! file of src/rseq that has the restartable sequences.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if std::env::var_os("CARGO_CFG_SANITIZE").is_some() {
         println!("cargo:rustc-cfg=kref_sanitized");
     }
+    println!("cargo:rustc-cfg=kref_sequences=\"{}\"", sequences());
     #[cfg(feature = "header")]
     header::write();
+}
+
+fn sequences() -> &'static str {
+    let has = |name: &str| std::env::var_os(format!("CARGO_CFG_{name}")).is_some();
+    let is = |name: &str, value: &str| {
+        std::env::var(format!("CARGO_CFG_{name}")).is_ok_and(|found| found == value)
+    };
+    if has("LOOM") {
+        "simulated"
+    } else if is("TARGET_ARCH", "x86_64")
+        && is("TARGET_POINTER_WIDTH", "64")
+        && is("TARGET_OS", "linux")
+        && is("TARGET_ENV", "gnu")
+        && !has("MIRI")
+    {
+        "x86_64"
+    } else {
+        "nowhere"
+    }
 }
 
 #[cfg(feature = "header")]

@@ -57,54 +57,24 @@ use core::mem::offset_of;
 
 use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32};
 
-#[cfg(loom)]
+// build.rs chooses: `simulated` for loom models, `x86_64` where its sequences can run, else `nowhere`.
+#[cfg(kref_sequences = "nowhere")]
+mod nowhere;
+#[cfg(kref_sequences = "simulated")]
 mod simulated;
-#[cfg(loom)]
-use simulated as sequences;
-#[cfg(all(loom, test))]
-pub(crate) use simulated::{on_a_machine, refuse_to_fence, run_on};
-
-#[cfg(all(
-    target_arch = "x86_64",
-    target_pointer_width = "64",
-    target_os = "linux",
-    target_env = "gnu",
-    not(any(loom, miri))
-))]
+#[cfg(kref_sequences = "x86_64")]
 mod x86_64;
-#[cfg(all(
-    target_arch = "x86_64",
-    target_pointer_width = "64",
-    target_os = "linux",
-    target_env = "gnu",
-    not(any(loom, miri))
-))]
+
+#[cfg(kref_sequences = "nowhere")]
+use nowhere as sequences;
+#[cfg(kref_sequences = "simulated")]
+use simulated as sequences;
+#[cfg(kref_sequences = "x86_64")]
 use x86_64 as sequences;
 
-#[cfg(not(any(
-    all(
-        target_arch = "x86_64",
-        target_pointer_width = "64",
-        target_os = "linux",
-        target_env = "gnu",
-        not(miri)
-    ),
-    loom
-)))]
-mod nowhere;
-#[cfg(not(any(
-    all(
-        target_arch = "x86_64",
-        target_pointer_width = "64",
-        target_os = "linux",
-        target_env = "gnu",
-        not(miri)
-    ),
-    loom
-)))]
-use nowhere as sequences;
-
 pub(crate) use sequences::{Area, add, fence};
+#[cfg(all(loom, test))]
+pub(crate) use simulated::{on_a_machine, refuse_to_fence, run_on};
 
 /// The first members of a percpu reference: those that a sequence reads.
 #[repr(C)]
