@@ -1,8 +1,8 @@
 //! Faults that the tests must find.
 //!
-//! A *mutant* is a small fault in the source. [`models`], [`steps`] and [`programs`] are tables of mutants by hand: a
-//! test puts each into a copy of the package, and runs the loom model or the C program that must fail. In
-//! [`models`] is also every memory ordering that is stronger than relaxed.
+//! A *mutant* is a small fault in the source. [`models`], [`steps`] and [`programs`] are tables of mutants that
+//! people wrote. A test puts each of them into a copy of the package, and runs the loom model or the C program
+//! that must fail. [`models`] has every memory ordering of the source that is stronger than relaxed.
 //!
 //! `make mutants` tries several hundred mutants that cargo-mutants makes. [`survivors`] names those that
 //! change nothing that a test could see.
@@ -36,7 +36,7 @@ fn each_place_that_is_weakened_fails_its_model() {
     // Not --offline: a normal build does not need loom, so cargo may have to fetch loom here.
     let (success, unchanged) = run(&mut models(&package));
     assert!(success, "the models do not pass on the unchanged source:\n{unchanged}");
-    for Mutant { model, .. } in in_models() {
+    for Mutant { test: model, .. } in in_models() {
         let passed = unchanged.contains(&format!("test {model} ... ok"));
         assert!(passed, "there is no model {model}:\n{unchanged}");
     }
@@ -53,7 +53,7 @@ fn each_fault_fails_its_program() {
         return; // the library does not contain what the mutants change, or does not use it
     }
     let package = Package::copy("programs");
-    for Mutant { model: program, .. } in PROGRAMS {
+    for Mutant { test: program, .. } in PROGRAMS {
         if let Err(output) = run_program(&package, program) {
             panic!("{program} does not pass on the unchanged source:\n{output}");
         }
@@ -61,21 +61,21 @@ fn each_fault_fails_its_program() {
     must_all_fail(&package, PROGRAMS, |program| run_program(&package, program));
 }
 
-/// Puts each mutant into the package and runs its model, or its program. `Err` is the output of one that
+/// Puts each mutant into the package and runs its test. `run_test` returns the output, as an `Err` if the test
 /// failed.
 fn must_all_fail<'a>(
     package: &Package,
     mutants: impl IntoIterator<Item = &'a Mutant>,
-    test: impl Fn(&str) -> Result<String, String>,
+    run_test: impl Fn(&str) -> Result<String, String>,
 ) {
     let survivor = |mutant: &Mutant| {
-        let Mutant { file, source, weakened, model, failure } = mutant;
-        let output = match package.with(mutant, || test(model)) {
+        let Mutant { file, source, mutated, test, failure } = mutant;
+        let output = match package.with(mutant, || run_test(test)) {
             Err(output) if output.contains(failure) => return None,
             Ok(output) | Err(output) => output,
         };
         Some(format!(
-            "{file}: `{source}` became `{weakened}`, and {model} did not fail with \"{failure}\": \
+            "{file}: `{source}` became `{mutated}`, and {test} did not fail with \"{failure}\": \
              the test is too weak, or the original stronger than it must be.\n{output}"
         ))
     };

@@ -35,7 +35,7 @@ impl Package {
     pub fn with<T>(&self, mutant: &Mutant, test: impl FnOnce() -> T) -> T {
         let path = self.root.join(mutant.file);
         let original = fs::read_to_string(&path).expect(mutant.file);
-        fs::write(&path, original.replace(mutant.source, mutant.weakened)).expect(mutant.file);
+        fs::write(&path, original.replace(mutant.source, mutant.mutated)).expect(mutant.file);
         let result = test();
         fs::write(&path, original).expect(mutant.file);
         result

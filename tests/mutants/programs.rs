@@ -1,4 +1,4 @@
-//! The table of mutants that a C program of c-tests must find. `model` is the program.
+//! Faults that a C program of c-tests must find.
 
 use crate::models::{MODE, Mutant, WORD};
 
@@ -11,65 +11,65 @@ pub const PROGRAMS: &[Mutant] = &[
     Mutant {
         file: X86_64,
         source: "\"lock inc dword ptr [{object}]\", // the commit\n                \"3:\",\n                leave!(),",
-        weakened: "\"lock inc dword ptr [{object}]\", \"3:\",",
-        model: "rseq/run-left",
+        mutated: "\"lock inc dword ptr [{object}]\", \"3:\",",
+        test: "rseq/run-left",
         failure: "rseq_area() + 8",
     },
     Mutant {
         file: X86_64,
         source: "errno::preserved(|| unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) })",
-        weakened: "(unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) })",
-        model: "rseq/run-membarrier-refused",
+        mutated: "(unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) })",
+        test: "rseq/run-membarrier-refused",
         failure: "errno == UNTOUCHED",
     },
     Mutant {
         file: X86_64,
         source: "|| membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ) && membarrier(PRIVATE_EXPEDITED_RSEQ)",
-        weakened: "",
-        model: "rseq/run-membarrier-refused",
+        mutated: "",
+        test: "rseq/run-membarrier-refused",
         failure: "fences == FENCES",
     },
     Mutant {
         file: LINE,
         source: "libc::EINTR => {}",
-        weakened: "libc::EINTR => break,",
-        model: "violations/run-interrupted-line",
+        mutated: "libc::EINTR => break,",
+        test: "violations/run-interrupted-line",
         failure: "lines(said) == 1",
     },
     Mutant {
         file: WORD,
         source: "fn get(&self, n: usize) -> Result<(), ViolationKind> {\n        if n > MOST {",
-        weakened: "fn get(&self, n: usize) -> Result<(), ViolationKind> { if false {",
-        model: "percpu/run-overflow",
+        mutated: "fn get(&self, n: usize) -> Result<(), ViolationKind> { if false {",
+        test: "percpu/run-overflow",
         failure: "told.times == 1",
     },
     Mutant {
         file: COUNTERS,
         source: ".filter(|sum| is_a_count(*sum))",
-        weakened: "",
-        model: "percpu/run-overflow",
+        mutated: "",
+        test: "percpu/run-overflow",
         failure: "told.times == 1",
     },
     Mutant {
         file: MODE,
         source: "confirm.filter(|_| *whole != Err(ViolationKind::NotFenced))",
-        weakened: "confirm",
-        model: "rseq/run-membarrier-refused",
+        mutated: "confirm",
+        test: "rseq/run-membarrier-refused",
         failure: "not so: !ref",
     },
     Mutant {
         file: MODE,
         source: "Ok(()) => {\n                self.drop_counters(data);",
-        weakened: "Ok(()) => {",
-        model: "percpu/run-memory",
+        mutated: "Ok(()) => {",
+        test: "percpu/run-memory",
         failure: "!blocks && !pages",
     },
     // A chunk that was full once stays out of the list.
     Mutant {
         file: COUNTERS,
         source: "if was_full {\n                    Chunk::link(chunk, list);",
-        weakened: "if false {",
-        model: "percpu/run-memory",
+        mutated: "if false {",
+        test: "percpu/run-memory",
         failure: "pages == all",
     },
 ];
