@@ -25,9 +25,7 @@ fn files(module: &str) -> Vec<PathBuf> {
     if file.exists() {
         return vec![file];
     }
-    let entries = fs::read_dir(source().join(module)).unwrap();
-    let files = entries.map(|entry| entry.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+    all_files(&source().join(module))
 }
 
 /// The code of a file, without comments.
