@@ -98,7 +98,7 @@ impl Count {
     #[inline]
     #[track_caller]
     pub fn add_not_zero(&self, n: i32) -> bool {
-        self.add_not_zero_from(n, Caller::here())
+        or_report(self.try_add(n, Relaxed), self, true, Caller::here())
     }
 
     /// [`inc_not_zero`](Self::inc_not_zero) with acquire ordering on success.
@@ -113,11 +113,6 @@ impl Count {
     #[track_caller]
     pub fn add_not_zero_acquire(&self, n: i32) -> bool {
         self.add_not_zero_acquire_from(n, Caller::here())
-    }
-
-    #[inline]
-    pub(crate) fn add_not_zero_from(&self, n: i32, caller: Caller) -> bool {
-        or_report(self.try_add(n, Relaxed), self, true, caller)
     }
 
     #[inline]
