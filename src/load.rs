@@ -12,18 +12,26 @@ use crate::sys::env::variable;
 use crate::sys::line::Line;
 use crate::tracker::{Tracker, set_tracker};
 
-/// `kref/libkref_track.so.MAJOR.MINOR`, in the directory of libkref.so. The version is part of the name,
-/// because another version has another table.
-const BESIDE: &str = concat!(
-    "kref/libkref_track.so.",
-    env!("CARGO_PKG_VERSION_MAJOR"),
-    ".",
-    env!("CARGO_PKG_VERSION_MINOR"),
-    "\0"
-);
+/// `libkref_track.so.MAJOR.MINOR` in a directory. The version is part of the name, because another version
+/// has another table.
+macro_rules! library_in {
+    ($directory:literal) => {
+        concat!(
+            $directory,
+            "libkref_track.so.",
+            env!("CARGO_PKG_VERSION_MAJOR"),
+            ".",
+            env!("CARGO_PKG_VERSION_MINOR"),
+            "\0"
+        )
+    };
+}
 
-/// The name alone, for the loader to look for.
-const LIBRARY: &CStr = match CStr::from_bytes_with_nul(BESIDE.as_bytes().split_at(5).1) {
+/// The tracker's place, seen from the directory of libkref.so.
+const BESIDE: &str = library_in!("kref/");
+
+/// The name alone, which the loader looks for in its own places.
+const LIBRARY: &CStr = match CStr::from_bytes_with_nul(library_in!("").as_bytes()) {
     Ok(name) => name,
     Err(_) => panic!("a name without zeros, and a zero"),
 };
