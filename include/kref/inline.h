@@ -116,9 +116,9 @@ extern "C" {
 #endif
 
 /*
- * KREF_CHECK(refs): with -DKREF_CHECKED=N, saturates a count of more than N references, and the operation that
- * follows reports this. The caller's own reference is not given back yet, so the object cannot be freed
- * meanwhile. 0x60000000 is a saturated count.
+ * KREF_CHECK(refs): with -DKREF_CHECKED=N, saturates a count of more than N references. The get or put that
+ * follows then reports the saturated count. The object cannot be freed meanwhile: the caller still holds
+ * its reference, or the lock of a lookup. 0x60000000 is the stored value of a saturated count.
  */
 #ifdef KREF_CHECKED
 #define KREF_CHECK(refs)                                                                           \

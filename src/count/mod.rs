@@ -22,7 +22,7 @@
 //!
 //! A count is *alive* if its stored value is negative: it has references, and no tracker counts them. A
 //! *tracked* count has references too, but its stored value is positive, so that each of its operations
-//! takes the cold path. That path calls the tracker. The other three zones have no references.
+//! takes the cold path. That path calls the tracker. In the other three zones no references are counted.
 //!
 //! The sign of the value *before* an operation decides whether the hot path may do the operation alone. Two
 //! negative values are special: INT_MIN, where a put gives the last reference back, and -1, where a get is

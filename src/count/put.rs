@@ -146,7 +146,8 @@ impl Count {
     fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
         let last = stored(n);
         let mut old = self.stored.load(Relaxed);
-        // Alive, with at least `n` references. If `n` is not positive, `last` is, so this is false.
+        // True if the count is alive and has at least `n` references. If `n` is 0 or negative, `last` is
+        // positive, so this is false.
         while old < 0 && old >= last {
             if old == last && keep_last {
                 return Ok(Put::Last);
