@@ -96,6 +96,8 @@ COMPACT := -Wl,-z,noseparate-code
 comma := ,
 need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 	{ echo "make: $(firstword $(1)) was not found; it is needed to $(2)." >&2; exit 1; }
+# $(call need_cargo,WHAT IT IS FOR,THE OLDEST RUST). Without a second argument: what the tests need.
+need_cargo = $(call need,$(CARGO),$(1): install Rust $(or $(2),$(TRACK_FLOOR)) or later$(comma) from your system or by rustup)
 
 .PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-track header install \
 	uninstall dist clean
@@ -105,7 +107,7 @@ all: $(BUILT)
 
 # A file, so that a `sudo make install` after a `make` needs no cargo.
 $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/*.rs)
-	@$(call need,$(CARGO),build libkref: install Rust $(FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,build libkref,$(FLOOR))
 	@$(call need,$(CC),link libkref: install gcc or clang$(comma) or set CC)
 	@$(call need,$(OBJCOPY),finish libkref.a: install binutils$(comma) or set OBJCOPY)
 	@$(call need,$(AR),finish libkref.a: install binutils$(comma) or set AR)
@@ -149,7 +151,7 @@ demo:
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
 
 check check-all:
-	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,run the tests)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	@CARGO='$(CARGO)' ci/check.sh $(if $(filter check-all,$@),all,quick)
@@ -160,7 +162,7 @@ deny:
 
 torture: export KREF_TORTURE_SECONDS ?= 120
 torture:
-	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,run the tests)
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	$(CARGO) test --locked -p kref-c-tests --test torture -- /torture::
 
@@ -171,7 +173,7 @@ FUZZ := -C passes=sancov-module $(addprefix -C llvm-args=-sanitizer-coverage-,le
 FUZZED := $(TARGET_DIR)/fuzz
 fuzz: export KREF_FUZZ_SECONDS ?= 60
 fuzz:
-	@$(call need,$(CARGO),build the targets: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,build the targets)
 	@$(call need,$(CXX),compile libFuzzer: install g++ or clang++$(comma) or set CXX)
 	RUSTFLAGS="$(FUZZ)" $(CARGO) build --locked --profile fuzz -p kref-fuzz --target=$(TARGET) \
 		--target-dir $(FUZZED)
@@ -186,7 +188,7 @@ fuzz:
 # assembly.
 RUST_TESTS = test --locked -p kref --test rust --test number_line
 memory:
-	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,run the tests)
 	@$(call need,valgrind,run the tests under memcheck)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Z sanitizer=address -C unsafe-allow-abi-mismatch=sanitizer" \
 		$(CARGO) $(RUST_TESTS) --target=$(TARGET) --target-dir $(TARGET_DIR)/asan
@@ -199,7 +201,7 @@ miri:
 	$(CARGO) +nightly miri $(RUST_TESTS) --target-dir $(TARGET_DIR)/miri
 
 bugs:
-	@$(call need,$(CARGO),run the programs: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,run the programs)
 	$(CARGO) test --locked -q -p kref-c-tests --test bugs
 
 # Each run tries the faults that the runs before have not found: the Rust tests first, which are fast.
@@ -207,7 +209,7 @@ bugs:
 MUTANTS = $(CARGO) mutants --config tests/mutants/cargo-mutants.toml --output $(TARGET_DIR) --iterate
 UNFOUND = || case $$? in 2|3) ;; *) exit 1 ;; esac
 mutants:
-	@$(call need,$(CARGO),run the tests: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,run the tests)
 	@$(call need,cargo-mutants,make the faults: cargo install cargo-mutants)
 	rm -rf $(TARGET_DIR)/mutants.out
 	$(MUTANTS) -C=--lib -C=--test=number_line -C=--test=percpu -C=--test=rust $(UNFOUND)
@@ -218,15 +220,15 @@ mutants:
 		$(CARGO) test --locked -p kref --test mutants -- survivors::
 
 bench:
-	@$(call need,$(CARGO),run the benchmarks: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,run the benchmarks)
 	$(CARGO) bench --locked -p kref-bench --bench costs
 
 bench-track:
-	@$(call need,$(CARGO),run the benchmarks: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,run the benchmarks)
 	$(CARGO) bench --locked -p kref-bench --bench tracking
 
 header:
-	@$(call need,$(CARGO),run cbindgen: install Rust $(TRACK_FLOOR) or later$(comma) from your system or by rustup)
+	@$(call need_cargo,run cbindgen)
 	$(CARGO) build --locked -p kref --features header
 
 # $(call fill_in,FILE,DIRECTORY): makes it there from FILE.in. kref-linux.pc finds its headers from where it
