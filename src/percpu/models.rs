@@ -179,19 +179,21 @@ fn users_on_a_cpu_and_on_the_word_against_a_kill() {
     two_users_against_a_kill([CPU_1, NO_RSEQ]);
 }
 
-/// A thread may use a sequence for the get and the word for the put.
+/// The caller holds a reference. Takes another one in a sequence, and gives both back on the word.
+fn get_here_and_put_on_the_word(object: &Hot) {
+    object.get();
+    run_on(NO_RSEQ);
+    object.use_and_put();
+    object.use_and_put();
+}
+
 #[test]
 fn a_user_who_loses_its_cpu_against_a_kill() {
     model_within_limits(|| {
         let object = Hot::with_flags(0);
         run_on(CPU_0);
         object.get();
-        let user = user(CPU_0, &object, |object| {
-            object.get();
-            run_on(NO_RSEQ);
-            object.use_and_put();
-            object.use_and_put();
-        });
+        let user = user(CPU_0, &object, get_here_and_put_on_the_word);
         object.kill();
         user.join().unwrap();
         object.finish(1);
@@ -241,12 +243,7 @@ fn a_user_against_a_switch_to_percpu() {
     model(|| {
         let object = Hot::with_flags(INIT_ATOMIC | ALLOW_REINIT);
         object.get();
-        let user = user(CPU_0, &object, |object| {
-            object.get();
-            run_on(NO_RSEQ);
-            object.use_and_put();
-            object.use_and_put();
-        });
+        let user = user(CPU_0, &object, get_here_and_put_on_the_word);
         object.percpu().switch_to_percpu();
         user.join().unwrap();
         object.kill();
