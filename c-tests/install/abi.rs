@@ -1,4 +1,5 @@
-//! The ABI: what a program that is compiled with kref.h relies on must be what abi/kref.abi describes.
+//! The ABI: which symbols libkref exports, and with which version; and what a program that is compiled with
+//! kref.h relies on, which must be what abi/kref.abi describes.
 //!
 //! DWARF describes the library's functions as Rust has them, and has nothing about the stubs that are exported.
 //! So the test makes a library whose functions have the declarations of kref.h and empty bodies, and abidw
@@ -8,7 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::declarations::{functions, without_directives};
-use kref_c_tests::{Compiler, Kind, folder, printed, project, run, unless_missing};
+use kref_c_tests::{
+    Compiler, Kind, Prefix, folder, make_in, plain, printed, project, run, scratch, soname,
+    unless_missing, version,
+};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
@@ -16,11 +20,16 @@ fn main() -> ExitCode {
         ("the_abi_is_what_was_described", unchanged as fn(Tools) -> Result<(), String>),
         ("a_changed_abi_is_found", changes_are_found),
     ];
-    let trials = tests
+    let described = tests
         .into_iter()
-        .map(|(name, test)| Trial::ignorable_test(name, move || unless_missing(tools(), test)))
-        .collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+        .map(|(name, test)| Trial::ignorable_test(name, move || unless_missing(tools(), test)));
+    let trials = described.chain([
+        plain("kref_names_are_exported_and_nothing_else", kref_names_are_exported_and_nothing_else),
+        plain("each_symbol_has_a_version", each_symbol_has_a_version),
+        plain("another_minor_version_is_not_loaded", another_minor_version_is_not_loaded),
+        plain("debian_packages_what_is_exported", debian_packages_what_is_exported),
+    ]);
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
 /// gcc; abidw and abidiff are found by their names.
@@ -118,4 +127,116 @@ fn changes_are_found(gcc: Tools) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn shared() -> PathBuf {
+    Prefix::plain().lib().join("libkref.so")
+}
+
+/// The version of libkref.so's symbols is a symbol, too: `KREF_0.2`.
+fn is_version(symbol: &str) -> bool {
+    symbol.starts_with("KREF_")
+}
+
+/// The names that nm prints for defined symbols.
+fn symbols(nm: &[&str], library: &Path) -> Vec<String> {
+    let text = printed(Command::new("nm").args(nm).arg(library));
+    let names = text.lines().filter_map(|line| line.split_whitespace().nth(2));
+    let names = names.filter(|name| !is_version(name));
+    names.map(|name| name.split('@').next().unwrap_or(name).to_string()).collect()
+}
+
+fn kref_names_are_exported_and_nothing_else() {
+    for (nm, library) in [
+        (["-D", "--defined-only"], shared()),
+        (["-g", "--defined-only"], Prefix::plain().archive()),
+    ] {
+        let names = symbols(&nm, &library);
+        assert!(
+            names.iter().all(|name| name.starts_with("kref_") || name.starts_with("percpu_ref_")),
+            "{names:?}"
+        );
+        let include = Prefix::plain().include();
+        let text = |header| std::fs::read_to_string(include.join(header)).unwrap();
+        let header = ["kref.h", "kref/inline.h", "kref/percpu.h"].map(text).concat();
+        for name in &names {
+            // The one variable: kref/inline.h reads it.
+            let is_variable = name == "kref_current_tracker";
+            assert!(is_variable || header.contains(&format!("{name}(")), "{name} is in no header");
+        }
+        assert!(names.len() > 25, "{names:?}");
+    }
+}
+
+/// The version of the symbols: `KREF_0.2`.
+fn symbol_version() -> String {
+    soname().replace("libkref.so.", "KREF_")
+}
+
+/// Linked by each linker that the machine has.
+fn each_symbol_has_a_version() {
+    Prefix::plain();
+    for linker in ["bfd", "gold", "lld", "mold"] {
+        let library = folder("versions").join(linker).join("libkref.so");
+        std::fs::create_dir_all(library.parent().unwrap()).unwrap();
+        let known = run(Compiler::any().command().args([
+            "-shared",
+            "-nostdlib",
+            &format!("-fuse-ld={linker}"),
+            "-x",
+            "c",
+            "/dev/null",
+            "-o",
+            "/dev/null",
+        ]));
+        if !known.success {
+            continue;
+        }
+        let mut make = make_in(project());
+        make.args(["TRACK=no", &format!("LDFLAGS=-fuse-ld={linker}")]);
+        // What cargo has built for `Prefix::plain` is linked again.
+        make.arg(format!("TARGET_DIR={}", scratch().join("plain/build").display()));
+        printed(make.arg(format!("OUT={}", library.parent().unwrap().display())));
+        let text = printed(Command::new("nm").args(["-D", "--defined-only"]).arg(&library));
+        for symbol in text.lines().filter_map(|line| line.split_whitespace().nth(2)) {
+            let has_version = symbol.ends_with(&format!("@@{}", symbol_version()));
+            assert!(has_version || is_version(symbol), "{linker}: {symbol}");
+        }
+    }
+}
+
+/// debian/changelog has the library's version, and debian/libkref0.2.symbols its symbols.
+fn debian_packages_what_is_exported() {
+    let read = |file: &str| std::fs::read_to_string(project().join("debian").join(file)).unwrap();
+    let version = version();
+    assert!(read("changelog").starts_with(&format!("libkref ({version}-")), "debian/changelog");
+    let package = soname().replace(".so.", "");
+    let text = read(&format!("{package}.symbols"));
+    let listed = text.lines().filter_map(|line| line.strip_prefix(' ')?.split('@').next());
+    let mut listed: Vec<_> = listed.filter(|name| !is_version(name)).map(str::to_string).collect();
+    let mut exported = symbols(&["-D", "--defined-only"], &shared());
+    listed.sort();
+    exported.sort();
+    assert_eq!(listed, exported, "debian/{package}.symbols");
+}
+
+/// A library with this soname, and with symbols of another version.
+fn another_minor_version_is_not_loaded() {
+    let source = project().join("examples/handoff.c");
+    let flags = Prefix::plain().flags(&["--cflags", "--libs", "kref"]);
+    let program = folder("another-version").join("program");
+    printed(Compiler::any().command().arg(source).args(flags).arg("-o").arg(&program));
+    let library = program.with_file_name(soname());
+    let script = program.with_file_name("map");
+    std::fs::write(&script, "KREF_0.999 { global: kref_*; percpu_ref_*; local: *; };").unwrap();
+    let mut link = Compiler::any().command();
+    link.arg("-shared").arg(format!("-Wl,--version-script={}", script.display()));
+    link.args([&format!("-Wl,-soname,{}", soname()), "-nostartfiles", "-Wl,--whole-archive"]);
+    printed(
+        link.arg(Prefix::plain().archive()).arg("-Wl,--no-whole-archive").arg("-o").arg(&library),
+    );
+    let folder = library.parent().unwrap();
+    let ended = run(Command::new(&program).env("LD_LIBRARY_PATH", folder));
+    let said = format!("version `{}' not found", symbol_version());
+    assert!(!ended.success && ended.output.contains(&said), "{}", ended.output);
 }

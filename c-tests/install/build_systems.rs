@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
     Compiler, Finished, Prefix, c_tests, folder, printed, project, run, unless_missing, version,
+    without_make_flags,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -83,8 +84,10 @@ fn meson_project(name: &str) -> std::path::PathBuf {
 }
 
 fn meson(user: &Path, setup: &mut Command) {
-    printed(setup.current_dir(user).env_remove("MAKEFLAGS").env_remove("MAKELEVEL"));
-    printed(Command::new("meson").args(["compile", "-C", "build"]).current_dir(user));
+    printed(setup.current_dir(user));
+    // For the subproject, Meson runs make.
+    let mut compile = Command::new("meson");
+    printed(without_make_flags(compile.args(["compile", "-C", "build"]).current_dir(user)));
     runs(&user.join("build/program"));
 }
 

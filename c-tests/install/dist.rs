@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 
-use kref_c_tests::{folder, plain, printed, project, run, soname, track_soname, version};
+use kref_c_tests::{
+    folder, make_in, plain, printed, project, run, soname, track_soname, version,
+    without_make_flags,
+};
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
@@ -20,8 +23,7 @@ fn unpacked(name: &str) -> PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     let made = MADE.get_or_init(|| {
         let target = folder("dist");
-        let mut make = Command::new("make");
-        make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").current_dir(project());
+        let mut make = make_in(project());
         printed(make.arg("dist").arg(format!("TARGET_DIR={}", target.display())));
         target.join(format!("libkref-{}.tar.gz", version()))
     });
@@ -37,9 +39,7 @@ fn make(folder: &Path, arguments: &[&str]) {
     if unshare {
         make.args(["--net", "make"]);
     }
-    for name in ["MAKEFLAGS", "MAKELEVEL", "CARGO_TARGET_DIR", "RUSTFLAGS"] {
-        make.env_remove(name);
-    }
+    without_make_flags(make.env_remove("RUSTFLAGS"));
     let empty = folder.join("no-crates");
     std::fs::create_dir(&empty).unwrap();
     make.env("CARGO_HOME", empty).env("CARGO_NET_OFFLINE", "true");

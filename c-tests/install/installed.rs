@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Prefix, c_tests, folder, is_quick, per_compiler, plain, printed, project, run,
+    Compiler, Prefix, c_tests, folder, is_quick, make_in, per_compiler, plain, printed, project,
     soname, track_soname, version,
 };
 use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let mut trials = vec![
-        plain("kref_names_are_exported_and_nothing_else", kref_names_are_exported_and_nothing_else),
         plain(
             "the_shared_library_is_small_and_needs_libc_alone",
             the_shared_library_is_small_and_needs_libc_alone,
@@ -22,9 +21,6 @@ fn main() -> ExitCode {
         plain("nothing_in_it_can_panic", nothing_in_it_can_panic),
         plain("a_setuid_program_ignores_the_environment", a_setuid_program_ignores_the_environment),
         plain("links_and_versions_agree", links_and_versions_agree),
-        plain("each_symbol_has_a_version", each_symbol_has_a_version),
-        plain("another_minor_version_is_not_loaded", another_minor_version_is_not_loaded),
-        plain("debian_packages_what_is_exported", debian_packages_what_is_exported),
         plain(
             "a_program_builds_with_pkg_config_and_runs",
             a_program_builds_with_pkg_config_and_runs,
@@ -39,41 +35,6 @@ fn main() -> ExitCode {
 
 fn shared() -> PathBuf {
     Prefix::plain().lib().join("libkref.so")
-}
-
-/// The version of libkref.so's symbols is a symbol, too: `KREF_0.2`.
-fn is_version(symbol: &str) -> bool {
-    symbol.starts_with("KREF_")
-}
-
-/// The names that nm prints for defined symbols.
-fn symbols(nm: &[&str], library: &Path) -> Vec<String> {
-    let text = printed(Command::new("nm").args(nm).arg(library));
-    let names = text.lines().filter_map(|line| line.split_whitespace().nth(2));
-    let names = names.filter(|name| !is_version(name));
-    names.map(|name| name.split('@').next().unwrap_or(name).to_string()).collect()
-}
-
-fn kref_names_are_exported_and_nothing_else() {
-    for (nm, library) in [
-        (["-D", "--defined-only"], shared()),
-        (["-g", "--defined-only"], Prefix::plain().archive()),
-    ] {
-        let names = symbols(&nm, &library);
-        assert!(
-            names.iter().all(|name| name.starts_with("kref_") || name.starts_with("percpu_ref_")),
-            "{names:?}"
-        );
-        let include = Prefix::plain().include();
-        let text = |header| std::fs::read_to_string(include.join(header)).unwrap();
-        let header = ["kref.h", "kref/inline.h", "kref/percpu.h"].map(text).concat();
-        for name in &names {
-            // The one variable: kref/inline.h reads it.
-            let is_variable = name == "kref_current_tracker";
-            assert!(is_variable || header.contains(&format!("{name}(")), "{name} is in no header");
-        }
-        assert!(names.len() > 25, "{names:?}");
-    }
 }
 
 fn the_shared_library_is_small_and_needs_libc_alone() {
@@ -121,12 +82,8 @@ fn two_places_build_the_same() {
         std::fs::create_dir_all(&copy).unwrap();
         let source = SOURCE.map(|name| project().join(name));
         printed(Command::new("cp").arg("-r").args(source).arg(&copy));
-        let mut make = Command::new("make");
-        make.current_dir(&copy).args(["TRACK=no", "TARGET_DIR=target", "OUT=out"]);
-        for name in ["MAKEFLAGS", "MAKELEVEL", "CARGO_TARGET_DIR", "RUSTFLAGS"] {
-            make.env_remove(name);
-        }
-        printed(&mut make);
+        let variables = ["TRACK=no", "TARGET_DIR=target", "OUT=out"];
+        printed(make_in(&copy).args(variables).env_remove("RUSTFLAGS"));
         copy.join("out")
     });
     for library in ["libkref.so", "libkref.a"] {
@@ -191,76 +148,6 @@ fn links_and_versions_agree() {
     }
     let header = std::fs::read_to_string(Prefix::plain().include().join("kref.h")).unwrap();
     assert!(header.contains(&format!("#define KREF_VERSION \"{version}\"")), "kref.h's version");
-}
-
-/// The version of the symbols: `KREF_0.2`.
-fn symbol_version() -> String {
-    soname().replace("libkref.so.", "KREF_")
-}
-
-/// Linked by each linker that the machine has.
-fn each_symbol_has_a_version() {
-    for linker in ["bfd", "gold", "lld", "mold"] {
-        let library = folder("versions").join(linker).join("libkref.so");
-        std::fs::create_dir_all(library.parent().unwrap()).unwrap();
-        let known = run(Compiler::any().command().args([
-            "-shared",
-            "-nostdlib",
-            &format!("-fuse-ld={linker}"),
-            "-x",
-            "c",
-            "/dev/null",
-            "-o",
-            "/dev/null",
-        ]));
-        if !known.success {
-            continue;
-        }
-        let mut make = Command::new("make");
-        make.current_dir(project()).args(["TRACK=no", &format!("LDFLAGS=-fuse-ld={linker}")]);
-        make.arg(format!("OUT={}", library.parent().unwrap().display()));
-        printed(&mut make);
-        let text = printed(Command::new("nm").args(["-D", "--defined-only"]).arg(&library));
-        for symbol in text.lines().filter_map(|line| line.split_whitespace().nth(2)) {
-            let has_version = symbol.ends_with(&format!("@@{}", symbol_version()));
-            assert!(has_version || is_version(symbol), "{linker}: {symbol}");
-        }
-    }
-}
-
-/// debian/changelog has the library's version, and debian/libkref0.2.symbols its symbols.
-fn debian_packages_what_is_exported() {
-    let read = |file: &str| std::fs::read_to_string(project().join("debian").join(file)).unwrap();
-    let version = version();
-    assert!(read("changelog").starts_with(&format!("libkref ({version}-")), "debian/changelog");
-    let package = soname().replace(".so.", "");
-    let text = read(&format!("{package}.symbols"));
-    let listed = text.lines().filter_map(|line| line.strip_prefix(' ')?.split('@').next());
-    let mut listed: Vec<_> = listed.filter(|name| !is_version(name)).map(str::to_string).collect();
-    let mut exported = symbols(&["-D", "--defined-only"], &shared());
-    listed.sort();
-    exported.sort();
-    assert_eq!(listed, exported, "debian/{package}.symbols");
-}
-
-/// A library with this soname, and with symbols of another version.
-fn another_minor_version_is_not_loaded() {
-    let source = project().join("examples/handoff.c");
-    let flags = Prefix::plain().flags(&["--cflags", "--libs", "kref"]);
-    let program = compile("another-version", &source, &flags);
-    let library = program.with_file_name(soname());
-    let script = program.with_file_name("map");
-    std::fs::write(&script, "KREF_0.999 { global: kref_*; percpu_ref_*; local: *; };").unwrap();
-    let mut link = Compiler::any().command();
-    link.arg("-shared").arg(format!("-Wl,--version-script={}", script.display()));
-    link.args([&format!("-Wl,-soname,{}", soname()), "-nostartfiles", "-Wl,--whole-archive"]);
-    printed(
-        link.arg(Prefix::plain().archive()).arg("-Wl,--no-whole-archive").arg("-o").arg(&library),
-    );
-    let folder = library.parent().unwrap();
-    let ended = run(Command::new(&program).env("LD_LIBRARY_PATH", folder));
-    let said = format!("version `{}' not found", symbol_version());
-    assert!(!ended.success && ended.output.contains(&said), "{}", ended.output);
 }
 
 /// Compiles `source` with these flags. Returns the path of the program.

@@ -2,15 +2,12 @@
 //! missing, and which variables of the environment it uses.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Finished, Prefix, folder, plain, printed, project, run, scratch, soname,
+    Compiler, Finished, Prefix, folder, make_in, plain, printed, project, run, scratch, soname,
 };
 use libtest_mimic::Arguments;
-
-const MAKE_VARIABLES: [&str; 3] = ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"];
 
 fn main() -> ExitCode {
     let trials = vec![
@@ -31,16 +28,6 @@ fn main() -> ExitCode {
 
 fn make(arguments: &[String]) -> Finished {
     run(make_in(project()).args(arguments))
-}
-
-/// A make without the flags of the make that may run these tests.
-fn make_in(folder: &Path) -> Command {
-    let mut make = Command::new("make");
-    for variable in MAKE_VARIABLES {
-        make.env_remove(variable);
-    }
-    make.current_dir(folder);
-    make
 }
 
 /// Variables that name the libraries of `Prefix::plain`, so that make builds nothing again.

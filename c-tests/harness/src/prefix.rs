@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::process::run;
+use crate::process::{make_in, run};
 
 /// The project's root folder.
 pub fn project() -> &'static Path {
@@ -66,7 +66,7 @@ impl Prefix {
     pub fn plain() -> &'static Self {
         static PLAIN: OnceLock<Prefix> = OnceLock::new();
         PLAIN.get_or_init(|| {
-            let mut make = Command::new("make");
+            let mut make = make_in(project());
             if is_quick() {
                 make.arg("TRACK=no"); // the tracker takes longer to build than all else
             }
@@ -84,7 +84,7 @@ impl Prefix {
             // instrumented.
             let flags = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer \
                          -Cllvm-args=-tsan-instrument-memintrinsics=0";
-            let mut make = Command::new("make");
+            let mut make = make_in(project());
             make.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags).arg("TRACK=no");
             Self::install("tsan", &mut make)
         })
@@ -92,9 +92,6 @@ impl Prefix {
 
     fn install(name: &str, make: &mut Command) -> Self {
         let root = scratch().join(name);
-        // `make check` passes its flags to each make that it starts. They are not meant for this
-        // make.
-        make.current_dir(project()).env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
         make.arg("install").arg(format!("TARGET_DIR={}", root.join("build").display()));
         let places = [
             ("OUT", "build/libkref"),

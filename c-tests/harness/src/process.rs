@@ -1,6 +1,7 @@
 //! Runs programs.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// How a program ended, and its output.
@@ -62,6 +63,21 @@ pub fn printed(command: &mut Command) -> String {
     let ended = run(command);
     assert!(ended.success, "{command:?}:\n{}", ended.output);
     ended.output
+}
+
+/// A make in `folder`.
+pub fn make_in(folder: &Path) -> Command {
+    let mut make = Command::new("make");
+    without_make_flags(make.current_dir(folder));
+    make
+}
+
+/// `make check` passes its flags to each make that these tests start. They are not meant for that make.
+pub fn without_make_flags(command: &mut Command) -> &mut Command {
+    for variable in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
+        command.env_remove(variable);
+    }
+    command
 }
 
 /// Whether valgrind is installed.
