@@ -175,9 +175,9 @@ const _: () = {
     assert!(kind as i32 == ViolationKind::NeverInitialised as i32);
     assert!(size_of::<percpu_ref>() == size_of::<PercpuRef>());
     assert!(align_of::<percpu_ref>() == align_of::<PercpuRef>());
-    assert!(offset_of!(percpu_ref, counters) == Head::COUNTERS);
-    assert!(offset_of!(percpu_ref, rseq) == Head::RSEQ);
-    assert!(offset_of!(percpu_ref, cpus) == Head::CPUS);
+    assert!(offset_of!(percpu_ref, counters) == offset_of!(Head, counters));
+    assert!(offset_of!(percpu_ref, rseq) == offset_of!(Head, rseq));
+    assert!(offset_of!(percpu_ref, cpus) == offset_of!(Head, cpus));
     assert!(size_of::<percpu_ref_slot>() == size_of::<PercpuRefSlot>());
     assert!(align_of::<percpu_ref_slot>() == align_of::<PercpuRefSlot>());
     assert!(size_of::<kref_tracker>() == size_of::<Tracker>());

@@ -52,9 +52,6 @@
 //!
 //! Defined by the kernel's include/uapi/linux/rseq.h, membarrier(2), and glibc's `<sys/rseq.h>`.
 
-#[cfg(not(loom))]
-use core::mem::offset_of;
-
 use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32};
 
 // build.rs chooses: `simulated` for loom models, `x86_64` where its sequences can run, else `nowhere`.
@@ -86,14 +83,6 @@ pub(crate) struct Head {
     pub(crate) rseq: AtomicIsize,
     /// The number of CPUs that may use their counter now. Zero in atomic mode.
     pub(crate) cpus: AtomicU32,
-}
-
-#[cfg(not(loom))]
-#[cfg_attr(miri, allow(dead_code, reason = "only assembly uses them"))]
-impl Head {
-    pub(crate) const COUNTERS: usize = offset_of!(Self, counters);
-    pub(crate) const RSEQ: usize = offset_of!(Self, rseq);
-    pub(crate) const CPUS: usize = offset_of!(Self, cpus);
 }
 
 /// The binary logarithm of the distance between the counters of two CPUs. kref/percpu.h has the same

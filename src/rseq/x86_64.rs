@@ -3,6 +3,7 @@
 //! On this processor every load is an acquire and every store is a release. No sequence needs more.
 
 use core::arch::asm;
+use core::mem::offset_of;
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32};
@@ -268,8 +269,8 @@ impl Area {
                 percpu = out(reg) percpu,
                 restarts = inout(reg) RESTARTS => _,
                 scratch = out(reg) _,
-                cpus = const Head::CPUS,
-                counters = const Head::COUNTERS,
+                cpus = const offset_of!(Head, cpus),
+                counters = const offset_of!(Head, counters),
                 shift = const CPU_SHIFT,
                 gave_up = const GAVE_UP,
                 options(nostack),
@@ -320,9 +321,9 @@ pub(crate) unsafe fn add(percpu: &Head, n: isize) -> bool {
             added = inout(reg) added,
             area = out(reg) _,
             scratch = out(reg) _,
-            rseq = const Head::RSEQ,
-            cpus = const Head::CPUS,
-            counters = const Head::COUNTERS,
+            rseq = const offset_of!(Head, rseq),
+            cpus = const offset_of!(Head, cpus),
+            counters = const offset_of!(Head, counters),
             shift = const CPU_SHIFT,
             options(nostack),
         );
