@@ -37,14 +37,15 @@ DATADIR ?= $(PREFIX)/share
 TARGET_DIR ?= target
 OUT ?= $(TARGET_DIR)/libkref
 
-# A target of cargo's configuration would put everything elsewhere; this one says where. For another
-# machine: make TARGET=aarch64-unknown-linux-gnu CC=aarch64-linux-gnu-gcc OBJCOPY=... AR=...
+# If a user's cargo configuration sets `build.target`, cargo writes to another folder. So make always passes a
+# target, and knows the folder. For another machine: make TARGET=aarch64-unknown-linux-gnu CC=aarch64-linux-gnu-gcc OBJCOPY=... AR=...
 RUSTC ?= rustc
 TARGET ?= $(shell $(RUSTC) -vV 2>/dev/null | sed -n 's/^host: //p')
 BUILD = $(TARGET_DIR)/$(TARGET)/capi
 TRACKED = $(TARGET_DIR)/$(TARGET)/track
 
-# make takes a blank for the end of a name, and `make uninstall` would take it for two.
+# make splits a variable at blanks. So `make uninstall` would take a path with a blank for two paths, and remove
+# the wrong files.
 $(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR BINDIR INCLUDEDIR PKGCONFIGDIR DATADIR DESTDIR,$(if \
 	$(word 2,$($(path))),$(error $(path) is "$($(path))": a path with a blank in it does not work \
 	here. Move the source or choose another directory)))
@@ -75,7 +76,7 @@ BUILT := $(OUT)/built $(if $(filter yes,$(TRACK)),$(OUT)/built-track)
 # The licences, ours and those of the crates in the tracker, and a list of all crates.
 DOCS := LICENSE-MIT LICENSE-APACHE sbom.cdx.json $(if $(filter yes,$(TRACK)),track/third-party.txt)
 
-# What links: CC without a compiler cache before it. Further words of CC are options.
+# The linker's command: CC without `ccache` and the like. Further words of CC become arguments of the linker.
 LINKER = $(filter-out ccache sccache distcc,$(CC))
 LINK = -C linker=$(firstword $(LINKER)) \
 	$(foreach option,$(wordlist 2,99,$(LINKER)),-C link-arg=$(option))
@@ -84,9 +85,9 @@ LINK = -C linker=$(firstword $(LINKER)) \
 REPRODUCIBLE = --config "build.rustflags=['--remap-path-prefix=$(CURDIR)=/kref', \
 	'--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo']"
 
-# How libkref.so is linked: without crt files, which a library needs that has destructors; nothing that
-# libkref does not use; no relocation that stays writable; no page of padding, with a linker that can do so
-# (gold cannot).
+# The options that link libkref.so: no crt files (only a library with destructors needs them); no unused sections
+# and libraries; all relocations read-only after loading; no page of padding, if the linker supports that (gold
+# does not).
 SHARED = -nostartfiles -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack \
 	$(shell $(CC) $(LDFLAGS) $(COMPACT) -nostdlib -shared -x c /dev/null -o /dev/null 2>/dev/null && \
 		echo $(COMPACT))
@@ -105,7 +106,7 @@ need_cargo = $(call need,$(CARGO),$(1): install Rust $(or $(2),$(TRACK_FLOOR)) o
 
 all: $(BUILT)
 
-# A file, so that a `sudo make install` after a `make` needs no cargo.
+# The target is a file, so `sudo make install` after `make` does not run cargo.
 $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/*.rs)
 	@$(call need_cargo,build libkref,$(FLOOR))
 	@$(call need,$(CC),link libkref: install gcc or clang$(comma) or set CC)
@@ -166,8 +167,8 @@ torture:
 	@$(call need,$(CC),compile the C tests: install gcc or clang$(comma) or set CC)
 	$(CARGO) test --locked -p kref-c-tests --test torture -- /torture::
 
-# What `cargo fuzz` would tell rustc, so that no nightly Rust is needed. libFuzzer keeps what it finds new in
-# the first folder, and the corpus that is committed stays as it is.
+# The options of rustc that `cargo fuzz` uses. With these options a stable Rust is enough. libFuzzer writes new
+# inputs into the first folder, and does not change the second one, the committed corpus.
 FUZZ := -C passes=sancov-module $(addprefix -C llvm-args=-sanitizer-coverage-,level=4 \
 	inline-8bit-counters pc-table trace-compares)
 FUZZED := $(TARGET_DIR)/fuzz
@@ -231,8 +232,8 @@ header:
 	@$(call need_cargo,run cbindgen)
 	$(CARGO) build --locked -p kref --features header
 
-# $(call fill_in,FILE,DIRECTORY): makes it there from FILE.in. kref-linux.pc finds its headers from where it
-# lies itself, unless the directories are not in their usual places.
+# $(call fill_in,FILE,DIRECTORY): makes the file in DIRECTORY from FILE.in. kref-linux.pc has a path that is
+# relative to itself. If INCLUDEDIR or DATADIR is not the default, it has the absolute path instead.
 fill_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
 	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' $(RELOCATE) \
 	$(1).in > $(2)/$(notdir $(1)) && chmod 644 $(2)/$(notdir $(1))
@@ -285,9 +286,10 @@ uninstall:
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/kref/linux $(DESTDIR)$(INCLUDEDIR)/kref $(DESTDIR)$(LIBDIR)/kref \
 		$(DESTDIR)$(LIBDIR)/cmake/kref $(DESTDIR)$(DATADIR)/doc/kref
 
-# The tarball has what is built and installed, and the crates for that. cargo wants every crate of a workspace,
-# used or not. So libkref, which needs libc alone, leaves out what only tests and `make header` use, and
-# the tracker becomes a workspace of its own. windows-sys, which cargo wants to see, keeps no code.
+# The tarball has the sources that are built and installed, and the crates for them. cargo needs all crates of a
+# workspace, even unused ones. Therefore two changes: the dependencies of tests and of `make header` are removed
+# from Cargo.toml, and the tracker becomes a workspace of its own. windows-sys must be present for cargo, but is
+# never compiled, so its source is removed.
 DIST := libkref-$(VERSION)
 UNPACKED = $(TARGET_DIR)/$(DIST)
 dist:

@@ -73,12 +73,13 @@
  * The library cannot catch every misuse. A get or put on a freed object is caught only as long as
  * the object's memory is not used for something else. A get or put on memory that holds no count is
  * caught if the int in the memory is positive. Example: memory that was filled with a byte from 0x01
- * to 0x7f (0x20 to 0x2f: by kref-track, if a tracker is set). A negative int, from the bytes 0x80 to
+ * to 0x7f. Exception: if a tracker is set, 0x20 to 0x2f looks like a tracked count. Then libkref does
+ * not catch the misuse, but kref-track reports it. A negative int, from the bytes 0x80 to
  * 0xfe, looks like a count with references. The byte 0xff looks like a count that is full. A program that
  * is compiled with -DKREF_CHECKED=N says that no object has more than N references. Then an inlined get or
- * put saturates a count of more than N, and reports KREF_USE_OF_SATURATED. So kref_init() that was
- * forgotten is found where memory is filled with 0xaa or 0xa5, by clang's
- * -ftrivial-auto-var-init=pattern or by jemalloc. Without KREF_CHECKED this check costs nothing.
+ * put saturates a count of more than N, and reports KREF_USE_OF_SATURATED. So a forgotten
+ * kref_init() is found in memory that is filled with 0xaa (clang's -ftrivial-auto-var-init=pattern) or
+ * 0xa5 (jemalloc). Without KREF_CHECKED this check costs nothing.
  *
  * Your functions. Release functions, find functions and violation handlers must return. They must
  * not be left by an exception, longjmp() or pthread_exit().
@@ -282,7 +283,7 @@ struct kref_tracker {
 /**
  * The version of the library that is loaded. KREF_VERSION is the version of the header that a program was
  * compiled with. The two may differ in the last number. A program that was compiled with another
- * minor version does not load: until 1.0, the library's soname and the version of its symbols have the
+ * minor version does not load: until 1.0, the library's soname and the version of its symbols contain the
  * minor number.
  *
  * Range:    none.
@@ -426,7 +427,7 @@ int kref_put(struct kref *kref, void (*release)(struct kref *kref)) KREF_NONNULL
  * ------------------------------------------------------------------------------------------- */
 
 /**
- * Give a reference back, the last one only under the mutex. For objects in a table: release() runs
+ * Give a reference back. If it is the last, take the mutex first. For objects in a table: release() runs
  * with the mutex held, takes the object out of the table, unlocks the mutex and frees the object. A
  * put that is not the last does not touch the mutex.
  *
@@ -472,7 +473,7 @@ struct kref *kref_lookup_mutex(pthread_mutex_t *mutex,
 #if !defined __GLIBC__ || defined __USE_XOPEN2K
 
 /**
- * kref_put_mutex() with a spin lock: give a reference back, the last one only under the lock.
+ * kref_put_mutex() with a spin lock: give a reference back. If it is the last, take the lock first.
  * release() runs with the lock held, and unlocks it.
  *
  * Range:    one reference, which the caller holds; the caller does not hold the lock.
@@ -526,13 +527,15 @@ int kref_count_dec_and_lock(struct refcount_struct *count,
  *     if (old) kref_put(old, release);
  *
  * The locks of slots are in the library. So all users of one slot must use the same copy of
- * libkref: not a program that contains libkref.a, and its plugin that loads libkref.so. In the
+ * libkref. Wrong: the program contains libkref.a, and its plugin loads libkref.so. In the
  * child of a fork of a multithreaded program, such a lock may be held for ever by a thread that
  * does not exist there: make no get or replace in the child.
  *
- * Slots, and percpu_ref below, are for threads that pthread_create() or thrd_create() made. On a thread
- * that clone() made, with its parent's thread-local storage or a zero-filled one, nothing restarts the
- * sequences: a get from a slot may return a freed object, and a percpu_ref loses counts, in silence.
+ * Use slots, and percpu_ref below, only on threads that pthread_create() or thrd_create() made, and in
+ * the child of a fork that has one thread. Do not use them on a thread that clone() made without the C
+ * library, if its thread-local storage is the parent's or is zero-filled. Such a thread looks registered,
+ * but the kernel does not restart its sequences, and a sequence cannot detect this. A get from a slot may
+ * then return a freed object, and a percpu_ref may lose counts. Nothing is reported.
  * kref_rseq_available() returns 0 on such a thread. A program that has such threads must run with
  * GLIBC_TUNABLES=glibc.pthread.rseq=0.
  * ------------------------------------------------------------------------------------------- */
@@ -626,14 +629,14 @@ int kref_rseq_available(void);
  *
  * A percpu_ref has two modes. In percpu mode the count is spread over the CPUs' counters, and
  * nobody can know whether a put is the last. Therefore the initial reference keeps the object alive
- * until percpu_ref_kill(). percpu_ref_kill() changes to atomic mode, where the count is one number,
- * so that the last put is known; and it ends percpu_ref_tryget_live(), so that there are no new
- * users. A thread without restartable sequences makes atomic operations in both modes; the results
+ * until percpu_ref_kill(). percpu_ref_kill() changes to atomic mode. There the count is one
+ * number, so the last put can be recognised. From then on percpu_ref_tryget_live() fails, so no new user
+ * gets a reference. A thread without restartable sequences makes atomic operations in both modes; the results
  * are the same. (Not so on a thread that clone() made: see slots above.)
  *
  * Beside the struct itself, a percpu_ref takes a block of 64 bytes. Its counters take 8 bytes for
- * each CPU, in pages that 64 of them share: one page on 2 CPUs, 17 pages on 128. For an object that
- * is not hot, use a kref.
+ * each CPU. 64 percpu_refs share the pages of their counters: one page on 2 CPUs, 17 pages on 128. For an
+ * object that is not hot, use a kref.
  * percpu_ref_kill() and some other functions take a lock. In the child of a fork of a multithreaded
  * program, such a lock may be held for ever; a get or a put takes none. All users of one percpu_ref
  * must use the same copy of libkref, as for slots.
@@ -661,8 +664,8 @@ int percpu_ref_init(struct percpu_ref *ref,
  *
  * Range:    a percpu_ref that was released; or one that was never killed and has only its initial
  *           reference; or one after percpu_ref_exit(), and then nothing happens. No other thread
- *           may still be in a percpu_ref_tryget(): whatever keeps the object's memory from being
- *           freed until then must also delay this call.
+ *           may still be in a percpu_ref_tryget(): the lock, or what else protects that thread from
+ *           a freed object, must also delay this call.
  * Misuse:   if somebody may hold a reference, nothing is freed, and a violation is reported.
  * Ordering: that of percpu_ref_kill() if the percpu_ref was never killed, otherwise none.
  * Threads:  one, the last that can reach the object. Signal handlers: no.

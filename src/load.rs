@@ -112,7 +112,7 @@ impl Loader {
         unsafe {
             use core::mem::transmute;
             let dlsym = transmute::<*const (), unsafe extern "C" fn(_, *const c_char) -> _>(symbol);
-            // By its name: for a reference to dlopen, GNU ld warns in every static program.
+            // dlopen is looked up by dlsym, because GNU ld warns of every static program that refers to dlopen.
             let open = dlsym(libc::RTLD_DEFAULT, c"dlopen".as_ptr());
             Some(Self {
                 dlopen: transmute::<*mut c_void, Option<unsafe extern "C" fn(_, _) -> _>>(open)?,
@@ -197,8 +197,8 @@ impl Path {
     const LONGEST: usize = 1024;
 
     /// The tracker's path in the directory `kref` beside libkref.so. `None` in a program that contains
-    /// libkref.a, and if the path is too long. (dlopen's `$ORIGIN` is not used: a sanitizer replaces dlopen,
-    /// and then stands for the sanitizer's own directory.)
+    /// libkref.a, and if the path is too long. (`$ORIGIN` in the path for dlopen would not work: a
+    /// sanitizer replaces dlopen, and then `$ORIGIN` is the directory of the sanitizer's library.)
     fn beside(loader: &Loader) -> Option<Self> {
         let mut info = libc::Dl_info {
             dli_fname: ptr::null(),

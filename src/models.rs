@@ -40,7 +40,7 @@ fn without_misuse(body: impl FnOnce()) {
     assert!(!events().contains(&Event::Violated), "a count was misused");
 }
 
-/// The last step of a model in which the kernel refuses to fence: that was reported.
+/// Checks at the end of a model that the refused fence was reported.
 pub(crate) fn expect_a_report() {
     assert!(events().contains(&Event::Violated), "the refusal was not reported");
 }
@@ -75,7 +75,7 @@ pub(crate) fn spawn<T: 'static>(cpu: Cpu, body: impl FnOnce() -> T + 'static) ->
 pub(crate) struct Object<C> {
     pub(crate) refs: C,
     payload: UnsafeCell<bool>,
-    /// Of std and not of loom: the number must not order the threads of the model.
+    /// An atomic of std, because an atomic of loom would order the threads of the model.
     releases: AtomicUsize,
 }
 

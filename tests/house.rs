@@ -1,4 +1,5 @@
-//! The house of src/: a module uses only modules that stand below it, and each folder opens with a page.
+//! Checks the structure of src/: a module uses only modules that are listed below it in lib.rs, the mod.rs of each
+//! folder begins with a page of documentation, and the documents name what exists.
 #![cfg(not(loom))]
 
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ fn code(file: &Path) -> String {
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
-/// What lib.rs re-exports: `Kref` is `kref`'s.
+/// The names that lib.rs re-exports, with their modules: `Kref` belongs to `kref`.
 fn reexports() -> BTreeMap<String, String> {
     let lib = code(&source().join("lib.rs"));
     let mut owners = BTreeMap::new();
@@ -135,7 +136,7 @@ fn each_unsafe_block_is_on_the_page() {
     );
 }
 
-/// The tests that the pages for people name.
+/// Each file that the documents name in backquotes must exist.
 #[test]
 fn the_pages_name_files_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

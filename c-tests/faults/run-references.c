@@ -1,8 +1,8 @@
 /*
  * Slots and percpu_refs, with each system call and each allocation failing: once, or from then on.
- * percpu_ref_init() answers -ENOMEM and has freed everything. Without sequences, locks do their work. One
- * membarrier that fails is made again. Where the kernel goes on refusing it, KREF_NOT_FENCED is reported
- * and the object leaks.
+ * percpu_ref_init() returns -ENOMEM and has freed everything. If membarrier() fails at the start, the library
+ * uses locks instead of sequences. If one membarrier() fails later, the library makes it again. If the kernel
+ * goes on refusing it, KREF_NOT_FENCED is reported and the object leaks.
  *
  * without: asan, which has an allocator and system calls of its own
  * without: memcheck, which has, too

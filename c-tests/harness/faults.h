@@ -30,7 +30,8 @@ enum { NO_STEP = -1, MALLOC = -2, CALLOC = -3 };
 enum mode {
     ONCE,        /* the step fails with EPERM */
     INTERRUPTED, /* the step fails with EINTR */
-    FROM_NOW_ON, /* the step fails, and so do all later calls of this kind: a filter that came late */
+    FROM_NOW_ON, /* the step fails, and so do all later calls of this kind, as with a seccomp
+                  * filter that is installed later */
     MODES
 };
 
@@ -163,12 +164,13 @@ static void end_faults(void)
     __atomic_store_n(&faults.armed, 0, __ATOMIC_RELEASE);
 }
 
-/* Whether a step of this kind has failed, and whether the kind has failed ever since. */
+/* Whether a step of this kind has failed. */
 static int failed(long kind)
 {
     return faults.failed == kind;
 }
 
+/* Whether a step of this kind has failed, and all later calls of the kind too. */
 __attribute__((unused)) static int refused(long kind)
 {
     return failed(kind) && faults.mode == FROM_NOW_ON;

@@ -1,9 +1,9 @@
-//! The ABI: which symbols libkref exports, and with which version; and what a program that is compiled with
-//! kref.h relies on, which must be what abi/kref.abi describes.
+//! Tests the ABI: the exported symbols and their versions; and the types and functions of kref.h, which must match
+//! abi/kref.abi.
 //!
-//! DWARF describes the library's functions as Rust has them, and has nothing about the stubs that are exported.
-//! So the test makes a library whose functions have the declarations of kref.h and empty bodies, and abidw
-//! describes that. abidiff compares two descriptions. `KREF_ABI=write` writes abi/kref.abi anew.
+//! The debug information of libkref describes the Rust functions, and not the exported stubs. So the test compiles a
+//! library from the declarations of kref.h, whose functions trap, and abidw describes this library. abidiff
+//! compares two descriptions. `KREF_ABI=write` writes abi/kref.abi anew.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -101,7 +101,7 @@ fn meson_installed() {
     meson(&user, setup.args(["setup", "--wrap-mode=nofallback", "build"]));
 }
 
-/// The project itself as subprojects/kref. Here nothing that is installed is found.
+/// The project itself as subprojects/kref. Meson must use it, and not an installed libkref.
 fn meson_subproject() {
     let user = meson_project("meson-subproject");
     std::fs::create_dir(user.join("subprojects")).unwrap();

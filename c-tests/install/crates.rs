@@ -153,7 +153,8 @@ fn checksum(lock: &str, (name, version): &Name) -> String {
     sum.trim_end_matches('"').to_string()
 }
 
-/// The texts, each once, below the crates that it is of. Where there is a choice it is MIT.
+/// Each licence text once, below the names of the crates that have it. If a crate offers several licences, the MIT
+/// text.
 fn licences() -> String {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ((name, version), package) in linked().iter().filter(|(_, package)| package.is_foreign) {

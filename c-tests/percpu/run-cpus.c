@@ -1,6 +1,6 @@
 /*
- * Which CPUs get a counter: as many as the machine is configured for, and those on which the first thread
- * may run, whatever the configuration says. A machine that is too large gets none.
+ * The number of counters is the configured number of CPUs, or the highest CPU on which the first thread may run
+ * plus 1, whichever is larger. If this number is above 65536, there are no counters.
  *
  * without: asan, which asks sysconf() itself
  */

@@ -1,6 +1,7 @@
 /*
- * A thread that clone() makes, and not pthread_create(), has no restartable sequences, although its thread-local
- * storage says so: the storage is its parent's, or is filled with zeros. kref_rseq_available() must say 0 there.
+ * A thread that clone() makes, and not pthread_create(), has no restartable sequences. But its thread-local
+ * storage looks as if the thread had them, because the storage is the parent's or is filled with zeros.
+ * kref_rseq_available() must return 0 there.
  *
  * tools: static
  * without: asan, which needs a thread-local storage of its own

@@ -1,8 +1,8 @@
 /*
  * The kernel refuses membarrier() after it has granted some. The refusal is reported, and an object
  * on which a reader may be taking a reference is never released. After the kernel grants
- * membarrier() again, objects are released again. The caller's errno stays, and so it does where the
- * kernel only wants a new registration.
+ * membarrier() again, objects are released again. The caller's errno does not change, also if the process
+ * must register for membarrier() again.
  *
  * tools: static
  */

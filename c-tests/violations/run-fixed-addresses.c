@@ -1,6 +1,6 @@
 /*
  * The offset in the default line is an address of the ELF file, as addr2line wants it: also in a program with
- * fixed addresses, which a program that is linked with -static is.
+ * fixed addresses. A program that is linked with -static has fixed addresses.
  *
  * tools: static
  */

@@ -107,7 +107,8 @@ impl Model {
         }
     }
 
-    /// A get of `n`, up to `most` references. `unless_zero` is the result of a get that refuses a dead count.
+    /// A get of `n`, up to `most` references. `unless_zero` is `Some(true)` for the functions that return `false`
+    /// on a dead count, and `None` for the others.
     fn get(&mut self, n: i64, most: i64, unless_zero: Option<bool>) -> Shown {
         let violation = match *self {
             Self::Alive(references) if n == 0 || n > 0 && references + n <= most => {
@@ -123,7 +124,8 @@ impl Model {
         (unless_zero, Some(violation))
     }
 
-    /// A put of `n`: its result if these were the last references, and in all other cases.
+    /// A put of `n`. `last` is the result if these were the last references, `otherwise` the result in all other
+    /// cases.
     fn put(&mut self, n: i64, last: Option<bool>, otherwise: Option<bool>) -> Shown {
         let violation = match *self {
             Self::Alive(references) if n > 0 && n == references => {

@@ -76,7 +76,7 @@ impl Model {
         unsafe { self.percpu.as_ref() }
     }
 
-    /// The references that are not the kill's.
+    /// All references but the initial one.
     fn held(&self) -> usize {
         self.count - usize::from(!self.is_dead)
     }

@@ -1,5 +1,6 @@
-//! The place of an address, from the text of /proc/self/maps. A list of mappings that a kernel could
-//! write, against a search that goes the other way; and any other text.
+//! The search for an address in the text of /proc/self/maps. Some inputs are any text: a path that is found must
+//! begin with `/`. The others become lists of mappings as the kernel writes them, and the result is compared with
+//! a model that searches backwards.
 #![no_main]
 
 mod memory;

@@ -59,7 +59,8 @@ unsafe impl PercpuRefcounted for Object<PercpuRef> {
     }
 }
 
-/// The two kinds of references: what a slot takes over, and what a lookup gives.
+/// The two kinds of references. `Owner` is the type that a slot takes over, `Held` is the type that a lookup
+/// returns.
 trait Kind {
     type Count;
     type Owner: Deref<Target = Object<Self::Count>>;

@@ -66,8 +66,8 @@ KREF_INLINE int kref_percpu_add(struct percpu_ref *ref, unsigned long nr)
 {
     /* The comparison with cpus is unsigned. It fails in atomic mode, when cpus is 0; on a CPU
      * without a counter; and in a thread that is not registered, whose CPU number is negative.
-     * Release: every store of this processor is one. The assembly reads the members of ref, and not
-     * C code, because of ThreadSanitizer: a put is announced before it is made, and ThreadSanitizer
+     * Release: on x86-64 every store is a release. The assembly, not C code, reads the members of
+     * ref. Reason: a put is announced to ThreadSanitizer before it is made, and ThreadSanitizer
      * would report a read of the object after the announcement. */
     __asm__ goto(
         "movq %c[rseq](%[ref]),%%rcx\n"
@@ -158,8 +158,8 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
     size_t found = 1, scratch;
 
     /* The sequence tests the CPU number first, because a thread that is not registered must not
-     * read the object. Acquire: every load of this processor is one. 1 stands for a sequence that
-     * was aborted or that cannot use a counter. */
+     * read the object. Acquire: on x86-64 every load is an acquire. The value 1 in found means
+     * that the sequence was aborted, or cannot use a counter. */
     if (KREF_LIKELY(area != 0))
         __asm__ __volatile__(
             KREF_SEQUENCE_ENTER("%[at]", "%[area]")

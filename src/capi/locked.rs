@@ -10,7 +10,7 @@ use crate::tracker::By;
 use crate::{Kref, PthreadMutex};
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Give a reference back, the last one only under the mutex. For objects in a table: release() runs
+/// Give a reference back. If it is the last, take the mutex first. For objects in a table: release() runs
 /// with the mutex held, takes the object out of the table, unlocks the mutex and frees the object. A
 /// put that is not the last does not touch the mutex.
 ///

@@ -22,9 +22,9 @@ mod types;
 mod version;
 mod violation;
 
-// Says that this code keeps to a shadow stack (SHSTK): no function changes its return address. Without the
-// note, a program that links libkref.a loses the property. There is no such note for IBT, because stable rustc
-// emits no `endbr64`.
+// This ELF note says that the code is compatible with a shadow stack (SHSTK): no function changes its return
+// address. The linker marks a program as compatible only if all its objects have the note. There is no note
+// for IBT, because stable rustc emits no `endbr64`.
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
     ".pushsection .note.gnu.property, \"a\", @note",

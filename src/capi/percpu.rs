@@ -39,8 +39,8 @@ pub unsafe extern "C" fn percpu_ref_init(
 ///
 /// Range:    a percpu_ref that was released; or one that was never killed and has only its initial
 ///           reference; or one after percpu_ref_exit(), and then nothing happens. No other thread
-///           may still be in a percpu_ref_tryget(): whatever keeps the object's memory from being
-///           freed until then must also delay this call.
+///           may still be in a percpu_ref_tryget(): the lock, or what else protects that thread from
+///           a freed object, must also delay this call.
 /// Misuse:   if somebody may hold a reference, nothing is freed, and a violation is reported.
 /// Ordering: that of percpu_ref_kill() if the percpu_ref was never killed, otherwise none.
 /// Threads:  one, the last that can reach the object. Signal handlers: no.

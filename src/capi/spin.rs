@@ -9,7 +9,7 @@ use crate::tracker::By;
 use crate::{Kref, PthreadSpin};
 
 /// cbindgen:postfix=KREF_NONNULL
-/// kref_put_mutex() with a spin lock: give a reference back, the last one only under the lock.
+/// kref_put_mutex() with a spin lock: give a reference back. If it is the last, take the lock first.
 /// release() runs with the lock held, and unlocks it.
 ///
 /// Range:    one reference, which the caller holds; the caller does not hold the lock.

@@ -4,7 +4,7 @@ use core::ffi::c_char;
 
 /// The version of the library that is loaded. KREF_VERSION is the version of the header that a program was
 /// compiled with. The two may differ in the last number. A program that was compiled with another
-/// minor version does not load: until 1.0, the library's soname and the version of its symbols have the
+/// minor version does not load: until 1.0, the library's soname and the version of its symbols contain the
 /// minor number.
 ///
 /// Range:    none.

@@ -12,8 +12,8 @@
 //! * After `released` no function is called with this address, because the memory may soon belong to
 //!   another object. There are three exceptions: a violation, a `getting` whose get then fails, and the
 //!   `done` of a put that was not the last.
-//! * `getting` and `got` cancel a `putting`, if the operation must keep the last reference and meanwhile
-//!   other threads have given back all others.
+//! * An operation with `keep_last` may call `putting` and then find that its reference has become the last
+//!   one. Then the operation keeps the reference, and calls `getting` and `got` to cancel the `putting`.
 
 use core::ffi::c_char;
 

@@ -27,7 +27,8 @@ pub(super) fn misuse_of_increment(s: i32) -> ViolationKind {
     if s < MIDDLE { ViolationKind::GetOnZero } else { misuse_of_get(s) }
 }
 
-/// The violation of a put that found the stored value `s`, with fewer references than it gives back.
+/// The violation of a put. `s` is the stored value before the put, which has fewer references than the put
+/// gives back.
 pub(super) fn misuse_of_put(s: i32) -> ViolationKind {
     match zone(s) {
         Zone::Dead | Zone::Alive | Zone::Tracked => ViolationKind::PutOnZero,

@@ -45,7 +45,7 @@
 //! | zone | first value | last value | meaning |
 //! |---|---|---|---|
 //! | never initialised | 0 | 2^22 - 1 | zero-filled memory, on which nobody has called `kref_init` |
-//! | tracked | 0x2000_0021 | 0x2fff_ffff | a tracker counts; see [`tracked`]. Saturated, until a tracker is set |
+//! | tracked | 0x2000_0021 | 0x2fff_ffff | a count whose gets and puts call the tracker; see [`tracked`]. Until a tracker is set, such a value counts as saturated |
 //! | dead | INT_MAX - 2^22 + 1 | INT_MAX | the last put was made: the object was released, or is being released |
 //! | saturated | all others | | 0x6000_0000 after misuse; any other value: memory that holds no count |
 //!

@@ -11,7 +11,7 @@ use crate::tracker::By;
 /// The stored value of one reference.
 const ONE: i32 = stored(1);
 
-/// The result of the decrement alone.
+/// The result of [`Count::lower`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lowered {
     /// References are left.
@@ -43,7 +43,7 @@ impl Put {
 }
 
 impl Count {
-    /// The decrement alone.
+    /// Decrements the stored value. Does not run the cold path, and does not acquire.
     #[inline(always)]
     pub(crate) fn lower(&self) -> Lowered {
         imp::lower(&self.stored)
@@ -166,8 +166,8 @@ impl Count {
         self.sub_slow(n, keep_last, by)
     }
 
-    /// Gives back one reference, the last one only under `lock`. `true`, with the lock held, if it was
-    /// the last. A put that is not the last does not touch the lock.
+    /// Gives back one reference. If it is the last, takes `lock` first, and returns `true` with the lock held. A
+    /// put that is not the last does not touch the lock.
     ///
     /// If the lock cannot be taken, the reference is not given back, and a violation is reported.
     #[inline]
@@ -195,7 +195,8 @@ impl Count {
             return Err(ViolationKind::LockFailed);
         }
         // This may not be the last reference any more: before this thread had the lock, another thread
-        // may have taken one. The cold path is good for every count, and the lock has cost more already.
+        // may have taken one. `sub_slow` is correct for every count. It is slow, but taking the lock was
+        // slower.
         let put = self.sub_slow(1, false, by);
         if !put.is_ok_and(Put::is_last) {
             // SAFETY: this thread took the lock above.

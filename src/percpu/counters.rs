@@ -145,7 +145,8 @@ impl Counters {
             if part != 0 {
                 counter.store(0, Relaxed);
             }
-            // If the addition wraps, the result is not a possible count: the sum before it was one.
+            // The old sum was a possible count. So if the addition wraps, the new sum is far from zero, and
+            // `is_a_count` refuses it.
             sum = sum.map(|sum| sum.wrapping_add(part)).filter(|sum| is_a_count(*sum));
         }
         sum

@@ -80,8 +80,8 @@ struct Data {
     /// `INIT_ATOMIC` as long as the program wants atomic mode, and `ALLOW_REINIT`. Changed under the
     /// lock.
     flags: AtomicU32,
-    /// Two words never share a cache line, although malloc may place two blocks side by side: with
-    /// malloc's own word, a block has the size of a cache line. (aligned_alloc of glibc would take 192
+    /// Pads the block, so that the `Word`s of two percpu references are never in one cache line. With malloc's
+    /// own header of 8 bytes a block has 64 bytes, the size of a cache line. (aligned_alloc of glibc would take 192
     /// bytes for a block that begins at a cache line.)
     _apart: [u8; APART],
 }

@@ -19,7 +19,7 @@ pub(super) struct Counted {
     /// Whether the memory is freed at the release.
     is_freed: bool,
     /// Whether the release function was called, and the caller of the last put has not released yet.
-    /// Of std and not of loom: the flag must not order the threads of the model.
+    /// An atomic of std, because an atomic of loom would order the threads of the model.
     is_due: std::sync::atomic::AtomicBool,
     confirmed: AtomicBool,
 }
@@ -125,7 +125,7 @@ pub(super) fn user(
     spawn(cpu, move || body(&object))
 }
 
-/// The kill adds up the counters of a thread that takes and gives back references meanwhile.
+/// The kill adds up the counters while a thread takes and gives back references.
 fn a_user_against_a_kill(cpu: Cpu) {
     model(move || {
         let object = Hot::with_flags(0);
@@ -200,7 +200,7 @@ fn a_user_who_loses_its_cpu_against_a_kill() {
     });
 }
 
-/// Tries to take a reference after the kill was confirmed, or before.
+/// Tries to take a reference at any time. If the kill was confirmed before, this must fail.
 fn try_live(object: &Hot) {
     let confirmed = object.refs.confirmed.load(Relaxed);
     if object.percpu().tryget_live() {
@@ -237,7 +237,8 @@ fn tryget_live_against_a_kill_that_cannot_fence() {
     });
 }
 
-/// The object leaves atomic mode while a thread takes a reference in a sequence and puts on the word.
+/// The object leaves atomic mode while a thread takes a reference in a sequence and gives it back on the
+/// word.
 #[test]
 fn a_user_against_a_switch_to_percpu() {
     model(|| {

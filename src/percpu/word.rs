@@ -11,9 +11,10 @@
 //! * If PERCPU is not set, the word has the whole count. At zero the object is released. A negative
 //!   count is misuse: the word becomes [`SATURATED_AT`] and stays negative.
 //!
-//! A word above [`HIGHEST`], and with PERCPU a word below [`DRIFTING`], becomes SATURATED_AT too, so the
-//! word never wraps. [`fold`](Word::fold) adds at most [`MOST_ELSEWHERE`] references to it or takes them
-//! away. So a saturated word stays below DRIFTING:
+//! The word never wraps: a word above [`HIGHEST`], and with PERCPU a word below [`DRIFTING`], becomes
+//! SATURATED_AT too. Gets and puts still move a saturated word: it drifts. [`fold`](Word::fold) adds or
+//! subtracts at most [`MOST_ELSEWHERE`] references. So a saturated word stays below DRIFTING. A word with
+//! PERCPU is split: a part of the count is in the counters.
 //!
 //! ```text
 //!  isize::MIN      SATURATED_AT    DRIFTING                0               HIGHEST         isize::MAX
@@ -49,8 +50,8 @@ const HIGHEST: isize = isize::MAX / 2;
 /// back.
 const SATURATED_AT: isize = isize::MIN / 2;
 
-/// A smaller word was saturated before. If the word has the whole count and is negative but not
-/// smaller, more references were given back than taken.
+/// A word below this was saturated before. A word without PERCPU from here to -1 means that more references
+/// were given back than taken.
 const DRIFTING: isize = isize::MIN / 4;
 
 pub(crate) struct Word(AtomicIsize);
@@ -140,7 +141,8 @@ impl Word {
     }
 
     /// Adds `elsewhere`, the sum of the CPUs' counters, and clears PERCPU: now the word has the whole
-    /// count. It is at least 1, because the caller holds a reference. `None` is an overflow.
+    /// count. The count is at least 1, because the caller holds a reference. If `elsewhere` is `None`, the sum
+    /// has overflowed.
     pub(crate) fn fold(&self, elsewhere: Option<isize>) -> Result<(), ViolationKind> {
         let Some(elsewhere) = elsewhere else {
             // First saturates and then clears the flag, so that meanwhile no thread finds zero.
@@ -150,7 +152,8 @@ impl Word {
         };
         let parts = elsewhere * ONE;
         // Relaxed: because of the fence this thread sees what was done before the puts that the sum contains.
-        // The caller gives its own reference back later, and that put is a release for all of this.
+        // The caller gives its own reference back later. That put is a release, so it publishes these accesses
+        // too.
         let old = self.0.fetch_add(parts - PERCPU, Relaxed);
         let total = old + parts; // with the flags, which are less than ONE
         match total {
@@ -226,8 +229,8 @@ mod tests {
     use super::*;
     use crate::models::Object;
 
-    /// One thread uses the object and gives a reference back. If the other thread then finds that the object
-    /// is unused, this thread may write to the object.
+    /// A user reads the object and gives its reference back. The main thread tests whether the object is
+    /// unused. If so, the main thread writes to the object. loom reports a race if an ordering is too weak.
     fn a_put_against(word: fn() -> Word, is_unused: fn(&Word) -> bool) {
         loom::model(move || {
             let object = Arc::new(Object::new(word()));

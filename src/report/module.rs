@@ -1,6 +1,5 @@
-//! Which module, the program or a shared library, an address is in.
-//!
-//! After dlclose() another library may be loaded at the same address.
+//! Identifies the module that contains an address: the program or a shared library. The address alone does not
+//! identify a place, because after dlclose() another library may be loaded there.
 
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 pub(super) use imp::number;
@@ -36,10 +35,10 @@ mod imp {
         path: *const c_char,
     }
 
-    /// Of the FNV-1a hash.
+    /// The prime number of the FNV-1a hash.
     const FNV_PRIME: usize = 0x0100_0193;
 
-    /// A number made of the module's path. 0 where the loader does not tell.
+    /// A hash of the module's path. 0 if the loader does not find the module.
     ///
     /// glibc 2.35 and later have this function, which takes no lock and is safe in a signal handler.
     pub(in crate::report) fn number(address: usize) -> usize {
@@ -49,7 +48,8 @@ mod imp {
         }
         let mut found = MaybeUninit::<Found>::uninit();
         // SAFETY: the function of this name has this type, fills in `found` if it returns 0, and names a
-        // loaded module. The module stays loaded as long as its code waits for this call, and its path too.
+        // loaded module. The module has called libkref and waits for the return, so it stays loaded, and its
+        // path stays valid.
         unsafe {
             let find =
                 transmute::<*const (), unsafe extern "C" fn(usize, *mut Found) -> c_int>(find);

@@ -12,7 +12,7 @@ use crate::sys::line::Line;
 
 const MAPS: &CStr = c"/proc/self/maps";
 
-/// A line of the file that is longer has a long path. The path is cut.
+/// The longest line of the file that is kept. Only a long path makes a line longer, and then the path is cut.
 const LINE: usize = 512;
 
 /// Appends `file+offset` for a call that returns to `address`; `addr2line -e file offset` then prints
@@ -30,11 +30,10 @@ pub(super) fn describe(line: &mut Line, address: usize) {
     }
 }
 
-/// The caller's caller: the return address of the function whose frame pointer is `frame`. This address
-/// is stored beside the saved frame pointer, and `frame` points to both. `None` if `frame` is not above this
-/// function's frame, or if no code is mapped at the address that was found: then the caller was compiled
-/// without frame pointers. Without frame pointers, `frame` may also be the frame of an outer function. So
-/// the address is a good guess, no more.
+/// The return address of the function whose frame pointer is `frame`: the place from which that function was
+/// called. The return address is stored next to the saved frame pointer, at `frame`. `None` if `frame` is not
+/// above this function's frame, or if no code is mapped at the value that was read. The result may be wrong:
+/// a function without a frame pointer leaves an outer function's frame in the register.
 pub(super) fn return_address(frame: usize) -> Option<usize> {
     let here = ptr::from_ref(&frame).addr();
     let word = size_of::<usize>();
@@ -129,7 +128,7 @@ impl<'a> Mapping<'a> {
 /// mapping of a file contains the file's ELF header.
 struct Search {
     address: usize,
-    /// The start and the path of the last file whose first mapping was seen.
+    /// The start and the path of the file that was seen most recently.
     base: usize,
     path: Text,
     /// Whether the address belongs to this file.

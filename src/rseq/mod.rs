@@ -42,13 +42,15 @@
 //! * A seccomp filter that is installed later and refuses membarrier. Then [`fence`] returns `false`,
 //!   and its caller must not free an object that a sequence may still access.
 //!
-//! One event is not survived: a vfork, or a clone() that shares the parent's thread-local storage or fills it
-//! with zeros. The child's area looks registered, but the kernel does not restart the child's sequences. A
-//! sequence cannot notice: the area has no thread id, and the thread pointer is the parent's or arbitrary.
-//! [`rseq_available`] asks the kernel, which takes a system call.
+//! A sequence does not survive a thread that vfork() or clone() made without the C library, if its
+//! thread-local storage is the parent's or is zero-filled. The thread's area looks registered, but the kernel
+//! does not restart its sequences. A sequence cannot detect this: the area has no thread id, and the thread
+//! pointer is the parent's or arbitrary. [`rseq_available`] asks the kernel, by a system call.
 //!
-//! The first writer decides whether the process uses sequences, before it writes. The decision is
-//! final. So a writer that decides against sequences knows that no reader has ever used one.
+//! The first call of `Area::decided` decides whether the process uses sequences: in a replace of a slot, in
+//! `PercpuRef::new` or in `rseq_available`. The decision is final. Before the decision no thread uses a
+//! sequence. So if the decision is against sequences, no thread has ever used one, and a replace needs no
+//! fence.
 //!
 //! Defined by the kernel's include/uapi/linux/rseq.h, membarrier(2), and glibc's `<sys/rseq.h>`.
 

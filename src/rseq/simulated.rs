@@ -6,22 +6,24 @@
 //!
 //! # Why a fence that waits is enough
 //!
-//! An aborted sequence has changed nothing, because the commit is its only store. So the thread might as
-//! well have begun the sequence after the fence, and loom runs this interleaving too. All memory that a
-//! sequence reads before an abort, it also reads in the interleaving in which it commits before the
-//! fence. A sequence that gives up after an abort does the same as the sequence of a thread that is not
+//! An aborted sequence has stored nothing, because the commit is its only store. Its retry begins after the
+//! fence, and loom runs that interleaving. Before the abort the sequence has only read memory. loom checks
+//! the same reads in another interleaving, in which the sequence commits before the fence. A sequence that gives
+//! up after an abort does the same as the sequence of a thread that is not
 //! registered. A model says where a sequence gives up: see [`run_on`].
 //!
 //! # What is stronger here than on the real machine
 //!
 //! * A fence comes to CPU 0 first and to CPU 1 last. So CPU 1 sees after the fence what a sequence on
 //!   CPU 0 did before the fence. A real fence may come to the CPUs in any order.
-//! * The process has decided at its start whether it uses sequences.
+//! * The models do not contain the decision whether the process uses sequences. On the real machine a reader may
+//!   run before the decision, and takes the lock.
 //!
 //! # What is weaker here
 //!
-//! * A real fence orders all memory accesses of all threads. Here a fence orders the accesses of another
-//!   thread only before the thread's last sequence, and after the thread's next sequence has begun.
+//! * A real fence orders all memory accesses of all threads. Here a fence orders only some accesses of
+//!   another thread: those before the end of the thread's last sequence, and those after the start of its next
+//!   sequence. An access between two sequences is not ordered.
 //! * On x86-64 each load is an acquire and each store is a release. Here only the loads of the published
 //!   pointer and of `cpus` are acquires, because the sequences need no more.
 //!

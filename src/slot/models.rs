@@ -132,8 +132,8 @@ fn a_sequence_against_a_replace_that_cannot_fence() {
     });
 }
 
-/// A tracked object. A sequence increments its count by 1, which is less than a reference. In the cold path
-/// the reader makes a reference of this increment, while `give_back` gives the slot's reference back.
+/// A tracked object, whose references are 64 each in the stored value (count/tracked.rs). The sequence adds 1.
+/// The cold path replaces this 1 by a reference, while `give_back` gives the slot's reference back.
 fn a_sequence_against_the_last_reference_of_a_tracked_object(give_back: fn(&Count) -> bool) {
     model_within_limits(move || {
         let shared = Shared::new();

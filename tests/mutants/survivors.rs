@@ -1,4 +1,5 @@
-//! The table of the mutants of cargo-mutants that no test can find, and why. `make mutants` compares.
+//! The mutants of cargo-mutants that no test can find, and why. `make mutants` compares this table with the mutants
+//! that survived.
 
 use std::{env, fs};
 
@@ -22,8 +23,8 @@ const SURVIVORS: &[Survivor] = &[
         file: "src/count/get.rs",
         source: "while n >= 0 && old < 0 &&",
         mutants: &["replace < with ==", "replace < with <="],
-        reason: "a get that leaves the loop early ends in the cold path, which does the same; and if `old` \
-                 is 0, `FULL - old` is negative, so `n` is larger",
+        reason: "with `==` the loop is never entered for a live count, and the cold path gives the same \
+                 result; with `<=` only an `old` of 0 is new, and `FULL - 0` is -2, so `n` is larger",
     },
     Survivor {
         file: "src/count/misuse.rs",
@@ -35,7 +36,7 @@ const SURVIVORS: &[Survivor] = &[
         file: "src/rseq/x86_64.rs",
         source: "result < 0 && errno::get()",
         mutants: &["replace < with <="],
-        reason: "the kernel never registers this address, so the result is never 0",
+        reason: "the kernel always refuses this address, so the result is never 0",
     },
     Survivor {
         file: "src/rseq/x86_64.rs",
@@ -77,7 +78,8 @@ const SURVIVORS: &[Survivor] = &[
         file: "src/percpu/mod.rs",
         source: "if n > MOST_HERE || !self.add_here(n as isize) {",
         mutants: &["replace > with >="],
-        reason: "the word counts this step as well as the counter",
+        reason: "only a step of MOST_HERE changes: it goes to the word instead of the counter, and the total \
+                 count is the same",
     },
 ];
 
