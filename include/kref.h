@@ -93,13 +93,19 @@
  * -DKREF_NO_INLINE turns that off. Inlining is forced (always_inline). Therefore gcc refuses to
  * compile a call in a function whose target attribute removes instructions, such as
  * target("no-sse2").
+ *
+ * With -DKREF_CDEF this file is declarations alone, for the cdef() of Python's cffi, of LuaJIT and of
+ * PHP: no inline functions, no attributes, and no other headers. The types pthread_mutex_t,
+ * pthread_spinlock_t, pthread_t and pthread_attr_t must be declared before it.
  */
 #ifndef KREF_H
 #define KREF_H
 
+#ifndef KREF_CDEF
 #include <limits.h>
 #include <pthread.h>
 #include <stddef.h>
+#endif
 
 /* The version of this header and of the library. */
 #define KREF_VERSION_MAJOR 0
@@ -108,7 +114,7 @@
 #define KREF_VERSION "0.2.0"
 
 /* Attributes, for compilers that have them. */
-#if defined __GNUC__
+#if defined __GNUC__ && !defined KREF_CDEF
 #define KREF_NONNULL __attribute__((__nonnull__))
 #define KREF_NONNULL_ARGS(args) __attribute__((__nonnull__ args))
 #define KREF_MUST_USE __attribute__((__warn_unused_result__))
@@ -328,11 +334,13 @@ const char *kref_version(void);
 #define kref_entry(ptr, type, member) \
     ((type *)kref_entry_at(1 ? (ptr) : &((type *)NULL)->member, offsetof(type, member)))
 
+#ifndef KREF_CDEF
 /* For kref_entry() only. Its type argument decides whether the result is const. */
 KREF_STATIC void *kref_entry_at(const struct kref *kref, size_t offset)
 {
     return kref ? (void *)((size_t)kref - offset) : NULL;
 }
+#endif
 
 /* ---------------------------------------------------------------------------------------------
  * A reference count: init, get, put
@@ -1328,6 +1336,8 @@ KREF_MUST_USE
 int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
                                   pthread_mutex_t *mutex) KREF_NONNULL;
 
+#ifndef KREF_CDEF
+
 /* ---------------------------------------------------------------------------------------------
  * For kref/inline.h, kref/percpu.h and kref/tsan.h only
  * ------------------------------------------------------------------------------------------- */
@@ -1415,10 +1425,14 @@ int percpu_ref_tryget_live_slow(struct percpu_ref *ref) KREF_NONNULL KREF_COLD;
 /** percpu_ref_put_many() without this CPU's counter. */
 void percpu_ref_put_slow(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL KREF_COLD;
 
+#endif
+
 #ifdef __cplusplus
 }
 #endif
 
+#ifndef KREF_CDEF
 #include "kref/inline.h"
+#endif
 
 #endif /* KREF_H */
