@@ -128,6 +128,13 @@
 #define KREF_STATIC static inline
 #endif
 
+/* For these headers only: a cast of C, or of C++ by its name (for C++ projects with -Wold-style-cast). */
+#ifdef __cplusplus
+#define KREF_CAST(how, type, value) how<type>(value)
+#else
+#define KREF_CAST(how, type, value) ((type)(value))
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -323,7 +330,9 @@ const char *kref_version(void);
 #define PERCPU_REF_ALLOW_REINIT 4u
 
 /* For initialisers only: the stored value of n references. */
-#define KREF_STORED(n) ((int)(n) < 0 ? 0x60000000 : (((int)(n) & INT_MAX) - 1) ^ INT_MIN)
+#define KREF_STORED(n) (KREF_AS_INT(n) < 0 ? 0x60000000 : ((KREF_AS_INT(n) & INT_MAX) - 1) ^ INT_MIN)
+/* 0L: g++ -Wuseless-cast warns of a cast from int to int. */
+#define KREF_AS_INT(n) KREF_CAST(static_cast, int, 0L + (n))
 
 /* kref_entry(ptr, type, member): the object of this type that contains the struct kref to which ptr
  * points. member is the name of the kref in the type. For a NULL pointer the result is NULL, so a
@@ -332,13 +341,16 @@ const char *kref_version(void);
  *     struct session *s = kref_entry(kref_lookup_mutex(&lock, find, &id), struct session, kref);
  */
 #define kref_entry(ptr, type, member) \
-    ((type *)kref_entry_at(1 ? (ptr) : &((type *)NULL)->member, offsetof(type, member)))
+    KREF_CAST(static_cast, type *, \
+              kref_entry_at(1 ? (ptr) : &KREF_CAST(static_cast, type *, NULL)->member, \
+                            offsetof(type, member)))
 
 #ifndef KREF_CDEF
 /* For kref_entry() only. Its type argument decides whether the result is const. */
 KREF_STATIC void *kref_entry_at(const struct kref *kref, size_t offset)
 {
-    return kref ? (void *)((size_t)kref - offset) : NULL;
+    return kref ? KREF_CAST(reinterpret_cast, void *, KREF_CAST(reinterpret_cast, size_t, kref) - offset)
+                : NULL;
 }
 #endif
 

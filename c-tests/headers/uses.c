@@ -40,7 +40,7 @@ struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref))
     kref_init(kref);
     kref_get(kref);
     kref_get_as(kref, "holder");
-    if (kref_get_unless_zero(kref) && (int)kref_read(kref) == KREF_SATURATED)
+    if (kref_get_unless_zero(kref) && kref_read(kref) == KREF_CAST(static_cast, unsigned int, KREF_SATURATED))
         return kref_entry(kref, struct object, kref);
     if (kref_put_as(kref, release, "holder"))
         return container_of(kref, struct object, kref);
