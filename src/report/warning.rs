@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use super::{module, place};
 use crate::kind::{Violation, ViolationKind};
 use crate::options::{OnViolation, on_violation};
+use crate::sys::bytes::take_until;
 use crate::sys::errno;
 use crate::sys::line::Line;
 
@@ -33,47 +34,34 @@ pub(super) fn warn(violation: &Violation) {
     }
 }
 
-/// A text for the user: what the program did wrong, and what follows from it.
-fn meaning(kind: ViolationKind) -> &'static str {
-    match kind {
-        ViolationKind::GetOnZero => "get on a count of zero: the object is already being released",
-        ViolationKind::Overflow => {
-            "overflow: more references than a count can hold, or a negative number; the object leaks"
-        }
-        ViolationKind::PutOnZero => {
-            "put on a count of zero: more references given back than taken, or a negative number"
-        }
-        ViolationKind::NeverInitialised => {
-            "get or put on a count that was never initialised: call kref_init() first"
-        }
-        ViolationKind::DecToZero => {
-            "dec that reached zero: the last reference is gone and nobody released the object"
-        }
-        ViolationKind::Saturated => {
-            "use of a saturated count: an earlier misuse or memory that is no count; the object leaks"
-        }
-        ViolationKind::KilledTwice => {
-            "second percpu_ref_kill: the initial reference was given back already"
-        }
-        ViolationKind::ExitWhileAlive => {
-            "percpu_ref_exit while references are held: nothing is freed, and the counters leak"
-        }
-        ViolationKind::BadReinit => {
-            "percpu_ref_resurrect, reinit or switch_to_percpu on a percpu_ref that was not killed, is still \
-             referenced, or was initialised without PERCPU_REF_ALLOW_REINIT"
-        }
-        ViolationKind::NotFenced => {
-            "the kernel refused membarrier, perhaps because of a seccomp filter: the replaced or killed object \
-             leaks; allow membarrier, or run with GLIBC_TUNABLES=glibc.pthread.rseq=0"
-        }
-        ViolationKind::LockFailed => {
-            "the lock cannot be taken: nothing was looked up or given back"
-        }
+/// What the program did wrong, and what follows from it: a line for each kind, in the order of [`ViolationKind`].
+/// (One text: a table of pointers to texts needs a relocation for each pointer.)
+const MEANINGS: &str = concat!(
+    "get on a count of zero: the object is already being released\n",
+    "overflow: more references than a count can hold, or a negative number; the object leaks\n",
+    "put on a count of zero: more references given back than taken, or a negative number\n",
+    "dec that reached zero: the last reference is gone and nobody released the object\n",
+    "use of a saturated count: an earlier misuse or memory that is no count; the object leaks\n",
+    "the lock cannot be taken: nothing was looked up or given back\n",
+    "second percpu_ref_kill: the initial reference was given back already\n",
+    "percpu_ref_exit while references are held: nothing is freed, and the counters leak\n",
+    "percpu_ref_resurrect, reinit or switch_to_percpu on a percpu_ref that was not killed, is still \
+     referenced, or was initialised without PERCPU_REF_ALLOW_REINIT\n",
+    "the kernel refused membarrier, perhaps because of a seccomp filter: the replaced or killed object \
+     leaks; allow membarrier, or run with GLIBC_TUNABLES=glibc.pthread.rseq=0\n",
+    "get or put on a count that was never initialised: call kref_init() first\n",
+);
+
+fn meaning(kind: ViolationKind) -> &'static [u8] {
+    let mut meanings = MEANINGS.as_bytes();
+    for _ in 1..kind as u8 {
+        take_until(&mut meanings, b'\n');
     }
+    take_until(&mut meanings, b'\n')
 }
 
 fn describe(line: &mut Line, violation: &Violation) {
-    line.text(meaning(violation.kind)).text(" (");
+    line.foreign(meaning(violation.kind)).text(" (");
     if !violation.count.is_null() {
         line.text("count at ").hex(violation.count as usize).text(", ");
     }
@@ -134,5 +122,31 @@ impl Seen {
             }
         }
         if self.full.swap(1, Relaxed) == 0 { Novelty::Full } else { Novelty::Known }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_meaning() {
+        use ViolationKind::*;
+        for (kind, begins) in [
+            (GetOnZero, "get on a count of zero"),
+            (Overflow, "overflow"),
+            (PutOnZero, "put on a count of zero"),
+            (DecToZero, "dec that reached zero"),
+            (Saturated, "use of a saturated count"),
+            (LockFailed, "the lock cannot be taken"),
+            (KilledTwice, "second percpu_ref_kill"),
+            (ExitWhileAlive, "percpu_ref_exit while"),
+            (BadReinit, "percpu_ref_resurrect, reinit or"),
+            (NotFenced, "the kernel refused membarrier"),
+            (NeverInitialised, "get or put on a count that was never initialised"),
+        ] {
+            assert!(meaning(kind).starts_with(begins.as_bytes()), "{begins}");
+        }
+        assert_eq!(MEANINGS.lines().count(), NeverInitialised as usize);
     }
 }
