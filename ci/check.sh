@@ -9,8 +9,8 @@ mkdir -p target
 
 # The tests of `make check`, which need neither the tracker nor much time.
 quick='-p kref --lib --test house --test line --test number_line --test percpu --test rust'
-quick_c='--test abi --test attributes --test codegen --test gdb --test headers --test installed --test plugins
-    --test programs'
+quick_c='--test abi --test attributes --test bindings --test codegen --test gdb --test headers --test installed
+    --test plugins --test programs'
 
 case ${1:-} in
 quick)

@@ -97,13 +97,19 @@
  * -DKREF_NO_INLINE turns that off. Inlining is forced (always_inline). Therefore gcc refuses to
  * compile a call in a function whose target attribute removes instructions, such as
  * target("no-sse2").
+ *
+ * With -DKREF_CDEF this file is declarations alone, for the cdef() of Python's cffi, of LuaJIT and of
+ * PHP: no inline functions, no attributes, and no other headers. The types pthread_mutex_t,
+ * pthread_spinlock_t, pthread_t and pthread_attr_t must be declared before it.
  */
 #ifndef KREF_H
 #define KREF_H
 
+#ifndef KREF_CDEF
 #include <limits.h>
 #include <pthread.h>
 #include <stddef.h>
+#endif
 
 /* The version of this header and of the library. */
 #define KREF_VERSION_MAJOR 0
@@ -112,7 +118,7 @@
 #define KREF_VERSION "0.2.0"
 
 /* Attributes, for compilers that have them. */
-#if defined __GNUC__
+#if defined __GNUC__ && !defined KREF_CDEF
 #define KREF_NONNULL __attribute__((__nonnull__))
 #define KREF_NONNULL_ARGS(args) __attribute__((__nonnull__ args))
 #define KREF_MUST_USE __attribute__((__warn_unused_result__))
@@ -124,6 +130,13 @@
 #define KREF_MUST_USE
 #define KREF_COLD
 #define KREF_STATIC static inline
+#endif
+
+/* For these headers only: a cast of C, or of C++ by its name (for C++ projects with -Wold-style-cast). */
+#ifdef __cplusplus
+#define KREF_CAST(how, type, value) how<type>(value)
+#else
+#define KREF_CAST(how, type, value) ((type)(value))
 #endif
 
 #ifdef __cplusplus
@@ -321,7 +334,9 @@ const char *kref_version(void);
 #define PERCPU_REF_ALLOW_REINIT 4u
 
 /* For initialisers only: the stored value of n references. */
-#define KREF_STORED(n) ((int)(n) < 0 ? 0x60000000 : (((int)(n) & INT_MAX) - 1) ^ INT_MIN)
+#define KREF_STORED(n) (KREF_AS_INT(n) < 0 ? 0x60000000 : ((KREF_AS_INT(n) & INT_MAX) - 1) ^ INT_MIN)
+/* 0L: g++ -Wuseless-cast warns of a cast from int to int. */
+#define KREF_AS_INT(n) KREF_CAST(static_cast, int, 0L + (n))
 
 /* kref_entry(ptr, type, member): the object of this type that contains the struct kref to which ptr
  * points. member is the name of the kref in the type. For a NULL pointer the result is NULL, so a
@@ -330,13 +345,18 @@ const char *kref_version(void);
  *     struct session *s = kref_entry(kref_lookup_mutex(&lock, find, &id), struct session, kref);
  */
 #define kref_entry(ptr, type, member) \
-    ((type *)kref_entry_at(1 ? (ptr) : &((type *)NULL)->member, offsetof(type, member)))
+    KREF_CAST(static_cast, type *, \
+              kref_entry_at(1 ? (ptr) : &KREF_CAST(static_cast, type *, NULL)->member, \
+                            offsetof(type, member)))
 
+#ifndef KREF_CDEF
 /* For kref_entry() only. Its type argument decides whether the result is const. */
 KREF_STATIC void *kref_entry_at(const struct kref *kref, size_t offset)
 {
-    return kref ? (void *)((size_t)kref - offset) : NULL;
+    return kref ? KREF_CAST(reinterpret_cast, void *, KREF_CAST(reinterpret_cast, size_t, kref) - offset)
+                : NULL;
 }
+#endif
 
 /* ---------------------------------------------------------------------------------------------
  * A reference count: init, get, put
@@ -1393,6 +1413,8 @@ KREF_MUST_USE
 int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
                                   pthread_mutex_t *mutex) KREF_NONNULL;
 
+#ifndef KREF_CDEF
+
 /* ---------------------------------------------------------------------------------------------
  * For kref/inline.h, kref/percpu.h and kref/tsan.h only
  * ------------------------------------------------------------------------------------------- */
@@ -1480,11 +1502,15 @@ int percpu_ref_tryget_live_slow(struct percpu_ref *ref) KREF_NONNULL KREF_COLD;
 /** percpu_ref_put_many() without this CPU's counter. */
 void percpu_ref_put_slow(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL KREF_COLD;
 
+#endif
+
 #ifdef __cplusplus
 }
 #endif
 
+#ifndef KREF_CDEF
 #include "kref/inline.h"
 #include "kref/typed.h"
+#endif
 
 #endif /* KREF_H */

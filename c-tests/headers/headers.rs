@@ -1,14 +1,18 @@
 //! Checks the headers: kref.h is what src/capi generates, no Rust words are left in it, each header
 //! compiles without a warning in every dialect, and each ordering and announcement is needed.
 
+mod warnings;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Finished, Kind, Prefix, Sanitizer, c_tests, per_compiler, plain, printed, project,
-    run, scratch,
+    Compiler, Finished, Prefix, Sanitizer, c_tests, per_compiler, plain, printed, project, run,
+    scratch,
 };
 use libtest_mimic::Arguments;
+
+use warnings::{dialects, every_warning_in_c, every_warning_in_cpp, need_known, need_known_cpp};
 
 const HEADERS: [&str; 8] = [
     "kref.h",
@@ -30,7 +34,7 @@ fn main() -> ExitCode {
     let with_tsan = |kind| Compiler::need_with(kind, Sanitizer::Thread);
     trials.extend(
         [
-            per_compiler("every_header_in_every_dialect_of_c", Compiler::need, every_header_in_c),
+            per_compiler("every_header_in_c", Compiler::need, every_header_in_c),
             per_compiler("every_header_in_c_plus_plus", Compiler::need_cpp, every_header_in_cpp),
             per_compiler("every_warning_in_c", need_known, every_warning_in_c),
             per_compiler("every_warning_in_c_plus_plus", need_known_cpp, every_warning_in_cpp),
@@ -88,114 +92,25 @@ fn kref_h_has_no_rust_words() {
     }
 }
 
-/// A newer compiler has warnings that nobody has looked at yet.
-fn need_known(kind: Kind) -> Result<Compiler, String> {
-    let compiler = Compiler::need(kind)?;
-    let version = printed(compiler.command().arg("-dumpversion"));
-    let known = if kind == Kind::Gcc { "12" } else { "19" };
-    match version.trim().split('.').next() {
-        Some(major) if major == known => Ok(compiler),
-        _ => Err(format!("every warning is looked at for {} {known} alone", kind.name())),
-    }
-}
-
-fn need_known_cpp(kind: Kind) -> Result<Compiler, String> {
-    Compiler::need_cpp(kind).and(need_known(kind))
-}
-
-fn every_warning_in_c(compiler: Compiler) {
-    every_warning(compiler, "c", &["-std=c99", "-std=c11", "-std=gnu89"], &["-Wtraditional"]);
-}
-
-fn every_warning_in_cpp(compiler: Compiler) {
-    // The headers are C: casts as in C, `struct` before a type's name, and an initialiser that casts n to
-    // int, so that n may be unsigned.
-    let unwanted = ["-Wold-style-cast", "-Wredundant-tags", "-Wuseless-cast"];
-    every_warning(compiler, "c++", &["-std=c++11", "-std=c++17", "-std=c++20"], &unwanted);
-}
-
-/// The warnings of no use in either language.
-const UNWANTED: [&str; 6] = [
-    "-Wc90-c99-compat",         // KREF_GUARD() declares in the head of a loop
-    "-Wused-but-marked-unused", // a program need not use all functions of KREF_DEFINE()
-    "-Wabi",                    // says only that it has nothing to say
-    "-Wpadded",                 // the layout is fixed
-    "-Wreserved-identifier",    // ThreadSanitizer's functions have such names
-    "-Wunsafe-buffer-usage",    // container_of() is pointer arithmetic
-];
-
-/// Compiles what the headers inline and expand, with the headers in a folder of the program's own: in a
-/// system folder they would bring no warning. -Wtraditional, and -Wtraditional-conversion with it, warn of C
-/// with prototypes.
-fn every_warning(compiler: Compiler, language: &str, dialects: &[&str], unwanted: &[&str]) {
-    let source = c_tests().join("headers/uses.c");
-    let warnings = warnings(compiler, language);
-    assert!(warnings.len() > 150 || compiler.kind() == Kind::Clang, "{warnings:?}");
-    for dialect in dialects {
-        for use_ in [&[][..], &["-DKREF_NO_INLINE"], &["-fsanitize=thread"]] {
-            let mut compile = compiler.command();
-            compile.args(["-x", language, dialect, "-O2", "-c", "-o", "/dev/null"]).args(use_);
-            compile.args(["-Wall", "-Wextra", "-Wpedantic"]).args(&warnings);
-            compile.arg("-I").arg(include()).arg("-I").arg(include().join("kref"));
-            let compiled = run(compile.arg(&source));
-            assert!(compiled.success, "{dialect} {use_:?}:\n{}", compiled.output);
-            let wanted = |line: &&str| {
-                let name = line.rsplit_once('[').map(|(_, name)| name.trim_end_matches(']'));
-                let is_unwanted = |name: &str| {
-                    UNWANTED.iter().chain(unwanted).any(|unwanted| name.starts_with(unwanted))
-                };
-                name.is_some_and(|name| name.starts_with("-W") && !is_unwanted(name))
-            };
-            let found: Vec<&str> = compiled.output.lines().filter(wanted).collect();
-            assert!(found.is_empty(), "{dialect} {use_:?}:\n{}", found.join("\n"));
-        }
-    }
-}
-
-/// Every warning of the compiler's: gcc has no flag for all of them, but lists them.
-fn warnings(compiler: Compiler, language: &str) -> Vec<String> {
-    if compiler.kind() == Kind::Clang {
-        return vec!["-Weverything".into()];
-    }
-    let listed = printed(compiler.command().args(["-Q", "--help=warnings"]));
-    let warning = |line: &str| {
-        let (name, state) =
-            line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
-        let other_language =
-            state.contains("[available") && (language == "c" || !state.contains("C++"));
-        let is_no_warning = !name.starts_with("-W") || name.starts_with("-Wno-");
-        // -Wsystem-headers would bring what libc's headers do.
-        if is_no_warning || other_language || name == "-Wsystem-headers" || name.ends_with('-') {
-            return None;
-        }
-        // -Wformat=<0,2>: the highest level. Other options with a value have no level for everything.
-        match name.split_once("=<") {
-            Some((name, levels)) => {
-                let highest = levels.strip_suffix('>')?.split_once(',')?.1;
-                Some(format!("{name}={highest}"))
-            }
-            None => (!name.contains(['=', '<'])).then(|| name.to_string()),
-        }
-    };
-    listed.lines().filter_map(warning).collect()
-}
-
 fn every_header_in_c(compiler: Compiler) {
-    every_header(compiler, "c", &["-std=c99", "-std=c11", "-std=gnu89"]);
+    every_header(compiler, "c");
 }
 
 fn every_header_in_cpp(compiler: Compiler) {
-    every_header(compiler, "c++", &["-std=c++17"]);
+    every_header(compiler, "c++");
 }
 
-/// Includes each header alone, and twice, with each of the options that change the header.
-fn every_header(compiler: Compiler, language: &str, dialects: &[&str]) {
+/// Includes each header alone, and twice, with each of the options that change the header, in the oldest and in
+/// the newest dialect. The test of every warning has the dialects between.
+fn every_header(compiler: Compiler, language: &str) {
     let uses = [
         &[][..],
         &["-DKREF_NO_INLINE"],
         &["-fsanitize=thread"],
         &["-fsanitize=thread", "-DKREF_NO_INLINE"],
     ];
+    let all = dialects(compiler, language);
+    let dialects = [all[0], all[all.len() - 1]];
     let source = folder(&format!("dialects-{language}")).join(compiler.kind().name());
     for header in HEADERS {
         let use_it =

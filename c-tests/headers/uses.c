@@ -42,7 +42,7 @@ struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref))
     kref_init_as(kref, "object");
     kref_get(kref);
     kref_get_as(kref, "holder");
-    if (kref_get_unless_zero(kref) && (int)kref_read(kref) == KREF_SATURATED)
+    if (kref_get_unless_zero(kref) && kref_read(kref) == KREF_CAST(static_cast, unsigned int, KREF_SATURATED))
         return kref_entry(kref, struct object, kref);
     if (kref_put_as(kref, release, "holder"))
         return container_of(kref, struct object, kref);
@@ -56,7 +56,7 @@ static void object_free(struct object *object)
 
 static struct object *object_find(void *key)
 {
-    return (struct object *)key;
+    return KREF_CAST(static_cast, struct object *, key);
 }
 
 KREF_DEFINE(object, struct object, kref, object_free);

@@ -125,7 +125,7 @@ extern "C" {
     do {                                                                                           \
         int kref_stored = __atomic_load_n(&(refs), __ATOMIC_RELAXED);                              \
                                                                                                    \
-        if (kref_stored < 0 && (unsigned int)kref_stored - (unsigned int)INT_MIN >= (KREF_CHECKED)) \
+        if (kref_stored < 0 && kref_stored >= INT_MIN + (KREF_CHECKED))                            \
             __atomic_store_n(&(refs), 0x60000000, __ATOMIC_RELAXED);                               \
     } while (0)
 #else
@@ -174,7 +174,7 @@ KREF_INLINE unsigned int kref_read(const struct kref *kref)
     int stored = __atomic_load_n(&kref->refcount.refs, __ATOMIC_RELAXED);
 
     /* -1 stands for INT_MAX + 1 references; kref_read_slow() returns INT_MAX for it. */
-    return KREF_LIKELY(stored < -1) ? (unsigned int)stored - (unsigned int)INT_MAX
+    return KREF_LIKELY(stored < -1) ? KREF_CAST(static_cast, unsigned int, stored - INT_MIN + 1)
                                     : kref_read_slow(stored);
 }
 
@@ -184,7 +184,7 @@ KREF_INLINE void kref_count_inc(struct refcount_struct *count)
     KREF_INCREMENT(count->refs, kref_not_alive);
     return;
 kref_not_alive:
-    kref_get_slow((struct kref *)count, NULL);
+    kref_get_slow(KREF_CAST(reinterpret_cast, struct kref *, count), NULL);
     KREF_RETURNS_HERE;
 }
 
@@ -197,7 +197,7 @@ KREF_INLINE int kref_count_inc_not_zero(struct refcount_struct *count)
     do {
         /* -2 stands for INT_MAX references. */
         if (!KREF_LIKELY(stored < -2)) {
-            stored = kref_get_unless_zero_slow((struct kref *)count);
+            stored = kref_get_unless_zero_slow(KREF_CAST(reinterpret_cast, struct kref *, count));
             KREF_RETURNS_HERE;
             return stored;
         }
@@ -217,7 +217,7 @@ KREF_INLINE int kref_count_dec_and_test(struct refcount_struct *count)
 kref_last:
     return 1;
 kref_not_alive:
-    last = kref_put_slow((struct kref *)count, NULL, NULL);
+    last = kref_put_slow(KREF_CAST(reinterpret_cast, struct kref *, count), NULL, NULL);
     KREF_RETURNS_HERE;
     return last;
 }

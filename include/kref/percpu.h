@@ -186,7 +186,7 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
               [counters] "i"(offsetof(struct percpu_ref, counters))
             : "cc", "memory");
     if (KREF_LIKELY(found != 1))
-        return (struct percpu_ref *)found;
+        return KREF_CAST(reinterpret_cast, struct percpu_ref *, found);
     slow = percpu_ref_slot_get_slow(slot);
     KREF_RETURNS_HERE;
     return slow;

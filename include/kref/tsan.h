@@ -143,7 +143,8 @@ KREF_STATIC KREF_MUST_USE KREF_NONNULL int kref_tsan_is_unique(const struct kref
     int unique = kref_is_unique(kref);
 
     if (unique)
-        __tsan_acquire((void *)(size_t)&kref->refcount);
+        __tsan_acquire(
+            KREF_CAST(reinterpret_cast, void *, KREF_CAST(reinterpret_cast, size_t, kref)));
     return unique;
 }
 

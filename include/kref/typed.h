@@ -129,7 +129,8 @@
     /* kref_lookup_mutex() calls this, and this calls the find function of the program. */         \
     KREF_UNUSED static struct kref *name##_kref_found(void *typed)                                 \
     {                                                                                              \
-        struct name##_kref_find *call = (struct name##_kref_find *)typed;                          \
+        struct name##_kref_find *call =                                                            \
+            KREF_CAST(static_cast, struct name##_kref_find *, typed);                              \
         type *object = call->find(call->key);                                                      \
                                                                                                    \
         return object ? &object->member : NULL;                                                    \

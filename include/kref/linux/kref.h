@@ -13,7 +13,9 @@
 
 /* A program may have its own container_of(), from kernel code that was copied earlier. */
 #ifndef container_of
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) \
+    KREF_CAST(reinterpret_cast, type *, \
+              KREF_CAST(reinterpret_cast, size_t, ptr) - offsetof(type, member))
 #endif
 
 #endif /* KREF_LINUX_KREF_H */
