@@ -1,15 +1,19 @@
-//! The packages name libkref's version, its soname and its symbols. They must be those of Cargo.toml and
-//! libkref.so.
+//! The packages of Debian, Fedora (RPM) and Alpine repeat libkref's version, its soname, its symbols and its files.
+//! They must be those of Cargo.toml and of `make install`.
 
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{Prefix, plain, printed, project, soname, version};
 use libtest_mimic::Arguments;
 
+const SPEC: &str = "packaging/libkref.spec";
+
 fn main() -> ExitCode {
     let trials = vec![
         plain("the_packages_have_the_version_of_libkref", the_packages_have_the_version_of_libkref),
+        plain("the_packages_have_the_soname_of_libkref", the_packages_have_the_soname_of_libkref),
         plain("the_symbols_file_lists_what_is_exported", the_symbols_file_lists_what_is_exported),
+        plain("the_spec_lists_what_is_installed", the_spec_lists_what_is_installed),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -24,18 +28,43 @@ fn read(file: &str) -> String {
 }
 
 fn the_packages_have_the_version_of_libkref() {
-    let newest = format!("libkref ({}-", version());
-    assert!(
-        read("debian/changelog").starts_with(&newest),
-        "debian/changelog's first entry: {newest}"
-    );
-    let stanza = format!("\nPackage: {}\n", package());
-    assert!(read("debian/control").contains(&stanza), "debian/control: {stanza}");
-    read(&format!("debian/{}.install", package()));
+    let version = version();
+    for (file, line) in [
+        ("debian/changelog", format!("libkref ({version}-")),
+        (SPEC, format!("Version:        {version}\n")),
+        ("packaging/APKBUILD", format!("pkgver={version}\n")),
+        ("track/Cargo.toml", format!("version = \"{version}\"\n")),
+    ] {
+        let first = read(file).split_inclusive('\n').any(|known| known.starts_with(&line));
+        assert!(first, "{file} has no line that starts with {line:?}");
+    }
+}
 
-    let spec = read("packaging/libkref.spec");
-    for line in [format!("Version:        {}", version()), format!("%{{_libdir}}/{}*", soname())] {
-        assert!(spec.lines().any(|known| known == line), "packaging/libkref.spec: {line}");
+/// Each of these files names the library or Debian's package, and none with another number.
+fn the_packages_have_the_soname_of_libkref() {
+    let (soname, package) = (soname(), package());
+    read(&format!("debian/{package}.install"));
+    for file in [
+        "debian/control",
+        "debian/rules",
+        "debian/tests/handoff",
+        SPEC,
+        "packaging/APKBUILD",
+        "README.md",
+        "CONTRIBUTING.md",
+    ] {
+        let text = read(file);
+        let mut names = 0;
+        for (stem, name) in [("libkref.so.", &soname), ("libkref", &package)] {
+            for (place, _) in text.match_indices(stem) {
+                if text[place + stem.len()..].starts_with(|next: char| next.is_ascii_digit()) {
+                    let line = text[place..].lines().next().unwrap();
+                    assert!(line.starts_with(name.as_str()), "{file}: {line}");
+                    names += 1;
+                }
+            }
+        }
+        assert!(names > 0, "{file} names neither {soname} nor {package}");
     }
 }
 
@@ -60,4 +89,46 @@ fn the_symbols_file_lists_what_is_exported() {
         missing.is_empty() && gone.is_empty(),
         "not listed: {missing:?}; not exported: {gone:?}"
     );
+}
+
+/// rpmbuild, which CI does not run, refuses a file that is in no list and a list without a file. Debian's build
+/// is in CI, and Alpine's packages take what is in a folder.
+fn the_spec_lists_what_is_installed() {
+    let prefix = Prefix::plain().lib().join("..");
+    let found = printed(Command::new("find").args([".", "!", "-type", "d"]).current_dir(&prefix));
+    let names = found.lines().filter_map(|line| line.strip_prefix("./"));
+    // The folder has the build, too. The spec leaves the documents to %doc.
+    let installed: Vec<_> = names
+        .filter(|name| !name.starts_with("build/") && !name.starts_with("share/doc/"))
+        .collect();
+    let spec = read(SPEC);
+    let listed: Vec<_> = spec
+        .lines()
+        .filter(|line| line.starts_with("%{_"))
+        .map(|line| {
+            [
+                ("_libdir", "lib"),
+                ("_bindir", "bin"),
+                ("_includedir", "include"),
+                ("_datadir", "share"),
+            ]
+            .iter()
+            .fold(line.to_string(), |line, (name, place)| {
+                line.replace(&format!("%{{{name}}}"), place)
+            })
+        })
+        .collect();
+    let matches = |pattern: &str, file: &str| match pattern.strip_suffix(['*', '/']) {
+        Some(start) => file.starts_with(start),
+        None => file == pattern,
+    };
+    for file in &installed {
+        assert!(listed.iter().any(|pattern| matches(pattern, file)), "{SPEC} has no {file}");
+    }
+    for pattern in &listed {
+        assert!(
+            installed.iter().any(|file| matches(pattern, file)),
+            "nothing is {pattern} of {SPEC}"
+        );
+    }
 }
