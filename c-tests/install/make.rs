@@ -2,10 +2,12 @@
 //! missing, and which variables of the environment it uses.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
     Compiler, Finished, Prefix, folder, make_in, plain, printed, project, run, scratch, soname,
+    track_soname,
 };
 use libtest_mimic::Arguments;
 
@@ -14,6 +16,10 @@ fn main() -> ExitCode {
         plain(
             "install_obeys_its_variables_and_uninstall_leaves_nothing",
             install_obeys_its_variables_and_uninstall_leaves_nothing,
+        ),
+        plain(
+            "install_strip_leaves_debug_information_out",
+            install_strip_leaves_debug_information_out,
         ),
         plain("a_missing_tool_is_named", a_missing_tool_is_named),
         plain("a_rust_too_old_for_the_tracker_is_named", a_rust_too_old_for_the_tracker_is_named),
@@ -83,6 +89,30 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
     let left = printed(Command::new("find").arg(&root).args(["!", "-type", "d"]));
     assert_eq!(left, "");
     assert!(!root.join("usr/include/kref").exists());
+}
+
+/// `make install` keeps debug information, so that distributions can split it.
+fn install_strip_leaves_debug_information_out() {
+    let lib = |how: &str| {
+        let root = folder(how);
+        let places = [format!("PREFIX={}", root.display()), "DESTDIR=".into()];
+        printed(make_in(project()).arg(how).args(built()).args(places));
+        root.join("lib")
+    };
+    let (kept, stripped) = (lib("install"), lib("install-strip"));
+    let tracker = format!("kref/{}", track_soname());
+    for file in ["libkref.so", &tracker, "../bin/kref-track"] {
+        let has = |lib: &Path| {
+            printed(Command::new("readelf").arg("-SW").arg(lib.join(file))).contains(".debug_info")
+        };
+        assert!(has(&kept), "{file} has no debug information");
+        assert!(!has(&stripped), "{file} has debug information");
+    }
+    let mut link = Compiler::any().command();
+    link.arg(project().join("examples/handoff.c")).arg(stripped.join("libkref.so"));
+    let program = stripped.join("program");
+    printed(link.arg("-I").arg(stripped.join("../include")).arg("-o").arg(&program));
+    printed(Command::new(&program).env("LD_LIBRARY_PATH", &stripped));
 }
 
 /// make names the missing tool, the purpose of the tool, and a way to get it.
