@@ -73,8 +73,6 @@ pub use crate::tracker::{ReleaseFn, Tracker, set_tracker};
 
 // For fuzz/ alone.
 #[cfg(feature = "fuzzing")]
-#[doc(hidden)]
 pub use crate::options::obey_options;
 #[cfg(feature = "fuzzing")]
-#[doc(hidden)]
 pub use crate::report::find_place;

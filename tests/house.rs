@@ -136,6 +136,14 @@ fn each_unsafe_block_is_on_the_page() {
     );
 }
 
+/// A public item is in the documentation. An item that is for libkref alone is private, or behind a feature.
+#[test]
+fn nothing_public_is_hidden() {
+    for file in all_files(&source()) {
+        assert!(!code(&file).contains("doc(hidden)"), "{}", file.display());
+    }
+}
+
 /// Each file that the documents name in backquotes must exist.
 #[test]
 fn the_pages_name_files_that_exist() {
