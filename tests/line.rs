@@ -2,6 +2,7 @@
 //! violation whose place is not known.
 #![cfg(not(loom))]
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::ptr::NonNull;
 
@@ -14,9 +15,14 @@ fn is_child() -> bool {
     std::env::var_os(MISUSE).is_some()
 }
 
-/// Runs the test `name` in a child process. Returns what it wrote to standard error.
+/// Runs the test `name` in a child process. Returns what it wrote to standard error. ci/cross.sh sets
+/// `KREF_EMULATOR`, a command that runs a program of another processor.
 fn errors_of(name: &str) -> String {
-    let mut child = Command::new(std::env::current_exe().unwrap());
+    let emulator = std::env::var("KREF_EMULATOR").unwrap_or_default();
+    let words = emulator.split_whitespace().map(PathBuf::from);
+    let mut words = words.chain([std::env::current_exe().unwrap()]);
+    let mut child = Command::new(words.next().unwrap());
+    child.args(words);
     child.env(MISUSE, "1").env_remove("KREF_OPTIONS").args(["--nocapture", "--exact", name]);
     String::from_utf8_lossy(&child.output().unwrap().stderr).into_owned()
 }
