@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# cross.sh ARCH: builds libkref for another processor and runs its tests: in qemu-user, and for i686 on this
-# machine. ARCH is aarch64, riscv64, s390x, ppc64le, armv7 or i686.
+# cross.sh ARCH: builds libkref for another processor, or for musl, and runs its tests: in qemu-user, and for i686
+# and musl on this machine. ARCH is aarch64, riscv64, s390x, ppc64le, armv7, i686 or musl. With KREF_CHECK=quick a
+# C program is built in one way instead of five.
 #
 # Works in a chroot with Debian's cross compilers, rustc and the standard library of rustc for ARCH. The
 # chroot is made with debootstrap the first time (CHROOT=target/cross/chroot, SUITE=forky, MIRROR) and kept:
-# 5 GB for all six processors. Needs root, an x86-64 processor and the network.
+# 5 GB for all of them. Needs root, an x86-64 processor and the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 arch=${1:?usage: ci/cross.sh ARCH}
@@ -18,8 +19,9 @@ riscv64) names=(riscv64gc-unknown-linux-gnu riscv64-linux-gnu riscv64 qemu-riscv
 s390x) names=(s390x-unknown-linux-gnu s390x-linux-gnu s390x qemu-s390x) ;;
 ppc64le) names=(powerpc64le-unknown-linux-gnu powerpc64le-linux-gnu ppc64el qemu-ppc64le) ;;
 armv7) names=(armv7-unknown-linux-gnueabihf arm-linux-gnueabihf armhf qemu-arm) ;;
-i686) names=(i686-unknown-linux-gnu i686-linux-gnu i386 '') ;;
-*) sed -n '2,3s/^# //p' "$0" >&2 && exit 2 ;;
+i686) names=(i686-unknown-linux-gnu i686-linux-gnu i386) ;;
+musl) names=(x86_64-unknown-linux-musl) ;; # of this machine's processor
+*) sed -n '2,4s/^# //p' "$0" >&2 && exit 2 ;;
 esac
 read -r target gnu debian emulator <<<"${names[*]}"
 
@@ -44,8 +46,12 @@ make_chroot() {
 
 # Installs what is missing, so that a second run needs no network.
 install() {
-    local packages=(ca-certificates cargo rustc make gcc libc6-dev pkg-config qemu-user
-        "gcc-$gnu" "libc6-dev-$debian-cross") missing=() package
+    local packages=(ca-certificates cargo rustc make gcc libc6-dev pkg-config) missing=() package
+    if [[ $arch == musl ]]; then
+        packages+=(musl-tools rust-src)
+    else
+        packages+=(qemu-user "gcc-$gnu" "libc6-dev-$debian-cross")
+    fi
     for package in "${packages[@]}"; do
         within dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
             missing+=("$package")
@@ -58,15 +64,29 @@ install() {
     # Where the machine trusts a proxy's certificates, so must cargo.
     ! [[ -e /etc/ssl/certs/ca-certificates.crt ]] ||
         cp -L /etc/ssl/certs/ca-certificates.crt "$chroot/etc/ssl/certs/"
+    [[ -e $chroot/usr/lib/rustlib/$target ]] || "rust_library_$([[ $arch == musl ]] && echo musl || echo gnu)"
+}
 
-    # Unpacked and not installed: the package depends on the rustc of its own processor.
-    [[ -e $chroot/usr/lib/rustlib/$target ]] || within sh -ec "
+# Unpacked and not installed: the package depends on the rustc of its own processor.
+rust_library_gnu() {
+    within sh -ec "
         dpkg --add-architecture $debian
         apt-get update
         cd /var/cache/apt/archives
         apt-get download libstd-rust-dev:$debian=\$(dpkg-query -W -f '\${Version}' libstd-rust-dev)
         dpkg-deb -x libstd-rust-dev_*_$debian.deb /
         rm libstd-rust-dev_*_$debian.deb"
+}
+
+# Debian has no Rust library for musl. libkref needs `core` alone, and cargo makes it from Debian's source; a
+# stable cargo does so only with RUSTC_BOOTSTRAP.
+rust_library_musl() {
+    copy_source
+    within env --chdir=/root/source RUSTC_BOOTSTRAP=1 sh -ec "
+        cargo -Zbuild-std=core build --locked --profile capi --target $target --target-dir /root/target/core
+        mkdir -p /usr/lib/rustlib/$target/lib
+        cd /root/target/core/$target/capi/deps
+        cp libcore-*.rlib libcompiler_builtins-*.rlib /usr/lib/rustlib/$target/lib"
 }
 
 copy_source() {
@@ -79,14 +99,24 @@ copy_source() {
 install
 copy_source
 
-settings=(TARGET="$target" TRACK=no CC="$gnu-gcc" AR="$gnu-ar" OBJCOPY="$gnu-objcopy"
-    CARGO_TARGET_DIR="/root/target/$arch" CARGO_BUILD_TARGET="$target"
-    "CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")_LINKER=$gnu-gcc")
+settings=(TARGET="$target" TRACK=no CARGO_TARGET_DIR="/root/target/$arch" KREF_CHECK="${KREF_CHECK:-}")
+rust=('-p kref --lib --test line --test number_line --test percpu --test rust' '-p kref --doc')
+if [[ $arch == musl ]]; then
+    # The tests that are in Rust would need Rust's std for musl. The driver of the C tests is a program of glibc.
+    rust=()
+    settings+=(CC=musl-gcc)
+    # musl-tools has no kernel headers.
+    within ln -sfn -t /usr/include/x86_64-linux-musl /usr/include/linux /usr/include/asm-generic \
+        /usr/include/x86_64-linux-gnu/asm
+else
+    variable=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")
+    settings+=(CC="$gnu-gcc" AR="$gnu-ar" OBJCOPY="$gnu-objcopy" CARGO_BUILD_TARGET="$target"
+        "${variable}_LINKER=$gnu-gcc")
+fi
 if [[ -n $emulator ]]; then
     # A sanitizer may hang in the emulator. The time limit ends it, and the tests go on without it.
-    settings+=(KREF_EMULATOR="timeout 100 $emulator -L /usr/$gnu"
-        "CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")_RUNNER=$emulator -L /usr/$gnu")
-else
+    settings+=(KREF_EMULATOR="timeout 100 $emulator -L /usr/$gnu" "${variable}_RUNNER=$emulator -L /usr/$gnu")
+elif [[ $arch == i686 ]]; then
     ln -sf "/usr/$gnu/lib/ld-linux.so.2" "$chroot/lib/"
     echo "/usr/$gnu/lib" >"$chroot/etc/ld.so.conf.d/$gnu.conf"
     within ldconfig
@@ -94,20 +124,17 @@ fi
 log=target/cross/$arch.log
 mkdir -p target/cross
 status=0
-within env --chdir=/root/source -u CI KREF_CHECK="${KREF_CHECK:-}" "${settings[@]}" sh -c '
-    status=0
-    cargo test --locked --no-fail-fast -p kref --lib --test line --test number_line --test percpu --test rust || status=1
-    cargo test --locked -p kref --doc || status=1
-    cargo test --locked --no-fail-fast -p kref-c-tests --test attributes --test headers --test plugins \
-        --test programs || status=1
-    exit $status' 2>&1 | tee "$log" || status=1
+for tests in "${rust[@]}" '-p kref-c-tests --test attributes --test headers --test plugins --test programs'; do
+    # shellcheck disable=SC2086 # a list of words
+    within env --chdir=/root/source -u CI "${settings[@]}" cargo test --locked --no-fail-fast $tests || status=1
+done > >(tee "$log") 2>&1
 
 echo
 sed -n 's/^test \(.*[^ ]\) *\.\.\. FAILED/failed for '"$arch"': \1/p' "$log"
 echo "Not run for $arch:"
-echo '  the sequences of rseq, which neither qemu-user nor i686 has: the fallback was tested'
+echo '  the sequences of rseq, which neither qemu-user nor i686 nor musl has: the fallback was tested'
 echo '  valgrind, gdb, the tracker, and the tests of installing and of the codegen'
-sed -n 's/^test \([^:]*\)::.* ignored[, (]*\(not under [^)]*\)).*/  \1, \2/p' "$log" | sort -u
-sed -n 's/^test .* ignored[, (]*\([^)]*\))*$/\1/p' "$log" | grep -v '^not under' | sort | uniq -c |
-    sed 's/^ *\([0-9]*\) \(.*\)/  \1 tests: \2/'
+reasons() { sed -n 's/^test \(.*[^ ]\) *\.\.\. ignored (\(.*\))$/\1\t\2/p' "$log"; }
+reasons | sed -n 's/^\([^:]*\)::.*\t\(not under .*\)/  \1, \2/p' | sort -u
+reasons | sed -n 's/.*\t//; /^not under/!p' | sort | uniq -c | sed 's/^ *\([0-9]*\) /  \1 tests: /'
 exit "$status"

@@ -7,7 +7,8 @@
 //!   UndefinedBehaviorSanitizer, under valgrind's memcheck, and without restartable sequences. Its
 //!   opening comment may add ways (` * tools: tsan helgrind drd static`) and leave ways out
 //!   (` * without: memcheck, for a reason`). `static` is a program that is linked with -static. What
-//!   qemu-user cannot run is `without: qemu-user`; ci/cross.sh runs the other programs there.
+//!   qemu-user cannot run is `without: qemu-user`, and what musl cannot is `without: musl`; ci/cross.sh runs
+//!   the other programs there.
 //! * `fail-*.c` is wrong. The tool that its opening comment names must report the words that follow
 //!   (` * caught by: asan: heap-use-after-free`).
 //! * `compile_fail-*.c` must compile, but with -DWRONG must not. The compiler must report the words that
@@ -18,7 +19,7 @@ use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
     Compiler, Finished, Kind, Library, Prefix, Sanitizer, WARNINGS, build, c_tests, describe,
-    emulator, is_quick, program, run, scratch, unless_missing, valgrind,
+    emulator, is_musl, is_quick, program, run, scratch, unless_missing, valgrind,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -64,10 +65,13 @@ impl Program {
         self.says("without").any(|tools| tools.starts_with(tool))
     }
 
-    /// An error if the emulator cannot run the program.
-    fn check_emulator(&self) -> Result<(), String> {
-        let reason = self.says("without").find(|tools| tools.starts_with("qemu-user"));
-        match reason.filter(|_| emulator().is_some()) {
+    /// An error if the emulator, or the C library, cannot run the program.
+    fn check_machine(&self) -> Result<(), String> {
+        let is_here = |reason: &str| {
+            emulator().is_some() && reason.starts_with("qemu-user")
+                || is_musl() && reason.starts_with("musl")
+        };
+        match self.says("without").find(|reason| is_here(reason)) {
             Some(reason) => Err(format!("not under {reason}")),
             None => Ok(()),
         }
@@ -229,7 +233,7 @@ fn must_run(program: &Program) -> Vec<Trial> {
     let trial = |way: Way| {
         let program = program.clone();
         Trial::ignorable_test(format!("{}::{}", program.name, way.name()), move || {
-            let able = program.check_emulator().and_then(|()| way.compiler());
+            let able = program.check_machine().and_then(|()| way.compiler());
             unless_missing(able, |compiler| {
                 let executable = make(&program, way, compiler)?;
                 let ended = execute(&executable, way, compiler);
