@@ -100,7 +100,7 @@ install
 copy_source
 
 settings=(TARGET="$target" TRACK=no CARGO_TARGET_DIR="/root/target/$arch" KREF_CHECK="${KREF_CHECK:-}")
-rust=('-p kref --lib --test line --test number_line --test percpu --test rust' '-p kref --doc')
+rust=('-p kref --test line --test number_line --test percpu --test rust' '-p kref --doc')
 if [[ $arch == musl ]]; then
     # The tests that are in Rust would need Rust's std for musl. The driver of the C tests is a program of glibc.
     rust=()
