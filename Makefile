@@ -63,7 +63,7 @@ SONAME := libkref.so.$(ABI)
 PUBLIC := kref_* percpu_ref_*
 REAL := libkref.so.$(VERSION)
 TRACK_SONAME := libkref_track.so.$(ABI)
-HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h \
+HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h kref/typed.h \
 	kref/linux/kref.h kref/linux/refcount.h kref/linux/percpu-refcount.h
 
 # gdb looks for a script by the path of the library that it loads.

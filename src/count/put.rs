@@ -143,7 +143,7 @@ impl Count {
 
     /// Gives back `n` references. If they are the last and `keep_last` is set, changes nothing.
     #[inline]
-    fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
+    pub(crate) fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
         let last = stored(n);
         let mut old = self.stored.load(Relaxed);
         // True if the count is alive and has at least `n` references. If `n` is 0 or negative, `last` is
