@@ -71,7 +71,13 @@ HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h kref/typed.h \
 # gdb looks for a script by the path of the library that it loads.
 GDB_SCRIPT = $(DATADIR)/gdb/auto-load$(LIBDIR)/$(REAL)-gdb.py
 
-# TRACK=no: libkref is built and installed without its tracker.
+# TRACK=no: libkref is built and installed without its tracker, which exists for x86-64 and glibc only. Without
+# rustc make installs what is built, and uname tells the processor.
+TRACKED_TARGETS := x86_64-%-linux-gnu
+ifeq ($(origin TRACK)$(filter $(TRACKED_TARGETS),$(or $(TARGET),$(shell uname -m)-unknown-linux-gnu)),undefined)
+TRACK := no
+LEFT_OUT := echo "make: kref-track is left out: it needs x86-64 and glibc, and this is $(TARGET)."
+endif
 TRACK ?= yes
 BUILT := $(OUT)/built $(if $(filter yes,$(TRACK)),$(OUT)/built-track)
 
@@ -107,6 +113,7 @@ need_cargo = $(call need,$(CARGO),$(1): install Rust $(or $(2),$(TRACK_FLOOR)) o
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
+	@$(LEFT_OUT)
 
 # The target is a file, so `sudo make install` after `make` does not run cargo.
 $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/*.rs)

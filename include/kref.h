@@ -63,8 +63,8 @@
  * released. So the object leaks; without saturation, it might be freed while somebody uses it. A
  * get or put on a count that was never initialised (memory that is all zero) is caught too. Then
  * the violation handler is called. The default handler writes a line to standard error for the
- * first violation of each kind at each place of the program; the environment variable KREF_OPTIONS
- * changes that:
+ * first violation of each kind at each place of the program, and for each violation whose place is
+ * not known; the environment variable KREF_OPTIONS changes that:
  *
  *   KREF_OPTIONS=on_violation=warn      write the line (the default)
  *   KREF_OPTIONS=on_violation=abort     write the line, and abort the program
@@ -1065,8 +1065,8 @@ int kref_thread_create(pthread_t *thread,
 /**
  * Set the violation handler, which is called for each violation from now on. Before the handler is
  * called, the count is saturated already. The default handler writes a line to standard error for
- * the first violation of each kind at each place of the program. With
- * KREF_OPTIONS=on_violation=abort it then aborts the program, and with
+ * the first violation of each kind at each place of the program, and for each violation whose place
+ * is not known. With KREF_OPTIONS=on_violation=abort it then aborts the program, and with
  * KREF_OPTIONS=on_violation=quiet it does nothing.
  * Standard error is descriptor 2, whatever the program has opened there. A line that cannot be
  * written is lost, and raises no SIGPIPE.

@@ -23,6 +23,10 @@ fn main() -> ExitCode {
         ),
         plain("a_missing_tool_is_named", a_missing_tool_is_named),
         plain("a_rust_too_old_for_the_tracker_is_named", a_rust_too_old_for_the_tracker_is_named),
+        plain(
+            "the_tracker_is_left_out_where_it_has_no_code",
+            the_tracker_is_left_out_where_it_has_no_code,
+        ),
         plain("a_path_with_a_blank_is_refused", a_path_with_a_blank_is_refused),
         plain(
             "the_environment_may_name_a_compiler_and_a_target",
@@ -161,6 +165,25 @@ fn a_rust_too_old_for_the_tracker_is_named() {
     let line = "make: the tracker needs Rust 1.88 or later; this is rustc 1.85.1 (of a distribution). \
                 TRACK=no leaves it out.\n";
     assert!(!said.success && said.output.starts_with(line), "{}", said.output);
+}
+
+/// What make would do (`-n`): one line says that the tracker is left out.
+fn the_tracker_is_left_out_where_it_has_no_code() {
+    for (target, is_left_out) in [
+        ("x86_64-unknown-linux-gnu", false),
+        ("x86_64-unknown-linux-musl", true),
+        ("aarch64-unknown-linux-gnu", true),
+    ] {
+        let out = format!("OUT={}", folder("nothing-built").display());
+        let mut make = make_in(project());
+        let said =
+            printed(make.arg("-n").arg(out).arg(format!("TARGET={target}")).env_remove("TRACK"));
+        let line = format!(
+            "make: kref-track is left out: it needs x86-64 and glibc, and this is {target}."
+        );
+        assert_eq!(said.contains(&line), is_left_out, "{said}");
+        assert_eq!(!said.contains("track/Cargo.toml"), is_left_out, "{said}");
+    }
 }
 
 /// make takes a blank as the end of a name, so `make uninstall` would remove other files.

@@ -147,7 +147,7 @@ static void lookups(void)
     join(thread);
     CHECK_TOLD(&kref, "getting; got 2; putting 2; done");
     CHECK(!pthread_attr_init(&attributes));
-    CHECK(!pthread_attr_setstacksize(&attributes, ~(size_t)0 << 20));
+    CHECK(!pthread_attr_setstacksize(&attributes, IMPOSSIBLE_STACK));
     CHECK(kref_thread_create(&thread, &attributes, put_in_thread, &kref, &kref, release));
     CHECK_TOLD(&kref, "getting; got 2; putting 2; done");
     CHECK(told_release == release && kref_put(&kref, release));

@@ -207,8 +207,12 @@ impl Count {
 }
 
 /// `lock sub` and its flags. For `fetch_sub`, which returns the old value, the compiler would emit
-/// `lock xadd`, which is slower on older processors.
-#[cfg(all(any(target_arch = "x86_64", target_arch = "x86"), not(any(loom, miri, kref_sanitized))))]
+/// `lock xadd`, which is slower on older processors. Not for x32: in its 32-bit operand the upper half of an address
+/// register is undefined.
+#[cfg(all(
+    any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "x86"),
+    not(any(loom, miri, kref_sanitized))
+))]
 mod imp {
     use core::sync::atomic::AtomicI32;
 
@@ -239,7 +243,7 @@ mod imp {
 }
 
 #[cfg(not(all(
-    any(target_arch = "x86_64", target_arch = "x86"),
+    any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "x86"),
     not(any(loom, miri, kref_sanitized))
 )))]
 mod imp {
