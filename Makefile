@@ -16,6 +16,7 @@
 #   make header     regenerates include/kref.h from src/capi
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
 #                   BINDIR=$(PREFIX)/bin; TRACK=no leaves the tracker out
+#   make install-strip  the same without debug information
 #   make uninstall  with the same variables
 #   make dist       a tarball that builds without a network, in $(TARGET_DIR)
 
@@ -24,6 +25,7 @@ CC ?= cc
 CXX ?= c++
 PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
+STRIP ?= strip
 INSTALL ?= install
 
 PREFIX ?= /usr/local
@@ -38,7 +40,7 @@ TARGET_DIR ?= target
 OUT ?= $(TARGET_DIR)/libkref
 
 # If a user's cargo configuration sets `build.target`, cargo writes to another folder. So make always passes a
-# target, and knows the folder. For another machine: make TARGET=aarch64-unknown-linux-gnu CC=aarch64-linux-gnu-gcc OBJCOPY=... AR=...
+# target, and knows the folder. For another machine: make TARGET=aarch64-unknown-linux-gnu CC=aarch64-linux-gnu-gcc OBJCOPY=... AR=... STRIP=...
 RUSTC ?= rustc
 TARGET ?= $(shell $(RUSTC) -vV 2>/dev/null | sed -n 's/^host: //p')
 BUILD = $(TARGET_DIR)/$(TARGET)/capi
@@ -63,13 +65,19 @@ SONAME := libkref.so.$(ABI)
 PUBLIC := kref_* percpu_ref_*
 REAL := libkref.so.$(VERSION)
 TRACK_SONAME := libkref_track.so.$(ABI)
-HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h \
+HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h kref/typed.h \
 	kref/linux/kref.h kref/linux/refcount.h kref/linux/percpu-refcount.h
 
 # gdb looks for a script by the path of the library that it loads.
 GDB_SCRIPT = $(DATADIR)/gdb/auto-load$(LIBDIR)/$(REAL)-gdb.py
 
-# TRACK=no: libkref is built and installed without its tracker.
+# TRACK=no: libkref is built and installed without its tracker, which exists for x86-64 and glibc only. Without
+# rustc make installs what is built, and uname tells the processor.
+TRACKED_TARGETS := x86_64-%-linux-gnu
+ifeq ($(origin TRACK)$(filter $(TRACKED_TARGETS),$(or $(TARGET),$(shell uname -m)-unknown-linux-gnu)),undefined)
+TRACK := no
+LEFT_OUT := echo "make: kref-track is left out: it needs x86-64 and glibc, and this is $(TARGET)."
+endif
 TRACK ?= yes
 BUILT := $(OUT)/built $(if $(filter yes,$(TRACK)),$(OUT)/built-track)
 
@@ -101,10 +109,11 @@ need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 need_cargo = $(call need,$(CARGO),$(1): install Rust $(or $(2),$(TRACK_FLOOR)) or later$(comma) from your system or by rustup)
 
 .PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-track header install \
-	uninstall dist clean
+	install-strip uninstall dist clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
+	@$(LEFT_OUT)
 
 # The target is a file, so `sudo make install` after `make` does not run cargo.
 $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/*.rs)
@@ -113,8 +122,10 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 	@$(call need,$(OBJCOPY),finish libkref.a: install binutils$(comma) or set OBJCOPY)
 	@$(call need,$(AR),finish libkref.a: install binutils$(comma) or set AR)
 	$(CARGO) rustc $(REPRODUCIBLE) --locked --profile capi --lib --features capi --crate-type staticlib \
-		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR) -- $(LINK) -C force-unwind-tables=yes
+		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR) -- $(LINK) -C force-unwind-tables=yes \
+		--print native-static-libs=$(BUILD)/native-static-libs
 	@mkdir -p $(OUT)
+	cp $(BUILD)/native-static-libs $(OUT)/native-static-libs
 	@# The archive also contains Rust's runtime, which libkref does not use. Without the runtime, and with
 	@# hidden internal symbols, libkref.a links beside any other Rust library.
 	cp $(BUILD)/libkref.a $(OUT)/libkref.a
@@ -124,6 +135,9 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 	@echo 'KREF_$(ABI) { global: $(PUBLIC:%=%;) local: *; };' > $(OUT)/libkref.map
 	$(CC) -shared -o $(OUT)/$(REAL) -Wl,-soname,$(SONAME) -Wl,--version-script=$(OUT)/libkref.map \
 		-Wl,--whole-archive $(OUT)/libkref.a -Wl,--no-whole-archive $(SHARED) $(LDFLAGS)
+	@# Debug information stays in libkref.so. In a static program, libkref's functions would look like the
+	@# program's: kref-track does not show functions of libkref, and knows them by their names.
+	$(OBJCOPY) --strip-debug $(OUT)/libkref.a
 	ln -sf $(REAL) $(OUT)/$(SONAME)
 	ln -sf $(SONAME) $(OUT)/libkref.so
 	@touch $@
@@ -232,10 +246,12 @@ header:
 	@$(call need_cargo,run cbindgen)
 	$(CARGO) build --locked -p kref --features header
 
-# $(call fill_in,FILE,DIRECTORY): makes the file in DIRECTORY from FILE.in. kref-linux.pc has a path that is
+# $(call fill_in,FILE,DIRECTORY): makes the file in DIRECTORY from FILE.in. kref.pc lists the libraries that rustc
+# names for static linking, as cargo-c's files do. kref-linux.pc has a path that is
 # relative to itself. If INCLUDEDIR or DATADIR is not the default, it has the absolute path instead.
 fill_in = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
-	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' $(RELOCATE) \
+	-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' \
+	-e "s|@NATIVE_STATIC_LIBS@|$$(cat $(OUT)/native-static-libs)|" $(RELOCATE) \
 	$(1).in > $(2)/$(notdir $(1)) && chmod 644 $(2)/$(notdir $(1))
 ifneq ($(INCLUDEDIR) $(DATADIR),$(PREFIX)/include $(PREFIX)/share)
 RELOCATE = -e 's|^includedir=.*|includedir=$(INCLUDEDIR)|'
@@ -273,6 +289,11 @@ install: $(BUILT)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/cmake/kref
 	$(call fill_in,cmake/kref-config.cmake,$(DESTDIR)$(LIBDIR)/cmake/kref)
 	$(call fill_in,cmake/kref-config-version.cmake,$(DESTDIR)$(LIBDIR)/cmake/kref)
+
+# Debug information is for gdb, and for distributions, which put it into a package of its own.
+install-strip: install
+	$(STRIP) --strip-unneeded $(DESTDIR)$(LIBDIR)/$(REAL) $(if $(filter yes,$(TRACK)), \
+		$(DESTDIR)$(LIBDIR)/kref/$(TRACK_SONAME) $(DESTDIR)$(BINDIR)/kref-track)
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(REAL) $(SONAME) libkref.so libkref.a kref/$(TRACK_SONAME))

@@ -49,7 +49,7 @@ echo
 echo "$(count passed) tests passed, $(count failed) failed, $(count ignored) were skipped, in $((($(date +%s) - began + 59) / 60)) minutes."
 if [ "$(count ignored)" != 0 ]; then
     echo 'Skipped, because this machine has not what they need:'
-    sed -n 's/^test .* \.\.\. ignored, *\(.*\)/  \1/p' "$log" | sort | uniq -c
+    sed -n 's/^test .* \.\.\. ignored (\(.*\))$/  \1/p' "$log" | sort | uniq -c
 fi
 sed -n 's/^test \(.*[^ ]\)  *\.\.\. FAILED/failed: \1/p' "$log"
 [ "$(tail -n 1 "$log")" = 'status: 0' ]

@@ -63,8 +63,8 @@
  * released. So the object leaks; without saturation, it might be freed while somebody uses it. A
  * get or put on a count that was never initialised (memory that is all zero) is caught too. Then
  * the violation handler is called. The default handler writes a line to standard error for the
- * first violation of each kind at each place of the program; the environment variable KREF_OPTIONS
- * changes that:
+ * first violation of each kind at each place of the program, and for each violation whose place is
+ * not known; the environment variable KREF_OPTIONS changes that:
  *
  *   KREF_OPTIONS=on_violation=warn      write the line (the default)
  *   KREF_OPTIONS=on_violation=abort     write the line, and abort the program
@@ -88,6 +88,10 @@
  * arguments; what happens on Misuse and at saturation; its memory Ordering; from which Threads and
  * signal handlers it may be called; what it Returns; and where the function is Defined ("here": by
  * this file alone). A pointer must not be NULL unless the entry says so; compilers warn.
+ *
+ * KREF_DEFINE(session, struct session, kref, session_free) makes functions for your own type:
+ * session_ref() returns its argument, session_unref() calls session_free(session), and both take NULL.
+ * kref/typed.h has them, and KREF_AUTO(), which gives a reference back at the end of a scope.
  *
  * The most used functions are inlined, from kref/inline.h and kref/percpu.h;
  * -DKREF_NO_INLINE turns that off. Inlining is forced (always_inline). Therefore gcc refuses to
@@ -245,9 +249,9 @@ struct kref_tracker {
     size_t size;
     /**
      * Called by kref_init(), before the count is initialised. Returns 0 if the object is not to be
-     * tracked.
+     * tracked. type is the name from kref_init_as(), or NULL.
      */
-    int (*created)(struct kref *kref);
+    int (*created)(struct kref *kref, const char *type);
     /** Called before a reference is taken. The get may still fail. */
     void (*getting)(struct kref *kref);
     /**
@@ -373,8 +377,40 @@ KREF_STATIC void *kref_entry_at(const struct kref *kref, size_t offset)
 void kref_init(struct kref *kref) KREF_NONNULL;
 
 /**
+ * Initialise a count with n references: one for each holder that the object has from the start.
+ * Example: 2, for the list and for the caller.
+ *
+ * Range:    n from 1 to INT_MAX; otherwise as for kref_init().
+ * Misuse:   with an n below 1 the count saturates, and a violation is reported; otherwise as for
+ *           kref_init().
+ * Ordering: relaxed, as in kref_init().
+ * Threads:  one, before the object is shared. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  here.
+ */
+void kref_init_n(struct kref *kref, int n) KREF_NONNULL;
+
+/**
+ * Whether the caller holds the only reference. The test for copy on write: if the answer is 1, the
+ * caller may change the object, since nobody else can reach it; if 0, the caller changes a copy.
+ *
+ *     if (!kref_is_unique(&buffer->kref)) { copy = buffer_copy(buffer); buffer_put(buffer); buffer = copy; }
+ *
+ * Range:    a kref on which the caller holds a reference. Nobody can look the object up without one:
+ *           the object is in no table and no slot.
+ * Misuse:   none that can be seen.
+ * Ordering: acquire: the caller sees what earlier holders did to the object before their puts.
+ *           kref_read() == 1 does not give that.
+ * Threads:  any. Signal handlers: yes.
+ * Returns:  1 or 0. 0 if the count is saturated.
+ * Defined:  here.
+ */
+KREF_MUST_USE
+int kref_is_unique(const struct kref *kref) KREF_NONNULL;
+
+/**
  * Read the count, for a message or a test. Do not make a decision by it: other threads may change
- * the count at any time.
+ * the count at any time. For "am I the only holder?" there is kref_is_unique().
  *
  * Range:    any kref.
  * Misuse:   none that can be seen.
@@ -430,6 +466,19 @@ KREF_MUST_USE int kref_get_unless_zero(struct kref *kref) KREF_NONNULL;
  * Defined:  Linux, kref_put().
  */
 int kref_put(struct kref *kref, void (*release)(struct kref *kref)) KREF_NONNULL;
+
+/**
+ * Give n references back at once, as kref_put() gives one.
+ *
+ * Range:    n references, which the caller holds; n from 0.
+ * Misuse:   with fewer than n references, or with a negative n: the count saturates, release is not
+ *           called, and a violation is reported. Otherwise as for kref_put().
+ * Ordering: as for kref_put().
+ * Threads:  any. Signal handlers: yes, if release() may run there.
+ * Returns:  1 if these were the last references and release() has run, otherwise 0.
+ * Defined:  here.
+ */
+int kref_put_many(struct kref *kref, int n, void (*release)(struct kref *kref)) KREF_NONNULL;
 
 /* ---------------------------------------------------------------------------------------------
  * Under a lock: the last put, and the lookup
@@ -1016,8 +1065,8 @@ int kref_thread_create(pthread_t *thread,
 /**
  * Set the violation handler, which is called for each violation from now on. Before the handler is
  * called, the count is saturated already. The default handler writes a line to standard error for
- * the first violation of each kind at each place of the program. With
- * KREF_OPTIONS=on_violation=abort it then aborts the program, and with
+ * the first violation of each kind at each place of the program, and for each violation whose place
+ * is not known. With KREF_OPTIONS=on_violation=abort it then aborts the program, and with
  * KREF_OPTIONS=on_violation=quiet it does nothing.
  * Standard error is descriptor 2, whatever the program has opened there. A line that cannot be
  * written is lost, and raises no SIGPIPE.
@@ -1082,6 +1131,22 @@ void kref_set_violation_handler(kref_violation_handler handler, void *context);
  * Defined:  here.
  */
 KREF_MUST_USE int kref_set_tracker(const struct kref_tracker *tracker);
+
+/**
+ * kref_init() with the name of the object's type, such as "session". The tracker's reports name the
+ * object so from its first moment. Without a tracker this is as fast as kref_init(). KREF_DEFINE()
+ * does it for you.
+ *
+ * Range:    as for kref_init(). type may be NULL, for a type without a name; otherwise the string stays
+ *           valid until the call returns.
+ * Misuse:   as for kref_init().
+ * Ordering: relaxed, as in kref_init().
+ * Threads:  one, before the object is shared. Signal handlers: yes.
+ * Returns:  nothing.
+ * Defined:  here.
+ */
+void kref_init_as(struct kref *kref,
+                  const char *type) KREF_NONNULL_ARGS((1));
 
 /**
  * kref_get() with a name for the holder of the new reference, such as "cache". If the reference is
@@ -1367,16 +1432,16 @@ int kref_count_dec_and_mutex_lock(struct refcount_struct *count,
 unsigned int kref_read_slow(int stored) KREF_COLD;
 
 /**
- * kref_init() while a tracker is set.
+ * kref_init() and kref_init_as() while a tracker is set.
  *
- * Range:    as for kref_init().
+ * Range:    as for kref_init_as().
  * Misuse:   as for kref_init().
  * Ordering: relaxed.
  * Threads:  one, before the object is shared. Signal handlers: yes.
  * Returns:  nothing.
  * Defined:  here.
  */
-void kref_init_slow(struct kref *kref) KREF_NONNULL KREF_COLD;
+void kref_init_slow(struct kref *kref, const char *type) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
  * Whether the object is tracked. For kref/tsan.h.
@@ -1445,6 +1510,7 @@ void percpu_ref_put_slow(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL 
 
 #ifndef KREF_CDEF
 #include "kref/inline.h"
+#include "kref/typed.h"
 #endif
 
 #endif /* KREF_H */

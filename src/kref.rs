@@ -1,8 +1,7 @@
 //! `Kref`: a count whose last put releases the object.
 
-#[cfg(feature = "capi")]
 use core::ffi::c_char;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use crate::count::{Count, Lowered, Put};
 use crate::kind::{Caller, ViolationKind};
@@ -38,8 +37,14 @@ impl Kref {
     /// set, the tracker decides whether the object is tracked.
     #[inline]
     pub fn init(&self) {
+        self.init_as(ptr::null());
+    }
+
+    /// [`init`](Self::init) with the name of the object's type for the tracker, or null.
+    #[inline]
+    pub(crate) fn init_as(&self, type_name: *const c_char) {
         if tracker::is_set() {
-            self.init_slow();
+            self.init_slow(type_name);
         } else {
             self.refcount.set(1);
         }
@@ -47,12 +52,20 @@ impl Kref {
 
     #[cold]
     #[inline(never)]
-    fn init_slow(&self) {
-        if tracker::created(core::ptr::from_ref(self).cast()) {
+    fn init_slow(&self, type_name: *const c_char) {
+        if tracker::created(ptr::from_ref(self).cast(), type_name) {
             self.refcount.set_tracked();
         } else {
             self.refcount.set(1);
         }
+    }
+
+    /// Whether the caller holds the only reference. Acquire: the caller sees what earlier holders did to the
+    /// object before they gave their references back. So the caller may change an object that is copied on
+    /// write.
+    #[inline]
+    pub fn is_unique(&self) -> bool {
+        self.refcount.is_one()
     }
 
     /// The number of references; 0 if the object was released or never initialised;
@@ -201,6 +214,24 @@ impl Kref {
         // back yet. An object that is not tracked was misused, and the caller promised that there was
         // no misuse.
         let put = unsafe { this.as_ref() }.refcount.dec_slow(false, by);
+        Self::finish_put(this, put, release, caller)
+    }
+
+    /// Gives `n` references back, as [`put`](Self::put) gives one.
+    ///
+    /// # Safety
+    /// The caller holds `n` references on `this` and gives them up.
+    #[cfg(feature = "capi")]
+    pub(crate) unsafe fn put_many_from(
+        this: NonNull<Self>,
+        n: i32,
+        by: By,
+        release: impl FnOnce(NonNull<Self>),
+        caller: Caller,
+    ) -> bool {
+        // SAFETY: the caller's references keep the object alive until the subtraction, which is the last
+        // access.
+        let put = unsafe { this.as_ref() }.refcount.try_sub(n, false, by);
         Self::finish_put(this, put, release, caller)
     }
 

@@ -29,7 +29,7 @@ pub type ReleaseFn = unsafe extern "C" fn(kref: *mut c_void);
 pub struct Tracker {
     /// `size_of::<Tracker>()` when the tracker was compiled. Members beyond this size do not exist.
     pub size: usize,
-    pub created: Option<unsafe extern "C" fn(kref: *mut c_void) -> c_int>,
+    pub created: Option<unsafe extern "C" fn(kref: *mut c_void, type_name: *const c_char) -> c_int>,
     pub getting: Option<unsafe extern "C" fn(kref: *mut c_void)>,
     pub got: Option<unsafe extern "C" fn(kref: *mut c_void, count: u32, holder: *const c_char)>,
     pub putting: Option<
@@ -175,11 +175,14 @@ mod calls {
         super::WAS_SET.load(core::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Whether the tracker wants to track the object, which is about to be initialised.
+    /// Whether the tracker wants to track the object, which is about to be initialised. `type_name` may be
+    /// null.
     #[inline(never)]
-    pub(crate) fn created(kref: *const c_void) -> bool {
-        // SAFETY: the caller of `set_tracker` promised that the functions may be called so.
-        let ask = |created: unsafe extern "C" fn(_) -> c_int| unsafe { created(kref.cast_mut()) };
+    pub(crate) fn created(kref: *const c_void, type_name: *const c_char) -> bool {
+        let ask = |created: unsafe extern "C" fn(_, _) -> c_int| {
+            // SAFETY: the caller of `set_tracker` promised that the functions may be called so.
+            unsafe { created(kref.cast_mut(), type_name) }
+        };
         errno::preserved(|| member!(created).is_some_and(|created| ask(created) != 0))
     }
 
@@ -281,7 +284,7 @@ mod calls {
         true
     }
 
-    pub(crate) fn created(_: *const c_void) -> bool {
+    pub(crate) fn created(_: *const c_void, _: *const c_char) -> bool {
         true
     }
 

@@ -6,6 +6,8 @@
  *
  * without: asan, which has an allocator and system calls of its own
  * without: memcheck, which has, too
+ * without: qemu-user, which has no seccomp()
+ * without: musl, whose malloc() has no other name
  */
 #define _GNU_SOURCE
 #include "faults.h"

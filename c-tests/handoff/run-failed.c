@@ -123,7 +123,7 @@ int main(void)
 
     /* The stack is larger than the address space, so pthread_create() must fail. */
     CHECK(!pthread_attr_init(&impossible));
-    CHECK(!pthread_attr_setstacksize(&impossible, ~(size_t)0 << 20));
+    CHECK(!pthread_attr_setstacksize(&impossible, IMPOSSIBLE_STACK));
     alone();
     CHECK(!released);
     for (round = 0; round < 20; round++)

@@ -47,6 +47,9 @@ __attribute__((unused)) static void join(pthread_t thread)
     CHECK(pthread_join(thread, NULL) == 0);
 }
 
+/* The size of a stack for which no machine has memory. musl refuses more than a quarter of all addresses. */
+#define IMPOSSIBLE_STACK ((~(size_t)0 >> (sizeof(size_t) > 4 ? 2 : 0)) & ~(size_t)0xfffff)
+
 __attribute__((unused)) static int lines(const char *text)
 {
     int n = 0;

@@ -60,6 +60,13 @@ __attribute__((constructor)) static void share_between_runs(void)
     CHECK(runs != MAP_FAILED);
 }
 
+/* mmap() makes this system call. */
+#ifdef SYS_mmap2
+#define MMAP SYS_mmap2
+#else
+#define MMAP SYS_mmap
+#endif
+
 static pid_t main_thread;
 static int listener = -1;
 
@@ -96,7 +103,7 @@ static void *decide(void *unused)
         if ((pid_t)call.pid == main_thread)
             error = next_step(call.data.nr);
         if (!error && faults.armed)
-            faults.pages += (call.data.nr == SYS_mmap) - (call.data.nr == SYS_munmap);
+            faults.pages += (call.data.nr == MMAP) - (call.data.nr == SYS_munmap);
         answer.id = call.id;
         answer.error = -error;
         answer.flags = error ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE;

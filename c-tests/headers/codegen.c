@@ -1,12 +1,22 @@
 /* Compiled, and not run: codegen.rs reads the assembly of these functions. */
 #include <linux/refcount.h>
 
+struct object {
+    struct kref kref;
+};
+
 void release_it(struct kref *kref);
+void object_free(struct object *object);
+KREF_DEFINE(object, struct object, kref, object_free);
+
 
 void test_init(struct kref *kref);
 void test_get(struct kref *kref);
 void test_get_as(struct kref *kref);
 int test_put(struct kref *kref);
+void test_typed_init(struct object *object);
+struct object *test_ref(struct object *object);
+void test_unref(struct object *object);
 int test_put_as(struct kref *kref);
 int test_get_unless_zero(struct kref *kref);
 void test_inc(refcount_t *count);
@@ -31,6 +41,21 @@ void test_get_as(struct kref *kref)
 int test_put(struct kref *kref)
 {
     return kref_put(kref, release_it);
+}
+
+void test_typed_init(struct object *object)
+{
+    object_ref_init(object);
+}
+
+struct object *test_ref(struct object *object)
+{
+    return object_ref(object);
+}
+
+void test_unref(struct object *object)
+{
+    object_unref(object);
 }
 
 int test_put_as(struct kref *kref)

@@ -23,7 +23,12 @@ fn inlined(compiler: Compiler) {
     let put = ["lock sub", "jns", "jb"];
     let get_unless_zero = ["mov", "cmp", "jge", "lea", "lock cmpxchg", "jne"];
     let init = ["mov", "mov", "testq", "jne", "mov"];
-    let expected: [(&str, &[&str]); 9] = [
+    let may_be_null = |path: &[&'static str]| [&["testq", "je"], path].concat();
+    let (typed_ref, typed_unref) = (may_be_null(&get), may_be_null(&put));
+    let expected: [(&str, &[&str]); 12] = [
+        ("test_typed_init", &init),
+        ("test_ref", &typed_ref),
+        ("test_unref", &typed_unref),
         ("test_init", &init),
         ("test_get", &get),
         ("test_get_as", &get),

@@ -14,11 +14,12 @@ use libtest_mimic::Arguments;
 
 use warnings::{dialects, every_warning_in_c, every_warning_in_cpp, need_known, need_known_cpp};
 
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 8] = [
     "kref.h",
     "kref/inline.h",
     "kref/percpu.h",
     "kref/tsan.h",
+    "kref/typed.h",
     "linux/kref.h",
     "linux/refcount.h",
     "linux/percpu-refcount.h",
@@ -134,7 +135,7 @@ fn build_and_run(compiler: Compiler, source: &Path, flags: &[&str]) -> Finished 
     compile.args(Prefix::plain().flags(&["--cflags", "--libs", "kref-linux"]));
     let compiled = run(&mut compile);
     assert!(compiled.success, "{}:\n{}", source.display(), compiled.output);
-    run(Command::new(program).env("LD_LIBRARY_PATH", Prefix::plain().lib()))
+    run(kref_c_tests::program(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()))
 }
 
 /// gc-sections.c says why.
@@ -182,15 +183,26 @@ fn c_plus_plus(compiler: Compiler) {
 /// Makes each ordering of inline.h relaxed; ThreadSanitizer must report a race. The unchanged
 /// header is the counter-check: there ThreadSanitizer must report nothing.
 fn every_ordering_of_inline_h_is_needed(compiler: Compiler) {
-    for (ordering, uses) in
-        [("__ATOMIC_SEQ_CST", 0), ("__ATOMIC_RELEASE", 1), ("__ATOMIC_ACQUIRE", 1)]
-    {
-        let inline = read(include().join("kref/inline.h"));
-        assert_eq!(inline.matches(ordering).count(), uses, "inline.h's use of {ordering}");
-        let weak = inline.replace(ordering, "__ATOMIC_RELAXED");
-        let ended = with_header(compiler, "kref/inline.h", &weak, "handoff/run-thread", &[]);
-        let told = ended.output.contains(RACE);
-        assert_eq!(told, uses > 0, "{ordering} weakened:\n{}", ended.output);
+    let inline = read(include().join("kref/inline.h"));
+    // For each use of an ordering, the program that needs it.
+    let uses: [(&str, &[&str]); 3] = [
+        ("__ATOMIC_SEQ_CST", &[]),
+        ("__ATOMIC_RELEASE", &["handoff/run-thread"]),
+        ("__ATOMIC_ACQUIRE", &["handoff/run-thread", "kref/run-many"]),
+    ];
+    for (ordering, programs) in uses {
+        let places: Vec<usize> = inline.match_indices(ordering).map(|(place, _)| place).collect();
+        assert_eq!(places.len(), programs.len(), "inline.h's use of {ordering}");
+        for (place, program) in places.into_iter().zip(programs) {
+            let (before, rest) = inline.split_at(place);
+            let weak = format!("{before}__ATOMIC_RELAXED{}", &rest[ordering.len()..]);
+            let ended = with_header(compiler, "kref/inline.h", &weak, program, &[]);
+            assert!(ended.output.contains(RACE), "{ordering} of {program}:\n{}", ended.output);
+        }
+    }
+    for program in ["handoff/run-thread", "kref/run-many"] {
+        let ended = with_header(compiler, "kref/inline.h", &inline, program, &[]);
+        assert!(ended.success, "{program}:\n{}", ended.output);
     }
 }
 
@@ -207,7 +219,7 @@ fn with_header(
 ) -> Finished {
     let weak = folder("weak").join(header).join(compiler.kind().name());
     std::fs::create_dir_all(weak.join("kref")).unwrap();
-    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/tsan.h"] {
+    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/tsan.h", "kref/typed.h"] {
         std::fs::copy(include().join(header), weak.join(header)).unwrap();
     }
     std::fs::write(weak.join(header), text).unwrap();
@@ -220,7 +232,7 @@ fn with_header(
     compile.arg(Prefix::plain().archive()).arg("-pthread").arg("-o").arg(&program);
     let compiled = run(&mut compile);
     assert!(compiled.success, "{}", compiled.output);
-    run(Command::new(program).env("TSAN_OPTIONS", "halt_on_error=1"))
+    run(kref_c_tests::program(&program).env("TSAN_OPTIONS", "halt_on_error=1"))
 }
 
 /// Takes one announcement out of tsan.h after the other; ThreadSanitizer must report a race each

@@ -56,6 +56,9 @@ PAIR(dec_and_lock, CHECK(!kref_count_dec_and_lock(COUNT, &spin)),
 PAIR(put, CHECK(!kref_put(&object->kref, write_data)), CHECK(kref_put(&object->kref, write_data)))
 PAIR(put_as, CHECK(!kref_put_as(&object->kref, write_data, "one")),
      CHECK(kref_put_as(&object->kref, write_data, "other")))
+PAIR(put_many, CHECK(!kref_put_many(&object->kref, 1, write_data)),
+     CHECK(kref_put_many(&object->kref, 1, write_data)))
+PAIR(is_unique, CHECK(!kref_put(&object->kref, write_data)), CHECK(kref_is_unique(&object->kref)))
 PAIR(put_mutex, CHECK(!kref_put_mutex(&object->kref, write_and_unlock, &mutex)),
      CHECK(kref_put_mutex(&object->kref, write_and_unlock, &mutex)))
 PAIR(put_lock, CHECK(!kref_put_lock(&object->kref, write_and_unlock_spin, &spin)),
@@ -80,6 +83,8 @@ static const struct pair {
     { 2, give_dec_and_lock, take_dec_and_lock },
     { 2, give_put, take_put },
     { 2, give_put_as, take_put_as },
+    { 2, give_put_many, take_put_many },
+    { 2, give_is_unique, take_is_unique },
     { 2, give_put_mutex, take_put_mutex },
     { 2, give_put_lock, take_put_lock },
     { 2, give_slot_get, take_slot_get },

@@ -11,6 +11,7 @@ struct object {
 
 struct kref *use_count(refcount_t *count);
 struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref));
+struct object *use_typed(struct object *object, struct kref_slot *slot, pthread_mutex_t *mutex);
 void use_percpu(struct percpu_ref *ref, unsigned long n);
 struct percpu_ref *use_slots(struct percpu_ref_slot *slot, struct kref_slot *kref_slot);
 
@@ -38,6 +39,7 @@ struct kref *use_count(refcount_t *count)
 struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref))
 {
     kref_init(kref);
+    kref_init_as(kref, "object");
     kref_get(kref);
     kref_get_as(kref, "holder");
     if (kref_get_unless_zero(kref) && kref_read(kref) == KREF_CAST(static_cast, unsigned int, KREF_SATURATED))
@@ -45,6 +47,38 @@ struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref))
     if (kref_put_as(kref, release, "holder"))
         return container_of(kref, struct object, kref);
     return kref_put(kref, release) ? kref_entry(kref, struct object, kref) : NULL;
+}
+
+static void object_free(struct object *object)
+{
+    object->number = 0;
+}
+
+static struct object *object_find(void *key)
+{
+    return KREF_CAST(static_cast, struct object *, key);
+}
+
+KREF_DEFINE(object, struct object, kref, object_free);
+KREF_DECLARE(other, struct object);
+KREF_DEFINE_EXTERN(other, struct object, kref, object_free);
+
+struct object *use_typed(struct object *object, struct kref_slot *slot, pthread_mutex_t *mutex)
+{
+    KREF_AUTO(object) held = object_ref(object);
+
+    object_ref_init(object);
+    kref_init_n(&object->kref, 2);
+    object_unref(object_slot_replace(slot, object_ref_unless_zero(held)));
+    object_unref(object_slot_get(slot));
+    object_unref(object_lookup(mutex, object_find, object));
+    if (object_is_unique(object))
+        return kref_move(&held);
+#if defined __cplusplus || defined __STDC_VERSION__ && __STDC_VERSION__ >= 199901L
+    KREF_GUARD(object, object)
+        object->number = kref_put_many(&object->kref, 2, object_kref_release);
+#endif
+    return NULL;
 }
 
 void use_percpu(struct percpu_ref *ref, unsigned long n)

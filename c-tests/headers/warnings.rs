@@ -30,12 +30,14 @@ pub fn every_warning_in_cpp(compiler: Compiler) {
 }
 
 /// The warnings of no use in either language.
-const UNWANTED: [&str; 5] = [
-    "-Wabi",                 // says only that it has nothing to say
-    "-Wpadded",              // the layout is fixed
-    "-Wpre-c23-compat",      // bool is C23's own there, and from <stdbool.h> before
-    "-Wreserved-identifier", // ThreadSanitizer's functions have such names
-    "-Wunsafe-buffer-usage", // container_of() is pointer arithmetic
+const UNWANTED: [&str; 7] = [
+    "-Wc90-c99-compat",         // KREF_GUARD() declares in the head of a loop
+    "-Wused-but-marked-unused", // a program need not use all functions of KREF_DEFINE()
+    "-Wabi",                    // says only that it has nothing to say
+    "-Wpadded",                 // the layout is fixed
+    "-Wpre-c23-compat",         // bool is C23's own there, and from <stdbool.h> before
+    "-Wreserved-identifier",    // ThreadSanitizer's functions have such names
+    "-Wunsafe-buffer-usage",    // container_of() is pointer arithmetic
 ];
 
 /// Compiles what the headers inline and expand, with the headers in a folder of the program's own: in a

@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use kref_c_tests::declarations::{functions, without_directives};
 use kref_c_tests::{
     Compiler, Kind, Prefix, folder, make_in, plain, printed, project, run, scratch, soname,
-    unless_missing, version,
+    unless_missing,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -27,7 +27,6 @@ fn main() -> ExitCode {
         plain("kref_names_are_exported_and_nothing_else", kref_names_are_exported_and_nothing_else),
         plain("each_symbol_has_a_version", each_symbol_has_a_version),
         plain("another_minor_version_is_not_loaded", another_minor_version_is_not_loaded),
-        plain("debian_packages_what_is_exported", debian_packages_what_is_exported),
     ]);
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
@@ -203,21 +202,6 @@ fn each_symbol_has_a_version() {
             assert!(has_version || is_version(symbol), "{linker}: {symbol}");
         }
     }
-}
-
-/// debian/changelog has the library's version, and debian/libkref0.2.symbols its symbols.
-fn debian_packages_what_is_exported() {
-    let read = |file: &str| std::fs::read_to_string(project().join("debian").join(file)).unwrap();
-    let version = version();
-    assert!(read("changelog").starts_with(&format!("libkref ({version}-")), "debian/changelog");
-    let package = soname().replace(".so.", "");
-    let text = read(&format!("{package}.symbols"));
-    let listed = text.lines().filter_map(|line| line.strip_prefix(' ')?.split('@').next());
-    let mut listed: Vec<_> = listed.filter(|name| !is_version(name)).map(str::to_string).collect();
-    let mut exported = symbols(&["-D", "--defined-only"], &shared());
-    listed.sort();
-    exported.sort();
-    assert_eq!(listed, exported, "debian/{package}.symbols");
 }
 
 /// A library with this soname, and with symbols of another version.

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             a_program_builds_with_pkg_config_and_runs,
         ),
         plain("a_static_program_builds_and_runs", a_static_program_builds_and_runs),
+        plain("kref_pc_names_what_the_archive_needs", kref_pc_names_what_the_archive_needs),
         plain("links_beside_another_rust_library", links_beside_another_rust_library),
         plain("the_readme_example_compiles_unchanged", the_readme_example_compiles_unchanged),
     ];
@@ -189,6 +190,16 @@ fn a_static_program_builds_and_runs() {
     let said = printed(&mut Command::new(&program));
     assert!(said.contains("get on a count of zero") && said.lines().count() == 1, "{said}");
     assert!(said.contains("/program+0x"), "{said}");
+}
+
+/// As cargo-c does, kref.pc lists each library that rustc names, also those that the compiler adds by itself.
+fn kref_pc_names_what_the_archive_needs() {
+    let mut link = Compiler::any().command();
+    link.args(["-shared", "-nodefaultlibs", "-Wl,-z,defs", "-Wl,--whole-archive"]);
+    link.arg(Prefix::plain().archive()).arg("-Wl,--no-whole-archive");
+    let flags = Prefix::plain().flags(&["--static", "--libs", "kref"]);
+    link.args(flags.iter().filter(|flag| *flag != "-lkref"));
+    printed(link.arg("-lgcc").arg("-o").arg(folder("native-static-libs").join("library.so")));
 }
 
 fn links_beside_another_rust_library() {

@@ -2,10 +2,12 @@
 //! missing, and which variables of the environment it uses.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
     Compiler, Finished, Prefix, folder, make_in, plain, printed, project, run, scratch, soname,
+    track_soname,
 };
 use libtest_mimic::Arguments;
 
@@ -15,8 +17,16 @@ fn main() -> ExitCode {
             "install_obeys_its_variables_and_uninstall_leaves_nothing",
             install_obeys_its_variables_and_uninstall_leaves_nothing,
         ),
+        plain(
+            "install_strip_leaves_debug_information_out",
+            install_strip_leaves_debug_information_out,
+        ),
         plain("a_missing_tool_is_named", a_missing_tool_is_named),
         plain("a_rust_too_old_for_the_tracker_is_named", a_rust_too_old_for_the_tracker_is_named),
+        plain(
+            "the_tracker_is_left_out_where_it_has_no_code",
+            the_tracker_is_left_out_where_it_has_no_code,
+        ),
         plain("a_path_with_a_blank_is_refused", a_path_with_a_blank_is_refused),
         plain(
             "the_environment_may_name_a_compiler_and_a_target",
@@ -85,6 +95,30 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
     assert!(!root.join("usr/include/kref").exists());
 }
 
+/// `make install` keeps debug information, so that distributions can split it.
+fn install_strip_leaves_debug_information_out() {
+    let lib = |how: &str| {
+        let root = folder(how);
+        let places = [format!("PREFIX={}", root.display()), "DESTDIR=".into()];
+        printed(make_in(project()).arg(how).args(built()).args(places));
+        root.join("lib")
+    };
+    let (kept, stripped) = (lib("install"), lib("install-strip"));
+    let tracker = format!("kref/{}", track_soname());
+    for file in ["libkref.so", &tracker, "../bin/kref-track"] {
+        let has = |lib: &Path| {
+            printed(Command::new("readelf").arg("-SW").arg(lib.join(file))).contains(".debug_info")
+        };
+        assert!(has(&kept), "{file} has no debug information");
+        assert!(!has(&stripped), "{file} has debug information");
+    }
+    let mut link = Compiler::any().command();
+    link.arg(project().join("examples/handoff.c")).arg(stripped.join("libkref.so"));
+    let program = stripped.join("program");
+    printed(link.arg("-I").arg(stripped.join("../include")).arg("-o").arg(&program));
+    printed(Command::new(&program).env("LD_LIBRARY_PATH", &stripped));
+}
+
 /// make names the missing tool, the purpose of the tool, and a way to get it.
 fn a_missing_tool_is_named() {
     let empty = format!("OUT={}", folder("nothing-built").display());
@@ -131,6 +165,25 @@ fn a_rust_too_old_for_the_tracker_is_named() {
     let line = "make: the tracker needs Rust 1.88 or later; this is rustc 1.85.1 (of a distribution). \
                 TRACK=no leaves it out.\n";
     assert!(!said.success && said.output.starts_with(line), "{}", said.output);
+}
+
+/// What make would do (`-n`): one line says that the tracker is left out.
+fn the_tracker_is_left_out_where_it_has_no_code() {
+    for (target, is_left_out) in [
+        ("x86_64-unknown-linux-gnu", false),
+        ("x86_64-unknown-linux-musl", true),
+        ("aarch64-unknown-linux-gnu", true),
+    ] {
+        let out = format!("OUT={}", folder("nothing-built").display());
+        let mut make = make_in(project());
+        let said =
+            printed(make.arg("-n").arg(out).arg(format!("TARGET={target}")).env_remove("TRACK"));
+        let line = format!(
+            "make: kref-track is left out: it needs x86-64 and glibc, and this is {target}."
+        );
+        assert_eq!(said.contains(&line), is_left_out, "{said}");
+        assert_eq!(!said.contains("track/Cargo.toml"), is_left_out, "{said}");
+    }
 }
 
 /// make takes a blank as the end of a name, so `make uninstall` would remove other files.

@@ -4,6 +4,7 @@
  *
  * without: asan, which has its own allocator
  * without: memcheck, which has one too
+ * without: musl, whose mmap() has no other name
  */
 #define _GNU_SOURCE
 #include "check.h"

@@ -26,9 +26,9 @@ static void write_down(const void *kref, const char *format, ...)
     told_kref = kref;
 }
 
-static int created(struct kref *kref)
+static int created(struct kref *kref, const char *type)
 {
-    write_down(kref, "created");
+    write_down(kref, "created%s%s", type ? " " : "", type ? type : "");
     return track_next;
 }
 

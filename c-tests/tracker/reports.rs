@@ -21,6 +21,7 @@ fn main() {
         plain("flame-graph", flame_graph),
         plain("flame-graph-of-hostile-names", flame_graph_of_hostile_names),
         plain("object-history", object_history),
+        plain("names-of-types", names_of_types),
         plain("filter", filter),
         plain("sample", sample),
         plain("exitcode-and-log-path", exitcode_and_log_path),
@@ -201,6 +202,27 @@ fn object_history() {
     for (line, act) in acts.iter().zip(wanted) {
         assert!(line.contains(act) && line.contains("thread 1 ("), "{line}");
     }
+}
+
+fn names_of_types() {
+    let program = "reports/typed";
+    let ended = track(program, &[], &[]);
+    contains(
+        &ended,
+        &[
+            "connection: 3 references on 2 objects\n",
+            "session: 1 reference on 1 object\n",
+            "temporary: 1 reference on 1 object\n",
+            "put on a released object\n",
+            ", session\n",
+        ],
+    );
+    let place = here(program);
+    contains(&ended, &[place.as_str()]);
+    assert!(!ended.output.contains("session_free"), "{}", ended.output);
+    let ended = track(program, &["--filter", "conn*"], &[]);
+    contains(&ended, &["connection: 3 references"]);
+    assert!(!ended.output.contains("session:"), "{}", ended.output);
 }
 
 fn filter() {

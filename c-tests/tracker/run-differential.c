@@ -34,9 +34,9 @@ static struct kref *find(void *key)
     return key;
 }
 
-static int created(struct kref *kref)
+static int created(struct kref *kref, const char *type)
 {
-    (void)kref;
+    (void)kref, (void)type;
     events_balance = 1;
     return 1;
 }

@@ -60,6 +60,22 @@ static void begin(int n)
         CHECK(told_release == by && kref.refcount.refs == RELEASED && kref_read(&kref) == 0);             \
     } while (0)
 
+static void many(void)
+{
+    kref_init_as(&kref, "session");
+    CHECK_TOLD(&kref, "created session");
+    CHECK(kref_is_tracked(&kref) && kref_is_unique(&kref));
+    kref_init_n(&kref, 3);
+    CHECK_TOLD(&kref, "created; getting; got 2; got 3");
+    CHECK(!kref_is_unique(&kref));
+    CHECK(!kref_put_many(&kref, 2, release));
+    CHECK_TOLD(&kref, "putting 3; putting 2; done");
+    CHECK(told_release == release && kref_is_unique(&kref));
+    CHECK(kref_put_many(&kref, 1, release));
+    CHECK_TOLD(&kref, "putting 1; released; release; done");
+    CHECK(!kref_is_unique(&kref));
+}
+
 static void a_life(void)
 {
     kref_init(&kref);
@@ -131,7 +147,7 @@ static void lookups(void)
     join(thread);
     CHECK_TOLD(&kref, "getting; got 2; putting 2; done");
     CHECK(!pthread_attr_init(&attributes));
-    CHECK(!pthread_attr_setstacksize(&attributes, ~(size_t)0 << 20));
+    CHECK(!pthread_attr_setstacksize(&attributes, IMPOSSIBLE_STACK));
     CHECK(kref_thread_create(&thread, &attributes, put_in_thread, &kref, &kref, release));
     CHECK_TOLD(&kref, "getting; got 2; putting 2; done");
     CHECK(told_release == release && kref_put(&kref, release));
@@ -326,6 +342,7 @@ int main(void)
     CHECK(kref_track_report(1) == -ENOTSUP);
     CHECK(!kref_set_tracker(&writes_down));
     a_life();
+    many();
     holders();
     lookups();
     counters();

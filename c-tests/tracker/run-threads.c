@@ -27,8 +27,9 @@ static struct object *object_of(const struct kref *kref)
     return kref_entry(kref, struct object, kref);
 }
 
-static int created(struct kref *kref)
+static int created(struct kref *kref, const char *type)
 {
+    (void)type;
     __atomic_store_n(&object_of(kref)->balance, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&object_of(kref)->lives, 1, __ATOMIC_RELAXED);
     return 1;

@@ -4,6 +4,7 @@
  * errno, and may be called in a signal handler.
  *
  * without: asan, which has an allocator of its own
+ * without: musl, whose malloc() has no other name
  */
 #define _GNU_SOURCE
 #include "number_line.h"

@@ -23,13 +23,16 @@ static __attribute__((noinline)) void misuse(void)
 
 int main(void)
 {
-    const int is_fixed = __ehdr_start[offsetof(Elf64_Ehdr, e_type)] == ET_EXEC;
+    Elf32_Half type; /* at the same place in a 64-bit file */
+    int is_fixed;
     char text[1024];
     ssize_t length;
     size_t offset;
     const char *plus;
     int ends[2];
 
+    memcpy(&type, __ehdr_start + offsetof(Elf32_Ehdr, e_type), sizeof type);
+    is_fixed = type == ET_EXEC;
     CHECK(!pipe2(ends, O_NONBLOCK) && dup2(ends[1], 2) == 2);
     misuse();
     length = read(ends[0], text, sizeof text - 1);

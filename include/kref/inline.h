@@ -141,7 +141,7 @@ int kref_get_unless_zero_slow(struct kref *kref) KREF_COLD;
  * assembly reads the variable's address from the global offset table. If C code in an executable
  * named the variable, the linker would make a copy of it in the executable.
  */
-KREF_INLINE void kref_init(struct kref *kref)
+KREF_INLINE void kref_init_as(struct kref *kref, const char *type)
 {
     void *const *tracker;
 
@@ -151,9 +151,23 @@ KREF_INLINE void kref_init(struct kref *kref)
     if (KREF_LIKELY(!__atomic_load_n(tracker, __ATOMIC_RELAXED)))
         __atomic_store_n(&kref->refcount.refs, INT_MIN, __ATOMIC_RELAXED);
     else
-        kref_init_slow(kref);
+        kref_init_slow(kref, type);
+}
+
+KREF_INLINE void kref_init(struct kref *kref)
+{
+    kref_init_as(kref, NULL);
 }
 #endif
+
+/* Acquire: the caller sees what earlier holders did to the object before their puts. */
+KREF_INLINE int kref_is_unique(const struct kref *kref)
+{
+    int stored = __atomic_load_n(&kref->refcount.refs, __ATOMIC_ACQUIRE);
+
+    /* INT_MIN stands for one reference. A tracked count is positive. */
+    return stored < 0 ? stored == INT_MIN : kref_read_slow(stored) == 1;
+}
 
 KREF_INLINE unsigned int kref_read(const struct kref *kref)
 {

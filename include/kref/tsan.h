@@ -128,7 +128,25 @@ int kref_tsan_put_mutex(struct kref *kref,
     return kref_tsan_finish(kref_count_dec_and_mutex_lock(&kref->refcount, mutex), kref, release);
 }
 
+KREF_STATIC KREF_NONNULL
+int kref_tsan_put_many(struct kref *kref, int n, void (*release)(struct kref *kref))
+{
+    if (kref_is_tracked(kref))
+        return (kref_put_many)(kref, n, release);
+    return kref_tsan_finish(kref_count_sub_and_test(n, &kref->refcount), kref, release);
+}
+
 #ifdef KREF_NO_INLINE
+
+KREF_STATIC KREF_MUST_USE KREF_NONNULL int kref_tsan_is_unique(const struct kref *kref)
+{
+    int unique = kref_is_unique(kref);
+
+    if (unique)
+        __tsan_acquire(
+            KREF_CAST(reinterpret_cast, void *, KREF_CAST(reinterpret_cast, size_t, kref)));
+    return unique;
+}
 
 KREF_STATIC KREF_NONNULL_ARGS((1, 2))
 int kref_tsan_put_as(struct kref *kref, void (*release)(struct kref *kref), const char *holder)
@@ -140,7 +158,9 @@ int kref_tsan_put_as(struct kref *kref, void (*release)(struct kref *kref), cons
 
 #define kref_put(kref, release) kref_tsan_put(kref, release)
 #define kref_put_as(kref, release, holder) kref_tsan_put_as(kref, release, holder)
+#define kref_is_unique(kref) kref_tsan_is_unique(kref)
 #endif
+#define kref_put_many(kref, n, release) kref_tsan_put_many(kref, n, release)
 #define kref_put_mutex(kref, release, mutex) kref_tsan_put_mutex(kref, release, mutex)
 
 #if !defined __GLIBC__ || defined __USE_XOPEN2K

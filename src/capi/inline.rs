@@ -24,19 +24,19 @@ pub extern "C" fn kref_read_slow(stored: c_int) -> c_uint {
     Count::read_stored(stored) as c_uint
 }
 
-/// cbindgen:postfix=KREF_NONNULL KREF_COLD
-/// kref_init() while a tracker is set.
+/// cbindgen:postfix=KREF_NONNULL_ARGS((1)) KREF_COLD
+/// kref_init() and kref_init_as() while a tracker is set.
 ///
-/// Range:    as for kref_init().
+/// Range:    as for kref_init_as().
 /// Misuse:   as for kref_init().
 /// Ordering: relaxed.
 /// Threads:  one, before the object is shared. Signal handlers: yes.
 /// Returns:  nothing.
 /// Defined:  here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kref_init_slow(kref: *mut kref) {
+pub unsafe extern "C" fn kref_init_slow(kref: *mut kref, r#type: *const c_char) {
     // SAFETY: the C caller guarantees memory for a kref.
-    unsafe { kref::as_kref(kref) }.init();
+    unsafe { kref::as_kref(kref) }.init_as(r#type);
 }
 
 /// cbindgen:postfix=KREF_NONNULL

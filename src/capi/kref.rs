@@ -3,11 +3,13 @@
 use core::ffi::{c_int, c_uint};
 use core::ptr;
 
+use super::count::at_kref_count_add;
 use super::edge::{CallSite, edge};
 use super::inline::{at_kref_get_slow, finish_put};
-use super::types::kref;
+use super::types::{as_release, kref, releasing};
 use crate::Kref;
 use crate::count::Lowered;
+use crate::tracker::By;
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Initialise a count with one reference, which the caller holds.
@@ -27,8 +29,52 @@ pub unsafe extern "C" fn kref_init(kref: *mut kref) {
 }
 
 /// cbindgen:postfix=KREF_NONNULL
+/// Initialise a count with n references: one for each holder that the object has from the start.
+/// Example: 2, for the list and for the caller.
+///
+/// Range:    n from 1 to INT_MAX; otherwise as for kref_init().
+/// Misuse:   with an n below 1 the count saturates, and a violation is reported; otherwise as for
+///           kref_init().
+/// Ordering: relaxed, as in kref_init().
+/// Threads:  one, before the object is shared. Signal handlers: yes.
+/// Returns:  nothing.
+/// Defined:  here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn at_kref_init_n(kref: *mut kref, n: c_int, call: CallSite) {
+    // SAFETY: the C caller guarantees memory for a kref.
+    unsafe {
+        kref_init(kref);
+        if n != 1 {
+            at_kref_count_add(n.wrapping_sub(1), kref.cast(), call);
+        }
+    }
+}
+edge!(kref_init_n = at_kref_init_n, 2);
+
+/// cbindgen:postfix=KREF_NONNULL
+/// Whether the caller holds the only reference. The test for copy on write: if the answer is 1, the
+/// caller may change the object, since nobody else can reach it; if 0, the caller changes a copy.
+///
+///     if (!kref_is_unique(&buffer->kref)) { copy = buffer_copy(buffer); buffer_put(buffer); buffer = copy; }
+///
+/// Range:    a kref on which the caller holds a reference. Nobody can look the object up without one:
+///           the object is in no table and no slot.
+/// Misuse:   none that can be seen.
+/// Ordering: acquire: the caller sees what earlier holders did to the object before their puts.
+///           kref_read() == 1 does not give that.
+/// Threads:  any. Signal handlers: yes.
+/// Returns:  1 or 0. 0 if the count is saturated.
+/// Defined:  here.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn kref_is_unique(kref: *const kref) -> c_int {
+    // SAFETY: the C caller guarantees a valid kref.
+    unsafe { kref::as_kref(kref.cast_mut()) }.is_unique().into()
+}
+
+/// cbindgen:postfix=KREF_NONNULL
 /// Read the count, for a message or a test. Do not make a decision by it: other threads may change
-/// the count at any time.
+/// the count at any time. For "am I the only holder?" there is kref_is_unique().
 ///
 /// Range:    any kref.
 /// Misuse:   none that can be seen.
@@ -115,3 +161,30 @@ pub unsafe extern "C" fn at_kref_put(
     }
 }
 edge!(kref_put = at_kref_put, 2);
+
+/// cbindgen:postfix=KREF_NONNULL
+/// Give n references back at once, as kref_put() gives one.
+///
+/// Range:    n references, which the caller holds; n from 0.
+/// Misuse:   with fewer than n references, or with a negative n: the count saturates, release is not
+///           called, and a violation is reported. Otherwise as for kref_put().
+/// Ordering: as for kref_put().
+/// Threads:  any. Signal handlers: yes, if release() may run there.
+/// Returns:  1 if these were the last references and release() has run, otherwise 0.
+/// Defined:  here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn at_kref_put_many(
+    kref: *mut kref,
+    n: c_int,
+    release: unsafe extern "C" fn(kref: *mut kref),
+    call: CallSite,
+) -> c_int {
+    // SAFETY: the C caller guarantees that it holds n references on a valid kref, and that release may
+    // be called with the kref.
+    unsafe {
+        let by = By::putting(as_release(release));
+        let kref = kref::as_non_null(kref);
+        Kref::put_many_from(kref, n, by, releasing(release), call.into()).into()
+    }
+}
+edge!(kref_put_many = at_kref_put_many, 3);

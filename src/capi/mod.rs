@@ -25,7 +25,7 @@ mod violation;
 // This ELF note says that the code is compatible with a shadow stack (SHSTK): no function changes its return
 // address. The linker marks a program as compatible only if all its objects have the note. There is no note
 // for IBT, because stable rustc emits no `endbr64`.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 core::arch::global_asm!(
     ".pushsection .note.gnu.property, \"a\", @note",
     ".balign 8",

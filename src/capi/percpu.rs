@@ -174,7 +174,7 @@ edge!(percpu_ref_put = at_percpu_ref_put, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Give nr references back. After percpu_ref_kill(), the last put calls the release function.
 ///
-/// Range:    nr references, which the caller holds; up to INT_MAX.
+/// Range:    nr references, which the caller holds; up to INT_MAX (2^15 - 1 if a long has 32 bits).
 /// Misuse:   as for percpu_ref_put(); a larger nr is more than the caller can have taken.
 /// Ordering: release; and acquire before release() runs.
 /// Threads:  any. Signal handlers: yes, if release() may run there.

@@ -32,6 +32,24 @@ pub unsafe extern "C" fn kref_set_tracker(tracker: *const kref_tracker) -> c_int
 }
 
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1))
+/// kref_init() with the name of the object's type, such as "session". The tracker's reports name the
+/// object so from its first moment. Without a tracker this is as fast as kref_init(). KREF_DEFINE()
+/// does it for you.
+///
+/// Range:    as for kref_init(). type may be NULL, for a type without a name; otherwise the string stays
+///           valid until the call returns.
+/// Misuse:   as for kref_init().
+/// Ordering: relaxed, as in kref_init().
+/// Threads:  one, before the object is shared. Signal handlers: yes.
+/// Returns:  nothing.
+/// Defined:  here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kref_init_as(kref: *mut kref, r#type: *const c_char) {
+    // SAFETY: the C caller guarantees memory for a kref.
+    unsafe { kref::as_kref(kref) }.init_as(r#type);
+}
+
+/// cbindgen:postfix=KREF_NONNULL_ARGS((1))
 /// kref_get() with a name for the holder of the new reference, such as "cache". If the reference is
 /// never given back, the tracker can report the name. Without a tracker this is as fast as
 /// kref_get().

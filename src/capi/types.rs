@@ -104,8 +104,8 @@ pub struct kref_tracker {
     /// sizeof(struct kref_tracker). libkref does not use members beyond this size.
     pub size: usize,
     /// Called by kref_init(), before the count is initialised. Returns 0 if the object is not to be
-    /// tracked.
-    pub created: Option<unsafe extern "C" fn(kref: *mut kref) -> c_int>,
+    /// tracked. type is the name from kref_init_as(), or NULL.
+    pub created: Option<unsafe extern "C" fn(kref: *mut kref, r#type: *const c_char) -> c_int>,
     /// Called before a reference is taken. The get may still fail.
     pub getting: Option<unsafe extern "C" fn(kref: *mut kref)>,
     /// Called after a reference was taken; once for each, if the operation has taken several. count

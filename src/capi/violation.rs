@@ -8,8 +8,8 @@ use crate::{Handler, set_violation_handler};
 
 /// Set the violation handler, which is called for each violation from now on. Before the handler is
 /// called, the count is saturated already. The default handler writes a line to standard error for
-/// the first violation of each kind at each place of the program. With
-/// KREF_OPTIONS=on_violation=abort it then aborts the program, and with
+/// the first violation of each kind at each place of the program, and for each violation whose place
+/// is not known. With KREF_OPTIONS=on_violation=abort it then aborts the program, and with
 /// KREF_OPTIONS=on_violation=quiet it does nothing.
 /// Standard error is descriptor 2, whatever the program has opened there. A line that cannot be
 /// written is lost, and raises no SIGPIPE.

@@ -112,7 +112,7 @@ use core::ptr;
 
 use crate::sys::sync::{
     AtomicI32,
-    Ordering::{Relaxed, Release},
+    Ordering::{Acquire, Relaxed, Release},
 };
 use number_line::{references, stored};
 
@@ -161,6 +161,13 @@ impl Count {
     #[inline]
     pub fn read(&self) -> i32 {
         references(self.stored.load(Relaxed))
+    }
+
+    /// Whether there is one reference, which the caller holds. Acquire: pairs with the release of every
+    /// earlier put, so that the caller may change the object as a release function may.
+    #[inline]
+    pub fn is_one(&self) -> bool {
+        references(self.stored.load(Acquire)) == 1
     }
 
     /// [`read`](Self::read) for a stored value that C code has loaded already.

@@ -143,7 +143,7 @@ impl Count {
 
     /// Gives back `n` references. If they are the last and `keep_last` is set, changes nothing.
     #[inline]
-    fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
+    pub(crate) fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
         let last = stored(n);
         let mut old = self.stored.load(Relaxed);
         // True if the count is alive and has at least `n` references. If `n` is 0 or negative, `last` is
@@ -207,8 +207,12 @@ impl Count {
 }
 
 /// `lock sub` and its flags. For `fetch_sub`, which returns the old value, the compiler would emit
-/// `lock xadd`, which is slower on older processors.
-#[cfg(all(any(target_arch = "x86_64", target_arch = "x86"), not(any(loom, miri, kref_sanitized))))]
+/// `lock xadd`, which is slower on older processors. Not for x32: in its 32-bit operand the upper half of an address
+/// register is undefined.
+#[cfg(all(
+    any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "x86"),
+    not(any(loom, miri, kref_sanitized))
+))]
 mod imp {
     use core::sync::atomic::AtomicI32;
 
@@ -239,7 +243,7 @@ mod imp {
 }
 
 #[cfg(not(all(
-    any(target_arch = "x86_64", target_arch = "x86"),
+    any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "x86"),
     not(any(loom, miri, kref_sanitized))
 )))]
 mod imp {

@@ -47,7 +47,8 @@ const MOST_ELSEWHERE: usize = (isize::MAX / (8 * ONE)) as usize;
 const HIGHEST: isize = isize::MAX / 2;
 
 /// The value of a misused word. It is so far from zero that 2^29 operations of [`MOST`] cannot bring it
-/// back.
+/// back (2^13 if a word has 32 bits). Each such operation makes the word SATURATED_AT again, so only
+/// operations of different threads at one time add up.
 const SATURATED_AT: isize = isize::MIN / 2;
 
 /// A word below this was saturated before. A word without PERCPU from here to -1 means that more references

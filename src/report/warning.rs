@@ -1,5 +1,6 @@
 //! The default violation handler. Writes one line to standard error for the first violation of each
-//! kind and caller. Then aborts, if `KREF_OPTIONS` says `on_violation=abort`.
+//! kind and caller. If the caller is not known, writes a line for each violation: two unknown callers
+//! may be two places. Then aborts, if `KREF_OPTIONS` says `on_violation=abort`.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -106,6 +107,9 @@ impl Seen {
             Some(location) => core::ptr::from_ref(location).addr(),
             None => violation.caller.addr(),
         };
+        if caller == 0 {
+            return Novelty::New; // an unknown caller
+        }
         // A rotation, because 32-bit processes use the high bits of an address. A kind is not 0. The module's
         // number tells two places apart whose modules had one address, one after the other. A key of 0, which
         // stands for an empty entry, would be reported each time.

@@ -100,6 +100,23 @@ fn inc_not_zero_acquire_against_a_put_that_is_not_the_last() {
     });
 }
 
+/// Copy on write: a holder that finds itself the only one sees the last write of the other, and may write.
+#[test]
+fn is_one_against_a_put_that_is_not_the_last() {
+    loom::model(|| {
+        let object = Arc::new(Object::new(Count::new(2)));
+        let first_holder = |object: &Object<Count>| {
+            object.write();
+            assert!(!object.refs.dec_and_test());
+        };
+        race(&object, first_holder, |object| {
+            if object.refs.is_one() {
+                object.write();
+            }
+        });
+    });
+}
+
 /// Reused memory: a thread that gets a reference on the new object sees the new object's contents.
 #[test]
 fn inc_not_zero_acquire_against_set_release() {

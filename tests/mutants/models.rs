@@ -90,6 +90,13 @@ pub const ORDERINGS: &[Mutant] = &[
         failure: RACE,
     },
     Mutant {
+        file: COUNT,
+        source: "references(self.stored.load(Acquire)) == 1",
+        mutated: "references(self.stored.load(Relaxed)) == 1",
+        test: "count::is_one_against_a_put_that_is_not_the_last",
+        failure: RACE,
+    },
+    Mutant {
         file: PUT,
         source: "compare_exchange(ONE, DEAD, AcqRel, Relaxed)",
         mutated: "compare_exchange(ONE, DEAD, Release, Relaxed)",

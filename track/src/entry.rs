@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 use crate::event::{What, happen};
-use crate::object::Holder;
+use crate::object::{Holder, TypeName};
 use crate::options::options;
 use crate::seam::{Caller, Kref, Release, Table, Violation, enter};
 use crate::{chaos, report, thread};
@@ -27,17 +27,23 @@ pub fn table() -> Table {
 }
 
 #[unsafe(naked)]
-extern "C" fn created(kref: *mut Kref) -> c_int {
-    enter!(on_created, "rsi", "rdx")
+extern "C" fn created(kref: *mut Kref, type_name: *const c_char) -> c_int {
+    enter!(on_created, "rdx", "rcx")
 }
 
-extern "C" fn on_created(kref: *mut Kref, sp: *const u64, bp: u64) -> c_int {
+extern "C" fn on_created(
+    kref: *mut Kref,
+    type_name: *const c_char,
+    sp: *const u64,
+    bp: u64,
+) -> c_int {
     if !is_sampled() {
         return 0;
     }
     // SAFETY: `created` gave us its stack pointer.
     let caller = unsafe { Caller::at_entry(sp, bp) };
-    c_int::from(happen(What::Created, kref as usize, caller))
+    let what = What::Created(TypeName(type_name as usize));
+    c_int::from(happen(what, kref as usize, caller))
 }
 
 /// One object in N of each thread.

@@ -6,7 +6,7 @@ use crate::chronicle::{self, Line};
 use crate::clock::{self, Time};
 use crate::known::Trail;
 use crate::misuse::{self, Kind, Offence};
-use crate::object::{Act, Holder, Object, Undone};
+use crate::object::{Act, Holder, Object, TypeName, Undone};
 use crate::seam::Caller;
 use crate::thread::{self, Inside};
 use crate::unwind::{self, Walk};
@@ -15,8 +15,8 @@ use crate::{options, stacks, table};
 /// What happened.
 #[derive(Clone, Copy)]
 pub enum What {
-    /// kref_init().
-    Created,
+    /// kref_init(): the name of the type.
+    Created(TypeName),
     /// A get: the count after it, and who holds it.
     Got(u32, Holder),
     /// A put is about to happen: the release function, the count before it, and whose it was.
@@ -91,7 +91,7 @@ fn new_stack(caller: Caller, inside: &mut Inside) -> stacks::Id {
 
 fn apply(what: What, address: usize, by: Act, inside: &mut Inside) -> bool {
     match what {
-        What::Created => return create(address, by),
+        What::Created(type_name) => return create(address, by, type_name),
         What::Got(count, holder) => get(address, by, count, holder),
         What::Putting(release, count, holder) => put(address, by, release, count, holder, inside),
         What::Released(release) => end(address, by, release),
@@ -100,8 +100,8 @@ fn apply(what: What, address: usize, by: Act, inside: &mut Inside) -> bool {
     true
 }
 
-fn create(address: usize, by: Act) -> bool {
-    let (serial, before) = table::insert(address, by);
+fn create(address: usize, by: Act, type_name: TypeName) -> bool {
+    let (serial, before) = table::insert(address, by, type_name.kept());
     if let Some(before) = before.filter(|object| object.released.is_none() && !object.lost) {
         // Unless the end of that object is an event which waits in some thread's queue.
         if !thread::events_are_pending() {

@@ -81,7 +81,7 @@ pub fn misuse(offence: &Offence) -> String {
         "process": std::process::id(),
         "object": (offence.serial != 0).then_some(offence.serial),
         "address": address(offence.address),
-        "type": (offence.release != 0).then(|| symbols::function(offence.release)),
+        "type": offence.type_name(),
         "holder": offence.holder,
         "by": act(offence.by),
         "released": offence.released.map(act),

@@ -35,7 +35,7 @@ pub struct Reference {
 /// What is held of one type.
 #[derive(Default)]
 pub struct Type {
-    /// The release function's name, or where the objects were created.
+    /// The type's name, the release function's name, or where the objects were created.
     pub name: String,
     /// Objects that are referenced.
     pub objects: u64,
@@ -66,8 +66,9 @@ pub struct Leaks {
     pub lost: u64,
 }
 
-/// The release function, and where the objects were created: without the function, that is the type.
-type Key = (usize, Id);
+/// What tells types apart: the name from kref_init_as(); without one, the release function; without both,
+/// where the objects were created.
+type Key = (Option<&'static str>, usize, Id);
 type Held = (Option<&'static str>, Id, bool);
 
 #[derive(Default)]
@@ -83,17 +84,17 @@ pub fn gather() -> Leaks {
     let mut leaks = Leaks { now: clock::now(), ..Leaks::default() };
     let mut wanted: HashMap<Key, bool, FxBuildHasher> = HashMap::default();
     crate::table::each_live(|address, object| {
-        let origin = (object.release, object.created.stack);
+        let origin = (object.type_name, object.release, object.created.stack);
         if object.lost {
             leaks.lost += 1;
         } else if object.held().any(|group| group.mark == mark)
-            && *wanted.entry(origin).or_insert_with(|| filter::fits(origin.0, origin.1))
+            && *wanted.entry(origin).or_insert_with(|| filter::fits(origin.0, origin.1, origin.2))
         {
             types.entry(key(object)).or_default().add(address, object, mark);
         }
     });
-    for ((release, created), gathered) in types {
-        leaks.types.push(gathered.finish(release, created));
+    for (key, gathered) in types {
+        leaks.types.push(gathered.finish(key));
     }
     leaks.types.sort_by(|a, b| b.references.cmp(&a.references).then(a.name.cmp(&b.name)));
     leaks.objects = leaks.types.iter().map(|of| of.objects).sum();
@@ -101,13 +102,16 @@ pub fn gather() -> Leaks {
     leaks
 }
 
-/// The release function; before a put has told it, what a put told of objects that were created there;
-/// else where it was created.
+/// Before a put of the object has told its release function, what a put told of objects that were created
+/// there is taken.
 fn key(object: &Object) -> Key {
+    if object.type_name.is_some() {
+        return (object.type_name, 0, 0);
+    }
     let told = stacks::get(object.created.stack).map_or(0, |stack| stack.release.load(Relaxed));
     match if object.release == 0 { told } else { object.release } {
-        0 => (0, object.created.stack),
-        release => (release, 0),
+        0 => (None, 0, object.created.stack),
+        release => (None, release, 0),
     }
 }
 
@@ -132,8 +136,8 @@ impl Gathered {
         }
     }
 
-    fn finish(mut self, release: usize, created: Id) -> Type {
-        self.of.name = name(release, created);
+    fn finish(mut self, key: Key) -> Type {
+        self.of.name = name(key);
         self.of.held = self.held.into_values().collect();
         // A get that nobody undid says more than a creator's reference does; then, the most first.
         self.of.held.sort_by_key(|held| (held.is_first, std::cmp::Reverse(held.count), held.stack));
@@ -141,7 +145,10 @@ impl Gathered {
     }
 }
 
-fn name(release: usize, created: Id) -> String {
+fn name((type_name, release, created): Key) -> String {
+    if let Some(name) = type_name {
+        return name.to_string();
+    }
     if release != 0 {
         return symbols::function(release).to_string();
     }

@@ -8,7 +8,7 @@ use crate::lock::Lock;
 use crate::object::{Act, Group, Object};
 use crate::options::options;
 use crate::stacks::{Call, Id};
-use crate::{filter, json, output, stacks, table, text, thread};
+use crate::{filter, json, output, stacks, symbols, table, text, thread};
 
 /// The kinds. Their names are what format=json calls them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -118,6 +118,8 @@ pub struct Offence {
     pub address: usize,
     /// The object's number, or 0.
     pub serial: u64,
+    /// The name of the object's type, if kref_init_as() has given one.
+    pub type_name: Option<&'static str>,
     /// The release function, or 0.
     pub release: usize,
     /// Who created it.
@@ -138,6 +140,7 @@ impl Offence {
             by,
             address,
             serial: object.serial,
+            type_name: object.type_name,
             release: object.release,
             created: Some(object.created),
             released: object.released,
@@ -146,12 +149,18 @@ impl Offence {
         }
     }
 
+    /// The name of the object's type, or its release function.
+    pub fn type_name(&self) -> Option<&'static str> {
+        self.type_name.or_else(|| (self.release != 0).then(|| symbols::function(self.release)))
+    }
+
     fn on_stranger(kind: Kind, address: usize, by: Act) -> Self {
         Self {
             kind,
             by,
             address,
             serial: 0,
+            type_name: None,
             release: 0,
             created: None,
             released: None,
@@ -168,7 +177,8 @@ const MOST_TOLD: usize = 1024;
 
 /// Tells of it, once for each stack.
 pub fn report(offence: &Offence) {
-    if !filter::fits(offence.release, offence.created.map_or(offence.by.stack, |by| by.stack)) {
+    let created = offence.created.map_or(offence.by.stack, |by| by.stack);
+    if !filter::fits(offence.type_name, offence.release, created) {
         return;
     }
     let mut told = TOLD.lock();

@@ -7,6 +7,7 @@ use crate::clock::Time;
 use crate::matching::{self, Candidate, Choice};
 use crate::memory;
 use crate::stacks::Id;
+use crate::symbols;
 use crate::thread::Own;
 
 /// More ways to hold one object than this are counted together.
@@ -50,6 +51,23 @@ impl Holder {
     }
 }
 
+/// The name of an object's type: the program's C string, or null.
+#[derive(Clone, Copy)]
+pub struct TypeName(pub usize);
+
+impl TypeName {
+    /// A copy of the name, which stays valid when the program's string does not: the string may lie in a
+    /// plugin that is unloaded while its objects are alive.
+    pub fn kept(self) -> Option<&'static str> {
+        if self.0 == 0 || !memory::has_room() {
+            return None;
+        }
+        // SAFETY: kref_init_as() asks for a string that is valid as long as the object.
+        let name = unsafe { CStr::from_ptr(self.0 as *const c_char) };
+        Some(symbols::kept(name.to_str().unwrap_or("(no UTF-8)")))
+    }
+}
+
 /// References that were taken alike and are held.
 #[derive(Clone, Copy)]
 pub struct Group {
@@ -82,6 +100,8 @@ pub struct Object {
     pub serial: u64,
     /// kref_init().
     pub created: Act,
+    /// The type's name, if kref_init_as() has given one.
+    pub type_name: Option<&'static str>,
     /// The last put, once it came.
     pub released: Option<Act>,
     /// The release function, once a put has told it; else 0.
@@ -113,10 +133,11 @@ pub enum Undone {
 
 impl Object {
     /// After kref_init().
-    pub fn new(serial: u64, created: Act) -> Self {
+    pub fn new(serial: u64, created: Act, type_name: Option<&'static str>) -> Self {
         Self {
             serial,
             created,
+            type_name,
             released: None,
             release: 0,
             first: Some(MARK.load(Relaxed)),

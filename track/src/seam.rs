@@ -31,8 +31,8 @@ pub struct Violation {
 pub struct Table {
     /// sizeof(struct kref_tracker).
     pub size: usize,
-    /// A kref_init() is about to begin an object.
-    pub created: extern "C" fn(*mut Kref) -> c_int,
+    /// A kref_init() is about to begin an object, of a type whose name may be null.
+    pub created: extern "C" fn(*mut Kref, *const c_char) -> c_int,
     /// Before a get.
     pub getting: Option<extern "C" fn(*mut Kref)>,
     /// After a get.

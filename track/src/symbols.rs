@@ -76,6 +76,11 @@ pub fn at(ip: u64) -> Vec<Frame> {
     found
 }
 
+/// A copy of `name` that is never freed.
+pub fn kept(name: &str) -> &'static str {
+    KNOWN.lock().name(name)
+}
+
 /// The name of the function that begins at `address`.
 pub fn function(address: usize) -> &'static str {
     let mut name = "";

@@ -33,7 +33,11 @@ fn shard(address: usize) -> &'static Lock<Shard> {
 }
 
 /// Begins an object; gives the one back that was at its address. `None` in the first place: no memory.
-pub fn insert(address: usize, created: Act) -> (Option<u64>, Option<Object>) {
+pub fn insert(
+    address: usize,
+    created: Act,
+    type_name: Option<&'static str>,
+) -> (Option<u64>, Option<Object>) {
     let mut shard = shard(address).lock();
     let before = shard.objects.remove(&address);
     if !memory::has_room() || shard.objects.try_reserve(1).is_err() {
@@ -41,7 +45,7 @@ pub fn insert(address: usize, created: Act) -> (Option<u64>, Option<Object>) {
         return (None, before);
     }
     let serial = SERIAL.fetch_add(1, Relaxed) + 1;
-    shard.objects.insert(address, Object::new(serial, created));
+    shard.objects.insert(address, Object::new(serial, created, type_name));
     (Some(serial), before)
 }
 

@@ -6,7 +6,7 @@ use crate::leaks::{Leaks, Reference, Type};
 use crate::misuse::{Kind, Offence};
 use crate::object::{Act, Group};
 use crate::stacks::{self, Id};
-use crate::symbols::{self, Frame};
+use crate::symbols::Frame;
 use crate::{clock, thread, tree};
 
 /// Lines of a report that repeat little are cut after so many.
@@ -144,12 +144,10 @@ pub fn misuse(offence: &Offence) -> String {
 }
 
 fn object(offence: &Offence) -> String {
-    match (offence.serial, offence.release) {
+    match (offence.serial, offence.type_name()) {
         (0, _) => format!("count at {:#x}", offence.address),
-        (serial, 0) => format!("object #{serial} at {:#x}", offence.address),
-        (serial, release) => {
-            format!("object #{serial} at {:#x}, {}", offence.address, symbols::function(release))
-        }
+        (serial, None) => format!("object #{serial} at {:#x}", offence.address),
+        (serial, Some(name)) => format!("object #{serial} at {:#x}, {name}", offence.address),
     }
 }
 

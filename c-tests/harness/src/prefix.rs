@@ -36,6 +36,11 @@ pub fn is_quick() -> bool {
     std::env::var_os("KREF_CHECK").is_some_and(|value| value == "quick")
 }
 
+/// Whether make builds libkref for musl: ci/cross.sh musl.
+pub fn is_musl() -> bool {
+    std::env::var("TARGET").is_ok_and(|target| target.ends_with("musl"))
+}
+
 /// libkref's version, from Cargo.toml.
 pub fn version() -> String {
     let manifest = std::fs::read_to_string(project().join("Cargo.toml")).expect("Cargo.toml");

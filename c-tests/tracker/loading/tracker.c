@@ -5,9 +5,9 @@
 #include <kref.h>
 #include <stdio.h>
 
-static int created(struct kref *kref)
+static int created(struct kref *kref, const char *type)
 {
-    (void)kref;
+    (void)kref, (void)type;
     return fprintf(stderr, "created\n");
 }
 

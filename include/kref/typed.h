@@ -1,0 +1,185 @@
+/*
+ * kref/typed.h - references with the type of your object. Included by kref.h.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * One line for each counted type makes the functions that C libraries usually write by hand:
+ *
+ *     struct session { struct kref kref; int id; };
+ *
+ *     static void session_free(struct session *session) { free(session); }
+ *
+ *     KREF_DEFINE(session, struct session, kref, session_free);
+ *
+ * The arguments are the prefix of the functions, the type, the name of its struct kref, and the function
+ * that frees an object. After this line there are:
+ *
+ *     void session_ref_init(session)            one reference, which the caller holds
+ *     session_ref(session)                      take one more; returns session
+ *     session_ref_unless_zero(session)          take one unless session is being released; NULL if so
+ *     session_unref(session)                    give one back; the last calls session_free(session)
+ *     session_is_unique(session)                1 if the caller holds the only one: kref_is_unique()
+ *     session_lookup(&mutex, find, key)         rule 3: kref_lookup_mutex(); find() returns a session
+ *     session_slot_get(&slot)                   rule 3: kref_slot_get()
+ *     session_slot_replace(&slot, session)      kref_slot_replace()
+ *     session_kref_release(kref)                the release function, for kref_thread_create() and others
+ *
+ * session_ref(), session_ref_unless_zero(), session_unref() and session_slot_replace() take NULL, and then
+ * take or give back nothing. For everything else, each function is what the function of kref.h is: its
+ * orderings, its misuse, the threads that may call it. A tracker's reports name the objects "session".
+ *
+ * KREF_DEFINE makes static inline functions. It stands in a .c file, or in a header of your program after
+ * the struct. If clients of your library must not see the struct, let the library export the functions:
+ *
+ *     KREF_DECLARE(session, struct session);                              in the header
+ *     KREF_DEFINE_EXTERN(session, struct session, kref, session_free);    in one .c file
+ *
+ * If clients must not need kref.h either, write the declarations of KREF_DECLARE by hand in the public
+ * header, as far as clients need them, and let only the .c files see KREF_DECLARE:
+ *
+ *     struct session *session_ref(struct session *session);
+ *     void session_unref(struct session *session);
+ */
+#ifndef KREF_TYPED_H
+#define KREF_TYPED_H
+
+#include "../kref.h"
+
+/* Inlined even at -O0, so that a violation is reported at the line that calls session_unref(). */
+#if defined __GNUC__
+#define KREF_TYPED static __inline__ __attribute__((__always_inline__, __unused__))
+#define KREF_UNUSED __attribute__((__unused__))
+#else
+#define KREF_TYPED static inline
+#define KREF_UNUSED
+#endif
+
+#define KREF_DEFINE(name, type, member, free_function)                                             \
+    KREF_TYPED_FUNCTIONS(KREF_TYPED, KREF_UNUSED static, name, type, member, free_function)        \
+    KREF_TYPED_AUTO(name, type)
+
+#define KREF_DEFINE_EXTERN(name, type, member, free_function)                                      \
+    KREF_TYPED_FUNCTIONS(extern, extern, name, type, member, free_function)                        \
+    struct name##_kref_find
+
+#define KREF_DECLARE(name, type)                                                                   \
+    void name##_ref_init(type *object) KREF_NONNULL;                                               \
+    type *name##_ref(type *object);                                                                \
+    KREF_MUST_USE type *name##_ref_unless_zero(type *object);                                      \
+    void name##_unref(type *object);                                                               \
+    KREF_MUST_USE int name##_is_unique(const type *object) KREF_NONNULL;                           \
+    KREF_MUST_USE type *name##_lookup(pthread_mutex_t *mutex, type *(*find)(void *key), void *key) \
+        KREF_NONNULL_ARGS((1, 2));                                                                 \
+    KREF_MUST_USE type *name##_slot_get(struct kref_slot *slot) KREF_NONNULL;                      \
+    KREF_MUST_USE type *name##_slot_replace(struct kref_slot *slot, type *next)                    \
+        KREF_NONNULL_ARGS((1));                                                                    \
+    void name##_kref_release(struct kref *kref) KREF_NONNULL;                                      \
+    KREF_TYPED_AUTO(name, type)
+
+#if defined __GNUC__
+/*
+ * KREF_AUTO(session) s = session_ref(x); gives the reference back at the end of the scope, by whatever way
+ * the scope is left: return, goto, break.
+ *
+ * kref_move(&s): returns s and makes s NULL. So KREF_AUTO gives nothing back, and the reference goes to
+ * the caller, to a table or to a thread:
+ *
+ *     KREF_AUTO(session) s = session_new();
+ *     if (session_connect(s) < 0)
+ *         return NULL;              // gives the reference back
+ *     return kref_move(&s);         // hands the reference on
+ *
+ * KREF_GUARD(session, x) { ... } takes a reference on x for the block, and gives it back at its end.
+ */
+#define KREF_AUTO(name) __attribute__((__cleanup__(name##_kref_unref_at))) name##_kref_pointer
+#define KREF_GUARD(name, object) KREF_GUARD_AT(name, object, __COUNTER__)
+#define kref_move(pointer)                                                                         \
+    __extension__({                                                                                \
+        __typeof__(pointer) kref_from = (pointer);                                                 \
+        __typeof__(*kref_from) kref_moved = *kref_from;                                            \
+        *kref_from = NULL;                                                                         \
+        kref_moved;                                                                                \
+    })
+
+/* For KREF_GUARD() only. The loop runs once; break and continue leave the block. */
+#define KREF_GUARD_AT(name, object, n) KREF_GUARD_NAMED(name, object, n)
+#define KREF_GUARD_NAMED(name, object, n)                                                          \
+    for (name##_kref_pointer kref_guard_##n                                                        \
+             __attribute__((__cleanup__(name##_kref_unref_at))) = name##_ref(object),              \
+             *kref_once_##n = &kref_guard_##n;                                                     \
+         kref_once_##n; kref_once_##n = NULL)
+#endif
+
+/* For KREF_AUTO() only. The caller writes the semicolon. */
+#define KREF_TYPED_AUTO(name, type)                                                                \
+    typedef type *name##_kref_pointer;                                                             \
+    KREF_TYPED void name##_kref_unref_at(name##_kref_pointer *object)                              \
+    {                                                                                              \
+        name##_unref(*object);                                                                     \
+    }                                                                                              \
+    struct name##_kref_find
+
+/* The functions of one type. The release function is called through a pointer, so its storage is not
+ * KREF_TYPED: gcc refuses such a call of an always_inline function. */
+#define KREF_TYPED_FUNCTIONS(storage, release_storage, name, type, member, free_function)          \
+    struct name##_kref_find {                                                                      \
+        type *(*find)(void *key);                                                                  \
+        void *key;                                                                                 \
+    };                                                                                             \
+    /* kref_lookup_mutex() calls this, and this calls the find function of the program. */         \
+    KREF_UNUSED static struct kref *name##_kref_found(void *typed)                                 \
+    {                                                                                              \
+        struct name##_kref_find *call =                                                            \
+            KREF_CAST(static_cast, struct name##_kref_find *, typed);                              \
+        type *object = call->find(call->key);                                                      \
+                                                                                                   \
+        return object ? &object->member : NULL;                                                    \
+    }                                                                                              \
+    KREF_NONNULL release_storage void name##_kref_release(struct kref *kref)                       \
+    {                                                                                              \
+        free_function(kref_entry(kref, type, member));                                             \
+    }                                                                                              \
+    storage void name##_ref_init(type *object)                                                     \
+    {                                                                                              \
+        kref_init_as(&object->member, #name);                                                      \
+    }                                                                                              \
+    storage type *name##_ref(type *object)                                                         \
+    {                                                                                              \
+        if (object)                                                                                \
+            kref_get(&object->member);                                                             \
+        return object;                                                                             \
+    }                                                                                              \
+    KREF_MUST_USE storage type *name##_ref_unless_zero(type *object)                               \
+    {                                                                                              \
+        return object && kref_get_unless_zero(&object->member) ? object : NULL;                    \
+    }                                                                                              \
+    storage void name##_unref(type *object)                                                        \
+    {                                                                                              \
+        if (object)                                                                                \
+            kref_put(&object->member, name##_kref_release);                                        \
+    }                                                                                              \
+    KREF_MUST_USE storage int name##_is_unique(const type *object)                                 \
+    {                                                                                              \
+        return kref_is_unique(&object->member);                                                    \
+    }                                                                                              \
+    KREF_MUST_USE storage type *name##_lookup(pthread_mutex_t *mutex, type *(*find)(void *key),    \
+                                              void *key)                                           \
+    {                                                                                              \
+        struct name##_kref_find call;                                                              \
+                                                                                                   \
+        call.find = find;                                                                          \
+        call.key = key;                                                                            \
+        return kref_entry(kref_lookup_mutex(mutex, name##_kref_found, &call), type, member);       \
+    }                                                                                              \
+    KREF_MUST_USE storage type *name##_slot_get(struct kref_slot *slot)                            \
+    {                                                                                              \
+        return kref_entry(kref_slot_get(slot), type, member);                                      \
+    }                                                                                              \
+    KREF_MUST_USE storage type *name##_slot_replace(struct kref_slot *slot, type *next)            \
+    {                                                                                              \
+        struct kref *old = kref_slot_replace(slot, next ? &next->member : NULL);                   \
+                                                                                                   \
+        return kref_entry(old, type, member);                                                      \
+    }
+
+#endif /* KREF_TYPED_H */
