@@ -270,7 +270,8 @@ impl Kref {
         Self::finish_put(this, put, release, caller)
     }
 
-    #[inline(always)]
+    /// The rest of a put after the subtraction. Not inlined: it is in none of the hot paths.
+    #[inline(never)]
     fn finish_put(
         this: NonNull<Self>,
         put: Result<Put, ViolationKind>,

@@ -142,7 +142,7 @@ impl Count {
     }
 
     /// Gives back `n` references. If they are the last and `keep_last` is set, changes nothing.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn try_sub(&self, n: i32, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
         let last = stored(n);
         let mut old = self.stored.load(Relaxed);
