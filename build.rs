@@ -1,7 +1,7 @@
 //! With the feature `header`: writes include/kref.h from src/capi. Always: sets `kref_sanitized` for a
 //! build under a sanitizer, which sees no operation in assembly. (rustc tells build scripts which
 //! sanitizer it uses; a stable crate cannot ask for it in a `cfg`.) Sets `kref_assembly` if this rustc has
-//! assembly for the processor. And sets `kref_sequences` to the file of src/rseq that has the restartable
+//! assembly for the processor; a test sets `kref_no_assembly`, to be without. And sets `kref_sequences` to the file of src/rseq that has the restartable
 //! sequences.
 
 fn main() {
@@ -9,7 +9,7 @@ fn main() {
     if has("SANITIZE") {
         println!("cargo:rustc-cfg=kref_sanitized");
     }
-    if has_assembly() && !has("LOOM") && !has("MIRI") {
+    if has_assembly() && !["LOOM", "MIRI", "KREF_NO_ASSEMBLY"].into_iter().any(has) {
         println!("cargo:rustc-cfg=kref_assembly");
     }
     println!("cargo:rustc-cfg=kref_sequences=\"{}\"", sequences());

@@ -132,7 +132,7 @@ macro_rules! assembly {
     };
 }
 
-#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64", kref_assembly))]
 macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
         .cfi_startproc
         endbr64             // indirect calls may land here
@@ -151,7 +151,7 @@ macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
         .cfi_endproc
 ", $($function)* }));
 
-#[cfg(all(target_arch = "aarch64", target_pointer_width = "64"))]
+#[cfg(all(target_arch = "aarch64", target_pointer_width = "64", kref_assembly))]
 macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
         .cfi_startproc
         hint #34            // bti c: indirect calls may land here
@@ -161,7 +161,7 @@ macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
         .cfi_endproc
 ", $($function)* }));
 
-#[cfg(target_arch = "riscv64")]
+#[cfg(all(target_arch = "riscv64", kref_assembly))]
 macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
         .cfi_startproc
         mv a{register}, ra
@@ -181,7 +181,7 @@ macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 3, "
         .cfi_endproc
 ", $($function)* }));
 
-#[cfg(target_arch = "s390x")]
+#[cfg(all(target_arch = "s390x", kref_assembly))]
 macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 2, "
         .cfi_startproc
     .if {words} <= 3
@@ -204,7 +204,7 @@ macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 2, "
         .cfi_endproc
 ", $($function)* }));
 
-#[cfg(target_arch = "arm")]
+#[cfg(all(target_arch = "arm", kref_assembly))]
 macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
         .arm                            // the assembler would not mark {name} as Thumb code
         .fnstart                        // unwinders read .fnstart to .fnend, not .cfi_
@@ -229,7 +229,7 @@ macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
         .fnend
 ", $($function)* }));
 
-#[cfg(target_arch = "x86")]
+#[cfg(all(target_arch = "x86", kref_assembly))]
 macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
         .cfi_startproc
         sub esp, {padding};                         .cfi_adjust_cfa_offset {padding}

@@ -95,6 +95,16 @@ impl Prefix {
         })
     }
 
+    /// libkref as on a processor for which rustc has no assembly: without the stubs of src/capi/edge.rs.
+    pub fn without_assembly() -> &'static Self {
+        static WITHOUT: OnceLock<Prefix> = OnceLock::new();
+        WITHOUT.get_or_init(|| {
+            let mut make = make_in(project());
+            make.env("RUSTFLAGS", "--cfg kref_no_assembly").arg("TRACK=no");
+            Self::install("without-assembly", &mut make)
+        })
+    }
+
     fn install(name: &str, make: &mut Command) -> Self {
         let root = scratch().join(name);
         make.arg("install").arg(format!("TARGET_DIR={}", root.join("build").display()));
