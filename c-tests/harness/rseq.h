@@ -7,23 +7,28 @@
 
 #include "check.h"
 
-#if defined __x86_64__ && defined __has_include
+#if (defined __x86_64__ || defined __aarch64__ || defined __riscv) && defined __LP64__
+#if defined __has_include
 #if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#ifdef RSEQ_SIG /* glibc has sequences on this processor */
 #define HAS_RSEQ 1
 #endif
 #endif
+#endif
+#endif
+
+#ifdef HAS_RSEQ
+
+#include <sys/auxv.h>
+#include <sys/syscall.h>
 
 /*
  * The signature that stands before each abort handler. It is a variable, because a constant would
  * be part of the test's own instructions, and the test would take what follows for an abort
  * handler.
  */
-__attribute__((unused)) static const volatile unsigned int abort_mark = 0x53053053;
-
-#ifdef HAS_RSEQ
-
-#include <sys/rseq.h>
-#include <sys/syscall.h>
+__attribute__((unused)) static const volatile unsigned int abort_mark = RSEQ_SIG;
 
 /* The struct rseq of the calling thread. */
 __attribute__((unused)) static char *rseq_area(void)
@@ -31,10 +36,19 @@ __attribute__((unused)) static char *rseq_area(void)
     return (char *)__builtin_thread_pointer() + __rseq_offset;
 }
 
+/* The size that glibc has registered: what the kernel uses, but at least 32, and a multiple of the
+ * alignment. (The numbers are AT_RSEQ_FEATURE_SIZE and AT_RSEQ_ALIGN. An older kernel has none.) */
+__attribute__((unused)) static unsigned long rseq_size(void)
+{
+    unsigned long used = getauxval(27), align = getauxval(28);
+
+    return used <= 32 ? 32 : (used + align - 1) / align * align;
+}
+
 /* Unregisters the thread's sequences with RSEQ_FLAG_UNREGISTER, and registers them with 0. */
 __attribute__((unused)) static void rseq_register(int flags)
 {
-    CHECK(syscall(SYS_rseq, rseq_area(), 32, flags, abort_mark) == 0);
+    CHECK(syscall(SYS_rseq, rseq_area(), rseq_size(), flags, abort_mark) == 0);
     CHECK(kref_rseq_available() == !flags);
 }
 

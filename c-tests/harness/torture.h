@@ -102,14 +102,27 @@ static void in_handlers_release(struct percpu_ref *ref)
     ADD(in_handlers_released, 1);
 }
 
+#ifdef HAS_RSEQ
+static uintptr_t interrupted_at(const ucontext_t *context)
+{
+#if defined __x86_64__
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#elif defined __aarch64__
+    return context->uc_mcontext.pc;
+#else
+    return context->uc_mcontext.__gregs[REG_PC];
+#endif
+}
+#endif
+
 static void handle(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)info;
     ADD(all.signals, 1);
-#ifdef __x86_64__
+#ifdef HAS_RSEQ
     /* If the signal interrupted a sequence, the kernel has set the thread to the abort handler. */
-    uintptr_t at = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    uintptr_t at = interrupted_at(context);
     uint32_t mark = 0;
 
     if (at % PAGE >= sizeof mark)

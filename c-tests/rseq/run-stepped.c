@@ -8,12 +8,14 @@
 #include "check.h"
 #include "rseq.h"
 
-#ifdef __x86_64__
+#if defined __x86_64__ || defined __aarch64__ /* Linux cannot step through other processors' programs */
 
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -53,20 +55,36 @@ static void be_stepped(struct percpu_ref *percpu)
     _exit(0);
 }
 
+/* The address of the child's next instruction. */
+static unsigned long child_at(pid_t child)
+{
+    struct user_regs_struct registers;
+    struct iovec buffer = {&registers, sizeof registers};
+
+    CHECK(ptrace(PTRACE_GETREGSET, child, NT_PRSTATUS, &buffer) == 0);
+#ifdef __x86_64__
+    return registers.rip;
+#else
+    return registers.pc;
+#endif
+}
+
 /* Whether the child has just executed an abort handler's first instruction, of at most 9 bytes. */
 static int has_restarted(pid_t child)
 {
-    struct user_regs_struct registers;
-    unsigned long length;
+#ifdef HAS_RSEQ
+    unsigned long at = child_at(child), length;
 
-    CHECK(ptrace(PTRACE_GETREGS, child, NULL, &registers) == 0);
     for (length = 1; length <= 9; length++) {
-        void *before = (void *)(registers.rip - length - sizeof(uint32_t));
+        void *before = (void *)(at - length - sizeof(uint32_t));
 
         errno = 0;
         if ((uint32_t)ptrace(PTRACE_PEEKTEXT, child, before, NULL) == abort_mark && !errno)
             return 1;
     }
+#else
+    (void)child;
+#endif
     return 0;
 }
 
