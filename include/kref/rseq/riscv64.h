@@ -50,7 +50,10 @@ KREF_INLINE ptrdiff_t kref_percpu_area(struct percpu_ref *ref)
 {
     ptrdiff_t area;
 
-    __asm__ __volatile__("ld %0,%1" : "=r"(area) : "m"(ref->rseq));
+    __asm__ __volatile__("ld %0,%2(%1)"
+                         : "=r"(area)
+                         : "r"(ref), "i"(offsetof(struct percpu_ref, rseq))
+                         : "memory");
     return area;
 }
 
