@@ -47,7 +47,7 @@ fn assembly(name: &str, level: &str) -> String {
 /// With LSE an operation on a count is one atomic instruction and the tests of its result.
 fn atomics(name: &str) {
     let get = ["mov", "ldadd", "cmn", "bge"];
-    let put = ["mov", "ldaddl", "sub", "tst"]; // and a branch
+    let put = ["bls", "cmp", "ldaddl", "mov", "mov"];
     for level in ["-O2", "-O3"] {
         let assembly = assembly(name, level);
         for function in ["test_get", "test_get_as", "test_inc"] {
@@ -58,9 +58,9 @@ fn atomics(name: &str) {
             );
         }
         for function in ["test_put", "test_put_as", "test_dec_and_test"] {
-            let path = hot_path(&assembly, function, instruction);
-            assert_eq!(path[..put.len()], put, "{function} in:\n{assembly}");
-            assert_eq!(path.len(), put.len() + 1, "{function} in:\n{assembly}");
+            let mut path = hot_path(&assembly, function, instruction);
+            path.sort(); // the compilers load the constants in different orders
+            assert_eq!(path, put, "{function} in:\n{assembly}");
         }
         let init = ["adrp", "ldr", "ldr", "cbnz", "mov", "str"];
         assert_eq!(hot_path(&assembly, "test_init", instruction), init, "{assembly}");

@@ -100,13 +100,13 @@ extern "C" {
     } while (0)
 
 /* Release: pairs with the acquire of the last put. Acquire: pairs with the release of every earlier
- * put. The test: the old value is negative, and so is the new one. (It is not for INT_MIN, the last
- * reference.) */
+ * put. The test: the old value is negative and not INT_MIN, the last reference. As unsigned numbers, such
+ * values are the largest. */
 #define KREF_DECREMENT(refs, last, not_alive)                                                      \
     do {                                                                                           \
         int kref_old = __atomic_fetch_sub(&(refs), 1, __ATOMIC_RELEASE);                           \
                                                                                                    \
-        if (KREF_LIKELY((int)((unsigned int)kref_old & ((unsigned int)kref_old - 1)) < 0))         \
+        if (KREF_LIKELY((unsigned int)kref_old > (unsigned int)INT_MIN))                           \
             break;                                                                                 \
         if (kref_old != INT_MIN)                                                                   \
             goto not_alive;                                                                        \
