@@ -107,7 +107,7 @@ KREF_INLINE struct percpu_ref *percpu_ref_slot_get(struct percpu_ref_slot *slot)
     ptrdiff_t area = __atomic_load_n(&slot->rseq, __ATOMIC_RELAXED);
     struct percpu_ref *ref;
 
-    if (KREF_LIKELY(area != 0 && kref_percpu_take(slot, area, &ref)))
+    if (KREF_LIKELY(area != 0) && KREF_LIKELY(kref_percpu_take(slot, area, &ref)))
         return ref;
     ref = percpu_ref_slot_get_slow(slot);
     KREF_RETURNS_HERE;
