@@ -44,7 +44,9 @@ extern "C" {
  * two years to wrap, and the sequence need not test for an overflow. */
 #define KREF_PERCPU_MOST 127
 
+#define KREF_WANTS_SEQUENCES
 #include KREF_SEQUENCES
+#undef KREF_WANTS_SEQUENCES
 
 KREF_INLINE void percpu_ref_get_many(struct percpu_ref *ref, unsigned long nr)
 {

@@ -10,10 +10,9 @@
  * it goes to a label nearby or to a label of the same C function. From subsection 1 a `b` leads
  * back, which reaches 128 MiB.
  */
-#ifndef KREF_PERCPU_H
-#include "../../kref.h" /* includes this header, in the right order */
-#elif !defined KREF_RSEQ_AARCH64_H
-#define KREF_RSEQ_AARCH64_H
+#ifndef KREF_WANTS_SEQUENCES
+#include "../../kref.h" /* includes the header of the processor, in the right order */
+#else
 
 /* Puts the address of the thread's rseq area into a register. area is its offset from the thread
  * pointer. */
@@ -178,4 +177,4 @@ int kref_percpu_take(struct percpu_ref_slot *slot, ptrdiff_t area, struct percpu
     return !failed;
 }
 
-#endif /* KREF_RSEQ_AARCH64_H */
+#endif /* KREF_WANTS_SEQUENCES */

@@ -10,10 +10,9 @@
  * which is less than the code of a big source file. So it goes to a label nearby or to a label of
  * the same C function. From subsection 1 a `jump` leads back, which reaches everything.
  */
-#ifndef KREF_PERCPU_H
-#include "../../kref.h" /* includes this header, in the right order */
-#elif !defined KREF_RSEQ_RISCV64_H
-#define KREF_RSEQ_RISCV64_H
+#ifndef KREF_WANTS_SEQUENCES
+#include "../../kref.h" /* includes the header of the processor, in the right order */
+#else
 
 /* The beginning of a sequence. Emits the descriptor, for a sequence from label 2 to label 3 with
  * its abort handler at label 4, and stores the descriptor's address in the thread's rseq area. The
@@ -170,4 +169,4 @@ int kref_percpu_take(struct percpu_ref_slot *slot, ptrdiff_t area, struct percpu
     return cpu < cpus;
 }
 
-#endif /* KREF_RSEQ_RISCV64_H */
+#endif /* KREF_WANTS_SEQUENCES */

@@ -5,10 +5,9 @@
  *
  * On this processor every load is an acquire and every store is a release.
  */
-#ifndef KREF_PERCPU_H
-#include "../../kref.h" /* includes this header, in the right order */
-#elif !defined KREF_RSEQ_X86_64_H
-#define KREF_RSEQ_X86_64_H
+#ifndef KREF_WANTS_SEQUENCES
+#include "../../kref.h" /* includes the header of the processor, in the right order */
+#else
 
 /* The beginning of a sequence. Emits the descriptor, for a sequence from label 2 to label 3 with
  * its abort handler at label 4, and stores the descriptor's address in the thread's rseq area. The
@@ -118,4 +117,4 @@ int kref_percpu_take(struct percpu_ref_slot *slot, ptrdiff_t area, struct percpu
     return found != 1;
 }
 
-#endif /* KREF_RSEQ_X86_64_H */
+#endif /* KREF_WANTS_SEQUENCES */
