@@ -1,23 +1,52 @@
 //! With the feature `header`: writes include/kref.h from src/capi. Always: sets `kref_sanitized` for a
 //! build under a sanitizer, which sees no operation in assembly. (rustc tells build scripts which
-//! sanitizer it uses; a stable crate cannot ask for it in a `cfg`.) And sets `kref_sequences` to the
-//! file of src/rseq that has the restartable sequences.
+//! sanitizer it uses; a stable crate cannot ask for it in a `cfg`.) Sets `kref_assembly` if this rustc has
+//! assembly for the processor. And sets `kref_sequences` to the file of src/rseq that has the restartable
+//! sequences.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    if std::env::var_os("CARGO_CFG_SANITIZE").is_some() {
+    if has("SANITIZE") {
         println!("cargo:rustc-cfg=kref_sanitized");
+    }
+    if has_assembly() && !has("LOOM") && !has("MIRI") {
+        println!("cargo:rustc-cfg=kref_assembly");
     }
     println!("cargo:rustc-cfg=kref_sequences=\"{}\"", sequences());
     #[cfg(feature = "header")]
     header::write();
 }
 
+/// Whether rustc sets `name` for the code that it compiles.
+fn has(name: &str) -> bool {
+    std::env::var_os(format!("CARGO_CFG_{name}")).is_some()
+}
+
+/// What rustc sets for `name`, such as the processor of `TARGET_ARCH`.
+fn value(name: &str) -> String {
+    std::env::var(format!("CARGO_CFG_{name}")).unwrap_or_default()
+}
+
+/// Whether assembly for the processor is stable in this rustc.
+fn has_assembly() -> bool {
+    match &*value("TARGET_ARCH") {
+        "x86" | "x86_64" | "arm" | "aarch64" | "riscv32" | "riscv64" | "loongarch64" | "s390x" => {
+            true
+        }
+        "powerpc" | "powerpc64" => rustc_version().is_none_or(|minor| minor >= 95),
+        _ => false,
+    }
+}
+
+/// 85 for rustc 1.85.
+fn rustc_version() -> Option<u32> {
+    let rustc = std::env::var_os("RUSTC").expect("set by cargo");
+    let printed = std::process::Command::new(rustc).arg("--version").output().ok()?;
+    String::from_utf8(printed.stdout).ok()?.split('.').nth(1)?.parse().ok()
+}
+
 fn sequences() -> &'static str {
-    let has = |name: &str| std::env::var_os(format!("CARGO_CFG_{name}")).is_some();
-    let is = |name: &str, value: &str| {
-        std::env::var(format!("CARGO_CFG_{name}")).is_ok_and(|found| found == value)
-    };
+    let is = |name: &str, expected: &str| value(name) == expected;
     if has("LOOM") {
         "simulated"
     } else if is("TARGET_ARCH", "x86_64")

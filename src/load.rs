@@ -10,6 +10,7 @@ use core::ptr;
 
 use crate::sys::env::variable;
 use crate::sys::line::Line;
+use crate::sys::weak::weak;
 use crate::tracker::{Tracker, set_tracker};
 
 /// `libkref_track.so.MAJOR.MINOR` in a directory. The version is part of the name, because another version
@@ -101,9 +102,7 @@ struct Loader {
 }
 
 impl Loader {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
     fn find() -> Option<Self> {
-        use crate::sys::weak::weak;
         let [symbol, address, error] = [weak!("dlsym"), weak!("dladdr"), weak!("dlerror")];
         if symbol.is_null() || address.is_null() || error.is_null() {
             return None;
@@ -121,17 +120,6 @@ impl Loader {
                 dlerror: transmute::<*const (), unsafe extern "C" fn() -> _>(error),
             })
         }
-    }
-
-    /// Here the references are not weak, so a static program contains the loader's functions.
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    fn find() -> Option<Self> {
-        Some(Self {
-            dlopen: libc::dlopen,
-            dlsym: libc::dlsym,
-            dladdr: libc::dladdr,
-            dlerror: libc::dlerror,
-        })
     }
 
     /// Opens the library that KREF_TRACK_LIBRARY names. If the variable is not set: the library in the

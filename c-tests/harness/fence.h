@@ -15,12 +15,13 @@
 
 enum fences { FENCES, NO_FENCES, REFUSED, UNREGISTERED };
 
+/* Not every program uses both. */
 #ifdef WITHOUT_FENCE
-static enum fences fences = NO_FENCES;
+__attribute__((unused)) static enum fences fences = NO_FENCES;
 #else
-static enum fences fences = FENCES;
+__attribute__((unused)) static enum fences fences = FENCES;
 #endif
-static unsigned long fenced;
+__attribute__((unused)) static unsigned long fenced;
 
 #ifdef __x86_64__ /* on other processors the library never calls membarrier() */
 

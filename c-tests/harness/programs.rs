@@ -6,7 +6,8 @@
 //!   library, with and without kref.h's inline functions. It also runs under AddressSanitizer with
 //!   UndefinedBehaviorSanitizer, under valgrind's memcheck, and without restartable sequences. Its
 //!   opening comment may add ways (` * tools: tsan helgrind drd static`) and leave ways out
-//!   (` * without: memcheck, for a reason`). `static` is a program that is linked with -static.
+//!   (` * without: memcheck, for a reason`). `static` is a program that is linked with -static. What
+//!   qemu-user cannot run is `without: qemu-user`; ci/cross.sh runs the other programs there.
 //! * `fail-*.c` is wrong. The tool that its opening comment names must report the words that follow
 //!   (` * caught by: asan: heap-use-after-free`).
 //! * `compile_fail-*.c` must compile, but with -DWRONG must not. The compiler must report the words that
@@ -17,7 +18,7 @@ use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
     Compiler, Finished, Kind, Library, Prefix, Sanitizer, WARNINGS, build, c_tests, describe,
-    is_quick, run, scratch, unless_missing, valgrind,
+    emulator, is_quick, program, run, scratch, unless_missing, valgrind,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -61,6 +62,15 @@ impl Program {
 
     fn does_without(&self, tool: &str) -> bool {
         self.says("without").any(|tools| tools.starts_with(tool))
+    }
+
+    /// An error if the emulator cannot run the program.
+    fn check_emulator(&self) -> Result<(), String> {
+        let reason = self.says("without").find(|tools| tools.starts_with("qemu-user"));
+        match reason.filter(|_| emulator().is_some()) {
+            Some(reason) => Err(format!("not under {reason}")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -151,6 +161,9 @@ impl Way {
 
     /// The compiler, or the reason why this machine cannot build and run the program this way.
     fn compiler(self) -> Result<Compiler, String> {
+        if self.library == Library::Tsan && emulator().is_some() {
+            return Err("rustc instruments libkref for few processors".into());
+        }
         match self.watch {
             Watch::Sanitizer(sanitizer) => Compiler::need_with(self.compiler, sanitizer),
             Watch::Valgrind(_) if !valgrind() => Err("no valgrind on this machine".into()),
@@ -216,7 +229,8 @@ fn must_run(program: &Program) -> Vec<Trial> {
     let trial = |way: Way| {
         let program = program.clone();
         Trial::ignorable_test(format!("{}::{}", program.name, way.name()), move || {
-            unless_missing(way.compiler(), |compiler| {
+            let able = program.check_emulator().and_then(|()| way.compiler());
+            unless_missing(able, |compiler| {
                 let executable = make(&program, way, compiler)?;
                 let ended = execute(&executable, way, compiler);
                 if ended.success { Ok(()) } else { Err(describe("it failed", &ended)) }
@@ -337,7 +351,7 @@ fn execute(executable: &Path, way: Way, compiler: Compiler) -> Finished {
             command.arg(executable);
             command
         }
-        _ => Command::new(executable),
+        _ => program(executable),
     };
     compiler.sanitizer_options(&mut command);
     if !way.rseq {

@@ -217,7 +217,7 @@ fn build_and_run(compiler: Compiler, source: &Path, flags: &[&str]) -> Finished 
     compile.args(Prefix::plain().flags(&["--cflags", "--libs", "kref-linux"]));
     let compiled = run(&mut compile);
     assert!(compiled.success, "{}:\n{}", source.display(), compiled.output);
-    run(Command::new(program).env("LD_LIBRARY_PATH", Prefix::plain().lib()))
+    run(kref_c_tests::program(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()))
 }
 
 /// gc-sections.c says why.
@@ -303,7 +303,7 @@ fn with_header(
     compile.arg(Prefix::plain().archive()).arg("-pthread").arg("-o").arg(&program);
     let compiled = run(&mut compile);
     assert!(compiled.success, "{}", compiled.output);
-    run(Command::new(program).env("TSAN_OPTIONS", "halt_on_error=1"))
+    run(kref_c_tests::program(&program).env("TSAN_OPTIONS", "halt_on_error=1"))
 }
 
 /// Takes one announcement out of tsan.h after the other; ThreadSanitizer must report a race each

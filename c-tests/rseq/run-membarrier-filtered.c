@@ -2,6 +2,7 @@
  * A seccomp filter that refuses membarrier(): before the program starts, or later.
  *
  * without: memcheck, which does not follow the programs that are started here
+ * without: qemu-user, because the kernel cannot run /proc/self/exe, a program of another processor
  */
 #define _GNU_SOURCE
 #include "check.h"

@@ -2,6 +2,8 @@
  * A line that cannot be written: standard error is a pipe or a socket without a reader, or a file at the
  * limit of its size. The write raises SIGPIPE or SIGXFSZ, and either would end the program. The program
  * goes on and sees no signal of this write. Its handler, its mask and its own pending signals stay.
+ *
+ * without: qemu-user, which writes a /proc/self/maps of its own, and a file must not grow here
  */
 #define _GNU_SOURCE
 #include "number_line.h"

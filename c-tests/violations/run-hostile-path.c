@@ -1,6 +1,8 @@
 /*
  * A program whose path has control characters in it: the line has printable characters alone, and stays
  * one line. The program copies itself to such a path and runs the copy.
+ *
+ * without: qemu-user, because the kernel cannot run the copy, a program of another processor
  */
 #define _GNU_SOURCE
 #include "check.h"

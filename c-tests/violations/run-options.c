@@ -3,6 +3,7 @@
  * appears for an unknown option.
  *
  * without: memcheck, whose reports on the child processes would be part of the output
+ * without: qemu-user, because the kernel cannot run /proc/self/exe, a program of another processor
  */
 #include "check.h"
 

@@ -1,6 +1,8 @@
 /*
  * A program that puts through a wrapper of its own has the wrapper's caller in the line too, where the wrapper
  * has a frame pointer. A register that holds anything else does no harm.
+ *
+ * without: qemu-user, which has no process_vm_readv()
  */
 #define _GNU_SOURCE
 #include "number_line.h"

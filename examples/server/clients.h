@@ -37,14 +37,14 @@ static void ask(struct client *client, const char *what, int user, const char *p
     enqueue(request);
 }
 
-static int below(int limit, unsigned long *seed)
+static int below(int limit, unsigned long long *seed)
 {
-    *seed = *seed * 6364136223846793005UL + 1442695040888963407UL;
+    *seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
     return (int)((*seed >> 33) % (unsigned)limit);
 }
 
 /* A client logs in as some user, asks for pages, mostly those with low numbers, and logs out. */
-static void next(struct client *client, unsigned long *seed)
+static void next(struct client *client, unsigned long long *seed)
 {
     int dice = below(1000, seed);
 
@@ -63,7 +63,7 @@ static void next(struct client *client, unsigned long *seed)
     }
 }
 
-static void load(unsigned long requests, unsigned long seed)
+static void load(unsigned long requests, unsigned long long seed)
 {
     static struct client clients[CLIENTS];
     unsigned long n;

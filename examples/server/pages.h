@@ -29,12 +29,12 @@ static void *allocate(size_t size)
     return memory;
 }
 
-static unsigned long hash(const char *text, size_t length)
+static unsigned long long hash(const char *text, size_t length)
 {
-    unsigned long sum = 14695981039346656037UL;
+    unsigned long long sum = 14695981039346656037ULL;
 
     while (length--)
-        sum = (sum ^ (unsigned char)*text++) * 1099511628211UL;
+        sum = (sum ^ (unsigned char)*text++) * 1099511628211ULL;
     return sum;
 }
 
@@ -80,7 +80,7 @@ static void page_put(struct page *page)
 static struct page *page_make(const char *path, const struct config *config)
 {
     struct page *page = allocate(sizeof *page);
-    unsigned long sum = hash(path, strlen(path));
+    unsigned long long sum = hash(path, strlen(path));
     int line;
 
     kref_init(&page->kref);
@@ -90,9 +90,9 @@ static struct page *page_make(const char *path, const struct config *config)
     for (line = 1; line <= config->lines; line++) {
         char *end = page->body + page->length;
 
-        sum = sum * 6364136223846793005UL + 1442695040888963407UL;
+        sum = sum * 6364136223846793005ULL + 1442695040888963407ULL;
         page->length += (size_t)snprintf(end, sizeof page->body - page->length,
-                                         "<p>%s, line %d: %016lx</p>\n", path, line, sum);
+                                         "<p>%s, line %d: %016llx</p>\n", path, line, sum);
     }
     return page;
 }

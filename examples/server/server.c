@@ -157,7 +157,7 @@ static void show(struct request *request, int user, const char *path, const stru
         return;
     }
     page = page_get(path, config);
-    snprintf(request->reply, sizeof request->reply, "200 %s user=%d request=%u length=%zu etag=%016lx",
+    snprintf(request->reply, sizeof request->reply, "200 %s user=%d request=%u length=%zu etag=%016llx",
              page->path, user, number, page->length, hash(page->body, page->length));
     page_put(page);       /* rule 2 */
     session_put(session); /* rule 2 */

@@ -170,7 +170,7 @@ macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 0, "
         .cfi_endproc
 ", $($function)* }));
 
-#[cfg(all(target_arch = "powerpc64", target_endian = "little"))]
+#[cfg(all(target_arch = "powerpc64", target_endian = "little", kref_assembly))]
 macro_rules! stub(($($function:tt)*) => ($crate::capi::edge::assembly! { 3, "
         .cfi_startproc
         addis 2, 12, .TOC.-{name}@ha    // a call from another module: r12 is the address of {name}

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use crate::prefix::scratch;
-use crate::process::run;
+use crate::process::{program, run};
 
 /// The dialect and the warnings for every C program.
 pub const WARNINGS: [&str; 5] = ["-std=gnu11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
@@ -122,7 +122,8 @@ impl Compiler {
 
     /// A command that compiles, with the flags that the cc crate adds for this machine.
     pub fn command(self) -> Command {
-        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        let arch = std::env::consts::ARCH;
+        let target = format!("{}-unknown-linux-gnu", if arch == "x86" { "i686" } else { arch });
         cc::Build::new()
             .compiler(self.command)
             .target(&target)
@@ -155,10 +156,10 @@ impl Compiler {
             let directory = tempfile::tempdir_in(make_directory(&scratch())).expect("a directory");
             let source = directory.path().join("try.c");
             std::fs::write(&source, "int main(void) { return 0; }\n").expect("a file");
-            let program = directory.path().join("try");
+            let executable = directory.path().join("try");
             let mut compile = self.command();
-            compile.args(flags).arg(&source).arg("-o").arg(&program);
-            run(&mut compile).success && run(&mut Command::new(program)).success
+            compile.args(flags).arg(&source).arg("-o").arg(&executable);
+            run(&mut compile).success && run(&mut program(&executable)).success
         })
     }
 

@@ -14,5 +14,8 @@ pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
 pub use prefix::{
     Prefix, c_tests, folder, is_quick, project, scratch, soname, track_soname, version,
 };
-pub use process::{Finished, describe, make_in, printed, run, spin, valgrind, without_make_flags};
+pub use process::{
+    Finished, describe, emulator, make_in, printed, program, run, spin, valgrind,
+    without_make_flags,
+};
 pub use trial::{per_compiler, plain, unless_missing};

@@ -52,6 +52,26 @@ pub fn run(command: &mut Command) -> Finished {
     }
 }
 
+/// A command that runs a compiled C program: directly, or in the emulator of `KREF_EMULATOR`, which is a
+/// command with options. ci/cross.sh sets it.
+pub fn program(executable: &Path) -> Command {
+    let emulator = emulator().unwrap_or_default();
+    let mut words = emulator.split_whitespace();
+    match words.next() {
+        Some(first) => {
+            let mut command = Command::new(first);
+            command.args(words).arg(executable);
+            command
+        }
+        None => Command::new(executable),
+    }
+}
+
+/// `KREF_EMULATOR`, if the machine cannot run the programs that its compiler makes.
+pub fn emulator() -> Option<String> {
+    std::env::var("KREF_EMULATOR").ok()
+}
+
 /// The message of a failed test about the program that it ran.
 pub fn describe(what: &str, ended: &Finished) -> String {
     let signal = ended.signal.map_or(String::new(), |signal| format!(" (signal {signal})"));
