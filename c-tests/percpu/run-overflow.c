@@ -4,7 +4,7 @@
  *
  * tools: static
  */
-#include "check.h"
+#include "rseq.h"
 
 #include <limits.h>
 
@@ -104,7 +104,7 @@ static void steps(void)
     }
 }
 
-#ifdef __x86_64__
+#ifdef HAS_RSEQ
 
 static void set_counter(struct percpu_ref *ref, int cpu, long value)
 {
@@ -269,7 +269,7 @@ int main(void)
 {
     kref_set_violation_handler(remember, &told);
     steps();
-#ifdef __x86_64__
+#ifdef HAS_RSEQ
     if (kref_rseq_available()) {
         one_counter();
         sums();

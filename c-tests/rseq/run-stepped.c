@@ -8,12 +8,14 @@
 #include "check.h"
 #include "rseq.h"
 
-#ifdef __x86_64__
+#if defined HAS_RSEQ && !defined __riscv /* which has no steps */
 
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
@@ -53,15 +55,22 @@ static void be_stepped(struct percpu_ref *percpu)
     _exit(0);
 }
 
+#ifdef __x86_64__
+#define PROGRAM_COUNTER rip
+#else
+#define PROGRAM_COUNTER pc
+#endif
+
 /* Whether the child has just executed an abort handler's first instruction, of at most 9 bytes. */
 static int has_restarted(pid_t child)
 {
     struct user_regs_struct registers;
+    struct iovec all = {&registers, sizeof registers};
     unsigned long length;
 
-    CHECK(ptrace(PTRACE_GETREGS, child, NULL, &registers) == 0);
+    CHECK(ptrace(PTRACE_GETREGSET, child, NT_PRSTATUS, &all) == 0);
     for (length = 1; length <= 9; length++) {
-        void *before = (void *)(registers.rip - length - sizeof(uint32_t));
+        void *before = (void *)(registers.PROGRAM_COUNTER - length - sizeof(uint32_t));
 
         errno = 0;
         if ((uint32_t)ptrace(PTRACE_PEEKTEXT, child, before, NULL) == abort_mark && !errno)
