@@ -48,7 +48,7 @@ boot() {
     rm -f "$work"/monitor.*
     mkfifo "$work/monitor.in" "$work/monitor.out"
     exec 3<>"$work/monitor.in" 4<>"$work/monitor.out"
-    within timeout "${LIMIT:-900}" "qemu-system-${arch}" -machine virt -cpu "$1" -smp "${CPUS:-4}" -m 1024 \
+    within timeout --foreground "${LIMIT:-900}" "qemu-system-${arch}" -machine virt -cpu "$1" -smp "${CPUS:-4}" -m 1024 \
         -accel tcg,thread=multi -display none -serial stdio -monitor "pipe:/root/boot-$arch/monitor" \
         -no-reboot -nic none -kernel "/root/boot-$arch/vmlinuz" -initrd "/root/boot-$arch/initramfs" \
         -append "console=$console quiet panic=-1" </dev/null |
