@@ -23,29 +23,24 @@ __attribute__((unused)) static enum fences fences = FENCES;
 #endif
 __attribute__((unused)) static unsigned long fenced;
 
-/* On other processors the library never calls membarrier(). */
 #if defined __x86_64__ || defined __aarch64__ || defined __riscv
+/* On other processors the library never calls membarrier(). */
 
-#ifdef __x86_64__
-
-static long enter_kernel(long number, long a, long b, long c, long d, long e, long f)
+/* Does the work of libc's syscall(). */
+static long system_call(long number, long a, long b, long c, long d, long e, long f)
 {
+    long result;
+
+#if defined __x86_64__
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
     register long r9 __asm__("r9") = f;
-    long result;
 
     __asm__ volatile("syscall"
                      : "=a"(result)
                      : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "memory");
-    return result;
-}
-
 #elif defined __aarch64__
-
-static long enter_kernel(long number, long a, long b, long c, long d, long e, long f)
-{
     register long x8 __asm__("x8") = number;
     register long x0 __asm__("x0") = a;
     register long x1 __asm__("x1") = b;
@@ -58,13 +53,8 @@ static long enter_kernel(long number, long a, long b, long c, long d, long e, lo
                      : "+r"(x0)
                      : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
                      : "memory");
-    return x0;
-}
-
+    result = x0;
 #else
-
-static long enter_kernel(long number, long a, long b, long c, long d, long e, long f)
-{
     register long a7 __asm__("a7") = number;
     register long a0 __asm__("a0") = a;
     register long a1 __asm__("a1") = b;
@@ -77,16 +67,8 @@ static long enter_kernel(long number, long a, long b, long c, long d, long e, lo
                      : "+r"(a0)
                      : "r"(a7), "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5)
                      : "memory");
-    return a0;
-}
-
+    result = a0;
 #endif
-
-/* Does the work of libc's syscall(). */
-static long system_call(long number, long a, long b, long c, long d, long e, long f)
-{
-    long result = enter_kernel(number, a, b, c, d, e, f);
-
     if (result < 0 && result > -4096) {
         errno = (int)-result;
         return -1;

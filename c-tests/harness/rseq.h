@@ -7,16 +7,20 @@
 
 #include "check.h"
 
-#if (defined __x86_64__ || defined __aarch64__ || (defined __riscv && __riscv_xlen == 64)) &&           \
-    defined __has_include
+#if (defined __x86_64__ || defined __aarch64__ || defined __riscv) && defined __LP64__
+#if defined __has_include
 #if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#ifdef RSEQ_SIG /* glibc has sequences on this processor */
 #define HAS_RSEQ 1
+#endif
+#endif
 #endif
 #endif
 
 #ifdef HAS_RSEQ
 
-#include <sys/rseq.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 
 /*
@@ -32,13 +36,19 @@ __attribute__((unused)) static char *rseq_area(void)
     return (char *)__builtin_thread_pointer() + __rseq_offset;
 }
 
-/* Unregisters the thread's sequences with RSEQ_FLAG_UNREGISTER, and registers them with 0. The size must be
- * that with which glibc has registered them. */
+/* The size that glibc has registered: what the kernel uses, but at least 32, and a multiple of the
+ * alignment. (The numbers are AT_RSEQ_FEATURE_SIZE and AT_RSEQ_ALIGN. An older kernel has none.) */
+__attribute__((unused)) static unsigned long rseq_size(void)
+{
+    unsigned long used = getauxval(27), align = getauxval(28);
+
+    return used <= 32 ? 32 : (used + align - 1) / align * align;
+}
+
+/* Unregisters the thread's sequences with RSEQ_FLAG_UNREGISTER, and registers them with 0. */
 __attribute__((unused)) static void rseq_register(int flags)
 {
-    unsigned int size = __rseq_size < 32 ? 32 : __rseq_size;
-
-    CHECK(syscall(SYS_rseq, rseq_area(), size, flags, abort_mark) == 0);
+    CHECK(syscall(SYS_rseq, rseq_area(), rseq_size(), flags, abort_mark) == 0);
     CHECK(kref_rseq_available() == !flags);
 }
 

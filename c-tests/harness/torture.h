@@ -109,18 +109,16 @@ static void in_handlers_release(struct percpu_ref *ref)
 }
 
 #ifdef HAS_RSEQ
-
-static uintptr_t program_counter(const ucontext_t *context)
+static uintptr_t interrupted_at(const ucontext_t *context)
 {
-#ifdef __x86_64__
+#if defined __x86_64__
     return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
 #elif defined __aarch64__
-    return (uintptr_t)context->uc_mcontext.pc;
+    return context->uc_mcontext.pc;
 #else
-    return (uintptr_t)context->uc_mcontext.__gregs[REG_PC];
+    return context->uc_mcontext.__gregs[REG_PC];
 #endif
 }
-
 #endif
 
 static void handle(int signal, siginfo_t *info, void *context)
@@ -130,7 +128,7 @@ static void handle(int signal, siginfo_t *info, void *context)
     ADD(all.signals, 1);
 #ifdef HAS_RSEQ
     /* If the signal interrupted a sequence, the kernel has set the thread to the abort handler. */
-    uintptr_t at = program_counter(context);
+    uintptr_t at = interrupted_at(context);
     uint32_t mark = 0;
 
     if (at % PAGE >= sizeof mark)

@@ -10,10 +10,13 @@ use kref_c_tests::{
 };
 use libtest_mimic::Arguments;
 
-const HEADERS: [&str; 7] = [
+const HEADERS: [&str; 10] = [
     "kref.h",
     "kref/inline.h",
     "kref/percpu.h",
+    "kref/rseq/aarch64.h",
+    "kref/rseq/riscv64.h",
+    "kref/rseq/x86_64.h",
     "kref/tsan.h",
     "linux/kref.h",
     "linux/refcount.h",
@@ -289,8 +292,8 @@ fn with_header(
     flags: &[&str],
 ) -> Finished {
     let weak = folder("weak").join(header).join(compiler.kind().name());
-    std::fs::create_dir_all(weak.join("kref")).unwrap();
-    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/tsan.h"] {
+    std::fs::create_dir_all(weak.join("kref/rseq")).unwrap();
+    for header in HEADERS.iter().filter(|header| header.starts_with("kref")) {
         std::fs::copy(include().join(header), weak.join(header)).unwrap();
     }
     std::fs::write(weak.join(header), text).unwrap();

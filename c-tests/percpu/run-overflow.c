@@ -4,7 +4,7 @@
  *
  * tools: static
  */
-#include "rseq.h"
+#include "check.h"
 
 #include <limits.h>
 
@@ -104,7 +104,7 @@ static void steps(void)
     }
 }
 
-#ifdef HAS_RSEQ
+#ifdef __LP64__
 
 static void set_counter(struct percpu_ref *ref, int cpu, long value)
 {
@@ -269,7 +269,7 @@ int main(void)
 {
     kref_set_violation_handler(remember, &told);
     steps();
-#ifdef HAS_RSEQ
+#ifdef __LP64__
     if (kref_rseq_available()) {
         one_counter();
         sums();

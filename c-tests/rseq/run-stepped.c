@@ -2,8 +2,8 @@
  * Under a debugger that steps through single instructions, each step restarts a sequence. A get
  * must not retry for ever: after some restarts it takes the path without sequences.
  *
- * On aarch64 without LSE no step gets past an ldxr and its stxr, wherever they are: a step clears the processor's
- * monitor. There the program does nothing.
+ * On aarch64 without LSE no step gets past an ldxr and its stxr, in libc and elsewhere: a step clears the
+ * processor's monitor. There the program does nothing.
  *
  * without: memcheck, which cannot be stepped through
  */
@@ -11,15 +11,13 @@
 #include "check.h"
 #include "rseq.h"
 
-#if defined HAS_RSEQ && !defined __riscv /* which has no steps */
+#if defined __x86_64__ || defined __aarch64__ /* Linux cannot step through other processors' programs */
 
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
-#ifdef __aarch64__
 #include <sys/auxv.h>
-#endif
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -70,27 +68,36 @@ static void be_stepped(struct percpu_ref *percpu)
     _exit(0);
 }
 
+/* The address of the child's next instruction. */
+static unsigned long child_at(pid_t child)
+{
+    struct user_regs_struct registers;
+    struct iovec buffer = {&registers, sizeof registers};
+
+    CHECK(ptrace(PTRACE_GETREGSET, child, NT_PRSTATUS, &buffer) == 0);
 #ifdef __x86_64__
-#define PROGRAM_COUNTER rip
+    return registers.rip;
 #else
-#define PROGRAM_COUNTER pc
+    return registers.pc;
 #endif
+}
 
 /* Whether the child has just executed an abort handler's first instruction, of at most 9 bytes. */
 static int has_restarted(pid_t child)
 {
-    struct user_regs_struct registers;
-    struct iovec all = {&registers, sizeof registers};
-    unsigned long length;
+#ifdef HAS_RSEQ
+    unsigned long at = child_at(child), length;
 
-    CHECK(ptrace(PTRACE_GETREGSET, child, NT_PRSTATUS, &all) == 0);
     for (length = 1; length <= 9; length++) {
-        void *before = (void *)(registers.PROGRAM_COUNTER - length - sizeof(uint32_t));
+        void *before = (void *)(at - length - sizeof(uint32_t));
 
         errno = 0;
         if ((uint32_t)ptrace(PTRACE_PEEKTEXT, child, before, NULL) == abort_mark && !errno)
             return 1;
     }
+#else
+    (void)child;
+#endif
     return 0;
 }
 
