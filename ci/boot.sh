@@ -37,9 +37,10 @@ build() {
     rm -rf "$guest"
     mkdir -p "$guest"/{bin,dev,lib,proc,sys,tmp,t}
     cp -r c-tests/data "$guest/t/"
-    cp ci/boot-init.sh "$guest/init"
+    cp ci/boot/init.sh "$guest/init"
     cp "$work/busybox" "$guest/bin/"
-    within env --chdir=/root/source GNU="$gnu" TARGET="$target" GUEST="/root/boot-$arch/guest" bash ci/boot-build.sh
+    within env --chdir=/root/source ARCH="$arch" TARGET="$target" GNU="$gnu" GUEST="/root/boot-$arch/guest" \
+        bash ci/boot/build.sh
 }
 
 # Boots with a processor. The guest's `one-insn-per-tb on` at the beginning of a line goes to qemu's monitor: qemu

@@ -20,7 +20,6 @@
 
 #ifdef HAS_RSEQ
 
-#include <sys/auxv.h>
 #include <sys/syscall.h>
 
 /*
@@ -36,19 +35,13 @@ __attribute__((unused)) static char *rseq_area(void)
     return (char *)__builtin_thread_pointer() + __rseq_offset;
 }
 
-/* The size that glibc has registered: what the kernel uses, but at least 32, and a multiple of the
- * alignment. (The numbers are AT_RSEQ_FEATURE_SIZE and AT_RSEQ_ALIGN. An older kernel has none.) */
-__attribute__((unused)) static unsigned long rseq_size(void)
-{
-    unsigned long used = getauxval(27), align = getauxval(28);
-
-    return used <= 32 ? 32 : (used + align - 1) / align * align;
-}
-
-/* Unregisters the thread's sequences with RSEQ_FLAG_UNREGISTER, and registers them with 0. */
+/* Unregisters the thread's sequences with RSEQ_FLAG_UNREGISTER, and registers them with 0. The kernel wants the
+ * size with which glibc has registered them: what the kernel uses, but at least 32. */
 __attribute__((unused)) static void rseq_register(int flags)
 {
-    CHECK(syscall(SYS_rseq, rseq_area(), rseq_size(), flags, abort_mark) == 0);
+    unsigned int size = __rseq_size < 32 ? 32 : __rseq_size;
+
+    CHECK(syscall(SYS_rseq, rseq_area(), size, flags, abort_mark) == 0);
     CHECK(kref_rseq_available() == !flags);
 }
 

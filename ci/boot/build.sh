@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Part of boot.sh, in its chroot: builds libkref and the C tests into the guest's file system $GUEST, and writes the
+# Part of ../boot.sh, in its chroot: builds libkref and the C tests into the guest's file system $GUEST, and writes the
 # list of what the guest is to run. A line of the list: the kind of the program, its name, and
 # * run: its arguments. It must end with status 0.
 # * torture: as run, for some seconds. Its output is shown.
@@ -11,7 +11,7 @@ set -euo pipefail
 list=$GUEST/t/list
 # The time between two timer signals is longer than on a processor: see torture.h.
 flags=(-O2 -g -pthread -Wall -Wextra -Ic-tests/harness '-DDATA="/t/data"' -DPERIOD=10000000)
-out=/root/boot/$TARGET
+out=/root/boot-$ARCH
 
 # library NAME: builds the library from the source in the working directory.
 library() {
@@ -56,42 +56,33 @@ program unload.so rseq/unload/library -shared -fPIC "${shared[@]}"
 program unload rseq/unload/program "${static[@]}"
 add run unload ./unload.so
 
-for subject in slot percpu; do
-    program "$subject.torture.inline" $subject/torture "${shared[@]}"
-    program "$subject.torture.static" $subject/torture "${static[@]}"
-    program "$subject.torture.no-fence" $subject/torture "${shared[@]}" -DWITHOUT_FENCE
-    add torture "$subject.torture.inline"
-    add torture "$subject.torture.static"
-    add twin "$subject.torture.no-fence" a reader uses a released object
-done
-
-# twin SUBJECT NAME FILE SED REASON: the torture with a fault in the library. The fault must change FILE.
-twin() {
-    local subject=$1 name=$2 file=$3 script=$4 reason=$5
-    cp "$file" /tmp/right
-    sed -i -z "$script" "$file"
-    ! cmp -s "$file" /tmp/right || { echo "no such fault: $name" >&2 && exit 1; }
-    library "$name"
-    cp /tmp/right "$file"
-    program "$subject.torture.$name" "$subject/torture" -O2 -DKREF_NO_INLINE "$out/$name/libkref.a"
-    add twin "$subject.torture.$name" "$reason"
+# torture KIND SUBJECT.NAME LIBRARY FLAG... -- WORDS: slot/torture.c or percpu/torture.c with libkref.a of LIBRARY.
+torture() {
+    local kind=$1 name=$2 library=$3
+    shift 3
+    local subject=${name%%.*} more=()
+    while (($#)) && [[ $1 != -- ]]; do more+=("$1") && shift; done
+    program "torture.$name" "$subject/torture" -DKREF_NO_INLINE "${more[@]}" "$out/$library/libkref.a"
+    add "$kind" "torture.$name" "${@:2}"
 }
 
-sequences=src/rseq/${TARGET%%-*}.rs
-case $TARGET in
-aarch64-*)
-    again='"b 6b"'
-    twin slot signature "$sequences" 's/0xd428bc00/0xd503201f/' 'SIGSEGV at the first abort'
-    add processor atomics
-    twin slot goes-on "$sequences" 's/"ldadd /"1: ldadd /; s/"b 6b"/"cbz {object}, 6b", "b 1b"/
-        s/object = out(reg) object/object = inout(reg) 0_usize => object/' \
-        'the handler goes on at the commit, with an object that was released'
-    add processor -atomics
-    add step on
-    add torture slot.torture.static
-    twin slot loop-within "$sequences" 's/"ldxr /"1: ldxr /
-        s/"3:",\n *"cbnz {failed:w}, 6b"/"cbnz {failed:w}, 1b", "3:"/' \
-        'an abort between the store and the end of the loop increments twice'
-    add step off
-    ;;
-esac
+# changed NAME SED: the library with a change in the sequences, which must be one.
+changed() {
+    cp "$sequences" /tmp/right
+    sed -i -z "$2" "$sequences"
+    ! cmp -s "$sequences" /tmp/right || { echo "no change: $1" >&2 && exit 1; }
+    library "$1"
+    cp /tmp/right "$sequences"
+}
+sequences=src/rseq/$ARCH.rs
+
+# The right sequences, out of line and inlined in C.
+for subject in slot percpu; do
+    torture torture $subject.right right
+    program "torture.$subject.inline" $subject/torture "${shared[@]}"
+    add torture "torture.$subject.inline"
+done
+
+# The sequences with a loop before the commit, and the broken ones.
+# shellcheck source=ci/boot/aarch64.sh
+. "ci/boot/$ARCH.sh"

@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# Part of boot.sh: what the guest runs first, and all that it runs: what boot-build.sh has put on /t/list.
+# Part of ../boot.sh: what the guest runs first, and all that it runs: what build.sh has put on /t/list.
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc
@@ -51,6 +51,7 @@ run_twin() {
 # Whether the processor is the one that the last line `processor` asks for: with a flag, or without a -flag.
 fits() {
     case $processor in
+    '') ;;
     -*) ! grep -q "${processor#-}" /proc/cpuinfo ;;
     *) grep -q "$processor" /proc/cpuinfo ;;
     esac
