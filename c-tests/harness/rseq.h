@@ -35,16 +35,13 @@ __attribute__((unused)) static char *rseq_area(void)
     return (char *)__builtin_thread_pointer() + __rseq_offset;
 }
 
-/* The size that glibc has registered: what glibc and the kernel know, but at least 32. */
-__attribute__((unused)) static unsigned int rseq_size(void)
-{
-    return __rseq_size < 32 ? 32 : __rseq_size;
-}
-
-/* Unregisters the thread's sequences with RSEQ_FLAG_UNREGISTER, and registers them with 0. */
+/* Unregisters the thread's sequences with RSEQ_FLAG_UNREGISTER, and registers them with 0. The kernel wants the
+ * size with which glibc has registered them: what the kernel uses, but at least 32. */
 __attribute__((unused)) static void rseq_register(int flags)
 {
-    CHECK(syscall(SYS_rseq, rseq_area(), rseq_size(), flags, abort_mark) == 0);
+    unsigned int size = __rseq_size < 32 ? 32 : __rseq_size;
+
+    CHECK(syscall(SYS_rseq, rseq_area(), size, flags, abort_mark) == 0);
     CHECK(kref_rseq_available() == !flags);
 }
 

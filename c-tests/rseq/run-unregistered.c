@@ -14,7 +14,7 @@
 #include "check.h"
 #include "rseq.h"
 
-#if defined HAS_RSEQ && defined __x86_64__ /* the trap flag, by which a thread steps itself, is x86-64's */
+#if defined HAS_RSEQ && defined __x86_64__ /* elsewhere a program cannot step through itself */
 
 #include <signal.h>
 #include <sys/mman.h>
