@@ -48,16 +48,16 @@ fn rustc_version() -> Option<u32> {
 fn sequences() -> &'static str {
     let is = |name: &str, expected: &str| value(name) == expected;
     if has("LOOM") {
-        "simulated"
-    } else if is("TARGET_ARCH", "x86_64")
-        && is("TARGET_POINTER_WIDTH", "64")
-        && is("TARGET_OS", "linux")
-        && is("TARGET_ENV", "gnu")
-        && !has("MIRI")
-    {
-        "x86_64"
-    } else {
-        "nowhere"
+        return "simulated";
+    }
+    if has("MIRI") || !is("TARGET_OS", "linux") || !is("TARGET_ENV", "gnu") {
+        return "nowhere";
+    }
+    match (&*value("TARGET_ARCH"), &*value("TARGET_POINTER_WIDTH")) {
+        ("aarch64", "64") => "aarch64",
+        ("riscv64", _) => "riscv64",
+        ("x86_64", "64") => "x86_64",
+        _ => "nowhere",
     }
 }
 

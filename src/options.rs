@@ -135,6 +135,8 @@ fn complain(what: &str, text: &[u8], whose: &str) {
         Some((beginning, [_, ..])) => line.foreign(beginning).text("..."),
         _ => line.foreign(text),
     };
-    line.text("\"").text(whose).text(", ignored; the choices are on_violation=warn, abort or quiet, ");
+    line.text("\"")
+        .text(whose)
+        .text(", ignored; the choices are on_violation=warn, abort or quiet, ");
     line.text("and track=1 with the options of kref-track").write();
 }

@@ -26,6 +26,12 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
+/* The shortest time between two signals of a thread's timer, in nanoseconds. On an emulated machine the threads
+ * would do nothing else: there it is longer. */
+#ifndef PERIOD
+#define PERIOD 100000
+#endif
+
 /* How many more milliseconds the torture goes on if some event has not happened yet. */
 #define PATIENCE 60000
 
@@ -102,14 +108,27 @@ static void in_handlers_release(struct percpu_ref *ref)
     ADD(in_handlers_released, 1);
 }
 
+#ifdef HAS_RSEQ
+static uintptr_t interrupted_at(const ucontext_t *context)
+{
+#if defined __x86_64__
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#elif defined __aarch64__
+    return context->uc_mcontext.pc;
+#else
+    return context->uc_mcontext.__gregs[REG_PC];
+#endif
+}
+#endif
+
 static void handle(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)info;
     ADD(all.signals, 1);
-#ifdef __x86_64__
+#ifdef HAS_RSEQ
     /* If the signal interrupted a sequence, the kernel has set the thread to the abort handler. */
-    uintptr_t at = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    uintptr_t at = interrupted_at(context);
     uint32_t mark = 0;
 
     if (at % PAGE >= sizeof mark)
@@ -128,7 +147,7 @@ static void handle(int signal, siginfo_t *info, void *context)
 static timer_t timer_start(struct seat *seat)
 {
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1};
-    long period = 100000 + (long)any(seat, 100000);
+    long period = PERIOD + (long)any(seat, PERIOD);
     struct itimerspec when = {{0, period}, {0, period}};
     timer_t timer;
 

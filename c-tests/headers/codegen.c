@@ -22,6 +22,10 @@ int test_get_unless_zero(struct kref *kref);
 void test_inc(refcount_t *count);
 int test_dec_and_test(refcount_t *count);
 int test_inc_not_zero(refcount_t *count);
+void test_percpu_get(struct percpu_ref *ref);
+void test_percpu_put(struct percpu_ref *ref);
+int test_percpu_tryget(struct percpu_ref *ref);
+struct percpu_ref *test_percpu_slot_get(struct percpu_ref_slot *slot);
 
 void test_init(struct kref *kref)
 {
@@ -81,4 +85,24 @@ int test_dec_and_test(refcount_t *count)
 int test_inc_not_zero(refcount_t *count)
 {
     return refcount_inc_not_zero(count);
+}
+
+void test_percpu_get(struct percpu_ref *ref)
+{
+    percpu_ref_get(ref);
+}
+
+void test_percpu_put(struct percpu_ref *ref)
+{
+    percpu_ref_put(ref);
+}
+
+int test_percpu_tryget(struct percpu_ref *ref)
+{
+    return percpu_ref_tryget(ref);
+}
+
+struct percpu_ref *test_percpu_slot_get(struct percpu_ref_slot *slot)
+{
+    return percpu_ref_slot_get(slot);
 }

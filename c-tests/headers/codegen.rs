@@ -1,5 +1,9 @@
 //! The instructions of a get and a put of a live count. They are the ones of the table in
-//! src/count/mod.rs: a tracker, a holder's name and all checks cost nothing more.
+//! src/count/mod.rs: a tracker, a holder's name and all checks cost nothing more. codegen_aarch64.rs has those
+//! of 64-bit Arm.
+
+#[path = "codegen_aarch64.rs"]
+mod aarch64;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -14,6 +18,7 @@ fn main() -> ExitCode {
         trials.push(plain("exported_get", exported_get));
         trials.push(plain("exported_put", exported_put));
     }
+    trials.extend(aarch64::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -46,7 +51,7 @@ fn inlined(compiler: Compiler) {
             if level == "-Os" && function.contains("zero") {
                 continue;
             }
-            let mut found = hot_path(&assembly, function);
+            let mut found = hot_path(&assembly, function, instruction);
             // At these levels gcc makes the kernel's bool of an int that it has just set.
             if ["-O1", "-Os"].contains(&level) && found.ends_with(&INT_TO_BOOL.map(String::from)) {
                 found.truncate(found.len() - INT_TO_BOOL.len());
@@ -59,11 +64,15 @@ fn inlined(compiler: Compiler) {
 const INT_TO_BOOL: [&str; 3] = ["testl", "setne", "movzbl"];
 
 fn assembly(compiler: Compiler, level: &str) -> String {
+    compile(compiler.command(), &format!("{}{level}", compiler.kind().name()), &[level])
+}
+
+/// The assembly of codegen.c.
+fn compile(mut compile: Command, name: &str, flags: &[&str]) -> String {
     let folder = scratch().join("codegen");
     std::fs::create_dir_all(&folder).unwrap();
-    let output: PathBuf = folder.join(format!("{}{level}.s", compiler.kind().name()));
-    let mut compile = compiler.command();
-    compile.args(["-S", level, "-fno-asynchronous-unwind-tables"]);
+    let output: PathBuf = folder.join(name).with_extension("s");
+    compile.args(["-S", "-fno-asynchronous-unwind-tables"]).args(flags);
     let include = project().join("include");
     compile.arg("-I").arg(include.join("kref")).arg("-I").arg(include);
     compile.arg(project().join("c-tests/headers/codegen.c"));
@@ -74,9 +83,15 @@ fn assembly(compiler: Compiler, level: &str) -> String {
 
 /// The instructions that a live count passes, from the function's first one to its return: no conditional
 /// jump is taken. Without the return, its value, and what saves a register for the cold path.
-fn hot_path(assembly: &str, function: &str) -> Vec<String> {
-    let lines: Vec<&str> =
-        assembly.lines().map(|line| line.split('#').next().unwrap().trim()).collect();
+fn hot_path(
+    assembly: &str,
+    function: &str,
+    instruction: fn(&str) -> Option<String>,
+) -> Vec<String> {
+    let comments = |line| {
+        ["#", "//"].iter().fold(line, |line: &'_ str, mark| line.split(mark).next().unwrap())
+    };
+    let lines: Vec<&str> = assembly.lines().map(|line| comments(line).trim()).collect();
     let at = |label: &str| {
         let line = format!("{label}:");
         1 + lines.iter().position(|&text| text == line).expect("a label")

@@ -14,10 +14,13 @@ use libtest_mimic::Arguments;
 
 use warnings::{dialects, every_warning_in_c, every_warning_in_cpp, need_known, need_known_cpp};
 
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 11] = [
     "kref.h",
     "kref/inline.h",
     "kref/percpu.h",
+    "kref/rseq/aarch64.h",
+    "kref/rseq/riscv64.h",
+    "kref/rseq/x86_64.h",
     "kref/tsan.h",
     "kref/typed.h",
     "linux/kref.h",
@@ -218,8 +221,8 @@ fn with_header(
     flags: &[&str],
 ) -> Finished {
     let weak = folder("weak").join(header).join(compiler.kind().name());
-    std::fs::create_dir_all(weak.join("kref")).unwrap();
-    for header in ["kref.h", "kref/inline.h", "kref/percpu.h", "kref/tsan.h", "kref/typed.h"] {
+    std::fs::create_dir_all(weak.join("kref/rseq")).unwrap();
+    for header in HEADERS.iter().filter(|header| header.starts_with("kref")) {
         std::fs::copy(include().join(header), weak.join(header)).unwrap();
     }
     std::fs::write(weak.join(header), text).unwrap();

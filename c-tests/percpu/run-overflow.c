@@ -104,7 +104,7 @@ static void steps(void)
     }
 }
 
-#ifdef __x86_64__
+#ifdef __LP64__
 
 static void set_counter(struct percpu_ref *ref, int cpu, long value)
 {
@@ -269,7 +269,7 @@ int main(void)
 {
     kref_set_violation_handler(remember, &told);
     steps();
-#ifdef __x86_64__
+#ifdef __LP64__
     if (kref_rseq_available()) {
         one_counter();
         sums();

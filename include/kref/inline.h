@@ -100,12 +100,13 @@ extern "C" {
     } while (0)
 
 /* Release: pairs with the acquire of the last put. Acquire: pairs with the release of every earlier
- * put. */
+ * put. The test: the old value is negative and not INT_MIN, the last reference. As unsigned numbers, such
+ * values are the largest. */
 #define KREF_DECREMENT(refs, last, not_alive)                                                      \
     do {                                                                                           \
         int kref_old = __atomic_fetch_sub(&(refs), 1, __ATOMIC_RELEASE);                           \
                                                                                                    \
-        if (KREF_LIKELY(kref_old < 0 && kref_old != INT_MIN))                                      \
+        if (KREF_LIKELY((unsigned int)kref_old > (unsigned int)INT_MIN))                           \
             break;                                                                                 \
         if (kref_old != INT_MIN)                                                                   \
             goto not_alive;                                                                        \
@@ -135,18 +136,28 @@ extern "C" {
 /* kref_get_unless_zero() under a second name, by which the inline one calls it. */
 int kref_get_unless_zero_slow(struct kref *kref) KREF_COLD;
 
-#if defined __x86_64__ && !defined __ILP32__
 /*
  * kref_current_tracker is a variable of the library, and is null as long as no tracker is set. The
  * assembly reads the variable's address from the global offset table. If C code in an executable
  * named the variable, the linker would make a copy of it in the executable.
  */
+#if defined __x86_64__ && defined __LP64__
+#define KREF_TRACKER                                                                               \
+    "mov{q} {kref_current_tracker@GOTPCREL(%%rip), %0|%0, kref_current_tracker@GOTPCREL[rip]}"
+#elif defined __aarch64__ && defined __LP64__
+#define KREF_TRACKER                                                                               \
+    "adrp %0,:got:kref_current_tracker\n"                                                          \
+    "ldr %0,[%0,:got_lo12:kref_current_tracker]"
+#elif defined __riscv && defined __LP64__
+#define KREF_TRACKER "lga %0,kref_current_tracker"
+#endif
+
+#ifdef KREF_TRACKER
 KREF_INLINE void kref_init_as(struct kref *kref, const char *type)
 {
     void *const *tracker;
 
-    __asm__("mov{q} {kref_current_tracker@GOTPCREL(%%rip), %0|%0, kref_current_tracker@GOTPCREL[rip]}"
-            : "=r"(tracker));
+    __asm__(KREF_TRACKER : "=r"(tracker));
     /* Relaxed: the slow path looks again, with acquire. */
     if (KREF_LIKELY(!__atomic_load_n(tracker, __ATOMIC_RELAXED)))
         __atomic_store_n(&kref->refcount.refs, INT_MIN, __ATOMIC_RELAXED);

@@ -34,7 +34,7 @@ use core::ptr::{self, NonNull};
 
 use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
-use crate::rseq::{Area, Head, add};
+use crate::rseq::{Area, Head, add, sub};
 use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32, Ordering::Relaxed};
 use crate::sys::tsan;
 
@@ -201,7 +201,7 @@ impl PercpuRef {
     pub(crate) unsafe fn put_many_from(this: NonNull<Self>, n: usize, caller: Caller) {
         // SAFETY: the caller's references keep the object alive until the addition, which is the last
         // access.
-        if n > MOST_HERE || !unsafe { this.as_ref() }.add_here(-(n as isize)) {
+        if n > MOST_HERE || !unsafe { this.as_ref() }.sub_here(n as isize) {
             // SAFETY: as promised.
             unsafe { Self::put_slow(this, n, caller) };
         }
@@ -213,6 +213,13 @@ impl PercpuRef {
     fn add_here(&self, n: isize) -> bool {
         // SAFETY: `go_atomic` sets `cpus` to zero and then fences, before the counters are given back.
         unsafe { add(&self.head, n) }
+    }
+
+    /// Subtracts `n` from this CPU's counter, as [`add_here`](Self::add_here) adds.
+    #[inline(always)]
+    fn sub_here(&self, n: isize) -> bool {
+        // SAFETY: as above.
+        unsafe { sub(&self.head, n) }
     }
 
     /// [`get_many`](Self::get_many) on the word.

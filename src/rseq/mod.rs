@@ -1,8 +1,9 @@
 //! Restartable sequences: a few instructions that take effect together, or not at all.
 //!
-//! `slot/` and `percpu/` use this folder. `x86_64.rs` has the sequences for x86-64 Linux with glibc.
-//! `simulated.rs` is for loom models, `nowhere.rs` for every other system. kref/percpu.h has the percpu
-//! sequences a second time, so that a C compiler can inline them.
+//! `slot/` and `percpu/` use this folder. `x86_64.rs`, `aarch64.rs` and `riscv64.rs` have the sequences of
+//! these processors, for Linux with glibc. `area.rs` finds the threads' rseq areas and has the fence.
+//! `simulated.rs` is for loom models, `nowhere.rs` for every other system. The headers of include/kref/rseq
+//! have the percpu sequences a second time, so that a C compiler can inline them.
 //!
 //! # What the kernel guarantees
 //!
@@ -56,24 +57,33 @@
 
 use crate::sys::sync::{AtomicIsize, AtomicPtr, AtomicU32};
 
-// build.rs chooses: `simulated` for loom models, `x86_64` where its sequences can run, else `nowhere`.
+// build.rs chooses: `simulated` for loom models, a processor where its sequences can run, else `nowhere`.
+#[cfg(kref_sequences = "aarch64")]
+#[path = "aarch64.rs"]
+mod sequences;
 #[cfg(kref_sequences = "nowhere")]
-mod nowhere;
+#[path = "nowhere.rs"]
+mod sequences;
+#[cfg(kref_sequences = "riscv64")]
+#[path = "riscv64.rs"]
+mod sequences;
 #[cfg(kref_sequences = "simulated")]
-mod simulated;
+#[path = "simulated.rs"]
+mod sequences;
 #[cfg(kref_sequences = "x86_64")]
-mod x86_64;
+#[path = "x86_64.rs"]
+mod sequences;
 
-#[cfg(kref_sequences = "nowhere")]
-use nowhere as sequences;
-#[cfg(kref_sequences = "simulated")]
-use simulated as sequences;
-#[cfg(kref_sequences = "x86_64")]
-use x86_64 as sequences;
+#[cfg(not(any(kref_sequences = "nowhere", kref_sequences = "simulated")))]
+mod area;
 
-pub(crate) use sequences::{Area, add, fence};
+#[cfg(not(any(kref_sequences = "nowhere", kref_sequences = "simulated")))]
+pub(crate) use area::{Area, fence};
+#[cfg(any(kref_sequences = "nowhere", kref_sequences = "simulated"))]
+pub(crate) use sequences::{Area, fence};
+pub(crate) use sequences::{add, sub};
 #[cfg(all(loom, test))]
-pub(crate) use simulated::{on_a_machine, refuse_to_fence, run_on};
+pub(crate) use sequences::{on_a_machine, refuse_to_fence, run_on};
 
 /// The first members of a percpu reference: those that a sequence reads.
 #[repr(C)]
@@ -90,6 +100,10 @@ pub(crate) struct Head {
 /// The binary logarithm of the distance between the counters of two CPUs. kref/percpu.h has the same
 /// number.
 pub(crate) const CPU_SHIFT: usize = 9;
+
+/// The number of restarts after which a sequence that takes a reference gives up.
+#[cfg(not(any(kref_sequences = "nowhere", kref_sequences = "simulated")))]
+const RESTARTS: u32 = 64;
 
 /// The result of a sequence that takes a reference on a published object. A pointer with a special
 /// value, and not an enum, so that the hot path makes one test less.

@@ -16,6 +16,10 @@ pub(crate) unsafe fn add(_: &Head, _: isize) -> bool {
     false
 }
 
+pub(crate) unsafe fn sub(_: &Head, _: isize) -> bool {
+    false
+}
+
 impl Area {
     pub(crate) fn known() -> Option<Self> {
         None

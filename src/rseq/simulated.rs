@@ -178,6 +178,13 @@ pub(crate) unsafe fn add(percpu: &Head, n: isize) -> bool {
     has_counters && sequence(|cpu| unsafe { add_on(cpu, percpu, n) }).is_some()
 }
 
+/// # Safety
+/// As for the sequence of x86_64.rs.
+pub(crate) unsafe fn sub(percpu: &Head, n: isize) -> bool {
+    // SAFETY: as promised.
+    unsafe { add(percpu, -n) }
+}
+
 /// The last steps of a sequence on `cpu`. In two steps, because on the real machine the addition is not
 /// atomic for other CPUs.
 ///

@@ -2,12 +2,14 @@
 //!
 //! A *mutant* is a small fault in the source. [`models`], [`steps`] and [`programs`] are tables of mutants that
 //! people wrote. A test puts each of them into a copy of the package, and runs the loom model or the C program
-//! that must fail. [`models`] has every memory ordering of the source that is stronger than relaxed.
+//! that must fail. [`models`] has every memory ordering of the source that is stronger than relaxed. [`assembly`]
+//! has those of the sequences, and the litmus test that fails without each.
 //!
 //! `make mutants` tries several hundred mutants that cargo-mutants makes. [`survivors`] names those that
 //! change nothing that a test could see.
 #![cfg(not(loom))]
 
+mod assembly;
 mod models;
 mod package;
 mod programs;
@@ -141,6 +143,23 @@ fn no_ordering_is_missing_from_the_table() {
             let mut words = line.split(|byte: char| !byte.is_alphanumeric());
             let missing = words.any(|word| strong.contains(&word));
             assert!(!missing, "{file}: `{}` is not in the table", line.trim());
+        }
+    }
+}
+
+#[test]
+fn each_ordering_in_assembly_has_a_litmus_test() {
+    for assembly::Orderings { file, instruction, litmus, twin } in assembly::ORDERINGS {
+        let code = code(&read(file));
+        let found = code.matches(instruction).count();
+        assert_eq!(
+            found,
+            litmus.len(),
+            "{file}: `{instruction}` needs a litmus test for each place"
+        );
+        for litmus in *litmus {
+            let text = read(&format!("models/{litmus}.litmus"));
+            assert!(text.contains(&format!("broken: {twin}: ")), "{litmus}: no twin {twin}");
         }
     }
 }

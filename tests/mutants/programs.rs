@@ -3,6 +3,7 @@
 use crate::models::{MODE, Mutant, WORD};
 
 const X86_64: &str = "src/rseq/x86_64.rs";
+const AREA: &str = "src/rseq/area.rs";
 const LINE: &str = "src/sys/line.rs";
 const COUNTERS: &str = "src/percpu/counters.rs";
 
@@ -16,14 +17,14 @@ pub const PROGRAMS: &[Mutant] = &[
         failure: "rseq_area() + 8",
     },
     Mutant {
-        file: X86_64,
+        file: AREA,
         source: "errno::preserved(|| unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) })",
         mutated: "(unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) })",
         test: "rseq/run-membarrier-refused",
         failure: "errno == UNTOUCHED",
     },
     Mutant {
-        file: X86_64,
+        file: AREA,
         source: "|| membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ) && membarrier(PRIVATE_EXPEDITED_RSEQ)",
         mutated: "",
         test: "rseq/run-membarrier-refused",

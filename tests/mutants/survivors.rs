@@ -33,13 +33,13 @@ const SURVIVORS: &[Survivor] = &[
         reason: "2^30 threads would have to increment one count before it has this value",
     },
     Survivor {
-        file: "src/rseq/x86_64.rs",
+        file: "src/rseq/area.rs",
         source: "result < 0 && errno::get()",
         mutants: &["replace < with <="],
         reason: "the kernel always refuses this address, so the result is never 0",
     },
     Survivor {
-        file: "src/rseq/x86_64.rs",
+        file: "src/rseq/area.rs",
         source: "mask.as_mut_ptr()) > 0",
         mutants: &["replace > with >="],
         reason: "the kernel returns the number of bytes that it has written, which is not 0",
