@@ -95,7 +95,12 @@ fn look() -> Option<isize> {
         return None;
     }
     #[cfg(kref_sequences = "aarch64")]
-    sequences::look_for_lse();
+    {
+        sequences::look_for_lse();
+        if super::kernel::is_broken() {
+            return None;
+        }
+    }
     membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ).then_some(offset)
 }
 
