@@ -52,6 +52,8 @@ install() {
     else
         packages+=(qemu-user "gcc-$gnu" "libc6-dev-$debian-cross")
     fi
+    # For the litmus tests, which are about the memory models of these two.
+    [[ $arch != aarch64 && $arch != riscv64 ]] || packages+=(herdtools7)
     for package in "${packages[@]}"; do
         within dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
             missing+=("$package")
@@ -112,6 +114,7 @@ else
     variable=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")
     settings+=(CC="$gnu-gcc" AR="$gnu-ar" OBJCOPY="$gnu-objcopy" CARGO_BUILD_TARGET="$target"
         "${variable}_LINKER=$gnu-gcc")
+    [[ $arch != aarch64 && $arch != riscv64 ]] || rust+=('-p kref-c-tests --test litmus')
 fi
 if [[ -n $emulator ]]; then
     # A sanitizer may hang in the emulator. The time limit ends it, and the tests go on without it.
