@@ -826,7 +826,7 @@ void percpu_ref_put(struct percpu_ref *ref) KREF_NONNULL;
 /**
  * Give nr references back. After percpu_ref_kill(), the last put calls the release function.
  *
- * Range:    nr references, which the caller holds; up to INT_MAX.
+ * Range:    nr references, which the caller holds; up to INT_MAX (2^15 - 1 if a long has 32 bits).
  * Misuse:   as for percpu_ref_put(); a larger nr is more than the caller can have taken.
  * Ordering: release; and acquire before release() runs.
  * Threads:  any. Signal handlers: yes, if release() may run there.
@@ -1434,7 +1434,7 @@ unsigned int kref_read_slow(int stored) KREF_COLD;
 /**
  * kref_init() and kref_init_as() while a tracker is set.
  *
- * Range:    as for kref_init_as().
+ * Range:    type may be NULL; the rest is as for kref_init_as().
  * Misuse:   as for kref_init().
  * Ordering: relaxed.
  * Threads:  one, before the object is shared. Signal handlers: yes.

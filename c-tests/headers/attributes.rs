@@ -10,9 +10,10 @@ use libtest_mimic::{Arguments, Trial};
 
 /// Functions whose result a program may ignore: a value to print; whether a put has released the
 /// object; and functions that only the inline functions call.
-const IGNORABLE: [&str; 18] = [
+const IGNORABLE: [&str; 19] = [
     "kref_read",
     "kref_put",
+    "kref_put_many",
     "kref_put_mutex",
     "kref_put_lock",
     "kref_put_as",

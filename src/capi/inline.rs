@@ -27,7 +27,7 @@ pub extern "C" fn kref_read_slow(stored: c_int) -> c_uint {
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1)) KREF_COLD
 /// kref_init() and kref_init_as() while a tracker is set.
 ///
-/// Range:    as for kref_init_as().
+/// Range:    type may be NULL; the rest is as for kref_init_as().
 /// Misuse:   as for kref_init().
 /// Ordering: relaxed.
 /// Threads:  one, before the object is shared. Signal handlers: yes.
