@@ -20,19 +20,7 @@ twins() {
     # The sequence ends behind the loop around the store-exclusive.
     changed loop "$register; $counters; s/\"ldadd /$loop, &/; s/\"ldxr /\"21:\", &/
         s/\"3:\",\n *\"cbnz {failed:w}, 6b\"/$loop, \"cbnz {failed:w}, 21b\", \"3:\"/"
-
-    torture torture wide --
-    torture torture wide -DPERCPU --
-    torture twin wide -DWITHOUT_FENCE -- no fence
-    torture twin wide -DWITHOUT_FENCE -DPERCPU -- no fence
-    torture twin signature -- the kernel kills at the first abort
-    torture twin goes-on -- the handler goes on with an object that was released
     add processor -atomics
     torture twin loop -- an abort behind a store-exclusive that has succeeded counts twice
     add processor
-
-    add step on # an abort may come between any two instructions
-    torture torture right --
-    torture torture right -DPERCPU --
-    add step off
 }

@@ -2,7 +2,7 @@
 # Part of ../boot.sh, in its chroot: builds libkref and the C tests into the guest's file system $GUEST, and writes the
 # list of what the guest is to run. A line of the list: the kind of the program, its name, and
 # * run: its arguments. It must end with status 0.
-# * torture: nothing. As run, for 10 seconds, and its last line is shown.
+# * torture: nothing. As run, for 5 seconds, and its last line is shown.
 # * fail: words that its output must have. It must not end with status 0.
 # * twin: what is wrong. It is the torture with a fault, and is run until it fails.
 # * processor: not a program, but the flag that the following ones need of the processor; with a `-` before it, they
@@ -63,17 +63,33 @@ for path in c-tests/*/run-*.c; do
     name=${source/\/run-/.}
     case $source in
     tracker/* | kref/run-layout) continue ;; # no tracker; the layout is compared with Rust's by the Rust driver
-    rseq/* | slot/* | percpu/*) add processor ;;
-    *) add processor "$newest" ;; # no other code asks for the processor
+    rseq/* | slot/* | percpu/*)
+        add processor
+        whole=()
+        [[ $(says tools "$path") != *static* ]] || whole=(-static)
+        program "$name.static" "$source" "${whole[@]}" "${static[@]}"
+        add run "$name.static"
+        ;;
+    *) add processor "$newest" ;; # no other code differs
     esac
     program "$name.inline" "$source" "${shared[@]}"
-    program "$name.static" "$source" "${static[@]}"
     add run "$name.inline"
-    add run "$name.static"
-    [[ $(says tools "$path") == *static* ]] || continue
-    program "$name.executable" "$source" -static "$out/right/libkref.a"
-    add run "$name.executable"
 done
+
+# The programs that are wrong, under the sanitizer that must report them.
+add processor "$newest"
+for path in c-tests/*/fail-*.c; do
+    source=${path#c-tests/} source=${source%.c}
+    says 'caught by' "$path" | while IFS=: read -r tool words; do
+        case $tool in
+        asan) sanitizer=address ;;
+        tsan) sanitizer=thread ;;
+        esac
+        program "${source/\//.}.$tool" "$source" -O1 -fsanitize=$sanitizer "${shared[@]}"
+        add fail "${source/\//.}.$tool" "${words# }"
+    done
+done
+cp "/usr/$GNU/lib/"lib{asan,tsan,stdc++}.so.? "$GUEST/lib/"
 add processor
 
 program unload.so rseq/unload/library -shared -fPIC "${shared[@]}"
@@ -87,4 +103,17 @@ for subject in slot percpu; do
     add torture "$subject.torture.static"
 done
 
+# The sequences with a loop before the commit, and the broken ones.
 twins
+torture torture wide --
+torture torture wide -DPERCPU --
+torture twin wide -DWITHOUT_FENCE -- no fence
+torture twin wide -DWITHOUT_FENCE -DPERCPU -- no fence
+torture twin signature -- the kernel kills at the first abort
+torture twin goes-on -- the handler goes on with an object that was released
+
+# An abort may come between any two instructions.
+add step on
+torture torture right --
+torture torture right -DPERCPU --
+add step off
