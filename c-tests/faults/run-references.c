@@ -26,6 +26,12 @@ static int has_sequences(void)
 #endif
 }
 
+/* Whether no call has failed that tells the library what the kernel can do. */
+static int is_told(void)
+{
+    return !failed(SYS_membarrier) && !failed(SYS_uname);
+}
+
 static void release(struct kref *kref)
 {
     (void)kref;
@@ -39,7 +45,7 @@ static void check_references(int objects)
     CHECK(!told.times || (told.last.kind == KREF_NOT_FENCED && refused(SYS_membarrier)));
     if (!has_sequences())
         CHECK(!kref_rseq_available());
-    else if (!failed(SYS_membarrier) && !failed(SYS_uname))
+    else if (is_told())
         CHECK(kref_rseq_available());
 }
 
@@ -73,7 +79,7 @@ static void availability(void)
     begin_faults();
     answer = kref_rseq_available();
     end_faults();
-    CHECK(answer == (has_sequences() && !failed(SYS_membarrier)));
+    CHECK(answer == (has_sequences() && is_told()));
 }
 
 static void release_percpu(struct percpu_ref *ref)

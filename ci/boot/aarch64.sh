@@ -1,5 +1,5 @@
 # Part of build.sh: what is of aarch64 alone. A change of src/rseq/aarch64.rs is a script for sed -z.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 # The flag that /proc/cpuinfo has for LSE. The library then takes other instructions.
 newest=atomics

@@ -85,7 +85,7 @@ for path in c-tests/*/fail-*.c; do
         asan) sanitizer=address ;;
         tsan) sanitizer=thread ;;
         esac
-        program "${source/\//.}.$tool" "$source" -O1 -fsanitize=$sanitizer "${shared[@]}"
+        program "${source/\//.}.$tool" "$source" -O1 "-fsanitize=$sanitizer" "${shared[@]}"
         add fail "${source/\//.}.$tool" "${words# }"
     done
 done

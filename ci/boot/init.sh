@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # Part of ../boot.sh: what the guest runs first, and all that it runs: what build.sh has put on /t/list.
 /bin/busybox --install -s /bin
 export PATH=/bin

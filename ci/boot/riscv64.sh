@@ -1,5 +1,5 @@
 # Part of build.sh: what is of riscv64 alone. A change of src/rseq/riscv64.rs is a script for sed -z.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 newest= # the library takes the same instructions on every processor
 
