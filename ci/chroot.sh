@@ -18,6 +18,7 @@ i686) names=(i686-unknown-linux-gnu i686-linux-gnu i386) ;;
 musl) names=(x86_64-unknown-linux-musl) ;; # of this machine's processor
 *) echo "$0: unknown processor $arch" >&2 && exit 2 ;;
 esac
+# shellcheck disable=SC2034 # ci/cross.sh uses the emulator
 read -r target gnu debian emulator <<<"${names[*]}"
 
 # Runs a command in the chroot. The mounts end with the command, so nothing is left to be unmounted.
