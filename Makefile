@@ -122,11 +122,15 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 	@$(call need,$(CC),link libkref: install gcc or clang$(comma) or set CC)
 	@$(call need,$(OBJCOPY),finish libkref.a: install binutils$(comma) or set OBJCOPY)
 	@$(call need,$(AR),finish libkref.a: install binutils$(comma) or set AR)
-	$(CARGO) rustc $(REPRODUCIBLE) --locked --profile capi --lib --features capi --crate-type staticlib \
-		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR) -- $(LINK) -C force-unwind-tables=yes \
-		--print native-static-libs=$(BUILD)/native-static-libs
 	@mkdir -p $(OUT)
-	cp $(BUILD)/native-static-libs $(OUT)/native-static-libs
+	@# rustc prints a note with the libraries for static linking. (It can write them into a file, but the name of
+	@# the file would change the names of symbols, and so libkref.a.)
+	$(CARGO) rustc --color never $(REPRODUCIBLE) --locked --profile capi --lib --features capi --crate-type staticlib \
+		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR) -- $(LINK) -C force-unwind-tables=yes \
+		--print native-static-libs 2> $(OUT)/cargo.log || { cat $(OUT)/cargo.log >&2; exit 1; }
+	@sed -e '/^note: .*native/d' -e '/^$$/d' $(OUT)/cargo.log >&2
+	@sed -n 's/^note: native-static-libs: //p' $(OUT)/cargo.log > $(OUT)/native-static-libs
+	@[ -s $(OUT)/native-static-libs ] || { echo "make: rustc named no libraries for static linking" >&2; exit 1; }
 	@# The archive also contains Rust's runtime, which libkref does not use. Without the runtime, and with
 	@# hidden internal symbols, libkref.a links beside any other Rust library.
 	cp $(BUILD)/libkref.a $(OUT)/libkref.a

@@ -106,7 +106,8 @@ extern "C" {
     do {                                                                                           \
         int kref_old = __atomic_fetch_sub(&(refs), 1, __ATOMIC_RELEASE);                           \
                                                                                                    \
-        if (KREF_LIKELY((unsigned int)kref_old > (unsigned int)INT_MIN))                           \
+        if (KREF_LIKELY(KREF_CAST(static_cast, unsigned int, kref_old) >                           \
+                        KREF_CAST(static_cast, unsigned int, INT_MIN)))                            \
             break;                                                                                 \
         if (kref_old != INT_MIN)                                                                   \
             goto not_alive;                                                                        \
