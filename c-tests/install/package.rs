@@ -1,17 +1,22 @@
 //! The crate, as crates.io has it: `cargo package` packs it, a program uses it without a network, and its
-//! documentation is built as docs.rs builds it.
+//! documentation is built as docs.rs builds it. Its public interface must be abi/kref-crate.txt;
+//! `KREF_ABI=write` writes this file anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::{folder, plain, printed, project, version};
-use libtest_mimic::Arguments;
+use kref_c_tests::{folder, plain, printed, project, unless_missing, version};
+use libtest_mimic::{Arguments, Trial};
+use serde_json::Value;
 
 fn main() -> ExitCode {
     let trials = vec![
         plain("what_the_texts_link_to_is_packed", what_the_texts_link_to_is_packed),
         plain("a_program_uses_the_crate", a_program_uses_the_crate),
+        Trial::ignorable_test("the_crates_interface_is_what_was_described", || {
+            unless_missing(interface("now"), |interface| is_described(&interface))
+        }),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -88,4 +93,49 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     found
+}
+
+/// The public items of the crate, a line for each, as rustdoc sees them. rustdoc writes JSON only if it takes
+/// itself for a nightly one.
+fn interface(name: &str) -> Result<String, String> {
+    const FORMAT: u64 = 57;
+    let target = folder(name);
+    let mut rustdoc = cargo(&["rustdoc", "-p", "kref", "--lib", "--locked", "--quiet"]);
+    rustdoc.arg("--target-dir").arg(&target).env("RUSTC_BOOTSTRAP", "1");
+    printed(rustdoc.args(["--", "-Z", "unstable-options", "--output-format", "json"]));
+    let json = target.join("doc/kref.json");
+    let format = serde_json::from_slice::<Value>(&std::fs::read(&json).unwrap()).unwrap();
+    if format["format_version"] != FORMAT {
+        return Err(format!(
+            "rustdoc's JSON has the format {}, not {FORMAT}",
+            format["format_version"]
+        ));
+    }
+    let interface = public_api::Builder::from_rustdoc_json(json)
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .build();
+    Ok(interface.map_err(|error| error.to_string())?.to_string())
+}
+
+fn is_described(interface: &str) -> Result<(), String> {
+    let path = project().join("abi/kref-crate.txt");
+    if std::env::var_os("KREF_ABI").is_some_and(|value| value == "write") {
+        std::fs::write(path, interface).unwrap();
+        return Ok(());
+    }
+    let described = std::fs::read_to_string(path).unwrap();
+    let lines = |text: &str| text.lines().map(str::to_string).collect::<BTreeSet<_>>();
+    let (before, now) = (lines(&described), lines(interface));
+    let gone = before.difference(&now).map(|line| format!("- {line}\n"));
+    let new = now.difference(&before).map(|line| format!("+ {line}\n"));
+    let changes: String = gone.chain(new).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "the crate's interface is not that of abi/kref-crate.txt any more. If this is meant: write a line in \
+         CHANGELOG.md, raise the minor version where something is gone, and run\n  \
+         KREF_ABI=write cargo test -p kref-c-tests --test package\n{changes}"
+    ))
 }
