@@ -135,7 +135,7 @@ done > >(tee "$log") 2>&1
 echo
 sed -n 's/^test \(.*[^ ]\) *\.\.\. FAILED/failed for '"$arch"': \1/p' "$log"
 echo "Not run for $arch:"
-echo '  the sequences of rseq, which neither qemu-user nor i686 nor musl has: the fallback was tested'
+echo '  the sequences of rseq, which neither qemu-user nor i686 nor musl has: ci/boot.sh runs those of aarch64 and riscv64'
 echo '  valgrind, gdb, the tracker, and the tests of installing and of the codegen'
 reasons() { sed -n 's/^test \(.*[^ ]\) *\.\.\. ignored (\(.*\))$/\1\t\2/p' "$log"; }
 reasons | sed -n 's/^\([^:]*\)::.*\t\(not under .*\)/  \1, \2/p' | sort -u
