@@ -1,7 +1,7 @@
 /*
  * Slots and percpu_refs, with each system call and each allocation failing: once, or from then on.
  * percpu_ref_init() returns -ENOMEM and has freed everything. If membarrier() fails at the start, the library
- * uses locks instead of sequences. If one membarrier() fails later, the library makes it again. If the kernel
+ * uses locks instead of sequences; on 64-bit Arm also if uname() fails, which tells what kernel it is. If one membarrier() fails later, the library makes it again. If the kernel
  * goes on refusing it, KREF_NOT_FENCED is reported and the object leaks.
  *
  * without: asan, which has an allocator and system calls of its own
@@ -26,6 +26,12 @@ static int has_sequences(void)
 #endif
 }
 
+/* Whether no call has failed that tells the library what the kernel can do. */
+static int is_told(void)
+{
+    return !failed(SYS_membarrier) && !failed(SYS_uname);
+}
+
 static void release(struct kref *kref)
 {
     (void)kref;
@@ -39,7 +45,7 @@ static void check_references(int objects)
     CHECK(!told.times || (told.last.kind == KREF_NOT_FENCED && refused(SYS_membarrier)));
     if (!has_sequences())
         CHECK(!kref_rseq_available());
-    else if (!failed(SYS_membarrier))
+    else if (is_told())
         CHECK(kref_rseq_available());
 }
 
@@ -73,7 +79,7 @@ static void availability(void)
     begin_faults();
     answer = kref_rseq_available();
     end_faults();
-    CHECK(answer == (has_sequences() && !failed(SYS_membarrier)));
+    CHECK(answer == (has_sequences() && is_told()));
 }
 
 static void release_percpu(struct percpu_ref *ref)

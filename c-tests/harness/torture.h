@@ -12,15 +12,13 @@
 
 #define _GNU_SOURCE
 #include "poison.h"
-#include "rseq.h"
+#include "interrupted.h"
 
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <ucontext.h>
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -108,36 +106,12 @@ static void in_handlers_release(struct percpu_ref *ref)
     ADD(in_handlers_released, 1);
 }
 
-#ifdef HAS_RSEQ
-static uintptr_t interrupted_at(const ucontext_t *context)
-{
-#if defined __x86_64__
-    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-#elif defined __aarch64__
-    return context->uc_mcontext.pc;
-#else
-    return context->uc_mcontext.__gregs[REG_PC];
-#endif
-}
-#endif
-
 static void handle(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)info;
     ADD(all.signals, 1);
-#ifdef HAS_RSEQ
-    /* If the signal interrupted a sequence, the kernel has set the thread to the abort handler. */
-    uintptr_t at = interrupted_at(context);
-    uint32_t mark = 0;
-
-    if (at % PAGE >= sizeof mark)
-        memcpy(&mark, (void *)(at - sizeof mark), sizeof mark);
-    if (mark == abort_mark)
-        ADD(all.aborts, 1);
-#else
-    (void)context;
-#endif
+    ADD(all.aborts, (unsigned long)was_in_sequence(context));
     percpu_ref_get(&in_handlers);
     percpu_ref_put(&in_handlers);
     if (more_in_handlers)

@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # Part of ../boot.sh: what the guest runs first, and all that it runs: what build.sh has put on /t/list.
 /bin/busybox --install -s /bin
 export PATH=/bin
@@ -11,6 +12,8 @@ cd /t || poweroff -f
 failed=0
 passed=0
 
+seconds() { cut -d. -f1 /proc/uptime; }
+
 # run SECONDS COMMAND: its output goes to /tmp/output.
 run() {
     limit=$1
@@ -18,19 +21,17 @@ run() {
     timeout "$limit" "$@" </dev/null >/tmp/output 2>&1
 }
 
-# result STATUS WHAT: counts, and shows the output of what failed.
+# result STATUS WHAT: counts, and shows the output of what failed. The time is that of the guest, since its boot.
 result() {
     if [ "$1" = 0 ]; then
         passed=$((passed + 1))
-        echo "ok $2"
+        echo "$(seconds) s: ok $2"
     else
         failed=$((failed + 1))
-        echo "FAILED $2 ($1)"
+        echo "$(seconds) s: FAILED $2 ($1)"
         sed 's/^/    /' /tmp/output
     fi
 }
-
-seconds() { cut -d. -f1 /proc/uptime; }
 
 # A twin may pass by chance, so it runs until it fails, for 30 seconds.
 run_twin() {
@@ -38,7 +39,7 @@ run_twin() {
     tries=0
     while [ $(($(seconds) - began)) -lt 30 ]; do
         tries=$((tries + 1))
-        run 100 "./$name" || {
+        run 250 "./$name" || {
             status=$?
             result 0 "$name: status $status in run $tries, after $(($(seconds) - began)) s: $words"
             tail -n 1 /tmp/output | sed 's/^/    /'
@@ -69,15 +70,15 @@ while read -r what name words; do
     case $what in
     run)
         # shellcheck disable=SC2086 # arguments
-        run 100 "./$name" $words
+        run 250 "./$name" $words
         result $? "$name"
         ;;
     torture)
-        KREF_TORTURE_SECONDS=10 run 100 "./$name"
+        KREF_TORTURE_SECONDS=5 run 250 "./$name"
         result $? "$name: $(tail -n 1 /tmp/output)"
         ;;
     fail)
-        ! run 100 "./$name" && grep -q "$words" /tmp/output
+        ! run 250 "./$name" && grep -q "$words" /tmp/output
         result $? "$name"
         ;;
     twin) run_twin ;;
