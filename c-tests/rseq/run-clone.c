@@ -6,6 +6,7 @@
  * tools: static
  * without: asan, which needs a thread-local storage of its own
  * without: memcheck, which refuses these flags of clone()
+ * without: qemu-user, which refuses these flags of clone(), too
  */
 #define _GNU_SOURCE
 #include "check.h"
