@@ -80,6 +80,7 @@ done
 cat <<END
 Not run for $arch:
   tracker/*, and valgrind: not for this processor
+  of the sanitizers, AddressSanitizer on aarch64, which crashes, and ThreadSanitizer on riscv64, which refuses to start
   kref/run-layout, the Rust tests: ci/cross.sh runs them
   rseq/run-unregistered: steps through itself by a flag that only x86-64 has
   rseq/run-stepped on riscv64, where the kernel cannot step, and on aarch64 without LSE, where no step gets past an ldxr

@@ -4,6 +4,8 @@
 # The flag that /proc/cpuinfo has for LSE. The library then takes other instructions.
 newest=atomics
 
+sanitizer=tsan # AddressSanitizer crashes
+
 # A loop before each commit. Each turn is a block of qemu's, so most interrupts come here, where they matter.
 loop='"mov {wait}, #200", "20: sub {wait}, {wait}, #1", "cbnz {wait}, 20b"'
 register='s/scratch = out(reg) _,/& wait = out(reg) _,/g'

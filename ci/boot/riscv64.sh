@@ -3,6 +3,8 @@
 
 newest= # the library takes the same instructions on every processor
 
+sanitizer=asan # ThreadSanitizer does not know this layout of memory
+
 # A loop before each commit. Each turn is a block of qemu's, so most interrupts come here, where they matter.
 loop='"li {wait}, 200", "20: addi {wait}, {wait}, -1", "bnez {wait}, 20b"'
 wide="s/scratch = out(reg) _,/& wait = out(reg) _,/g
