@@ -68,6 +68,7 @@ struct object *use_typed(struct object *object, struct kref_slot *slot, pthread_
     KREF_AUTO(object) held = object_ref(object);
 
     object_ref_init(object);
+    object_ref_init_n(object, 2);
     kref_init_n(&object->kref, 2);
     object_unref(object_slot_replace(slot, object_ref_unless_zero(held)));
     object_unref(object_slot_get(slot));

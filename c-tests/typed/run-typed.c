@@ -53,13 +53,6 @@ static void references(void)
     CHECK(freed[1] == 1);
 }
 
-static void no_object(void)
-{
-    CHECK(session_ref(NULL) == NULL);
-    CHECK(session_ref_unless_zero(NULL) == NULL);
-    session_unref(NULL);
-}
-
 static struct session *in_release;
 
 static void other_free(struct session *session)
@@ -68,6 +61,23 @@ static void other_free(struct session *session)
 }
 
 KREF_DEFINE(other, struct session, kref, other_free);
+
+static void several(void)
+{
+    struct session session = { 5, KREF_INIT(1) };
+
+    other_ref_init_n(&session, 2);
+    CHECK(kref_read(&session.kref) == 2);
+    other_ref_init_n(&session, 1);
+    CHECK(other_is_unique(&session));
+}
+
+static void no_object(void)
+{
+    CHECK(session_ref(NULL) == NULL);
+    CHECK(session_ref_unless_zero(NULL) == NULL);
+    session_unref(NULL);
+}
 
 /* An object that is being released gives no reference. */
 static void late(void)
@@ -128,6 +138,7 @@ static void thread(void)
 int main(void)
 {
     references();
+    several();
     no_object();
     late();
     lookups();

@@ -15,6 +15,7 @@
  * that frees an object. After this line there are:
  *
  *     void session_ref_init(session)            one reference, which the caller holds
+ *     void session_ref_init_n(session, n)       n references: kref_init_n()
  *     session_ref(session)                      take one more; returns session
  *     session_ref_unless_zero(session)          take one unless session is being released; NULL if so
  *     session_unref(session)                    give one back; the last calls session_free(session)
@@ -64,6 +65,7 @@
 
 #define KREF_DECLARE(name, type)                                                                   \
     void name##_ref_init(type *object) KREF_NONNULL;                                               \
+    void name##_ref_init_n(type *object, int n) KREF_NONNULL;                                      \
     type *name##_ref(type *object);                                                                \
     KREF_MUST_USE type *name##_ref_unless_zero(type *object);                                      \
     void name##_unref(type *object);                                                               \
@@ -142,6 +144,12 @@
     storage void name##_ref_init(type *object)                                                     \
     {                                                                                              \
         kref_init_as(&object->member, #name);                                                      \
+    }                                                                                              \
+    storage void name##_ref_init_n(type *object, int n)                                            \
+    {                                                                                              \
+        kref_init_as(&object->member, #name);                                                      \
+        if (n != 1)                                                                                \
+            kref_count_add(n > 0 ? n - 1 : -1, &object->member.refcount);                          \
     }                                                                                              \
     storage type *name##_ref(type *object)                                                         \
     {                                                                                              \

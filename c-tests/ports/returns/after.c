@@ -25,7 +25,7 @@ static struct node *node_new(void)
 
     if (!node)
         return NULL;
-    kref_init_n(&node->kref, 2);
+    node_ref_init_n(node, 2);
     node->next = list;
     return list = node;
 }
