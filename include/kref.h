@@ -68,7 +68,7 @@
  *
  *   KREF_OPTIONS=on_violation=warn      write the line (the default)
  *   KREF_OPTIONS=on_violation=abort     write the line, and abort the program
- *   KREF_OPTIONS=on_violation=quiet     do nothing
+ *   KREF_OPTIONS=on_violation=quiet     write nothing; the count still saturates
  *
  * The library cannot catch every misuse. A get or put on a freed object is caught only as long as
  * the object's memory is not used for something else. A get or put on memory that holds no count is
@@ -667,7 +667,8 @@ struct kref *kref_slot_replace(struct kref_slot *slot,
  * Misuse:   none.
  * Ordering: none.
  * Threads:  any; the answer is for the calling thread. Signal handlers: no.
- * Returns:  1 or 0. 0 on a processor other than x86-64, with a libc other than glibc 2.35 or later,
+ * Returns:  1 or 0. 0 on a processor other than x86-64, aarch64 and riscv64, with a libc other than glibc 2.35
+ *           or later (riscv64: 2.41),
  *           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, if a seccomp filter
  *           refuses membarrier(), and on a thread that clone() made.
  * Defined:  here.

@@ -17,7 +17,8 @@
  *     void session_ref_init(session)            one reference, which the caller holds
  *     void session_ref_init_n(session, n)       n references: kref_init_n()
  *     session_ref(session)                      take one more; returns session
- *     session_ref_unless_zero(session)          take one unless session is being released; NULL if so
+ *     session_ref_unless_zero(session)          for lookups, with the table's lock held: take one; NULL if
+ *                                               session is being released
  *     session_unref(session)                    give one back; the last calls session_free(session)
  *     session_is_unique(session)                1 if the caller holds the only one: kref_is_unique()
  *     session_lookup(&mutex, find, key)         rule 3: kref_lookup_mutex(); find() returns a session
@@ -26,8 +27,11 @@
  *     session_kref_release(kref)                the release function, for kref_thread_create() and others
  *
  * session_ref(), session_ref_unless_zero(), session_unref() and session_slot_replace() take NULL, and then
- * take or give back nothing. For everything else, each function is what the function of kref.h is: its
- * orderings, its misuse, the threads that may call it. A tracker's reports name the objects "session".
+ * take or give back nothing. Each function has the same orderings, misuse reports and rules for threads as the
+ * function of kref.h that it calls. A tracker's reports name the objects "session".
+ *
+ * KREF_DEFINE stands after the free function, which may also be free() itself. If your program has a function of
+ * one of these names, such as session_lookup(), choose another prefix.
  *
  * KREF_DEFINE makes static inline functions. It stands in a .c file, or in a header of your program after
  * the struct. If clients of your library must not see the struct, let the library export the functions:
@@ -91,7 +95,11 @@
  *         return NULL;              // gives the reference back
  *     return kref_move(&s);         // hands the reference on
  *
- * KREF_GUARD(session, x) { ... } takes a reference on x for the block, and gives it back at its end.
+ * Initialise the variable, with NULL if there is nothing yet. Do not call session_unref() with it. A second
+ * assignment does not give the first reference back. Do not return between malloc() and session_ref_init().
+ *
+ * KREF_GUARD(session, x) { ... } takes a reference on x for the block, and gives it back at its end. In the
+ * block, break and continue leave the block, and not a loop around it.
  */
 #define KREF_AUTO(name) __attribute__((__cleanup__(name##_kref_unref_at))) name##_kref_pointer
 #define KREF_GUARD(name, object) KREF_GUARD_AT(name, object, __COUNTER__)
@@ -103,7 +111,7 @@
         kref_moved;                                                                                \
     })
 
-/* For KREF_GUARD() only. The loop runs once; break and continue leave the block. */
+/* For KREF_GUARD() only. The loop runs once. */
 #define KREF_GUARD_AT(name, object, n) KREF_GUARD_NAMED(name, object, n)
 #define KREF_GUARD_NAMED(name, object, n)                                                          \
     for (name##_kref_pointer kref_guard_##n                                                        \

@@ -80,7 +80,8 @@ edge!(kref_slot_replace = at_kref_slot_replace, 2);
 /// Misuse:   none.
 /// Ordering: none.
 /// Threads:  any; the answer is for the calling thread. Signal handlers: no.
-/// Returns:  1 or 0. 0 on a processor other than x86-64, with a libc other than glibc 2.35 or later,
+/// Returns:  1 or 0. 0 on a processor other than x86-64, aarch64 and riscv64, with a libc other than glibc 2.35
+///           or later (riscv64: 2.41),
 ///           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, if a seccomp filter
 ///           refuses membarrier(), and on a thread that clone() made.
 /// Defined:  here.

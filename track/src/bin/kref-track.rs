@@ -53,7 +53,7 @@ is nothing to tell, nothing is printed. The exit status is the program's.
 
 In the program, kref_track_checkpoint() forgets what is held now, and kref_track_report(fd) tells what
 came since, as the report at exit does then. Without this command the same is
-KREF_OPTIONS=track=1:depth=8:keep_freed=1 with the names above, - written as _; KREF_TRACK_LIBRARY=FILE
+KREF_OPTIONS=track=1:depth=8:summary=1 with the names above, - written as _; KREF_TRACK_LIBRARY=FILE
 for --library.
 
 Compile the program with -g (or -g1, also with -O2): without it there are addresses for lines, what was
