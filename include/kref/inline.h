@@ -150,7 +150,12 @@ int kref_get_unless_zero_slow(struct kref *kref) KREF_COLD;
     "adrp %0,:got:kref_current_tracker\n"                                                          \
     "ldr %0,[%0,:got_lo12:kref_current_tracker]"
 #elif defined __riscv && defined __LP64__
-#define KREF_TRACKER "lga %0,kref_current_tracker"
+/* Not lga, which binutils 2.40 does not know. */
+#define KREF_TRACKER                                                                               \
+    ".option push\n"                                                                               \
+    ".option pic\n"                                                                                \
+    "la %0,kref_current_tracker\n"                                                                 \
+    ".option pop"
 #endif
 
 #ifdef KREF_TRACKER

@@ -36,7 +36,7 @@
  * KREF_DEFINE makes static inline functions. It stands in a .c file, or in a header of your program after
  * the struct. If clients of your library must not see the struct, let the library export the functions:
  *
- *     KREF_DECLARE(session, struct session);                              in the header
+ *     KREF_DECLARE(session, struct session);                              in the header (for C++: in extern "C")
  *     KREF_DEFINE_EXTERN(session, struct session, kref, session_free);    in one .c file
  *
  * If clients must not need kref.h either, write the declarations of KREF_DECLARE by hand in the public
@@ -96,10 +96,12 @@
  *     return kref_move(&s);         // hands the reference on
  *
  * Initialise the variable, with NULL if there is nothing yet. Do not call session_unref() with it. A second
- * assignment does not give the first reference back. Do not return between malloc() and session_ref_init().
+ * assignment does not give the first reference back. Do not return between malloc() and session_ref_init(). A
+ * switch or goto must not jump over the declaration; -Wjump-misses-init finds it.
  *
  * KREF_GUARD(session, x) { ... } takes a reference on x for the block, and gives it back at its end. In the
- * block, break and continue leave the block, and not a loop around it.
+ * block, break and continue leave the block, and not a loop around it. After a block that ends with return, gcc
+ * wants another return.
  */
 #define KREF_AUTO(name) __attribute__((__cleanup__(name##_kref_unref_at))) name##_kref_pointer
 #define KREF_GUARD(name, object) KREF_GUARD_AT(name, object, __COUNTER__)

@@ -152,9 +152,9 @@ impl Word {
             return Err(kind);
         };
         let parts = elsewhere * ONE;
-        // Relaxed: because of the fence this thread sees what was done before the puts that the sum contains.
-        // The caller gives its own reference back later. That put is a release, so it publishes these accesses
-        // too.
+        // Relaxed: the caller gives its own reference back later. That put is a release, and the last put
+        // acquires. So who releases the object sees what was done before the puts that the sum contains
+        // (models/*-percpu-put.litmus).
         let old = self.0.fetch_add(parts - PERCPU, Relaxed);
         let total = old + parts; // with the flags, which are less than ONE
         match total {

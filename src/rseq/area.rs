@@ -95,11 +95,10 @@ fn look() -> Option<isize> {
         return None;
     }
     #[cfg(kref_sequences = "aarch64")]
-    {
-        sequences::look_for_lse();
-        if super::kernel::is_broken() {
-            return None;
-        }
+    sequences::look_for_lse();
+    #[cfg(not(kref_sequences = "x86_64"))]
+    if super::kernel::is_broken() {
+        return None;
     }
     membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ).then_some(offset)
 }
@@ -135,6 +134,10 @@ fn membarrier(command: libc::c_int) -> bool {
 pub(crate) fn fence() -> bool {
     // Registers again if the first fence fails: the process may have been restored from a checkpoint
     // (CRIU).
-    membarrier(PRIVATE_EXPEDITED_RSEQ)
-        || membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ) && membarrier(PRIVATE_EXPEDITED_RSEQ)
+    let fenced = membarrier(PRIVATE_EXPEDITED_RSEQ)
+        || membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ) && membarrier(PRIVATE_EXPEDITED_RSEQ);
+    // Acquire: if the process has one thread left, the kernel only reads that, without a barrier. What follows must
+    // not be read before. No instruction on x86-64.
+    core::sync::atomic::fence(core::sync::atomic::Ordering::Acquire);
+    fenced
 }

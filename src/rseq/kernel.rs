@@ -3,6 +3,9 @@
 //! From Linux 6.19 to 7.0.13 a thread on 64-bit Arm that was preempted inside a sequence continues in the sequence,
 //! unless it was moved to another CPU. 7.0.14 and 7.1 restart it, as 6.18 did. A distribution may have mended its
 //! own 7.0 under a smaller number. There libkref does not use sequences, either, because nothing tells.
+//!
+//! On 64-bit RISC-V before Linux 6.9, and before 6.6.51, membarrier may miss a thread that was just scheduled: the
+//! scheduler has no barrier between its note of the thread and the thread's first instruction.
 
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -23,7 +26,12 @@ pub(super) fn is_broken() -> bool {
 }
 
 fn is_broken_release(major: u32, minor: u32, patch: u32) -> bool {
-    (major, minor) == (6, 19) || (major, minor) == (7, 0) && patch < 14
+    let release = (major, minor, patch);
+    if cfg!(kref_sequences = "riscv64") {
+        release < (6, 6, 51) || ((6, 7, 0)..(6, 9, 0)).contains(&release)
+    } else {
+        ((6, 19, 0)..(7, 0, 14)).contains(&release)
+    }
 }
 
 fn number(digits: &[u8]) -> u32 {
@@ -38,8 +46,17 @@ mod tests {
 
     #[test]
     fn releases() {
-        let broken = [(6, 19, 0), (6, 19, 14), (7, 0, 0), (7, 0, 13)];
-        let right = [(5, 10, 0), (6, 1, 192), (6, 18, 99), (7, 0, 14), (7, 1, 0), (7, 2, 12)];
+        let (broken, right): (&[_], &[_]) = if cfg!(kref_sequences = "riscv64") {
+            (
+                &[(5, 19, 0), (6, 1, 192), (6, 6, 50), (6, 7, 0), (6, 8, 12)],
+                &[(6, 6, 51), (6, 6, 99), (6, 9, 0), (6, 19, 0), (7, 2, 12)],
+            )
+        } else {
+            (
+                &[(6, 19, 0), (6, 19, 14), (7, 0, 0), (7, 0, 13)],
+                &[(5, 10, 0), (6, 1, 192), (6, 18, 99), (7, 0, 14), (7, 1, 0), (7, 2, 12)],
+            )
+        };
         assert!(broken.iter().all(|&(major, minor, patch)| is_broken_release(major, minor, patch)));
         assert!(!right.iter().any(|&(major, minor, patch)| is_broken_release(major, minor, patch)));
     }

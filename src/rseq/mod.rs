@@ -38,7 +38,7 @@
 //!   restarts, and its caller does the same as on a thread without rseq.
 //! * A thread that is not registered: under valgrind or qemu-user, or after it has unregistered itself.
 //!   Then the sequence gives up.
-//! * A kernel that does not restart sequences: kernel.rs.
+//! * A kernel that does not restart sequences, or whose membarrier lacks a barrier: kernel.rs.
 //! * A process without rseq: musl, an older glibc, `GLIBC_TUNABLES=glibc.pthread.rseq=0`, or a seccomp
 //!   filter from the start. Then [`Area::known`] is `None`.
 //! * A seccomp filter that is installed later and refuses membarrier. Then [`fence`] returns `false`,
@@ -77,9 +77,9 @@ mod sequences;
 
 #[cfg(not(any(kref_sequences = "nowhere", kref_sequences = "simulated")))]
 mod area;
-#[cfg(any(kref_sequences = "aarch64", all(test, not(loom))))]
+#[cfg(any(kref_sequences = "aarch64", kref_sequences = "riscv64", all(test, not(loom))))]
 #[cfg_attr(
-    not(kref_sequences = "aarch64"),
+    not(any(kref_sequences = "aarch64", kref_sequences = "riscv64")),
     allow(dead_code, reason = "its tests run on every processor")
 )]
 mod kernel;
