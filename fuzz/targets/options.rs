@@ -66,8 +66,8 @@ fn complaint(what: &str, text: &[u8], whose: &str) -> String {
     });
     let cut = if text.len() > 64 { "..." } else { "" };
     format!(
-        "kref: KREF_OPTIONS: unknown {what} \"{}{cut}\"{whose}, ignored; the choices are track=1, which \
-         takes the tracker's, on_violation=warn, on_violation=abort and on_violation=quiet\n",
+        "kref: KREF_OPTIONS: unknown {what} \"{}{cut}\"{whose}, ignored; the choices are on_violation=warn, \
+         abort or quiet, and track=1 with the options of kref-track\n",
         shown.collect::<String>()
     )
 }
