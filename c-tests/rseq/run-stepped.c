@@ -68,6 +68,7 @@ static void be_stepped(struct percpu_ref *percpu)
     _exit(0);
 }
 
+#ifdef HAS_RSEQ
 /* The address of the child's next instruction. */
 static unsigned long child_at(pid_t child)
 {
@@ -85,7 +86,6 @@ static unsigned long child_at(pid_t child)
 /* Whether the child has just executed an abort handler's first instruction, of at most 9 bytes. */
 static int has_restarted(pid_t child)
 {
-#ifdef HAS_RSEQ
     unsigned long at = child_at(child), length;
 
     for (length = 1; length <= 9; length++) {
@@ -95,11 +95,15 @@ static int has_restarted(pid_t child)
         if ((uint32_t)ptrace(PTRACE_PEEKTEXT, child, before, NULL) == abort_mark && !errno)
             return 1;
     }
-#else
-    (void)child;
-#endif
     return 0;
 }
+#else
+static int has_restarted(pid_t child)
+{
+    (void)child;
+    return 0;
+}
+#endif
 
 int main(void)
 {
