@@ -24,6 +24,7 @@ macro_rules! function {
 }
 
 #[cfg_attr(target_arch = "x86_64", path = "mem/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "mem/aarch64.rs")]
 mod functions;
 
 #[cfg(test)]
