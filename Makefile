@@ -72,12 +72,12 @@ HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h kref/typed.h \
 # gdb looks for a script by the path of the library that it loads.
 GDB_SCRIPT = $(DATADIR)/gdb/auto-load$(LIBDIR)/$(REAL)-gdb.py
 
-# TRACK=no: libkref is built and installed without its tracker, which exists for x86-64 and glibc only. Without
-# rustc make installs what is built, and uname tells the processor.
-TRACKED_TARGETS := x86_64-%-linux-gnu
+# TRACK=no: libkref is built and installed without its tracker, which exists for x86-64 and aarch64, with glibc only.
+# Without rustc make installs what is built, and uname tells the processor.
+TRACKED_TARGETS := x86_64-%-linux-gnu aarch64-%-linux-gnu
 ifeq ($(origin TRACK)$(filter $(TRACKED_TARGETS),$(or $(TARGET),$(shell uname -m)-unknown-linux-gnu)),undefined)
 TRACK := no
-LEFT_OUT := echo "make: kref-track is left out: it needs x86-64 and glibc, and this is $(TARGET)."
+LEFT_OUT := echo "make: kref-track is left out: it needs x86-64 or aarch64 with glibc, and this is $(TARGET)."
 endif
 TRACK ?= yes
 BUILT := $(OUT)/built $(if $(filter yes,$(TRACK)),$(OUT)/built-track)
@@ -89,6 +89,9 @@ DOCS := LICENSE-MIT LICENSE-APACHE sbom.cdx.json $(if $(filter yes,$(TRACK)),tra
 LINKER = $(filter-out ccache sccache distcc,$(CC))
 LINK = -C linker=$(firstword $(LINKER)) \
 	$(foreach option,$(wordlist 2,99,$(LINKER)),-C link-arg=$(option))
+
+# The same for the tracker: cargo adds these options to those of REPRODUCIBLE.
+LINK_TRACKED = --config "build.rustflags=[$(foreach word,$(LINK:-C=),'-C$(word)'$(comma))]"
 
 # The same source makes the same libraries, in whatever directory and by whichever user.
 REPRODUCIBLE = --config "build.rustflags=['--remap-path-prefix=$(CURDIR)=/kref', \
@@ -153,7 +156,7 @@ $(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.
 	@version=$$($(RUSTC) -V); minor=$${version#rustc 1.}; [ "$${minor%%.*}" -ge $(TRACK_FLOOR:1.%=%) ] || { \
 		echo "make: the tracker needs Rust $(TRACK_FLOOR) or later; this is $$version. TRACK=no leaves it out." >&2; \
 		exit 1; }
-	$(CARGO) build $(REPRODUCIBLE) --locked --profile track --manifest-path track/Cargo.toml \
+	$(CARGO) build $(REPRODUCIBLE) $(LINK_TRACKED) --locked --profile track --manifest-path track/Cargo.toml \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
 	@mkdir -p $(OUT)/kref
 	cp $(TRACKED)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)

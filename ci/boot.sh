@@ -79,7 +79,7 @@ for processor in "${processors[@]}"; do
 done
 cat <<END
 Not run for $arch:
-  tracker/*, and valgrind: not for this processor
+  tracker/run-*, and valgrind; on riscv64 kref-track, which has no code for it
   of the sanitizers, AddressSanitizer on aarch64, which crashes, and ThreadSanitizer on riscv64, which refuses to start
   kref/run-layout, the Rust tests: ci/cross.sh runs them
   rseq/run-unregistered: steps through itself by a flag that only x86-64 has

@@ -29,6 +29,7 @@ else
     settings+=(CC="$gnu-gcc" AR="$gnu-ar" OBJCOPY="$gnu-objcopy" CARGO_BUILD_TARGET="$target"
         "${variable}_LINKER=$gnu-gcc")
     [[ $arch != aarch64 && $arch != riscv64 ]] || rust+=('-p kref-c-tests --test litmus')
+    [[ $arch != aarch64 ]] || rust+=('-p kref-track --lib')
 fi
 if [[ -n $emulator ]]; then
     # A sanitizer may hang in the emulator. The time limit ends it, and the tests go on without it.
@@ -53,7 +54,7 @@ echo
 sed -n 's/^test \(.*[^ ]\) *\.\.\. FAILED/failed for '"$arch"': \1/p' "$log"
 echo "Not run for $arch:"
 echo '  the sequences of rseq, which neither qemu-user nor i686 nor musl has: ci/boot.sh runs those of aarch64 and riscv64'
-echo '  valgrind, gdb, the tracker, and the tests of installing and of the codegen'
+echo '  valgrind, gdb, kref-track (ci/boot.sh runs it on aarch64), and the tests of installing and of the codegen'
 reasons() { sed -n 's/^test \(.*[^ ]\) *\.\.\. ignored (\(.*\))$/\1\t\2/p' "$log"; }
 reasons | sed -n 's/^\([^:]*\)::.*\t\(not under .*\)/  \1, \2/p' | sort -u
 reasons | sed -n 's/.*\t//; /^not under/!p' | sort | uniq -c | sed 's/^ *\([0-9]*\) /  \1 tests: /'

@@ -3,6 +3,7 @@
 # list of what the guest is to run. A line of the list: the kind of the program, its name, and
 # * run: its arguments. It must end with status 0.
 # * torture: nothing. As run, for 5 seconds, and its last line is shown.
+# * track: words that kref-track's report on the program must have; without words, the report must be empty.
 # * fail: words that its output must have. It must not end with status 0.
 # * twin: what is wrong. It is the torture with a fault, and is run until it fails.
 # * processor: not a program, but the flag that the following ones need of the processor; with a `-` before it, they
@@ -20,9 +21,9 @@ add() { echo "$*" >>"$list"; }
 # says KEY PATH: what the opening comment of a program says.
 says() { sed -n "/\*\//q; s/^[ *]*$1: //p" "$2"; }
 
-# library NAME: builds the library from the source in the working directory.
+# library NAME: builds the library from the source in the working directory, and the tracker if it has code for $ARCH.
 library() {
-    make --quiet TRACK=no TARGET="$TARGET" CC="$GNU-gcc" AR="$GNU-ar" OBJCOPY="$GNU-objcopy" \
+    make --quiet TARGET="$TARGET" CC="$GNU-gcc" AR="$GNU-ar" OBJCOPY="$GNU-objcopy" \
         OUT="$out/$1" TARGET_DIR="$out/target"
 }
 
@@ -93,6 +94,26 @@ for path in c-tests/*/fail-*.c; do
 done
 cp "/usr/$GNU/lib/"{lib"$sanitizer",libstdc++}.so.? "$GUEST/lib/"
 add processor
+
+# The tracker must blame the lines that the programs mark.
+if [[ -e $out/right/kref-track ]]; then
+    cp "$out/right/kref-track" "$GUEST/bin/"
+    cp -r "$out/right/kref" "$GUEST/lib/"
+    for source in reports/{holders,inlined,lookup,no-object,typed} robustness/{ends,fork,threads}; do
+        name=tracker.${source#*/}
+        mark=$(sed -n '/HERE/=' "c-tests/tracker/$source.c")
+        program "$name" "tracker/$source" -O1 "${shared[@]}"
+        case $source in
+        reports/holders) add track "$name" '15 references of "index", on 15 objects' ;;
+        reports/typed) add track "$name" 'connection: 3 references on 2 objects' ;;
+        reports/*) add track "$name" "$source.c:$mark" ;;
+        *) add track "$name" ;;
+        esac
+    done
+    # The tracker must not call the sanitizer's memcpy().
+    program tracker.threads.tsan tracker/robustness/threads -O1 -fsanitize=thread "${shared[@]}"
+    add track tracker.threads.tsan
+fi
 
 program unload.so rseq/unload/library -shared -fPIC "${shared[@]}"
 program unload rseq/unload/program "${static[@]}"

@@ -81,6 +81,17 @@ while read -r what name words; do
         ! run 250 "./$name" && grep -q "$words" /tmp/output
         result $? "$name"
         ;;
+    track)
+        run 250 kref-track "./$name"
+        status=$?
+        if [ -n "$words" ]; then
+            grep -q "$words" /tmp/output
+            status=$?
+        elif [ -s /tmp/output ]; then
+            status=1
+        fi
+        result "$status" "$name under kref-track"
+        ;;
     twin) run_twin ;;
     step)
         echo "one-insn-per-tb $name" # boot.sh tells qemu

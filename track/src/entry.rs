@@ -5,7 +5,8 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use crate::event::{What, happen};
 use crate::object::{Holder, TypeName};
 use crate::options::options;
-use crate::seam::{Caller, Kref, Release, Table, Violation, enter};
+use crate::processor::enter;
+use crate::seam::{Caller, Frame, Kref, Release, Table, Violation};
 use crate::{chaos, report, thread};
 
 /// The table that libkref gets. Nobody needs to be told twice of a get or put, unless for chaos
@@ -28,22 +29,15 @@ pub fn table() -> Table {
 
 #[unsafe(naked)]
 extern "C" fn created(kref: *mut Kref, type_name: *const c_char) -> c_int {
-    enter!(on_created, "rdx", "rcx")
+    enter!(on_created, 2)
 }
 
-extern "C" fn on_created(
-    kref: *mut Kref,
-    type_name: *const c_char,
-    sp: *const u64,
-    bp: u64,
-) -> c_int {
+extern "C" fn on_created(kref: *mut Kref, type_name: *const c_char, frame: &Frame) -> c_int {
     if !is_sampled() {
         return 0;
     }
-    // SAFETY: `created` gave us its stack pointer.
-    let caller = unsafe { Caller::at_entry(sp, bp) };
     let what = What::Created(TypeName(type_name as usize));
-    c_int::from(happen(what, kref as usize, caller))
+    c_int::from(happen(what, kref as usize, Caller::from(frame)))
 }
 
 /// One object in N of each thread.
@@ -67,25 +61,17 @@ extern "C" fn getting(_: *mut Kref) {
 
 #[unsafe(naked)]
 extern "C" fn got(kref: *mut Kref, count: c_uint, holder: *const c_char) {
-    enter!(on_got, "rcx", "r8")
+    enter!(on_got, 3)
 }
 
-extern "C" fn on_got(
-    kref: *mut Kref,
-    count: c_uint,
-    holder: *const c_char,
-    sp: *const u64,
-    bp: u64,
-) {
-    // SAFETY: `got` gave us its stack pointer.
-    let caller = unsafe { Caller::at_entry(sp, bp) };
-    happen(What::Got(count, Holder(holder as usize)), kref as usize, caller);
+extern "C" fn on_got(kref: *mut Kref, count: c_uint, holder: *const c_char, frame: &Frame) {
+    happen(What::Got(count, Holder(holder as usize)), kref as usize, Caller::from(frame));
     chaos::turn();
 }
 
 #[unsafe(naked)]
 extern "C" fn putting(kref: *mut Kref, release: Release, count: c_uint, holder: *const c_char) {
-    enter!(on_putting, "r8", "r9")
+    enter!(on_putting, 4)
 }
 
 extern "C" fn on_putting(
@@ -93,25 +79,20 @@ extern "C" fn on_putting(
     release: Release,
     count: c_uint,
     holder: *const c_char,
-    sp: *const u64,
-    bp: u64,
+    frame: &Frame,
 ) {
-    // SAFETY: `putting` gave us its stack pointer.
-    let caller = unsafe { Caller::at_entry(sp, bp) };
     let what = What::Putting(address(release), count, Holder(holder as usize));
-    happen(what, kref as usize, caller);
+    happen(what, kref as usize, Caller::from(frame));
     chaos::turn();
 }
 
 #[unsafe(naked)]
 extern "C" fn released(kref: *mut Kref, release: Release) {
-    enter!(on_released, "rdx", "rcx")
+    enter!(on_released, 2)
 }
 
-extern "C" fn on_released(kref: *mut Kref, release: Release, sp: *const u64, bp: u64) {
-    // SAFETY: `released` gave us its stack pointer.
-    let caller = unsafe { Caller::at_entry(sp, bp) };
-    happen(What::Released(address(release)), kref as usize, caller);
+extern "C" fn on_released(kref: *mut Kref, release: Release, frame: &Frame) {
+    happen(What::Released(address(release)), kref as usize, Caller::from(frame));
     if options().keep_freed
         && let Some(mut inside) = thread::enter().filter(thread::Inside::is_outermost)
     {
@@ -132,13 +113,13 @@ extern "C" fn done(kref: *const c_void) {
 
 #[unsafe(naked)]
 extern "C" fn violated(violation: *const Violation) {
-    enter!(on_violated, "rsi", "rdx")
+    enter!(on_violated, 1)
 }
 
-extern "C" fn on_violated(violation: *const Violation, sp: *const u64, bp: u64) {
-    // SAFETY: `violated` gave us its stack pointer, and libkref a violation.
-    let (caller, violation) = unsafe { (Caller::at_entry(sp, bp), &*violation) };
-    happen(What::Violated(violation.kind), violation.kref as usize, caller);
+extern "C" fn on_violated(violation: *const Violation, frame: &Frame) {
+    // SAFETY: libkref gives a violation.
+    let violation = unsafe { &*violation };
+    happen(What::Violated(violation.kind), violation.kref as usize, Caller::from(frame));
 }
 
 extern "C" fn on_report(fd: c_int) {

@@ -5,8 +5,7 @@
 //! same: to compare them takes a few nanoseconds, whatever the functions' unwinding tables look like. (The
 //! unwinder's own cache is found by return address, and two that meet in it cost a microsecond, each time.)
 
-use framehop::x86_64::UnwindRegsX86_64;
-
+use crate::processor::{Registers, frame_pointer};
 use crate::seam::Caller;
 use crate::stacks::{self, Id};
 use crate::unwind;
@@ -88,20 +87,22 @@ impl Trail {
     }
 
     /// A frame is done: the registers were `old`, and are those of its caller now.
-    pub fn next(&mut self, old: &UnwindRegsX86_64, new: &UnwindRegsX86_64) {
+    pub fn next(&mut self, old: &Registers, new: &Registers) {
+        let (old_fp, new_fp) = (frame_pointer(old), frame_pointer(new));
         // Where the frame pointer is used as such, it points into the frame.
-        if (old.sp()..=new.sp()).contains(&old.bp()) {
+        if (old.sp()..=new.sp()).contains(&old_fp) {
             self.keep_pointer();
         }
-        if old.bp() != new.bp() {
+        if old_fp != new_fp {
             (self.pointer.length, self.pointer_is_first) = (0, false);
         }
         for &word in self.reads.all() {
-            if [new.ip(), new.sp()].contains(&word.1) {
-                self.lost |= !self.words.push(word);
-            }
-            if word.1 == new.bp() {
+            if word.1 == new_fp {
                 self.lost |= !self.pointer.push(word);
+            }
+            // A word for the return address is not always equal to the address: it may be signed.
+            if word.1 != new_fp || word.1 == new.sp() {
+                self.lost |= !self.words.push(word);
             }
         }
         self.reads.length = 0;
@@ -131,8 +132,8 @@ impl Trail {
 struct Known {
     ip: u64,
     sp: u64,
-    bp: u64,
-    bp_matters: bool,
+    fp: u64,
+    fp_matters: bool,
     generation: Generation,
     words: Words<WORDS>,
     stack: Id,
@@ -157,7 +158,7 @@ impl Walks {
                 address < end - 7 && unsafe { (address as *const u64).read() } == value
             };
             (known.ip, known.sp) == (caller.ip, caller.sp)
-                && (known.bp == caller.bp || !known.bp_matters)
+                && (known.fp == caller.fp || !known.fp_matters)
                 && known.generation == generation
                 && known.words.all().iter().all(is_same)
         });
@@ -173,8 +174,8 @@ impl Walks {
         self.known[first(caller) + self.turn] = Known {
             ip: caller.ip,
             sp: caller.sp,
-            bp: caller.bp,
-            bp_matters: trail.first_pointer_matters,
+            fp: caller.fp,
+            fp_matters: trail.first_pointer_matters,
             generation: trail.generation,
             words: trail.words,
             stack,

@@ -33,6 +33,9 @@ mod object;
 mod options;
 mod output;
 mod pointer;
+#[cfg_attr(target_arch = "x86_64", path = "processor/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "processor/aarch64.rs")]
+mod processor;
 mod queue;
 mod report;
 mod seam;

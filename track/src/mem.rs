@@ -4,94 +4,28 @@
 //! ThreadSanitizer, which cannot see our locks, would report races in our memory. So the names are
 //! defined here, hidden, and the linker takes these for all the code that is linked into the library.
 
-#[cfg(target_arch = "x86_64")]
-std::arch::global_asm!(
-    ".pushsection .text.kref_track_mem,\"ax\",@progbits",
-    ".macro kref_track_begin name",
-    "    .globl \\name",
-    "    .hidden \\name",
-    "    .type \\name, @function",
-    "    .balign 16",
-    "\\name:",
-    "    .cfi_startproc",
-    ".endm",
-    ".macro kref_track_end name",
-    "    .cfi_endproc",
-    "    .size \\name, . - \\name",
-    ".endm",
-    //
-    // Where memory overlaps so that forwards would spoil it: backwards.
-    "kref_track_begin memmove",
-    "    mov rax, rdi",
-    "    mov rcx, rdi",
-    "    sub rcx, rsi",
-    "    cmp rcx, rdx",
-    "    jae memcpy",
-    "    lea rdi, [rdi + rdx - 1]",
-    "    lea rsi, [rsi + rdx - 1]",
-    "    mov rcx, rdx",
-    "    std",
-    "    rep movsb",
-    "    cld",
-    "    ret",
-    "kref_track_end memmove",
-    //
-    // The last piece is loaded first and stored last: any length is a row of whole pieces and that.
-    "kref_track_begin memcpy",
-    "    mov rax, rdi",
-    "    cmp rdx, 16",
-    "    jb 2f",
-    "    movups xmm1, [rsi + rdx - 16]",
-    "    lea r8, [rdi + rdx - 16]",
-    "1:  cmp rdi, r8",
-    "    jae 3f",
-    "    movups xmm0, [rsi]",
-    "    movups [rdi], xmm0",
-    "    add rsi, 16",
-    "    add rdi, 16",
-    "    jmp 1b",
-    "3:  movups [r8], xmm1",
-    "    ret",
-    "2:  cmp edx, 8",
-    "    jb 4f",
-    "    mov rcx, [rsi]",
-    "    mov r8, [rsi + rdx - 8]",
-    "    mov [rdi], rcx",
-    "    mov [rdi + rdx - 8], r8",
-    "    ret",
-    "4:  mov ecx, edx",
-    "    rep movsb",
-    "    ret",
-    "kref_track_end memcpy",
-    //
-    "kref_track_begin memset",
-    "    mov r8, rdi",
-    "    mov eax, esi",
-    "    mov rcx, rdx",
-    "    rep stosb",
-    "    mov rax, r8",
-    "    ret",
-    "kref_track_end memset",
-    //
-    "kref_track_begin memcmp",
-    "    xor ecx, ecx",
-    "1:  cmp rcx, rdx",
-    "    je 2f",
-    "    movzx eax, byte ptr [rdi + rcx]",
-    "    movzx r8d, byte ptr [rsi + rcx]",
-    "    inc rcx",
-    "    sub eax, r8d",
-    "    je 1b",
-    "    ret",
-    "2:  xor eax, eax",
-    "    ret",
-    "kref_track_end memcmp",
-    //
-    "kref_track_begin bcmp",
-    "    jmp memcmp",
-    "kref_track_end bcmp",
-    ".popsection",
-);
+/// A function of these instructions, for the C ABI.
+macro_rules! function {
+    ($name:literal, $($instruction:literal,)+) => {
+        std::arch::global_asm!(
+            ".pushsection .text.kref_track_mem,\"ax\",@progbits",
+            concat!(".globl ", $name),
+            concat!(".hidden ", $name),
+            concat!(".type ", $name, ", @function"),
+            ".balign 16",
+            concat!($name, ":"),
+            ".cfi_startproc",
+            $($instruction,)+
+            ".cfi_endproc",
+            concat!(".size ", $name, ", . - ", $name),
+            ".popsection",
+        );
+    };
+}
+
+#[cfg_attr(target_arch = "x86_64", path = "mem/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "mem/aarch64.rs")]
+mod functions;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! A thread local of the initial-exec model: in static TLS from the start. Rust's own in a library
 //! that was loaded later is allocated at its first use, by the malloc that may be interrupted.
 
+use crate::processor;
 use crate::thread::State;
 
 std::arch::global_asm!(
@@ -15,39 +16,17 @@ std::arch::global_asm!(
     ".popsection",
 );
 
+/// Where this thread's variable is.
+fn place() -> *mut *mut State {
+    processor::thread_pointer().wrapping_add(processor::state_offset()) as *mut *mut State
+}
+
 pub fn get() -> *mut State {
-    let state;
-    // SAFETY: reads this thread's variable.
-    unsafe {
-        std::arch::asm!(
-            "mov {0}, qword ptr [rip + kref_track_state@GOTTPOFF]",
-            "mov {0}, qword ptr fs:[{0}]",
-            out(reg) state, options(nostack, readonly, preserves_flags),
-        );
-    }
-    state
+    // SAFETY: reads this thread's variable. Volatile: a signal handler may write the variable at any time.
+    unsafe { place().read_volatile() }
 }
 
 pub fn set(state: *mut State) {
     // SAFETY: writes this thread's variable.
-    unsafe {
-        std::arch::asm!(
-            "mov {0}, qword ptr [rip + kref_track_state@GOTTPOFF]",
-            "mov qword ptr fs:[{0}], {1}",
-            out(reg) _, in(reg) state, options(nostack, preserves_flags),
-        );
-    }
-}
-
-/// The end of the stack that the C library gave this thread: its descriptor lies there.
-pub fn descriptor() -> u64 {
-    let address;
-    // SAFETY: the descriptor's first word is its own address.
-    unsafe {
-        std::arch::asm!(
-            "mov {0}, qword ptr fs:[0]",
-            out(reg) address, options(nostack, readonly, preserves_flags),
-        );
-    }
-    address
+    unsafe { place().write_volatile(state) };
 }

@@ -1,7 +1,7 @@
 //! The table of functions that libkref calls, as kref.h declares it, and how they are entered.
 //!
-//! Each entry notes where its caller's frame is before a compiler can move it, so that the walk up
-//! the stack begins in libkref and not in the tracker.
+//! Each entry is a few instructions (`enter!` of processor/). They make a [`Frame`] that the compiler cannot
+//! move, and call the function that does the work. So the walk up the stack begins in libkref and not in the tracker.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
@@ -51,6 +51,15 @@ pub struct Table {
     pub checkpoint: Option<extern "C" fn()>,
 }
 
+/// The frame of an entry, which `enter!` makes.
+#[repr(C)]
+pub struct Frame {
+    /// The caller's frame pointer.
+    fp: u64,
+    /// The return address.
+    ip: u64,
+}
+
 /// The frame that called an entry, at the moment of the call.
 #[derive(Clone, Copy)]
 pub struct Caller {
@@ -59,31 +68,15 @@ pub struct Caller {
     /// The stack pointer after the return.
     pub sp: u64,
     /// The frame pointer's register, whatever it is used for.
-    pub bp: u64,
+    pub fp: u64,
 }
 
-impl Caller {
-    /// From the stack pointer at an entry's first instruction, where the return address lies.
-    ///
-    /// # Safety
-    /// `sp` is that stack pointer, and the entry has not returned.
-    pub unsafe fn at_entry(sp: *const u64, bp: u64) -> Self {
-        // SAFETY: the caller's promise.
-        Self { ip: unsafe { sp.read() }, sp: sp as u64 + 8, bp }
+impl From<&Frame> for Caller {
+    fn from(frame: &Frame) -> Self {
+        Self {
+            ip: frame.ip,
+            sp: &raw const *frame as u64 + size_of::<Frame>() as u64,
+            fp: frame.fp,
+        }
     }
 }
-
-/// An entry that hands its arguments on with the stack and frame pointers after them.
-#[cfg(target_arch = "x86_64")]
-macro_rules! enter {
-    ($implementation:path, $sp:literal, $bp:literal) => {
-        std::arch::naked_asm!(
-            concat!("mov ", $sp, ", rsp"),
-            concat!("mov ", $bp, ", rbp"),
-            "jmp {}",
-            sym $implementation,
-        )
-    };
-}
-#[cfg(target_arch = "x86_64")]
-pub(crate) use enter;

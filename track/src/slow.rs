@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 use crate::lock::Lock;
+use crate::processor::call_on;
 use crate::thread::Signals;
 
 const SIZE: usize = 1 << 20;
@@ -24,7 +25,7 @@ pub fn run(mut work: impl FnMut()) {
         work();
     } else {
         // SAFETY: the stack is ours alone while the lock is held, and `call` knows its argument.
-        unsafe { switch(*top, (&raw mut work).cast()) };
+        unsafe { call_on(*top, call, (&raw mut work).cast()) };
     }
     drop(top);
     drop(undisturbed);
@@ -40,30 +41,9 @@ pub fn after_fork() {
     STACK.give_back();
 }
 
-extern "C" fn call(work: *mut c_void) {
+unsafe extern "C" fn call(work: *mut c_void) {
     // SAFETY: what `run` gave.
     unsafe { (*work.cast::<&mut dyn FnMut()>())() };
-}
-
-/// Runs `call(work)` with the stack pointer at `top`.
-///
-/// # Safety
-/// `top` is the end of an unused stack, aligned to 16.
-unsafe fn switch(top: usize, work: *mut c_void) {
-    // SAFETY: the stack pointer is as before afterwards, and the call keeps to the C ABI.
-    unsafe {
-        std::arch::asm!(
-            "mov r12, rsp", // a register that the call gives back as it was
-            "mov rsp, {top}",
-            "call {call}",
-            "mov rsp, r12",
-            top = in(reg) top,
-            call = sym call,
-            in("rdi") work,
-            out("r12") _,
-            clobber_abi("C"),
-        );
-    }
 }
 
 fn map() -> usize {

@@ -19,8 +19,8 @@ use crate::known::Walks;
 use crate::lock::Lock;
 use crate::memory;
 use crate::pointer;
+use crate::processor::Cache;
 use crate::queue::Queue;
-use crate::unwind::Cache;
 
 /// Entries of a thread's memory of stacks and of scores.
 pub const REMEMBERED: usize = 1024;

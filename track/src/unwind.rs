@@ -7,12 +7,11 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
-use framehop::{ExplicitModuleSectionInfo, FrameAddress, Unwinder};
+use framehop::{ExplicitModuleSectionInfo, FrameAddress, Unwinder as _};
 
 use crate::known::Trail;
 use crate::modules::{self, Module, Section};
-use crate::pointer;
+use crate::processor::{self, Unwinder};
 use crate::seam::Caller;
 
 /// The most frames: 64 of the program's, and libkref's own before them.
@@ -20,9 +19,7 @@ pub const MOST: usize = 72;
 /// Frames of libkref's that may come first where they cannot be told from the program's.
 const OURS: usize = 3;
 
-/// What a thread knows of return addresses.
-pub type Cache = CacheX86_64;
-type Walker = UnwinderX86_64<&'static [u8]>;
+type Walker = Unwinder<&'static [u8]>;
 
 /// Return addresses, the innermost first.
 #[derive(Clone, Copy)]
@@ -94,12 +91,12 @@ pub fn generation() -> usize {
 }
 
 /// Walks up from `caller`: at most `depth` frames that are not libkref's. `trail` is what that depended on.
-pub fn walk(caller: Caller, cache: &mut Cache, depth: usize, trail: &mut Trail) -> Walk {
+pub fn walk(caller: Caller, cache: &mut processor::Cache, depth: usize, trail: &mut Trail) -> Walk {
     let mut walk = Walk::only(caller);
     // SAFETY: set by `refresh`, and never freed. Acquire: pairs with the release there.
     let Some(walker) = (unsafe { WALKER.load(Acquire).as_ref() }) else { return walk };
     let mut left = if modules::libkref_is_shared() { depth } else { depth + OURS };
-    let mut registers = UnwindRegsX86_64::new(caller.ip, caller.sp, caller.bp);
+    let mut registers = processor::registers(caller);
     let mut read = stack_reader(caller.sp);
     let mut ip = caller.ip;
     while walk.length < MOST {
@@ -149,9 +146,10 @@ fn stack_reader(sp: u64) -> impl FnMut(u64) -> Result<u64, ()> {
     }
 }
 
-/// Where this stack ends, if that is known.
+/// Where this stack ends, if that is known. A thread's descriptor, to which the thread pointer belongs, lies at the
+/// end of the stack that the C library made for the thread.
 pub fn end_of_stack(sp: u64) -> Option<u64> {
-    let ends = [STACK_END.load(Relaxed), pointer::descriptor()];
+    let ends = [STACK_END.load(Relaxed), processor::thread_pointer() as u64];
     ends.into_iter().filter(|&end| sp < end && end - sp < LARGE).min()
 }
 
