@@ -93,7 +93,6 @@ for path in c-tests/*/fail-*.c; do
     add fail "${source/\//.}" "$words"
 done
 cp "/usr/$GNU/lib/"{lib"$sanitizer",libstdc++}.so.? "$GUEST/lib/"
-add processor
 
 # The tracker must blame the lines that the programs mark.
 if [[ -e $out/right/kref-track ]]; then
@@ -114,6 +113,7 @@ if [[ -e $out/right/kref-track ]]; then
     program tracker.threads.tsan tracker/robustness/threads -O1 -fsanitize=thread "${shared[@]}"
     add track tracker.threads.tsan
 fi
+add processor
 
 program unload.so rseq/unload/library -shared -fPIC "${shared[@]}"
 program unload rseq/unload/program "${static[@]}"
