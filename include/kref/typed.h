@@ -95,9 +95,10 @@
  *         return NULL;              // gives the reference back
  *     return kref_move(&s);         // hands the reference on
  *
- * Initialise the variable, with NULL if there is nothing yet. Do not call session_unref() with it. A second
- * assignment does not give the first reference back. Do not return between malloc() and session_ref_init(). A
- * switch or goto must not jump over the declaration; -Wjump-misses-init finds it.
+ * Initialise the variable, with NULL if there is nothing yet. Do not pass the variable to session_unref():
+ * the end of the scope would give the same reference back a second time. A second assignment does not give
+ * the first reference back. Do not return between malloc() and session_ref_init(). A switch or goto must not
+ * jump over the declaration; -Wjump-misses-init finds it.
  *
  * KREF_GUARD(session, x) { ... } takes a reference on x for the block, and gives it back at its end. In the
  * block, break and continue leave the block, and not a loop around it. After a block that ends with return, gcc
@@ -157,7 +158,7 @@
     }                                                                                              \
     storage void name##_ref_init_n(type *object, int n)                                            \
     {                                                                                              \
-        kref_init_as(&object->member, #name);                                                      \
+        name##_ref_init(object);                                                                   \
         if (n != 1)                                                                                \
             kref_count_add(n > 0 ? n - 1 : -1, &object->member.refcount);                          \
     }                                                                                              \
