@@ -1,6 +1,6 @@
 # Sourced by the scripts that build libkref for another processor, or for musl, with its name as $1. Works in a chroot
 # with Debian's cross compilers, rustc and the standard library of rustc for $1. The chroot is made the first time, in
-# a minute or two (CHROOT=target/cross/chroot, SUITE=forky, MIRROR), and kept: 5 GB for all of them. Needs root, an
+# a minute or two (CHROOT=target/cross/chroot, SUITE=forky, MIRROR), and kept: 4 GB for all of them. Needs root, an
 # x86-64 processor and the network.
 # shellcheck shell=bash
 arch=${1:?usage: $0 ARCH}
@@ -56,6 +56,7 @@ install() {
     if ((${#missing[@]})); then
         within apt-get update
         within apt-get install --yes --no-install-recommends "${missing[@]}"
+        within apt-get clean
     fi
     # Where the machine trusts a proxy's certificates, so must cargo.
     ! [[ -e /etc/ssl/certs/ca-certificates.crt ]] ||

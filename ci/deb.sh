@@ -34,6 +34,7 @@ make_chroot() {
 
 install() {
     within apt-get install --yes --no-install-recommends "$@"
+    within apt-get clean
 }
 
 make_tarball() {
