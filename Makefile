@@ -13,7 +13,7 @@
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
 #   make bench      measures libkref next to atomics and locks by hand, GLib, std Arc and liburcu
 #   make bench-track  what tracking costs, next to heaptrack and valgrind
-#   make header     regenerates include/kref.h from src/capi
+#   make header     regenerates the headers of include/ that src/capi describes
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
 #                   BINDIR=$(PREFIX)/bin; TRACK=no leaves the tracker out
 #   make install-strip  the same without debug information
@@ -65,7 +65,8 @@ SONAME := libkref.so.$(ABI)
 PUBLIC := kref_* percpu_ref_*
 REAL := libkref.so.$(VERSION)
 TRACK_SONAME := libkref_track.so.$(ABI)
-HEADERS := kref.h kref/inline.h kref/percpu.h kref/tsan.h kref/typed.h \
+HEADERS := kref.h kref/typed.h kref/slot.h kref/percpu.h kref/track.h kref/count.h \
+	kref/compiler.h kref/slow.h kref/inline.h kref/percpu_inline.h kref/tsan.h \
 	kref/rseq/aarch64.h kref/rseq/riscv64.h kref/rseq/x86_64.h \
 	kref/linux/kref.h kref/linux/refcount.h kref/linux/percpu-refcount.h
 

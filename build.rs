@@ -1,4 +1,4 @@
-//! With the feature `header`: writes include/kref.h from src/capi. Always: sets `kref_sanitized` for a
+//! With the feature `header`: writes the headers of include/ that src/capi describes. Always: sets `kref_sanitized` for a
 //! build under a sanitizer, which sees no operation in assembly. (rustc tells build scripts which
 //! sanitizer it uses; a stable crate cannot ask for it in a `cfg`.) Sets `kref_assembly` if this rustc has
 //! assembly for the processor; a test sets `kref_no_assembly`, to be without. And sets `kref_sequences` to the file of src/rseq that has the restartable
@@ -65,25 +65,60 @@ fn sequences() -> &'static str {
 mod header {
     use std::{env, fs, path::Path};
 
-    const TEMPLATE: &str = "src/capi/kref.h.in";
+    /// The headers below include/ that have a template in src/capi/headers.
+    const HEADERS: [&str; 6] =
+        ["kref.h", "kref/slot.h", "kref/percpu.h", "kref/track.h", "kref/count.h", "kref/slow.h"];
 
-    /// Copies the template. A line `@NAME@` becomes the declarations of src/capi/NAME.rs.
     pub fn write() {
         println!("cargo:rerun-if-changed=src/capi");
         println!("cargo:rerun-if-changed=cbindgen.toml");
-        println!("cargo:rerun-if-env-changed=KREF_HEADER");
-        let path = env::var("KREF_HEADER").unwrap_or_else(|_| "include/kref.h".into());
-        println!("cargo:rerun-if-changed={path}");
+        println!("cargo:rerun-if-env-changed=KREF_INCLUDE");
+        let include = env::var("KREF_INCLUDE").unwrap_or_else(|_| "include".into());
+        fs::create_dir_all(Path::new(&include).join("kref")).expect("KREF_INCLUDE");
+        let types = declarations("types");
+        for header in HEADERS {
+            let path = Path::new(&include).join(header);
+            println!("cargo:rerun-if-changed={}", path.display());
+            fs::write(&path, filled_in(header, &types)).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+        }
+    }
 
-        let template = fs::read_to_string(TEMPLATE).expect(TEMPLATE);
-        let mut header = String::new();
+    /// Copies the template. A line `@NAME@` becomes the declarations of src/capi/NAME.rs, and
+    /// `@types NAME NAME@` the declarations of these types.
+    fn filled_in(header: &str, types: &str) -> String {
+        let name = Path::new(header).file_name().expect("a file");
+        let template = Path::new("src/capi/headers").join(name).with_extension("h.in");
+        let template =
+            fs::read_to_string(&template).unwrap_or_else(|e| panic!("{template:?}: {e}"));
+        let mut text = String::new();
         for line in template.lines() {
-            match line.strip_prefix('@').and_then(|rest| rest.strip_suffix('@')) {
-                Some(section) => header += &declarations(section),
-                None => header += &(with_version(line) + "\n"),
+            let section = line.strip_prefix('@').and_then(|rest| rest.strip_suffix('@'));
+            match section.map(|section| (section, section.strip_prefix("types "))) {
+                Some((_, Some(names))) => text += &named(types, names),
+                Some((section, None)) => text += &declarations(section),
+                None => text += &(with_version(line) + "\n"),
             }
         }
-        fs::write(&path, header).unwrap_or_else(|error| panic!("{path}: {error}"));
+        text
+    }
+
+    /// Those of the declarations that define a type of these names. cbindgen puts an empty line between two
+    /// declarations.
+    fn named(types: &str, names: &str) -> String {
+        let defines = |block: &&str, name: &str| {
+            [
+                format!("struct {name} {{"),
+                format!("enum {name} {{"),
+                format!("typedef void (*{name})("),
+            ]
+            .iter()
+            .any(|definition| block.contains(&format!("\n{definition}")))
+        };
+        let block = |name| {
+            let mut found = types.trim().split("\n\n").filter(|block| defines(block, name));
+            found.next().unwrap_or_else(|| panic!("src/capi/types.rs has no {name}"))
+        };
+        names.split(' ').map(block).collect::<Vec<_>>().join("\n\n") + "\n"
     }
 
     /// What cbindgen makes of one file. Every file may use the types; `types` declares them.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::declarations::{functions, without_directives};
+use kref_c_tests::declarations::{PUBLIC, functions, without_directives};
 use kref_c_tests::{
     Compiler, Finished, Prefix, c_tests, describe, folder, printed, run, unless_missing,
 };
@@ -26,11 +26,11 @@ fn header() -> PathBuf {
     Prefix::plain().include().join("kref.h")
 }
 
-/// The names of the functions of kref.h, without those that only the inline functions call.
+/// The names of the functions for programs.
 fn public() -> Vec<String> {
-    let text = without_directives(&std::fs::read_to_string(header()).unwrap());
-    let (public, _) = text.split_once(" * For kref/inline.h, ").expect("a heading");
-    let names: Vec<_> = functions(public).iter().map(|found| found.name.to_string()).collect();
+    let read = |header| std::fs::read_to_string(Prefix::plain().include().join(header)).unwrap();
+    let text: String = PUBLIC.into_iter().map(|header| without_directives(&read(header))).collect();
+    let names: Vec<_> = functions(&text).iter().map(|found| found.name.to_string()).collect();
     assert!(names.len() > 50 && !names.iter().any(|name| name.ends_with("_slow")), "{names:?}");
     names
 }

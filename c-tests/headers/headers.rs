@@ -1,4 +1,4 @@
-//! Checks the headers: kref.h is what src/capi generates, no Rust words are left in it, each header
+//! Checks the headers: include/ has what src/capi generates, no Rust words are left in it, each header
 //! compiles without a warning in every dialect, and each ordering and announcement is needed.
 
 mod warnings;
@@ -6,6 +6,7 @@ mod warnings;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use kref_c_tests::declarations::{PUBLIC, SLOW};
 use kref_c_tests::{
     Compiler, Finished, Prefix, Sanitizer, c_tests, per_compiler, plain, printed, project, run,
     scratch,
@@ -14,13 +15,19 @@ use libtest_mimic::Arguments;
 
 use warnings::{dialects, every_warning_in_c, every_warning_in_cpp, need_known, need_known_cpp};
 
-const HEADERS: [&str; 11] = [
+const HEADERS: [&str; 17] = [
     "kref.h",
+    "kref/compiler.h",
+    "kref/count.h",
     "kref/inline.h",
     "kref/percpu.h",
+    "kref/percpu_inline.h",
     "kref/rseq/aarch64.h",
     "kref/rseq/riscv64.h",
     "kref/rseq/x86_64.h",
+    "kref/slot.h",
+    "kref/slow.h",
+    "kref/track.h",
     "kref/tsan.h",
     "kref/typed.h",
     "linux/kref.h",
@@ -31,8 +38,13 @@ const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 fn main() -> ExitCode {
     let mut trials = vec![
-        plain("kref_h_is_generated_from_src_capi", kref_h_is_generated_from_src_capi),
-        plain("kref_h_has_no_rust_words", kref_h_has_no_rust_words),
+        plain("the_headers_are_generated_from_src_capi", the_headers_are_generated_from_src_capi),
+        plain("no_header_has_rust_words", no_header_has_rust_words),
+        plain(
+            "no_header_names_a_file_that_is_not_installed",
+            no_header_names_a_file_that_is_not_installed,
+        ),
+        plain("all_headers_are_installed", all_headers_are_installed),
     ];
     let with_tsan = |kind| Compiler::need_with(kind, Sanitizer::Thread);
     trials.extend(
@@ -67,32 +79,87 @@ fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(path.as_ref()).unwrap()
 }
 
-fn kref_h_is_generated_from_src_capi() {
-    let made = folder("made").join("kref.h");
-    generate(&made);
-    std::fs::write(&made, "edited by hand").unwrap();
-    generate(&made);
-    assert!(
-        read(&made) == read(include().join("kref.h")),
-        "include/kref.h is not what src/capi makes. To mend it: make header"
-    );
+/// The headers that src/capi describes.
+fn generated() -> impl Iterator<Item = &'static str> {
+    PUBLIC.into_iter().chain([SLOW])
 }
 
-/// Generates the header as `make header` does, but into another file.
-fn generate(path: &Path) {
+fn the_headers_are_generated_from_src_capi() {
+    let made = folder("made");
+    generate(&made);
+    for header in generated() {
+        std::fs::write(made.join(header), "edited by hand").unwrap();
+        generate(&made);
+        assert!(
+            read(made.join(header)) == read(include().join(header)),
+            "include/{header} is not what src/capi makes. To mend it: make header"
+        );
+    }
+}
+
+/// Generates the headers as `make header` does, but into another folder.
+fn generate(into: &Path) {
     let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
     cargo.current_dir(project()).args(["build", "--locked", "-p", "kref", "--features", "header"]);
-    cargo.arg("--target-dir").arg(folder("cargo")).env("KREF_HEADER", path);
+    cargo.arg("--target-dir").arg(folder("cargo")).env("KREF_INCLUDE", into);
     let built = run(&mut cargo);
     assert!(built.success, "cbindgen failed:\n{}", built.output);
 }
 
-fn kref_h_has_no_rust_words() {
-    let header = read(include().join("kref.h"));
-    for foreign in ["::", "```", "[`", "# Safety", "Option<", "*mut ", "*const ", "unsafe", "&self"]
-    {
-        assert!(!header.contains(foreign), "kref.h contains {foreign:?}, which is not C");
+fn no_header_has_rust_words() {
+    for header in generated() {
+        let text = read(include().join(header));
+        for foreign in
+            ["::", "```", "[`", "# Safety", "Option<", "*mut ", "*const ", "unsafe", "&self"]
+        {
+            assert!(!text.contains(foreign), "{header} contains {foreign:?}, which is not C");
+        }
     }
+}
+
+/// A reader of an installed header has the installed files alone. So each path in a header is that of a header.
+fn no_header_names_a_file_that_is_not_installed() {
+    let mut found = 0;
+    for header in installed_headers() {
+        let text = read(include().join(&header));
+        let is_path = |c: char| c.is_alphanumeric() || "/._-<".contains(c);
+        let words = text.split(|c| !is_path(c)).map(|word| word.trim_matches(['.', '<']));
+        for word in words {
+            let is_elsewhere = word.ends_with(".rs")
+                || ["src/", "docs/", "c-tests/", "tests/"]
+                    .iter()
+                    .any(|folder| word.starts_with(folder));
+            assert!(!is_elsewhere, "{header} names {word}, which is not installed");
+            if word.starts_with("kref/") && word.ends_with(".h") {
+                found += 1;
+                assert!(
+                    include().join(word).exists(),
+                    "{header} names {word}, which does not exist"
+                );
+            }
+        }
+    }
+    assert!(found > 30, "only {found} headers are named");
+}
+
+/// The headers of include/, as paths below it.
+fn installed_headers() -> Vec<String> {
+    let found = printed(
+        Command::new("find")
+            .current_dir(include())
+            .args([".", "-name", "*.h*", "-printf", "%P\\n"]),
+    );
+    found.lines().map(str::to_string).collect()
+}
+
+fn all_headers_are_installed() {
+    let makefile = read(project().join("Makefile"));
+    let list = makefile.split("\nHEADERS := ").nth(1).unwrap().replace("\\\n", " ");
+    let mut listed: Vec<&str> = list.lines().next().unwrap().split_whitespace().collect();
+    let mut found = installed_headers();
+    listed.sort();
+    found.sort();
+    assert_eq!(listed, found, "HEADERS of the Makefile, and include/");
 }
 
 fn every_header_in_c(compiler: Compiler) {
@@ -157,7 +224,9 @@ fn dead_functions_are_dropped(compiler: Compiler) {
 fn the_example_on_the_first_page(compiler: Compiler) {
     let header = read(include().join("kref.h"));
     let page = header.split("*/").next().unwrap().split("A complete example:").nth(1).unwrap();
-    let lines = page.lines().filter_map(|line| line.strip_prefix(" *     "));
+    let lines = page.lines().skip(1).skip_while(|line| *line == " *");
+    let lines =
+        lines.map_while(|line| line.strip_prefix(" *     ").or((line == " *").then_some("")));
     let example: String = lines.map(|line| format!("{line}\n")).collect();
     assert!(example.starts_with("#include <kref.h>") && example.contains("int main"), "{example}");
     let source = folder("example").join("example.c");

@@ -1,14 +1,14 @@
-//! Tests the ABI: the exported symbols and their versions; and the types and functions of kref.h, which must match
+//! Tests the ABI: the exported symbols and their versions; and the types and functions of the headers, which must match
 //! abi/kref.abi.
 //!
 //! The debug information of libkref describes the Rust functions, and not the exported stubs. So the test compiles a
-//! library from the declarations of kref.h, whose functions trap, and abidw describes this library. abidiff
+//! library from the declarations of the headers, whose functions trap, and abidw describes this library. abidiff
 //! compares two descriptions. `KREF_ABI=write` writes abi/kref.abi anew.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use kref_c_tests::declarations::{functions, without_directives};
+use kref_c_tests::declarations::{PUBLIC, SLOW, functions, without_directives};
 use kref_c_tests::{
     Compiler, Kind, Prefix, folder, make_in, plain, printed, project, run, scratch, soname,
     unless_missing,
@@ -48,11 +48,11 @@ fn description() -> PathBuf {
     project().join("abi/kref.abi")
 }
 
-/// Describes the library that this header declares.
-fn describe_header(gcc: &Compiler, header: &str, name: &str) -> PathBuf {
+/// Describes the library that these headers declare.
+fn describe(gcc: &Compiler, headers: &[(&str, String)], name: &str) -> PathBuf {
     let folder = folder(&format!("abi-{name}"));
     let mut source = "#define KREF_NO_INLINE\n#include \"kref.h\"\n".to_string();
-    let text = without_directives(header);
+    let text: String = headers.iter().map(|(_, header)| without_directives(header)).collect();
     for function in functions(&text) {
         let (returns, name) = (&function.returns, function.name);
         source +=
@@ -60,7 +60,10 @@ fn describe_header(gcc: &Compiler, header: &str, name: &str) -> PathBuf {
     }
     // The one variable: kref/inline.h reads it.
     source += "const struct kref_tracker *kref_current_tracker;\n";
-    std::fs::write(folder.join("kref.h"), header).unwrap();
+    std::fs::create_dir_all(folder.join("kref")).unwrap();
+    for (path, header) in headers {
+        std::fs::write(folder.join(path), header).unwrap();
+    }
     std::fs::write(folder.join("kref.c"), source).unwrap();
     let (library, described) = (folder.join("kref.so"), folder.join("kref.abi"));
     let include = project().join("include");
@@ -80,8 +83,10 @@ fn describe_header(gcc: &Compiler, header: &str, name: &str) -> PathBuf {
     described
 }
 
-fn header() -> String {
-    std::fs::read_to_string(project().join("include/kref.h")).expect("include/kref.h")
+/// The headers that declare functions, with their paths below include/.
+fn headers() -> Vec<(&'static str, String)> {
+    let read = |path| std::fs::read_to_string(project().join("include").join(path)).expect(path);
+    PUBLIC.into_iter().chain([SLOW]).map(|path| (path, read(path))).collect()
 }
 
 /// The differences that abidiff finds; empty if there are none.
@@ -91,7 +96,7 @@ fn differences(before: &Path, after: &Path) -> String {
 }
 
 fn unchanged(gcc: Tools) -> Result<(), String> {
-    let now = describe_header(&gcc, &header(), "now");
+    let now = describe(&gcc, &headers(), "now");
     if std::env::var_os("KREF_ABI").is_some_and(|value| value == "write") {
         std::fs::create_dir_all(description().parent().unwrap()).unwrap();
         std::fs::copy(now, description()).expect("abi/kref.abi");
@@ -100,7 +105,7 @@ fn unchanged(gcc: Tools) -> Result<(), String> {
     match differences(&description(), &now) {
         none if none.is_empty() => Ok(()),
         some => Err(format!(
-            "kref.h does not describe the ABI of abi/kref.abi any more. If this is meant: write a line in \
+            "the headers do not describe the ABI of abi/kref.abi any more. If this is meant: write a line in \
              CHANGELOG.md, raise the minor version where a program must be compiled anew, and run\n  \
              KREF_ABI=write cargo test -p kref-c-tests --test abi\n{some}"
         )),
@@ -118,9 +123,10 @@ fn changes_are_found(gcc: Tools) -> Result<(), String> {
     .into_iter()
     .enumerate()
     {
-        let changed = header().replace(old, new);
-        assert_ne!(changed, header(), "kref.h has no \"{old}\"");
-        let after = describe_header(&gcc, &changed, &format!("changed-{number}"));
+        let mut changed = headers();
+        changed.iter_mut().for_each(|(_, text)| *text = text.replace(old, new));
+        assert_ne!(changed, headers(), "no header has \"{old}\"");
+        let after = describe(&gcc, &changed, &format!("changed-{number}"));
         if differences(&description(), &after).is_empty() {
             return Err(format!("abidiff did not find that \"{old}\" became \"{new}\""));
         }
@@ -157,7 +163,7 @@ fn kref_names_are_exported_and_nothing_else() {
         );
         let include = Prefix::plain().include();
         let text = |header| std::fs::read_to_string(include.join(header)).unwrap();
-        let header = ["kref.h", "kref/inline.h", "kref/percpu.h"].map(text).concat();
+        let header: String = PUBLIC.into_iter().chain([SLOW]).map(text).collect();
         for name in &names {
             // The one variable: kref/inline.h reads it.
             let is_variable = name == "kref_current_tracker";

@@ -8,13 +8,13 @@
 
 #include <limits.h>
 
-/* The distance of two CPUs' counters, as kref/percpu.h has it. */
+/* The distance of two CPUs' counters, as kref/percpu_inline.h has it. */
 #define DISTANCE 512
 
 /* What the counters may hold together. */
 #define MOST (LONG_MAX / 32)
 
-/* What a sequence adds at most, as kref/percpu.h has it. More goes to the shared word. */
+/* What a sequence adds at most, as kref/percpu_inline.h has it. More goes to the shared word. */
 #define MOST_HERE 127
 
 /* What one operation may add at most. */

@@ -11,7 +11,7 @@
 #ifdef HAS_RSEQ
 
 #define QUERY 0
-/* The distance of two CPUs' counters, as kref/percpu.h has it. */
+/* The distance of two CPUs' counters, as kref/percpu_inline.h has it. */
 #define DISTANCE 512
 #define PRIVATE_EXPEDITED_RSEQ (1 << 7)
 

@@ -1,5 +1,6 @@
 /*
- * kref/inline.h - the hot paths of kref.h, for the compiler to inline. Included by kref.h.
+ * kref/inline.h - the hot paths of kref.h and kref/count.h, for the compiler to inline.
+ * Included by kref.h. Programs include kref.h, not this header.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
@@ -8,9 +9,15 @@
  * of the exported function. Because of always_inline the compiler inlines it at -O0 too, and
  * sanitizers see its atomic operations.
  *
- * A count of v references is stored as s = INT_MIN + (v - 1). A count is alive if s is negative.
- * Zero-filled memory was never initialised, and INT_MAX is the value after the last put.
- * src/count/mod.rs of libkref's source explains all values, and the reason for each ordering.
+ * A count of v references is stored as s = INT_MIN + (v - 1):
+ *
+ *     INT_MIN .. -1    alive: 1 to 2^31 references
+ *     0                zero-filled memory: nobody has initialised a count
+ *     positive         tracked, or saturated, or no count at all
+ *     INT_MAX          dead: the last put was made
+ *
+ * A tracked count is positive, so that each of its operations calls the _slow function, which calls the
+ * tracker.
  */
 #ifndef KREF_INLINE_H
 #define KREF_INLINE_H
@@ -133,9 +140,6 @@ extern "C" {
 #else
 #define KREF_CHECK(refs) ((void)0)
 #endif
-
-/* kref_get_unless_zero() under a second name, by which the inline one calls it. */
-int kref_get_unless_zero_slow(struct kref *kref) KREF_COLD;
 
 /*
  * kref_current_tracker is a variable of the library, and is null as long as no tracker is set. The
@@ -290,7 +294,7 @@ KREF_INLINE int kref_put(struct kref *kref, void (*release)(struct kref *kref))
 }
 #endif
 
-#include "percpu.h"
+#include "percpu_inline.h"
 
 #ifdef KREF_TSAN
 #include "tsan.h"

@@ -10,11 +10,9 @@ use crate::PthreadMutex;
 /// cbindgen:postfix=KREF_NONNULL
 /// Set the count to n.
 ///
-/// Range:    n from 1 to INT_MAX; no other thread can reach the counter yet.
+/// Range:    n from 1 to INT_MAX.
 /// Misuse:   n = 0 makes a released counter, a negative n a saturated one.
-/// Ordering: relaxed.
-/// Threads:  one, before the counter is shared. Signal handlers: yes.
-/// Returns:  nothing.
+/// Threads:  one, before the counter is shared.
 /// Defined:  Linux, refcount_set().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_count_set(count: *mut refcount_struct, n: c_int) {
@@ -30,8 +28,7 @@ pub unsafe extern "C" fn kref_count_set(count: *mut refcount_struct, n: c_int) {
 /// Range:    n from 1 to INT_MAX; the count was zero.
 /// Misuse:   as for kref_count_set().
 /// Ordering: release; pairs with the _acquire functions.
-/// Threads:  one, the thread that reuses the memory. Signal handlers: yes.
-/// Returns:  nothing.
+/// Threads:  one, the thread that reuses the memory.
 /// Defined:  Linux, refcount_set_release().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_count_set_release(count: *mut refcount_struct, n: c_int) {
@@ -40,13 +37,8 @@ pub unsafe extern "C" fn kref_count_set_release(count: *mut refcount_struct, n: 
 }
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Read the count, for a message or a test. Do not make a decision by it: other threads may change
-/// the count at any time.
+/// Read the count, as kref_read() does.
 ///
-/// Range:    any counter.
-/// Misuse:   none that can be seen.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
 /// Returns:  the count, at most INT_MAX; 0 if the counter was released or never initialised;
 ///           (unsigned int)KREF_SATURATED if it is saturated.
 /// Defined:  Linux, refcount_read().
@@ -59,12 +51,8 @@ pub unsafe extern "C" fn kref_count_read(count: *const refcount_struct) -> c_uin
 /// cbindgen:postfix=KREF_NONNULL
 /// Take i more references. The caller holds one already.
 ///
-/// Range:    i from 0; the sum up to INT_MAX.
-/// Misuse:   at zero, on memory that was never initialised, if the sum is above INT_MAX, with a
-///           negative i, or saturated: the count saturates, and a violation is reported.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  nothing.
+/// Range:    i from 0.
+/// Misuse:   with a negative i, too.
 /// Defined:  Linux, refcount_add(), which does not catch a negative i.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_count_add(i: c_int, count: *mut refcount_struct, call: CallSite) {
@@ -76,13 +64,7 @@ edge!(kref_count_add = at_kref_count_add, 2);
 /// cbindgen:postfix=KREF_NONNULL
 /// Take one more reference. The caller holds one already.
 ///
-/// Range:    up to INT_MAX references.
-/// Misuse:   at zero, on memory that was never initialised, with too many references, or saturated:
-///           the count saturates, and a violation is reported. The first reference above INT_MAX is
-///           not yet caught, the second one is.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  nothing.
+/// Misuse:   as for kref_get(): the second reference above INT_MAX is caught.
 /// Defined:  Linux, refcount_inc().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_count_inc(count: *mut refcount_struct, call: CallSite) {
@@ -94,11 +76,8 @@ edge!(kref_count_inc = at_kref_count_inc, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Take i references unless the count is zero.
 ///
-/// Range:    i from 0; the sum up to INT_MAX.
-/// Misuse:   if the sum is above INT_MAX, with a negative i, or saturated: the count saturates, a
-///           violation is reported, and 1 is returned.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
+/// Range:    i from 0.
+/// Misuse:   as for kref_get_unless_zero(), and with a negative i.
 /// Returns:  1 if the references were taken; 0 if the count was zero, or never initialised.
 /// Defined:  Linux, refcount_add_not_zero(), which does not catch a negative i.
 #[unsafe(no_mangle)]
@@ -117,11 +96,7 @@ edge!(kref_count_add_not_zero = at_kref_count_add_not_zero, 2);
 /// cbindgen:postfix=KREF_NONNULL
 /// Take one reference unless the count is zero.
 ///
-/// Range:    up to INT_MAX references.
-/// Misuse:   at INT_MAX or saturated: the count saturates, a violation is reported, and 1 is
-///           returned.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
+/// Misuse:   as for kref_get_unless_zero().
 /// Returns:  1 if the reference was taken; 0 if the count was zero, or never initialised.
 /// Defined:  Linux, refcount_inc_not_zero().
 #[unsafe(no_mangle)]
@@ -139,10 +114,9 @@ edge!(kref_count_inc_not_zero = at_kref_count_inc_not_zero, 1);
 /// kref_count_add_not_zero() for memory that is reused. If it returns 1, the caller sees what was
 /// written to the object before kref_count_set_release().
 ///
-/// Range:    i from 0; the sum up to INT_MAX.
+/// Range:    i from 0.
 /// Misuse:   as for kref_count_add_not_zero().
 /// Ordering: acquire if it returns 1; pairs with kref_count_set_release() and with a put.
-/// Threads:  any. Signal handlers: yes.
 /// Returns:  1 if the references were taken; 0 if the count was zero, or never initialised.
 /// Defined:  Linux, refcount_add_not_zero_acquire(), which does not report a saturated count.
 #[unsafe(no_mangle)]
@@ -161,10 +135,8 @@ edge!(kref_count_add_not_zero_acquire = at_kref_count_add_not_zero_acquire, 2);
 /// kref_count_inc_not_zero() for memory that is reused. If it returns 1, the caller sees what was
 /// written to the object before kref_count_set_release().
 ///
-/// Range:    up to INT_MAX references.
 /// Misuse:   as for kref_count_inc_not_zero().
 /// Ordering: acquire if it returns 1; pairs with kref_count_set_release() and with a put.
-/// Threads:  any. Signal handlers: yes.
 /// Returns:  1 if the reference was taken; 0 if the count was zero, or never initialised.
 /// Defined:  Linux, refcount_inc_not_zero_acquire(), which does not report a saturated count.
 #[unsafe(no_mangle)]
@@ -182,10 +154,7 @@ edge!(kref_count_inc_not_zero_acquire = at_kref_count_inc_not_zero_acquire, 1);
 /// Give i references back.
 ///
 /// Range:    i from 0 to the number of references that the caller holds.
-/// Misuse:   with i above the count, at zero, on memory that was never initialised, with a negative
-///           i, or saturated: the count saturates, a violation is reported, and 0 is returned.
-/// Ordering: release; if it returns 1, also acquire.
-/// Threads:  any. Signal handlers: yes.
+/// Misuse:   with i above the count, and with a negative i, too. 0 is returned.
 /// Returns:  1 if these were the last references, otherwise 0.
 /// Defined:  Linux, refcount_sub_and_test(), which does not catch a negative i.
 #[unsafe(no_mangle)]
@@ -203,11 +172,7 @@ edge!(kref_count_sub_and_test = at_kref_count_sub_and_test, 2);
 /// cbindgen:postfix=KREF_NONNULL
 /// Give one reference back.
 ///
-/// Range:    one reference, which the caller holds.
-/// Misuse:   at zero, on memory that was never initialised, or saturated: the count saturates, a
-///           violation is reported, and 0 is returned.
-/// Ordering: release; if it returns 1, also acquire.
-/// Threads:  any. Signal handlers: yes.
+/// Misuse:   0 is returned.
 /// Returns:  1 if this was the last reference, otherwise 0.
 /// Defined:  Linux, refcount_dec_and_test().
 #[unsafe(no_mangle)]
@@ -225,11 +190,7 @@ edge!(kref_count_dec_and_test = at_kref_count_dec_and_test, 1);
 /// Give one reference back. The caller knows that it is not the last.
 ///
 /// Range:    a count of 2 or more.
-/// Misuse:   at 1, at zero, on memory that was never initialised, or saturated: the count saturates,
-///           and a violation is reported.
-/// Ordering: release.
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  nothing.
+/// Misuse:   at 1, too: nobody would release the object.
 /// Defined:  Linux, refcount_dec().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_count_dec(count: *mut refcount_struct, call: CallSite) {
@@ -241,10 +202,8 @@ edge!(kref_count_dec = at_kref_count_dec, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Give the reference back if it is the only one; otherwise change nothing.
 ///
-/// Range:    any count.
 /// Misuse:   none is reported: if the count is not 1, nothing changes.
 /// Ordering: release and acquire if it returns 1, otherwise relaxed.
-/// Threads:  any. Signal handlers: yes.
 /// Returns:  1 if the count went from 1 to 0, otherwise 0.
 /// Defined:  Linux, refcount_dec_if_one().
 #[unsafe(no_mangle)]
@@ -257,11 +216,8 @@ pub unsafe extern "C" fn kref_count_dec_if_one(count: *mut refcount_struct) -> c
 /// cbindgen:postfix=KREF_NONNULL
 /// Give one reference back unless it is the last.
 ///
-/// Range:    one reference, which the caller holds.
-/// Misuse:   at zero, on memory that was never initialised, or saturated: the count saturates, a
-///           violation is reported, and 1 is returned.
+/// Misuse:   1 is returned.
 /// Ordering: release if it returns 1.
-/// Threads:  any. Signal handlers: yes.
 /// Returns:  1 if the reference was given back; 0 if it is the last, and the caller still holds it.
 /// Defined:  Linux, refcount_dec_not_one(), which does not report a saturated count.
 #[unsafe(no_mangle)]
@@ -278,12 +234,10 @@ edge!(kref_count_dec_not_one = at_kref_count_dec_not_one, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Give one reference back. If it is the last, take the mutex first, and return with the mutex held.
 ///
-/// Range:    one reference, which the caller holds; the caller does not hold the mutex.
-/// Misuse:   at zero, on memory that was never initialised, or saturated: the count saturates, a
-///           violation is reported, and 0 is returned. If the mutex cannot be taken: a violation is
-///           reported, the reference is not given back, and 0 is returned.
-/// Ordering: release; if it returns 1, also acquire.
-/// Threads:  any. Signal handlers: no. If the owner of a robust mutex has died, the mutex is made
+/// Range:    the caller does not hold the mutex.
+/// Misuse:   0 is returned, without the mutex. If the mutex cannot be taken, a violation is reported,
+///           and the reference is not given back.
+/// Threads:  not in a signal handler. If the owner of a robust mutex has died, the mutex is made
 ///           consistent.
 /// Returns:  1 with the mutex held if the count reached zero, otherwise 0 without the mutex.
 /// Defined:  Linux, refcount_dec_and_mutex_lock(), which does not report a saturated count; POSIX,

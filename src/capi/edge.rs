@@ -7,7 +7,7 @@
 //! then returns. All other code is plain Rust.
 //!
 //! Each argument is one word: a pointer, an int or an unsigned long. A function has one to four
-//! arguments, or six. In kref.h, build.rs declares `kref_put(..)` for `at_kref_put(.., CallSite call)`.
+//! arguments, or six. In the headers, build.rs declares `kref_put(..)` for `at_kref_put(.., CallSite call)`.
 //!
 //! If the C compiler has made the call a jump (a tail call), the return address is in the caller of the
 //! function that contains the call.

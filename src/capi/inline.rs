@@ -11,12 +11,7 @@ use crate::{Count, Kref};
 /// cbindgen:postfix=KREF_COLD
 /// The rest of kref_read(), for a stored value that is not a count from 1 to INT_MAX.
 ///
-/// Range:    any stored value.
-/// Misuse:   none that can be seen.
-/// Ordering: none.
-/// Threads:  any. Signal handlers: yes.
 /// Returns:  what kref_read() returns.
-/// Defined:  here.
 #[cold]
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -27,12 +22,7 @@ pub extern "C" fn kref_read_slow(stored: c_int) -> c_uint {
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1)) KREF_COLD
 /// kref_init() and kref_init_as() while a tracker is set.
 ///
-/// Range:    type may be NULL; the rest is as for kref_init_as().
-/// Misuse:   as for kref_init().
-/// Ordering: relaxed.
-/// Threads:  one, before the object is shared. Signal handlers: yes.
-/// Returns:  nothing.
-/// Defined:  here.
+/// Range:    type may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_init_slow(kref: *mut kref, r#type: *const c_char) {
     // SAFETY: the C caller guarantees memory for a kref.
@@ -40,14 +30,9 @@ pub unsafe extern "C" fn kref_init_slow(kref: *mut kref, r#type: *const c_char) 
 }
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Whether the object is tracked. For kref/tsan.h.
+/// Whether the object is tracked: kref/tsan.h asks.
 ///
-/// Range:    the caller holds a reference.
-/// Misuse:   none that can be seen.
-/// Ordering: relaxed.
-/// Threads:  any; the answer does not change as long as a reference is held. Signal handlers: yes.
-/// Returns:  1 or 0.
-/// Defined:  here.
+/// Returns:  1 or 0. The answer does not change as long as a reference is held.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_is_tracked(kref: *const kref) -> c_int {
     // SAFETY: the C caller guarantees a valid kref.
@@ -59,11 +44,6 @@ pub unsafe extern "C" fn kref_is_tracked(kref: *const kref) -> c_int {
 /// alive, or was full.
 ///
 /// Range:    holder may be NULL.
-/// Misuse:   if the count is not tracked: it saturates, and a violation is reported.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  nothing.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_get_slow(kref: *mut kref, holder: *const c_char, call: CallSite) {
     // SAFETY: the C caller guarantees a valid kref.
@@ -76,13 +56,8 @@ edge!(kref_get_slow = at_kref_get_slow, 2);
 /// NULL, the rest of kref_count_dec_and_test().
 ///
 /// Range:    release and holder may be NULL.
-/// Misuse:   if the count is not tracked: it saturates, release is not called, and a violation is
-///           reported.
-/// Ordering: release; and acquire before release() runs.
-/// Threads:  any. Signal handlers: yes, if release() may run there.
 /// Returns:  1 if this was the last reference on a tracked object and release() has run, otherwise
 ///           0.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_put_slow(
     kref: *mut kref,

@@ -14,13 +14,10 @@ use crate::{Kref, PthreadMutex};
 /// with the mutex held, takes the object out of the table, unlocks the mutex and frees the object. A
 /// put that is not the last does not touch the mutex.
 ///
-/// Range:    one reference, which the caller holds; the caller does not hold the mutex.
-/// Misuse:   on a count of zero, on memory that was never initialised, or on a saturated count: the
-///           count saturates, release is not called, and a violation is reported. If the mutex
-///           cannot be taken (an error-checking mutex refuses a deadlock): a violation is reported,
-///           and the reference is not given back.
-/// Ordering: release; and acquire before release() runs, as in kref_put().
-/// Threads:  any. Signal handlers: no. If the owner of a robust mutex has died, the mutex is made
+/// Range:    the caller does not hold the mutex.
+/// Misuse:   if the mutex cannot be taken (an error-checking mutex refuses a deadlock), a
+///           violation is reported, and the reference is not given back.
+/// Threads:  not in a signal handler. If the owner of a robust mutex has died, the mutex is made
 ///           consistent.
 /// Returns:  1 if this was the last reference and release() has run; otherwise 0, and the mutex is
 ///           not held.
@@ -55,7 +52,7 @@ edge!(kref_put_mutex = at_kref_put_mutex, 3);
 ///           violation. If the count is saturated, a violation is reported, and the kref is
 ///           returned. If the mutex cannot be taken, a violation is reported, and NULL is returned.
 /// Ordering: that of the mutex: the caller sees what was done to the object under the mutex.
-/// Threads:  any. Signal handlers: no.
+/// Threads:  not in a signal handler.
 /// Returns:  the kref, with a reference that the caller holds now and must give back; or NULL.
 /// Defined:  Linux, Documentation/core-api/kref.rst (as an example to copy); POSIX,
 ///           pthread_mutex_lock().

@@ -1,11 +1,12 @@
 //! The C API: the functions that libkref.so and libkref.a export.
 //!
-//! There is a file for each section of kref.h. The functions convert their arguments and call the other
-//! modules of the crate. build.rs makes include/kref.h from these files and kref.h.in, so the comments
-//! on functions and types are written for C programmers, and the types have their C names. Each
+//! There is a file for each section of the headers. The functions convert their arguments and call the other
+//! modules of the crate. build.rs makes the headers from these files and the templates of headers/, so the
+//! comments on functions and types are written for C programmers, and the types have their C names. Each
 //! function that can report a violation is exported through `edge.rs`, which finds the caller.
 
 mod count;
+mod count_spin;
 mod edge;
 mod kref;
 mod locked;

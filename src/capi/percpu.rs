@@ -13,8 +13,7 @@ use crate::{InitError, PercpuRef};
 /// Range:    flags: any of PERCPU_REF_INIT_ATOMIC, PERCPU_REF_INIT_DEAD, PERCPU_REF_ALLOW_REINIT, or
 ///           0. The last put calls release.
 /// Misuse:   on a percpu_ref that is in use: it forgets its references and its memory, which leaks.
-/// Ordering: relaxed. Another thread must receive the object in a way that orders.
-/// Threads:  one, before the object is shared. Signal handlers: no, because it allocates.
+/// Threads:  not in a signal handler, because the function allocates.
 /// Returns:  0; -ENOMEM; or -EINVAL for an unknown flag. After an error, nothing is allocated.
 /// Defined:  Linux, percpu_ref_init(), which has one parameter more and ignores unknown flags.
 #[unsafe(no_mangle)]
@@ -39,12 +38,11 @@ pub unsafe extern "C" fn percpu_ref_init(
 ///
 /// Range:    a percpu_ref that was released; or one that was never killed and has only its initial
 ///           reference; or one after percpu_ref_exit(), and then nothing happens. No other thread
-///           may still be in a percpu_ref_tryget(): the lock, or what else protects that thread from
-///           a freed object, must also delay this call.
+///           may still be in a percpu_ref_tryget(). The lock that protects such a thread from a freed
+///           object must also delay this call.
 /// Misuse:   if somebody may hold a reference, nothing is freed, and a violation is reported.
 /// Ordering: that of percpu_ref_kill() if the percpu_ref was never killed, otherwise none.
-/// Threads:  one, the last that can reach the object. Signal handlers: no.
-/// Returns:  nothing.
+/// Threads:  one, the last that can reach the object; not in a signal handler.
 /// Defined:  Linux, percpu_ref_exit().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_exit(r#ref: *mut percpu_ref, call: CallSite) {
@@ -56,13 +54,6 @@ edge!(percpu_ref_exit = at_percpu_ref_exit, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Take one more reference. The caller holds one already.
 ///
-/// Range:    the sum up to LONG_MAX / 32.
-/// Misuse:   at zero or saturated: in atomic mode the count saturates, and a violation is reported.
-///           In percpu mode nobody can know the count: percpu_ref_kill() finds out later, and
-///           reports.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_get(), which does not saturate.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_get(r#ref: *mut percpu_ref, call: CallSite) {
@@ -74,12 +65,8 @@ edge!(percpu_ref_get = at_percpu_ref_get, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Take nr more references. The caller holds one already.
 ///
-/// Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); the sum up to LONG_MAX / 32. If nr
-///           is larger than 127, the function makes an atomic operation in both modes.
-/// Misuse:   as for percpu_ref_get(); a larger nr is an overflow.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  nothing.
+/// Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); a larger nr is an overflow. If nr is
+///           above 127, the function makes an atomic operation in both modes.
 /// Defined:  Linux, percpu_ref_get_many(), which does not saturate.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_get_many(
@@ -96,10 +83,7 @@ edge!(percpu_ref_get_many = at_percpu_ref_get_many, 2);
 /// Take a reference unless no reference is left. The caller holds none, but a lock, or something
 /// else that keeps the object's memory from being freed.
 ///
-/// Range:    as for percpu_ref_get().
-/// Misuse:   saturated, in atomic mode: a violation is reported, and 1 is returned.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
+/// Misuse:   a count of zero is no misuse here. Saturated, in atomic mode: 1 is returned.
 /// Returns:  1 if the reference was taken, 0 if no reference was left.
 /// Defined:  Linux, percpu_ref_tryget(), which does not saturate.
 #[unsafe(no_mangle)]
@@ -114,9 +98,7 @@ edge!(percpu_ref_tryget = at_percpu_ref_tryget, 1);
 /// Take nr references unless no reference is left.
 ///
 /// Range:    as for percpu_ref_get_many().
-/// Misuse:   as for percpu_ref_tryget(); a larger nr is an overflow.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
+/// Misuse:   as for percpu_ref_tryget().
 /// Returns:  1 if the references were taken, 0 if no reference was left.
 /// Defined:  Linux, percpu_ref_tryget_many(), which does not saturate.
 #[unsafe(no_mangle)]
@@ -135,10 +117,7 @@ edge!(percpu_ref_tryget_many = at_percpu_ref_tryget_many, 2);
 /// Take a reference unless the percpu_ref was killed. When percpu_ref_kill() has called confirm or
 /// has returned, no call of this function succeeds any more.
 ///
-/// Range:    as for percpu_ref_get().
 /// Misuse:   as for percpu_ref_tryget().
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
 /// Returns:  1 if the reference was taken, 0 if the percpu_ref was killed.
 /// Defined:  Linux, percpu_ref_tryget_live(), which does not saturate.
 #[unsafe(no_mangle)]
@@ -155,14 +134,7 @@ edge!(percpu_ref_tryget_live = at_percpu_ref_tryget_live, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Give one reference back. After percpu_ref_kill(), the last put calls the release function.
 ///
-/// Range:    one reference, which the caller holds. Not the initial one, which percpu_ref_kill()
-///           gives back.
-/// Misuse:   at zero or saturated: in atomic mode the count saturates, release is not called, and a
-///           violation is reported. In percpu mode nobody can know the count: percpu_ref_kill()
-///           finds out later, and reports.
-/// Ordering: release; and acquire before release() runs.
-/// Threads:  any. Signal handlers: yes, if release() may run there.
-/// Returns:  nothing.
+/// Range:    not the initial reference, which percpu_ref_kill() gives back.
 /// Defined:  Linux, percpu_ref_put(), which does not saturate.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_put(r#ref: *mut percpu_ref, call: CallSite) {
@@ -174,11 +146,8 @@ edge!(percpu_ref_put = at_percpu_ref_put, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Give nr references back. After percpu_ref_kill(), the last put calls the release function.
 ///
-/// Range:    nr references, which the caller holds; up to INT_MAX (2^15 - 1 if a long has 32 bits).
-/// Misuse:   as for percpu_ref_put(); a larger nr is more than the caller can have taken.
-/// Ordering: release; and acquire before release() runs.
-/// Threads:  any. Signal handlers: yes, if release() may run there.
-/// Returns:  nothing.
+/// Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits): a larger nr is more than the caller
+///           can have taken, so the count saturates.
 /// Defined:  Linux, percpu_ref_put_many(), which does not saturate.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_put_many(

@@ -1,4 +1,4 @@
-//! The cold paths of the functions in kref/percpu.h, which the C compiler inlines. They are called if a
+//! The cold paths of the functions in kref/percpu_inline.h, which the C compiler inlines. They are called if a
 //! sequence cannot use this CPU's counter.
 
 use core::ffi::{c_int, c_ulong};
@@ -8,9 +8,7 @@ use super::types::percpu_ref;
 use crate::PercpuRef;
 
 /// cbindgen:postfix=KREF_NONNULL KREF_COLD
-/// percpu_ref_get_many() without this CPU's counter. It may be called in both modes. This function
-/// and the next ones have the same Range, Misuse, Ordering, Threads and Returns as the functions
-/// that they name.
+/// percpu_ref_get_many() without this CPU's counter, in both modes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_get_slow(
     r#ref: *mut percpu_ref,

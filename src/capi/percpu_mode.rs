@@ -15,10 +15,8 @@ use crate::PercpuRef;
 /// Misuse:   the second time, nothing happens, and a violation is reported. If more references were
 ///           given back than taken, or if the kernel refuses the membarrier, a violation is
 ///           reported, and the object leaks.
-/// Ordering: release; and acquire before release() runs.
-/// Threads:  any. Signal handlers: no, because it takes a lock for a short time. It makes a
-///           membarrier, which takes some microseconds; no other thread waits for it.
-/// Returns:  nothing.
+/// Threads:  not in a signal handler, because the function takes a lock for a short time. The
+///           function makes a membarrier, which takes some microseconds; no other thread waits for it.
 /// Defined:  Linux, percpu_ref_kill(), which does all this some time later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_kill(r#ref: *mut percpu_ref, call: CallSite) {
@@ -34,10 +32,8 @@ edge!(percpu_ref_kill = at_percpu_ref_kill, 1);
 /// Range:    as for percpu_ref_kill(); confirm may be NULL.
 /// Misuse:   as for percpu_ref_kill(). The second time, and if the membarrier is refused, confirm is
 ///           not called.
-/// Ordering: as for percpu_ref_kill().
 /// Threads:  as for percpu_ref_kill(). confirm runs in the calling thread, before this function
 ///           returns.
-/// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_kill_and_confirm(), which calls confirm some time later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_kill_and_confirm(
@@ -57,11 +53,10 @@ edge!(percpu_ref_kill_and_confirm = at_percpu_ref_kill_and_confirm, 2);
 /// Change to atomic mode, until percpu_ref_switch_to_percpu(). Then call confirm(ref). In atomic
 /// mode the count is known, so misuse is reported.
 ///
-/// Range:    the caller holds a reference; confirm may be NULL.
+/// Range:    confirm may be NULL.
 /// Misuse:   as for percpu_ref_kill(); but a second call is allowed.
 /// Ordering: release, for what other threads did before their puts.
-/// Threads:  any. Signal handlers: no. It takes as long as percpu_ref_kill().
-/// Returns:  nothing.
+/// Threads:  as for percpu_ref_kill().
 /// Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later. There, a
 ///           percpu_ref without PERCPU_REF_ALLOW_REINIT is dying from then on.
 #[unsafe(no_mangle)]
@@ -83,11 +78,9 @@ edge!(percpu_ref_switch_to_atomic = at_percpu_ref_switch_to_atomic, 2);
 /// percpu_ref_switch_to_atomic() without confirm. (Here both functions change the mode before they
 /// return.)
 ///
-/// Range:    the caller holds a reference.
-/// Misuse:   as for percpu_ref_switch_to_atomic().
-/// Ordering: as for percpu_ref_switch_to_atomic().
-/// Threads:  as for percpu_ref_switch_to_atomic().
-/// Returns:  nothing.
+/// Misuse:   as for percpu_ref_kill(); but a second call is allowed.
+/// Ordering: release, for what other threads did before their puts.
+/// Threads:  as for percpu_ref_kill().
 /// Defined:  Linux, percpu_ref_switch_to_atomic_sync().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_switch_to_atomic_sync(
@@ -106,9 +99,7 @@ edge!(percpu_ref_switch_to_atomic_sync = at_percpu_ref_switch_to_atomic_sync, 1)
 ///           _INIT_DEAD. The caller holds a reference, or no other thread can reach the object.
 /// Misuse:   initialised without these flags and switched to atomic mode: the mode does not change,
 ///           and a violation is reported.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: no, because it takes a lock for a short time.
-/// Returns:  nothing.
+/// Threads:  not in a signal handler, because the function takes a lock for a short time.
 /// Defined:  Linux, percpu_ref_switch_to_percpu().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_switch_to_percpu(r#ref: *mut percpu_ref, call: CallSite) {
@@ -125,9 +116,7 @@ edge!(percpu_ref_switch_to_percpu = at_percpu_ref_switch_to_percpu, 1);
 ///           PERCPU_REF_ALLOW_REINIT, _INIT_ATOMIC or _INIT_DEAD.
 /// Misuse:   not killed: nothing happens, and a violation is reported. Initialised without these
 ///           flags: it is alive again, but in atomic mode, and a violation is reported.
-/// Ordering: relaxed.
-/// Threads:  any, but not at the same time as percpu_ref_kill(). Signal handlers: no.
-/// Returns:  nothing.
+/// Threads:  not at the same time as percpu_ref_kill(), and not in a signal handler.
 /// Defined:  Linux, percpu_ref_resurrect().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_resurrect(r#ref: *mut percpu_ref, call: CallSite) {
@@ -145,7 +134,6 @@ edge!(percpu_ref_resurrect = at_percpu_ref_resurrect, 1);
 ///           violation is reported.
 /// Ordering: acquire.
 /// Threads:  as for percpu_ref_resurrect().
-/// Returns:  nothing.
 /// Defined:  Linux, percpu_ref_reinit().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_percpu_ref_reinit(r#ref: *mut percpu_ref, call: CallSite) {
@@ -157,10 +145,6 @@ edge!(percpu_ref_reinit = at_percpu_ref_reinit, 1);
 /// cbindgen:postfix=KREF_NONNULL
 /// Whether a percpu_ref was killed and not resurrected. Also true after percpu_ref_exit().
 ///
-/// Range:    any percpu_ref that was initialised.
-/// Misuse:   none that can be seen.
-/// Ordering: relaxed.
-/// Threads:  any. Signal handlers: yes.
 /// Returns:  1 or 0.
 /// Defined:  Linux, percpu_ref_is_dying().
 #[unsafe(no_mangle)]
@@ -172,12 +156,8 @@ pub unsafe extern "C" fn percpu_ref_is_dying(r#ref: *mut percpu_ref) -> c_int {
 /// cbindgen:postfix=KREF_NONNULL
 /// Whether no reference is left. Never true in percpu mode.
 ///
-/// Range:    any percpu_ref that was initialised; also after percpu_ref_exit(), when the answer is
-///           1.
-/// Misuse:   none that can be seen.
 /// Ordering: acquire if it returns 1.
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  1 or 0.
+/// Returns:  1 or 0. 1 after percpu_ref_exit().
 /// Defined:  Linux, percpu_ref_is_zero(), which after percpu_ref_exit() answers as before it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn percpu_ref_is_zero(r#ref: *mut percpu_ref) -> c_int {

@@ -11,10 +11,6 @@ use super::types::{or_null, percpu_ref, percpu_ref_slot};
 /// Range:    a new slot, or one that is empty.
 /// Misuse:   on a slot that publishes an object: the object leaks, because the slot forgets its
 ///           reference.
-/// Ordering: relaxed. Another thread must receive the slot in a way that orders.
-/// Threads:  one, before the slot is shared. Signal handlers: yes.
-/// Returns:  nothing.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn percpu_ref_slot_init(slot: *mut percpu_ref_slot) {
     // SAFETY: the C caller guarantees memory for a slot.
@@ -24,15 +20,13 @@ pub unsafe extern "C" fn percpu_ref_slot_init(slot: *mut percpu_ref_slot) {
 /// cbindgen:postfix=KREF_NONNULL
 /// Take a reference on the published percpu_ref, in one step: rule 3.
 ///
-/// Range:    any slot that was initialised.
 /// Misuse:   if the published percpu_ref was put once too often, or was freed, its count may be
 ///           zero: a violation is reported, and NULL is returned.
 /// Ordering: acquire: the caller sees what was done to the object before percpu_ref_slot_replace()
 ///           published it.
-/// Threads:  any. Signal handlers: no, because it may take a lock for a short time.
+/// Threads:  not in a signal handler, because the function may take a lock for a short time.
 /// Returns:  the percpu_ref, with a reference that the caller holds now and must give back; NULL if
 ///           the slot is empty. The percpu_ref may have been killed.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn at_percpu_ref_slot_get(
@@ -54,11 +48,10 @@ edge!(percpu_ref_slot_get_slow = at_percpu_ref_slot_get, 1);
 /// Misuse:   if the result is ignored, the old object leaks; compilers warn. If the kernel refuses
 ///           the membarrier, a violation is reported, and the old object leaks.
 /// Ordering: release for next, acquire for the old percpu_ref.
-/// Threads:  any. Signal handlers: no, because it takes a lock for a short time. It makes a
-///           membarrier, which takes some microseconds, unless the slot was empty.
+/// Threads:  not in a signal handler, because the function takes a lock for a short time. Unless the
+///           slot was empty, the function makes a membarrier, which takes some microseconds.
 /// Returns:  the old percpu_ref, with a reference that the caller holds now; NULL if the slot was
 ///           empty.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn at_percpu_ref_slot_replace(

@@ -12,10 +12,6 @@ use super::types::{kref, kref_slot, or_null};
 /// Range:    a new slot, or one that is empty.
 /// Misuse:   on a slot that publishes an object: the object leaks, because the slot forgets its
 ///           reference.
-/// Ordering: relaxed. Another thread must receive the slot in a way that orders.
-/// Threads:  one, before the slot is shared. Signal handlers: yes.
-/// Returns:  nothing.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_slot_init(slot: *mut kref_slot) {
     // SAFETY: the C caller guarantees memory for a slot.
@@ -25,17 +21,14 @@ pub unsafe extern "C" fn kref_slot_init(slot: *mut kref_slot) {
 /// cbindgen:postfix=KREF_NONNULL
 /// Take a reference on the published object, in one step: rule 3.
 ///
-/// Range:    any slot that was initialised.
 /// Misuse:   if the published object was put once too often, its count may be zero, or it may be
-///           freed memory that is all zero: the count saturates, a violation is reported, and NULL
-///           is returned. With too many references, or saturated: the count saturates, a violation
-///           is reported, and the kref is returned.
+///           freed memory that is all zero: then NULL is returned. With too many references, or
+///           saturated: the kref is returned.
 /// Ordering: acquire: the caller sees what was done to the object before kref_slot_replace()
 ///           published it.
-/// Threads:  any. Signal handlers: no, because it may take a lock for a short time.
+/// Threads:  not in a signal handler, because the function may take a lock for a short time.
 /// Returns:  the kref, with a reference that the caller holds now and must give back; NULL if the
 ///           slot is empty.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn at_kref_slot_get(slot: *mut kref_slot, call: CallSite) -> *mut kref {
@@ -52,11 +45,10 @@ edge!(kref_slot_get = at_kref_slot_get, 1);
 /// Misuse:   if the result is ignored, the old object leaks; compilers warn. If the kernel refuses
 ///           the membarrier, a violation is reported, and the old object leaks.
 /// Ordering: release for next, acquire for the old object.
-/// Threads:  any. Signal handlers: no, because it takes a lock for a short time. It makes a
-///           membarrier, which takes some microseconds, unless the slot was empty.
+/// Threads:  not in a signal handler, because the function takes a lock for a short time. Unless the
+///           slot was empty, the function makes a membarrier, which takes some microseconds.
 /// Returns:  the old kref, with a reference that the caller holds now and must give back; NULL if
 ///           the slot was empty.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn at_kref_slot_replace(
@@ -76,15 +68,11 @@ edge!(kref_slot_replace = at_kref_slot_replace, 2);
 /// results, but are slower; but see above for a thread that clone() made. Asks the kernel: one system
 /// call, rseq().
 ///
-/// Range:    none.
-/// Misuse:   none.
-/// Ordering: none.
-/// Threads:  any; the answer is for the calling thread. Signal handlers: no.
-/// Returns:  1 or 0. 0 on a processor other than x86-64, aarch64 and riscv64, with a libc other than glibc 2.35
-///           or later (riscv64: 2.41),
-///           under valgrind, with GLIBC_TUNABLES=glibc.pthread.rseq=0, if a seccomp filter
-///           refuses membarrier(), and on a thread that clone() made.
-/// Defined:  here.
+/// Threads:  not in a signal handler. The answer is for the calling thread.
+/// Returns:  1 or 0. 0 on a processor other than x86-64, aarch64 and riscv64; with a libc other than
+///           glibc 2.35 or later (riscv64: 2.41); under valgrind; with
+///           GLIBC_TUNABLES=glibc.pthread.rseq=0; if a seccomp filter refuses membarrier(); and on a
+///           thread that clone() made.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_rseq_available() -> c_int {
     crate::rseq_available().into()

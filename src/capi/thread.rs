@@ -12,11 +12,11 @@ use crate::tracker::By;
 /// give the reference back. The thread calls kref_put() when it is done.
 ///
 /// Range:    thread, attr, start and arg are for pthread_create(); attr and arg may be NULL. The
-///           caller holds a reference on kref, and keeps it. release is called if the start fails
-///           and the reference that is given back is the last.
-/// Misuse:   as for kref_get(); the thread is started all the same.
+///           caller keeps its own reference. release is called if the start fails and the reference
+///           that is given back is the last.
+/// Misuse:   the thread is started all the same.
 /// Ordering: that of pthread_create(): the thread sees what the caller did before.
-/// Threads:  any. Signal handlers: no.
+/// Threads:  not in a signal handler.
 /// Returns:  0, or the error number of pthread_create() (EAGAIN, EINVAL, EPERM). After an error no
 ///           thread was started, and the caller still holds its reference.
 /// Defined:  POSIX, pthread_create().

@@ -19,10 +19,8 @@ use crate::{Kref, set_tracker, tracker};
 ///           must stay in memory until the process ends, even after another tracker is set.
 /// Ordering: release; a thread that calls a function of the table sees what was done before this
 ///           call.
-/// Threads:  any. When this returns, another thread may still be using the old table. Signal
-///           handlers: yes.
+/// Threads:  any. When this returns, another thread may still be using the old table.
 /// Returns:  0, or -EINVAL.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn kref_set_tracker(tracker: *const kref_tracker) -> c_int {
@@ -36,13 +34,8 @@ pub unsafe extern "C" fn kref_set_tracker(tracker: *const kref_tracker) -> c_int
 /// object so from its first moment. Without a tracker this is as fast as kref_init(). KREF_DEFINE()
 /// does it for you.
 ///
-/// Range:    as for kref_init(). type may be NULL, for a type without a name; otherwise the string stays
-///           valid until the call returns.
-/// Misuse:   as for kref_init().
-/// Ordering: relaxed, as in kref_init().
-/// Threads:  one, before the object is shared. Signal handlers: yes.
-/// Returns:  nothing.
-/// Defined:  here.
+/// Range:    type may be NULL, for a type without a name; otherwise the string stays valid until the
+///           call returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_init_as(kref: *mut kref, r#type: *const c_char) {
     // SAFETY: the C caller guarantees memory for a kref.
@@ -54,13 +47,8 @@ pub unsafe extern "C" fn kref_init_as(kref: *mut kref, r#type: *const c_char) {
 /// never given back, the tracker can report the name. Without a tracker this is as fast as
 /// kref_get().
 ///
-/// Range:    as for kref_get(). holder may be NULL, for a holder without a name; otherwise the
-///           string stays valid until the reference is given back.
-/// Misuse:   as for kref_get().
-/// Ordering: relaxed, as in kref_get().
-/// Threads:  any. Signal handlers: yes.
-/// Returns:  nothing; it cannot fail.
-/// Defined:  here.
+/// Range:    holder may be NULL, for a holder without a name; otherwise the string stays valid until
+///           the reference is given back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_get_as(kref: *mut kref, holder: *const c_char, call: CallSite) {
     // SAFETY: the C caller guarantees a valid kref.
@@ -75,13 +63,10 @@ edge!(kref_get_as = at_kref_get_as, 2);
 /// cbindgen:postfix=KREF_NONNULL_ARGS((1, 2))
 /// kref_put() with the name of the holder, as given to kref_get_as().
 ///
-/// Range:    as for kref_put(). holder may be NULL, as for kref_get_as(). The reference from
-///           kref_init() has a holder without a name.
-/// Misuse:   as for kref_put(). If no holder of this name has a reference, the tracker reports that.
-/// Ordering: release; and acquire before release() runs, as in kref_put().
-/// Threads:  any. Signal handlers: yes, if release() may run there.
+/// Range:    holder may be NULL, as for kref_get_as(). The reference from kref_init() has a holder
+///           without a name.
+/// Misuse:   if no holder of this name has a reference, the tracker reports that.
 /// Returns:  1 if this was the last reference and release() has run, otherwise 0.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_put_as(
     kref: *mut kref,
@@ -104,10 +89,8 @@ edge!(kref_put_as = at_kref_put_as, 3);
 ///
 /// Range:    fd is open for writing.
 /// Misuse:   if fd cannot be written to, the report is lost.
-/// Ordering: none.
-/// Threads:  any. Signal handlers: see the tracker's documentation; libkref_track.so: no.
+/// Threads:  with libkref_track.so, not in a signal handler.
 /// Returns:  0, or -ENOTSUP if there is no tracker, or if it has no reports.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_track_report(fd: c_int) -> c_int {
     if tracker::write_report(fd) { 0 } else { -libc::ENOTSUP }
@@ -116,12 +99,8 @@ pub extern "C" fn kref_track_report(fd: c_int) -> c_int {
 /// Set a checkpoint: later reports, also the one at exit, show only references that were taken after
 /// it.
 ///
-/// Range:    none.
-/// Misuse:   none.
-/// Ordering: none.
-/// Threads:  any. Signal handlers: see the tracker's documentation; libkref_track.so: no.
+/// Threads:  with libkref_track.so, not in a signal handler.
 /// Returns:  0, or -ENOTSUP if there is no tracker, or if it has no checkpoints.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_track_checkpoint() -> c_int {
     if tracker::checkpoint() { 0 } else { -libc::ENOTSUP }

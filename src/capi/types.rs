@@ -1,5 +1,8 @@
 //! The types with their C names.
-#![expect(non_camel_case_types, reason = "cbindgen names them in kref.h as they are named here")]
+#![expect(
+    non_camel_case_types,
+    reason = "cbindgen names them in the headers as they are named here"
+)]
 
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::mem::offset_of;

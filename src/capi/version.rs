@@ -7,12 +7,7 @@ use core::ffi::c_char;
 /// minor version does not load: until 1.0, the library's soname and the version of its symbols contain the
 /// minor number.
 ///
-/// Range:    none.
-/// Misuse:   none.
-/// Ordering: none.
-/// Threads:  any. Signal handlers: yes.
 /// Returns:  a string such as "0.2.0", which is valid as long as the library is loaded.
-/// Defined:  here.
 #[unsafe(no_mangle)]
 #[must_use]
 pub extern "C" fn kref_version() -> *const c_char {

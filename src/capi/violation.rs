@@ -7,12 +7,7 @@ use super::types::kref_violation_handler;
 use crate::{Handler, set_violation_handler};
 
 /// Set the violation handler, which is called for each violation from now on. Before the handler is
-/// called, the count is saturated already. The default handler writes a line to standard error for
-/// the first violation of each kind at each place of the program, and for each violation whose place
-/// is not known. With KREF_OPTIONS=on_violation=abort it then aborts the program, and with
-/// KREF_OPTIONS=on_violation=quiet it does nothing.
-/// Standard error is descriptor 2, whatever the program has opened there. A line that cannot be
-/// written is lost, and raises no SIGPIPE.
+/// called, the count is saturated already.
 ///
 /// Range:    handler may be NULL, for the default handler. context is passed to the handler.
 /// Misuse:   a handler that uses the same count again causes a violation, which calls the handler
@@ -20,11 +15,10 @@ use crate::{Handler, set_violation_handler};
 ///           set, and no thread may still be in the old one. If there is no memory for a new
 ///           handler, a line says so, and the old handler stays set.
 /// Ordering: release; a thread that calls the handler sees what was done before this call.
-/// Threads:  any, also in the child of a fork. When this returns, another thread may still be in the
-///           old handler. Signal handlers: no. It takes no lock, but for a handler or a context that
-///           was not set before it allocates some bytes, which are never freed.
-/// Returns:  nothing.
-/// Defined:  here.
+/// Threads:  not in a signal handler. When this returns, another thread may still be in the old
+///           handler. The function takes no lock, so it may be called in the child of a fork. For a
+///           handler or a context that was not set before it allocates some bytes, which are never
+///           freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_set_violation_handler(
     handler: kref_violation_handler,

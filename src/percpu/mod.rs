@@ -53,7 +53,7 @@ pub const ALLOW_REINIT: u32 = 4;
 ///
 /// So the sequence need not test for an overflow: the sum of the counters finds it, unless the counter
 /// has wrapped so far that it is a possible count again. At 127 in each operation that takes 2^57
-/// operations on one CPU: two years, at half a nanosecond each. kref/percpu.h has the same number, for
+/// operations on one CPU: two years, at half a nanosecond each. kref/percpu_inline.h has the same number, for
 /// which x86-64 has a short compare instruction.
 const MOST_HERE: usize = 127;
 

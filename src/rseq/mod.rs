@@ -104,7 +104,7 @@ pub(crate) struct Head {
     pub(crate) cpus: AtomicU32,
 }
 
-/// The binary logarithm of the distance between the counters of two CPUs. kref/percpu.h has the same
+/// The binary logarithm of the distance between the counters of two CPUs. kref/percpu_inline.h has the same
 /// number.
 pub(crate) const CPU_SHIFT: usize = 9;
 

@@ -200,7 +200,7 @@ fn c_name(function: &str) -> &str {
 
 /// Whether it is libkref's: in the shared library, inlined from the header, or in the archive.
 fn is_ours(frame: &Frame) -> bool {
-    const HEADERS: [&str; 3] = ["kref/inline.h", "kref/percpu.h", "kref/tsan.h"];
+    const HEADERS: [&str; 3] = ["kref/inline.h", "kref/percpu_inline.h", "kref/tsan.h"];
     let name = c_name(frame.function);
     let in_archive =
         || ["kref_", "percpu_ref_", "kref::"].iter().any(|start| name.starts_with(start));

@@ -1,5 +1,12 @@
 //! The functions that a header of libkref declares.
 
+/// The headers below include/ that declare functions for programs.
+pub const PUBLIC: [&str; 5] =
+    ["kref.h", "kref/slot.h", "kref/percpu.h", "kref/track.h", "kref/count.h"];
+
+/// The header with the functions that only the inline functions call.
+pub const SLOW: &str = "kref/slow.h";
+
 /// A function, as its header declares it.
 pub struct Function<'a> {
     /// `kref_put`.
@@ -53,7 +60,7 @@ pub fn functions(header: &str) -> Vec<Function<'_>> {
 
 fn function<'a>(piece: &'a str, comment: &'a str) -> Option<Function<'a>> {
     let (before, rest) = piece.trim_start_matches('\n').split_once('(')?;
-    // A static function of kref.h is the helper of a macro.
+    // A static function is the helper of a macro.
     if before.starts_with(' ') || before.starts_with("typedef") || before.starts_with("KREF_STATIC")
     {
         return None;

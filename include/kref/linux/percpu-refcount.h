@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * The functions have the kernel's names in kref.h already, where they are documented. In the
+ * The functions have the kernel's names in kref/percpu.h already, where they are documented. In the
  * kernel, percpu_ref_kill() and percpu_ref_switch_to_atomic() return before they have changed the
  * mode and called confirm. Here they return afterwards.
  */

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * kref.h documents each function under the name kref_count_*. The locks are those of pthread: a
+ * kref/count.h documents each function under the name kref_count_*. The locks are those of pthread: a
  * pthread_mutex_t instead of the kernel's struct mutex, and a pthread_spinlock_t instead of
  * spinlock_t. The functions are static, and the library does not export them. So another file of
  * the program may have its own refcount_inc().

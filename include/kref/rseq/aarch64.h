@@ -1,10 +1,11 @@
 /*
  * kref/rseq/aarch64.h - the restartable sequences of percpu_ref for 64-bit Arm. Included by
- * kref/percpu.h.
+ * kref/percpu_inline.h.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * src/rseq/aarch64.rs of libkref's source has the same sequences, and the reason for each ordering.
+ * This processor orders few accesses by itself. So each acquire and each release is an instruction, and its
+ * reason stands beside it.
  *
  * A conditional branch reaches 1 MiB here, which is less than the code of a big source file. So
  * it goes to a label nearby or to a label of the same C function. From subsection 1 a `b` leads
@@ -117,7 +118,8 @@ kref_left:
     return 0;
 }
 
-/* Subtracts nr from this CPU's counter. A release. */
+/* Subtracts nr from this CPU's counter. Release: the thread that kills the percpu_ref sees this
+ * subtraction after its fence, and with it all that the caller did to the object before. */
 KREF_INLINE int kref_percpu_sub(struct percpu_ref *ref, unsigned long nr)
 {
     ptrdiff_t area = kref_percpu_area(ref);

@@ -1,5 +1,6 @@
 /*
- * kref/rseq/x86_64.h - the restartable sequences of percpu_ref for x86-64. Included by kref/percpu.h.
+ * kref/rseq/x86_64.h - the restartable sequences of percpu_ref for x86-64. Included by
+ * kref/percpu_inline.h.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *

@@ -1,0 +1,171 @@
+/*
+ * kref/track.h - tracking: who holds which reference. Included by kref.h.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ * Made from the source of libkref by `make header`.
+ *
+ * `kref-track ./program`, or KREF_OPTIONS=track=1 in the program's environment, makes the program load
+ * libkref_track.so. This tracker records the gets and puts of each object that kref_init()
+ * initialises. When the program exits, the tracker reports the references that nobody has given back.
+ * `kref-track --help` lists its options.
+ *
+ * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the
+ * directory of libkref.so; and if it is not there, from where the loader finds libraries. The
+ * options in KREF_OPTIONS other than track and on_violation are for the tracker. A setuid program
+ * ignores both variables. A program that is linked with -static cannot load the tracker.
+ *
+ * A program needs no function of this header to be tracked. kref_init_as(), kref_get_as() and
+ * kref_put_as() give the type and the reference's holder a name for the report.
+ *
+ * A program may set a tracker of its own:
+ *
+ *     static void got(struct kref *kref, unsigned int count, const char *holder) { ... }
+ *
+ *     static const struct kref_tracker tracker = { .size = sizeof tracker, .created = ..., .got = got };
+ *
+ *     if (kref_set_tracker(&tracker)) ...
+ *
+ * Without a tracker this costs nothing: a get or a put has the same instructions. A tracked count
+ * can have 4000000 references; one more is an overflow. All users of a tracked object must use the
+ * same copy of libkref, as for slots: a copy that never had a tracker takes a tracked count for a
+ * saturated one.
+ *
+ * The first page of kref.h says what holds for every function.
+ */
+#ifndef KREF_H
+#include "../kref.h" /* includes this header, in the right order */
+#elif !defined KREF_TRACK_H
+#define KREF_TRACK_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * A tracker: functions that libkref calls for each get and put of a tracked object. They are called
+ * wherever the program gets and puts: by any thread, by several threads at the same time, in signal
+ * handlers, and while the program holds its locks. Each may be NULL. libkref preserves errno around
+ * the calls.
+ */
+struct kref_tracker {
+    /** sizeof(struct kref_tracker). libkref does not use members beyond this size. */
+    size_t size;
+    /**
+     * Called by kref_init(), before the count is initialised. Returns 0 if the object is not to be
+     * tracked. type is the name from kref_init_as(), or NULL.
+     */
+    int (*created)(struct kref *kref, const char *type);
+    /** Called before a reference is taken. The get may still fail. */
+    void (*getting)(struct kref *kref);
+    /**
+     * Called after a reference was taken; once for each, if the operation has taken several. count
+     * includes the reference. holder is the name from kref_get_as(), or NULL.
+     */
+    void (*got)(struct kref *kref, unsigned int count, const char *holder);
+    /**
+     * Called before a reference is given back; once for each. count still includes the reference,
+     * so the object is alive. release is NULL if the operation has none
+     * (kref_count_dec_and_test()). holder is the name from kref_put_as(), or NULL. If
+     * kref_count_dec_not_one() or a function like it then finds that the reference has become the
+     * last, it does not give the reference back: getting and got are called.
+     */
+    void (*putting)(struct kref *kref,
+                    void (*release)(struct kref *kref),
+                    unsigned int count,
+                    const char *holder);
+    /**
+     * Called after the last reference was given back, and before release runs. After this, only
+     * three functions are called for the object: violated; done, for an earlier put; and getting,
+     * for a get that then fails.
+     */
+    void (*released)(struct kref *kref, void (*release)(struct kref *kref));
+    /**
+     * Called after a reference was given back. For the last one: when release has returned, and
+     * only if the operation has a release function. The object may be freed, so kref is only an
+     * address.
+     */
+    void (*done)(const void *kref);
+    /**
+     * Called for each violation, before the violation handler. Also for counts that are not
+     * tracked.
+     */
+    void (*violated)(const struct kref_violation *violation);
+    /** Called by kref_track_report(). */
+    void (*report)(int fd);
+    /** Called by kref_track_checkpoint(). */
+    void (*checkpoint)(void);
+};
+
+/**
+ * Set the tracker. From now on kref_init() calls created() for each new object. If the result is
+ * not 0, the object is tracked: the other functions are called for each of its gets and puts.
+ *
+ * Range:    tracker may be NULL, for no tracker: then new objects are not tracked, and objects that
+ *           are tracked already keep their counts, but no function is called for them. Objects that
+ *           were initialised before this call are not tracked, and neither are those that
+ *           KREF_INIT() or kref_count_set() initialises.
+ * Misuse:   a table with an impossible size is refused. The table and the code of its functions
+ *           must stay in memory until the process ends, even after another tracker is set.
+ * Ordering: release; a thread that calls a function of the table sees what was done before this
+ *           call.
+ * Threads:  any. When this returns, another thread may still be using the old table.
+ * Returns:  0, or -EINVAL.
+ */
+KREF_MUST_USE int kref_set_tracker(const struct kref_tracker *tracker);
+
+/**
+ * kref_init() with the name of the object's type, such as "session". The tracker's reports name the
+ * object so from its first moment. Without a tracker this is as fast as kref_init(). KREF_DEFINE()
+ * does it for you.
+ *
+ * Range:    type may be NULL, for a type without a name; otherwise the string stays valid until the
+ *           call returns.
+ */
+void kref_init_as(struct kref *kref, const char *type) KREF_NONNULL_ARGS((1));
+
+/**
+ * kref_get() with a name for the holder of the new reference, such as "cache". If the reference is
+ * never given back, the tracker can report the name. Without a tracker this is as fast as
+ * kref_get().
+ *
+ * Range:    holder may be NULL, for a holder without a name; otherwise the string stays valid until
+ *           the reference is given back.
+ */
+void kref_get_as(struct kref *kref, const char *holder) KREF_NONNULL_ARGS((1));
+
+/**
+ * kref_put() with the name of the holder, as given to kref_get_as().
+ *
+ * Range:    holder may be NULL, as for kref_get_as(). The reference from kref_init() has a holder
+ *           without a name.
+ * Misuse:   if no holder of this name has a reference, the tracker reports that.
+ * Returns:  1 if this was the last reference and release() has run, otherwise 0.
+ */
+int kref_put_as(struct kref *kref,
+                void (*release)(struct kref *kref),
+                const char *holder) KREF_NONNULL_ARGS((1, 2));
+
+/**
+ * Make the tracker write a report of the references that are held now.
+ *
+ * Range:    fd is open for writing.
+ * Misuse:   if fd cannot be written to, the report is lost.
+ * Threads:  with libkref_track.so, not in a signal handler.
+ * Returns:  0, or -ENOTSUP if there is no tracker, or if it has no reports.
+ */
+int kref_track_report(int fd);
+
+/**
+ * Set a checkpoint: later reports, also the one at exit, show only references that were taken after
+ * it.
+ *
+ * Threads:  with libkref_track.so, not in a signal handler.
+ * Returns:  0, or -ENOTSUP if there is no tracker, or if it has no checkpoints.
+ */
+int kref_track_checkpoint(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KREF_TRACK_H */
