@@ -68,7 +68,8 @@ TRACK_SONAME := libkref_track.so.$(ABI)
 HEADERS := kref.h kref/typed.h kref/slot.h kref/percpu.h kref/track.h kref/count.h \
 	kref/compiler.h kref/slow.h kref/inline.h kref/percpu_inline.h kref/tsan.h \
 	kref/rseq/aarch64.h kref/rseq/riscv64.h kref/rseq/x86_64.h \
-	kref/linux/kref.h kref/linux/refcount.h kref/linux/percpu-refcount.h
+	kref/linux/kref.h kref/linux/kref_locks.h kref/linux/percpu-refcount.h \
+	kref/linux/refcount.h kref/linux/refcount_types.h
 
 # gdb looks for a script by the path of the library that it loads.
 GDB_SCRIPT = $(DATADIR)/gdb/auto-load$(LIBDIR)/$(REAL)-gdb.py

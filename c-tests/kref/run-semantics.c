@@ -1,6 +1,7 @@
 /*
  * Performs every row of data/semantics.csv: each operation at each edge value. Here the operations
- * have their names in kref.h; in run-semantics-linux.c they have the kernel's names.
+ * have their names in kref.h; in run-semantics-linux.c they have the kernel's names, and in
+ * run-semantics-oldp.c the kernel's names with two underscores.
  */
 #include "number_line.h"
 
@@ -13,6 +14,14 @@
 #define REFCOUNT_MAX KREF_MAX
 #define REFCOUNT_SATURATED KREF_SATURATED
 #define OPERATION(name) kref_count_##name
+#endif
+
+/* The operations that the kernel has with two underscores, too: then they write the count before to *oldp. */
+#ifdef WITH_OLDP
+static int *oldp;
+#define CALL(name, ...) __refcount_##name(__VA_ARGS__, oldp)
+#else
+#define CALL(name, ...) OPERATION(name)(__VA_ARGS__)
 #endif
 
 static struct kref kref;
@@ -30,20 +39,27 @@ static void release(struct kref *released_kref)
 
 #define VOID (-1)
 
-/* Performs the operation. Returns its result, or VOID. */
-static int perform(const char *name, int n)
+/* Performs the operation. Returns its result, or VOID. Only some operations have a limit. */
+static int perform(const char *name, int n, int limit)
 {
-    if (!strcmp(name, "refcount_inc")) return OPERATION(inc)(COUNT), VOID;
-    if (!strcmp(name, "refcount_add")) return OPERATION(add)(n, COUNT), VOID;
-    if (!strcmp(name, "refcount_inc_not_zero")) return OPERATION(inc_not_zero)(COUNT);
-    if (!strcmp(name, "refcount_add_not_zero")) return OPERATION(add_not_zero)(n, COUNT);
+#ifdef WITH_OLDP
+    if (!strcmp(name, "refcount_inc_not_zero_limited_acquire"))
+        return __refcount_inc_not_zero_limited_acquire(COUNT, oldp, limit);
+    if (!strcmp(name, "refcount_add_not_zero_limited_acquire"))
+        return __refcount_add_not_zero_limited_acquire(n, COUNT, oldp, limit);
+#endif
+    (void)limit;
+    if (!strcmp(name, "refcount_inc")) return CALL(inc, COUNT), VOID;
+    if (!strcmp(name, "refcount_add")) return CALL(add, n, COUNT), VOID;
+    if (!strcmp(name, "refcount_inc_not_zero")) return CALL(inc_not_zero, COUNT);
+    if (!strcmp(name, "refcount_add_not_zero")) return CALL(add_not_zero, n, COUNT);
     if (!strcmp(name, "refcount_inc_not_zero_acquire"))
-        return OPERATION(inc_not_zero_acquire)(COUNT);
+        return CALL(inc_not_zero_acquire, COUNT);
     if (!strcmp(name, "refcount_add_not_zero_acquire"))
-        return OPERATION(add_not_zero_acquire)(n, COUNT);
-    if (!strcmp(name, "refcount_dec")) return OPERATION(dec)(COUNT), VOID;
-    if (!strcmp(name, "refcount_dec_and_test")) return OPERATION(dec_and_test)(COUNT);
-    if (!strcmp(name, "refcount_sub_and_test")) return OPERATION(sub_and_test)(n, COUNT);
+        return CALL(add_not_zero_acquire, n, COUNT);
+    if (!strcmp(name, "refcount_dec")) return CALL(dec, COUNT), VOID;
+    if (!strcmp(name, "refcount_dec_and_test")) return CALL(dec_and_test, COUNT);
+    if (!strcmp(name, "refcount_sub_and_test")) return CALL(sub_and_test, n, COUNT);
     if (!strcmp(name, "refcount_dec_if_one")) return OPERATION(dec_if_one)(COUNT);
     if (!strcmp(name, "refcount_dec_not_one")) return OPERATION(dec_not_one)(COUNT);
     if (!strcmp(name, "refcount_dec_and_mutex_lock"))
@@ -112,13 +128,35 @@ static void set(const char *text)
     }
 }
 
+/* What a count of this value reads as. */
+static int shown(long long count)
+{
+    if (count == NEVER)
+        return 0;
+    return count > REFCOUNT_MAX ? REFCOUNT_MAX : (int)count;
+}
+
 /* Whether the count has the value, and reads as documented. */
 static int is(long long wanted)
 {
-    long long shown = wanted == NEVER ? 0 : wanted > REFCOUNT_MAX ? REFCOUNT_MAX : wanted;
-
-    return references(&kref) == wanted && (int)OPERATION(read)(COUNT) == shown;
+    return references(&kref) == wanted && (int)OPERATION(read)(COUNT) == shown(wanted);
 }
+
+#ifdef WITH_OLDP
+#define NOT_WRITTEN 77
+static int old, olds;
+
+/* Whether the operation has written the count before, if there is a place for it. */
+static int is_old(const char *before)
+{
+    int is_saturated = strcmp(before, "NEVER") && value(before) < 0;
+
+    if (old == NOT_WRITTEN)
+        return 1;
+    olds++;
+    return old == (is_saturated ? REFCOUNT_SATURATED : shown(value(before)));
+}
+#endif
 
 /* The next field of a line. */
 static char *field(char **line)
@@ -133,25 +171,57 @@ static int row(char *line)
 {
     char *name = field(&line), *before = field(&line), *after = field(&line);
     char *returns = field(&line), *reports = field(&line), *frees = field(&line);
-    char *holds = field(&line), operation[64];
-    int n, returned, held, ok;
+    char *holds = field(&line), operation[64], *arguments = strchr(name, '('), *rest = NULL;
+    int n, limit, returned, held, ok;
 
-    n = strchr(name, '(') ? atoi(strchr(name, '(') + 1) : 0;
+    n = arguments ? (int)strtol(arguments + 1, &rest, 10) : 0;
+    limit = rest && *rest == ' ' ? (int)value(rest + 1) : 0;
     snprintf(operation, sizeof operation, "%.*s", (int)strcspn(name, "("), name);
 
     set(before);
     told.times = released = 0;
-    returned = perform(operation, n);
+    returned = perform(operation, n, limit);
     held = unlock_if_held();
 
     ok = is(value(after)) &&
          returned == (strcmp(returns, "void") ? atoi(returns) : VOID) &&
          told.times == atoi(reports) && released == atoi(frees) && held == atoi(holds) &&
          (!told.times || told.last.kref == &kref);
+#ifdef WITH_OLDP
+    ok = is_old(before) && ok;
+#endif
     if (!ok)
         fprintf(stderr, "%s at %s: count %lld, returned %d, reports %d, released %d, held %d\n", name,
                 before, references(&kref), returned, told.times, released, held);
     return ok;
+}
+
+/* Performs the rows of a table. Returns how many are wrong. */
+static int rows_of(const char *path, int count)
+{
+    FILE *table = fopen(path, "r");
+    char line[256];
+    int rows = 0, wrong = 0;
+
+    CHECK(table);
+    CHECK(fgets(line, sizeof line, table) && !strncmp(line, "operation,before,after,", 23));
+    while (fgets(line, sizeof line, table)) {
+        rows++;
+#ifdef WITH_OLDP
+        char again[256];
+
+        memcpy(again, line, sizeof again);
+        old = NOT_WRITTEN;
+        oldp = NULL;
+        wrong += !row(again);
+        oldp = &old;
+#endif
+        wrong += !row(line);
+    }
+    fclose(table);
+    printf("%d rows, %d wrong\n", rows, wrong);
+    CHECK(rows == count);
+    return wrong;
 }
 
 #ifdef KERNEL_NAMES
@@ -164,27 +234,45 @@ static void check_kernel_names(void)
     CHECK(refcount_read(&made) == 7);
     CHECK(REFCOUNT_MAX == INT_MAX && REFCOUNT_SATURATED == INT_MIN / 2);
 }
+
+/* From each state the count saturates, and one violation of the right kind is reported. */
+static void check_warn_saturate(void)
+{
+    static const char *const states[] = { "0", "1", "2", "MAX", "SAT", "NEVER", "FULL" };
+    static const enum kref_violation_kind kinds[] = {
+        [REFCOUNT_ADD_NOT_ZERO_OVF] = KREF_OVERFLOW, [REFCOUNT_ADD_OVF] = KREF_OVERFLOW,
+        [REFCOUNT_ADD_UAF] = KREF_GET_ON_ZERO,       [REFCOUNT_SUB_UAF] = KREF_PUT_ON_ZERO,
+        [REFCOUNT_DEC_LEAK] = KREF_PUT_ON_ZERO,
+    };
+    size_t state, type;
+
+    for (state = 0; state < sizeof states / sizeof *states; state++)
+        for (type = REFCOUNT_ADD_NOT_ZERO_OVF; type <= REFCOUNT_DEC_LEAK; type++) {
+            set(states[state]);
+            told.times = 0;
+            refcount_warn_saturate(COUNT, (enum refcount_saturation_type)type);
+            CHECK(is(REFCOUNT_SATURATED) && told.times == 1 && told.last.kref == &kref);
+            CHECK(told.last.kind == kinds[type]);
+        }
+}
 #endif
 
 int main(void)
 {
-    FILE *table = fopen(DATA "/semantics.csv", "r");
-    char line[256];
-    int rows = 0, wrong = 0;
+    int wrong;
 
-#ifdef KERNEL_NAMES
-    check_kernel_names();
-#endif
-    CHECK(table);
     CHECK(pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE) == 0);
     kref_set_violation_handler(remember, &told);
-    CHECK(fgets(line, sizeof line, table) && !strncmp(line, "operation,before,after,", 23));
-    while (fgets(line, sizeof line, table)) {
-        rows++;
-        wrong += !row(line);
-    }
-    fclose(table);
-    printf("%d rows, %d wrong\n", rows, wrong);
-    CHECK(rows == 330);
+#ifdef KERNEL_NAMES
+    check_kernel_names();
+    check_warn_saturate();
+#endif
+    wrong = rows_of(DATA "/semantics.csv", 330);
+#ifdef WITH_OLDP
+    /* 13 operations of this table have the form with two underscores, each with 15 rows. */
+    CHECK(olds == 13 * 15);
+    wrong += rows_of(DATA "/limited.csv", 180);
+    CHECK(olds == 13 * 15 + 180);
+#endif
     return wrong ? 1 : 0;
 }

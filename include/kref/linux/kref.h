@@ -4,12 +4,13 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
  * The kref functions have the kernel's names in kref.h already. kref_put_mutex() takes a
- * pthread_mutex_t here, and kref_put_lock() a pthread_spinlock_t.
+ * pthread_mutex_t here, and kref_put_lock() a pthread_spinlock_t; or the program's own struct mutex and
+ * spinlock_t: kref_locks.h says how.
  */
 #ifndef KREF_LINUX_KREF_H
 #define KREF_LINUX_KREF_H
 
-#include <linux/refcount.h>
+#include "refcount.h"
 
 /* A program may have its own container_of(), from kernel code that was copied earlier. */
 #ifndef container_of

@@ -3,21 +3,18 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * kref/count.h documents each function under the name kref_count_*. The locks are those of pthread: a
- * pthread_mutex_t instead of the kernel's struct mutex, and a pthread_spinlock_t instead of
- * spinlock_t. The functions are static, and the library does not export them. So another file of
- * the program may have its own refcount_inc().
+ * kref/count.h documents each function under the name kref_count_*. The functions are static, and the library
+ * does not export them. So another file of the program may have its own refcount_inc(). kref_locks.h has
+ * refcount_dec_and_mutex_lock() and the others with a lock, and says how they take the program's own locks.
  */
 #ifndef KREF_LINUX_REFCOUNT_H
 #define KREF_LINUX_REFCOUNT_H
 
-#include <kref.h>
+#include "refcount_types.h"
 
 #ifndef __cplusplus
 #include <stdbool.h>
 #endif
-
-typedef struct refcount_struct refcount_t;
 
 #define REFCOUNT_INIT(n) { KREF_STORED(n) }
 #define REFCOUNT_MAX KREF_MAX
@@ -100,18 +97,196 @@ KREF_LINUX KREF_MUST_USE bool refcount_dec_not_one(refcount_t *r)
     return kref_count_dec_not_one(r) != 0;
 }
 
-KREF_LINUX KREF_MUST_USE bool refcount_dec_and_mutex_lock(refcount_t *r, pthread_mutex_t *lock)
+/* The misuse that refcount_warn_saturate() reports. */
+enum refcount_saturation_type {
+    REFCOUNT_ADD_NOT_ZERO_OVF,
+    REFCOUNT_ADD_OVF,
+    REFCOUNT_ADD_UAF,
+    REFCOUNT_SUB_UAF,
+    REFCOUNT_DEC_LEAK
+};
+
+/*
+ * For code that finds a misuse by itself: saturates the count, and reports a violation: KREF_OVERFLOW for the
+ * two OVF, KREF_GET_ON_ZERO for ADD_UAF, and KREF_PUT_ON_ZERO for the last two. All other functions report
+ * their misuse themselves.
+ */
+KREF_LINUX void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type t)
 {
-    return kref_count_dec_and_mutex_lock(r, lock) != 0;
+    bool is_put = t == REFCOUNT_SUB_UAF || t == REFCOUNT_DEC_LEAK;
+
+    /* One misuse of the right kind. Meanwhile the count is zero or full, so that no put by another thread can find
+     * the last reference. */
+    kref_count_set(r, is_put || t == REFCOUNT_ADD_UAF ? 0 : KREF_MAX);
+    if (is_put)
+        kref_count_dec(r);
+    else
+        kref_count_add(-1, r);
 }
 
-/* As in kref.h: strict -std=c99 has no pthread_spinlock_t. */
-#if !defined __GLIBC__ || defined __USE_XOPEN2K
-KREF_LINUX KREF_MUST_USE bool refcount_dec_and_lock(refcount_t *r, pthread_spinlock_t *lock)
-{
-    return kref_count_dec_and_lock(r, lock) != 0;
-}
+#ifdef __GNUC__
+
+#define KREF_LINUX_OLDP __extension__ KREF_STATIC KREF_NONNULL_ARGS((1))
+#define KREF_LINUX_I_OLDP __extension__ KREF_STATIC KREF_NONNULL_ARGS((2))
+
+#ifndef KREF_CHECK
+#define KREF_CHECK(refs) ((void)0) /* with KREF_NO_INLINE, inline.h has none */
 #endif
+
+/* What refcount_read() returns for a stored value. kref/inline.h explains stored values. */
+KREF_STATIC int kref_linux_shown(int stored)
+{
+    return stored < -1 ? stored - INT_MIN + 1 : KREF_CAST(static_cast, int, kref_read_slow(stored));
+}
+
+/*
+ * Takes i references if the count is alive, and if the sum is at most limit, which is not negative. Returns
+ * whether it did; if not, nothing has changed. The exchange succeeds only if the count is still *old.
+ */
+KREF_STATIC int kref_linux_take(int i, refcount_t *r, int limit, int *old)
+{
+    int stored;
+
+    KREF_CHECK(r->refs);
+    stored = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
+    do {
+        *old = kref_linux_shown(stored);
+        if (stored >= -1 || i < 0 || i > limit - *old)
+            return 0;
+        /* Acquire: for the _acquire forms. It pairs with the release of refcount_set_release() and of a put. */
+    } while (!__atomic_compare_exchange_n(&r->refs, &stored, stored + i, 1, __ATOMIC_ACQUIRE,
+                                          __ATOMIC_RELAXED));
+    return 1;
+}
+
+/*
+ * Gives i references back if the count is alive, and if at least `keep` references are left. Returns whether it
+ * did; if not, nothing has changed. INT_MAX is the stored value of a count of zero.
+ */
+KREF_STATIC int kref_linux_give(int i, refcount_t *r, int keep, int *old)
+{
+    int stored, next;
+
+    KREF_CHECK(r->refs);
+    stored = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
+    do {
+        *old = kref_linux_shown(stored);
+        if (stored >= -1 || i < 0 || i > *old - keep)
+            return 0;
+        next = i == *old ? INT_MAX : stored - i;
+        /* Release: pairs with the acquire of the last put. */
+    } while (!__atomic_compare_exchange_n(&r->refs, &stored, next, 1, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
+    /* Acquire: pairs with the release of every earlier put. */
+    if (i == *old)
+        (void)__atomic_load_n(&r->refs, __ATOMIC_ACQUIRE);
+    return 1;
+}
+
+/*
+ * The forms with two underscores do the same, and write to *oldp the count before: what refcount_read() would have
+ * returned. So the function's own change began at this value, and no other thread's change is between them.
+ * Exception: a kref that a tracker counts; there another thread may change the count after *oldp was read.
+ *
+ * In the _limited_acquire forms, i references are taken only if the sum is at most limit; otherwise the
+ * result is false, and no violation is reported.
+ *
+ * They need gcc or clang. oldp may be NULL.
+ */
+KREF_LINUX_I_OLDP void __refcount_add(int i, refcount_t *r, int *oldp)
+{
+    int old, taken = kref_linux_take(i, r, KREF_MAX, &old);
+
+    if (oldp)
+        *oldp = old;
+    if (!taken)
+        kref_count_add(i, r);
+}
+
+KREF_LINUX_OLDP void __refcount_inc(refcount_t *r, int *oldp)
+{
+    int old, taken = kref_linux_take(1, r, KREF_MAX, &old);
+
+    if (oldp)
+        *oldp = old;
+    if (!taken)
+        kref_count_inc(r);
+}
+
+KREF_LINUX_I_OLDP KREF_MUST_USE
+bool __refcount_add_not_zero_acquire(int i, refcount_t *r, int *oldp)
+{
+    int old, taken = kref_linux_take(i, r, KREF_MAX, &old);
+
+    if (oldp)
+        *oldp = old;
+    return taken || (old && kref_count_add_not_zero_acquire(i, r));
+}
+
+KREF_LINUX_OLDP KREF_MUST_USE bool __refcount_inc_not_zero_acquire(refcount_t *r, int *oldp)
+{
+    return __refcount_add_not_zero_acquire(1, r, oldp);
+}
+
+KREF_LINUX_I_OLDP KREF_MUST_USE bool __refcount_add_not_zero(int i, refcount_t *r, int *oldp)
+{
+    return __refcount_add_not_zero_acquire(i, r, oldp);
+}
+
+KREF_LINUX_OLDP KREF_MUST_USE bool __refcount_inc_not_zero(refcount_t *r, int *oldp)
+{
+    return __refcount_add_not_zero_acquire(1, r, oldp);
+}
+
+KREF_LINUX_I_OLDP KREF_MUST_USE
+bool __refcount_add_not_zero_limited_acquire(int i, refcount_t *r, int *oldp, int limit)
+{
+    int most = limit < 0 ? 0 : limit;
+    int old, taken = kref_linux_take(i, r, most, &old);
+
+    if (oldp)
+        *oldp = old;
+    if (taken || old == 0 || (old > 0 && i >= 0 && i > most - old))
+        return taken != 0;
+    return kref_count_add_not_zero_acquire(i, r) != 0;
+}
+
+KREF_LINUX_OLDP KREF_MUST_USE
+bool __refcount_inc_not_zero_limited_acquire(refcount_t *r, int *oldp, int limit)
+{
+    return __refcount_add_not_zero_limited_acquire(1, r, oldp, limit);
+}
+
+KREF_LINUX_I_OLDP KREF_MUST_USE bool __refcount_sub_and_test(int i, refcount_t *r, int *oldp)
+{
+    int old, given = kref_linux_give(i, r, 0, &old);
+
+    if (oldp)
+        *oldp = old;
+    return given ? i == old : kref_count_sub_and_test(i, r) != 0;
+}
+
+KREF_LINUX_OLDP KREF_MUST_USE bool __refcount_dec_and_test(refcount_t *r, int *oldp)
+{
+    return __refcount_sub_and_test(1, r, oldp);
+}
+
+KREF_LINUX_OLDP void __refcount_dec(refcount_t *r, int *oldp)
+{
+    int old, given = kref_linux_give(1, r, 1, &old);
+
+    if (oldp)
+        *oldp = old;
+    if (!given)
+        kref_count_dec(r);
+}
+
+#undef KREF_LINUX_OLDP
+#undef KREF_LINUX_I_OLDP
+
+#endif /* __GNUC__ */
+
+#include "kref_locks.h"
 
 #undef KREF_LINUX
 

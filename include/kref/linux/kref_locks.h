@@ -1,0 +1,130 @@
+/*
+ * kref_locks.h - the last put under a lock, with the kernel's names. Included by <linux/refcount.h>.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * The locks are those of pthread: a pthread_mutex_t where the kernel has a struct mutex, and a
+ * pthread_spinlock_t where it has a spinlock_t. A port of kernel code often has these two types itself.
+ * Then define, before the first include or on the compiler's command line, the header that has them:
+ *
+ *     -DKREF_LINUX_MUTEX='<linux/mutex.h>'          struct mutex, mutex_lock() and mutex_unlock()
+ *     -DKREF_LINUX_SPINLOCK='<linux/spinlock.h>'    spinlock_t, spin_lock() and spin_unlock(); and the
+ *                                                   macros spin_lock_irqsave() and
+ *                                                   spin_unlock_irqrestore(), if there are any
+ *
+ * Then refcount_dec_and_mutex_lock(), refcount_dec_and_lock(), refcount_dec_and_lock_irqsave(),
+ * kref_put_mutex() and kref_put_lock() take these types, and call these functions. So they work with each lock
+ * that the port has, whatever is in it. These functions return nothing, as in the kernel: a lock that cannot be
+ * taken is not reported (KREF_LOCK_FAILED). One of the two definitions may stand alone.
+ */
+#ifndef KREF_LINUX_KREF_LOCKS_H
+#define KREF_LINUX_KREF_LOCKS_H
+
+#ifdef KREF_LINUX_MUTEX
+#include KREF_LINUX_MUTEX
+typedef struct mutex kref_linux_mutex;
+#else
+typedef pthread_mutex_t kref_linux_mutex;
+#endif
+
+#ifdef KREF_LINUX_SPINLOCK
+#include KREF_LINUX_SPINLOCK
+typedef spinlock_t kref_linux_spinlock;
+#define KREF_LINUX_HAS_SPINLOCK
+/* As in kref.h: strict -std=c99 has no pthread_spinlock_t. */
+#elif !defined __GLIBC__ || defined __USE_XOPEN2K
+typedef pthread_spinlock_t kref_linux_spinlock;
+#define KREF_LINUX_HAS_SPINLOCK
+#endif
+
+KREF_LINUX KREF_MUST_USE bool refcount_dec_and_mutex_lock(refcount_t *r, kref_linux_mutex *lock)
+{
+#ifdef KREF_LINUX_MUTEX
+    if (kref_count_dec_not_one(r))
+        return false;
+    mutex_lock(lock);
+    /* Before this thread had the lock, another thread may have taken a reference. */
+    if (kref_count_dec_and_test(r))
+        return true;
+    mutex_unlock(lock);
+    return false;
+#else
+    return kref_count_dec_and_mutex_lock(r, lock) != 0;
+#endif
+}
+
+#ifdef KREF_LINUX_HAS_SPINLOCK
+KREF_LINUX KREF_MUST_USE bool refcount_dec_and_lock(refcount_t *r, kref_linux_spinlock *lock)
+{
+#ifdef KREF_LINUX_SPINLOCK
+    if (kref_count_dec_not_one(r))
+        return false;
+    spin_lock(lock);
+    if (kref_count_dec_and_test(r))
+        return true;
+    spin_unlock(lock);
+    return false;
+#else
+    return kref_count_dec_and_lock(r, lock) != 0;
+#endif
+}
+
+/* A program has no interrupts to disable. Without a spin_lock_irqsave() of the program's own, this is
+ * refcount_dec_and_lock(), and *flags becomes 0. Signals stay enabled. */
+KREF_LINUX KREF_MUST_USE
+bool refcount_dec_and_lock_irqsave(refcount_t *r, kref_linux_spinlock *lock, unsigned long *flags)
+{
+    *flags = 0;
+#if defined KREF_LINUX_SPINLOCK && defined spin_lock_irqsave
+    if (kref_count_dec_not_one(r))
+        return false;
+    spin_lock_irqsave(lock, *flags);
+    if (kref_count_dec_and_test(r))
+        return true;
+    spin_unlock_irqrestore(lock, *flags);
+    return false;
+#else
+    return refcount_dec_and_lock(r, lock);
+#endif
+}
+#endif
+
+/*
+ * kref_put_mutex() and kref_put_lock() with the program's own locks. Macros, because kref.h declares functions of
+ * these names, with pthread's locks. The last put is a kref_put(), so that a tracker learns the release function.
+ */
+#ifdef KREF_LINUX_MUTEX
+KREF_STATIC KREF_NONNULL
+int kref_linux_put_mutex(struct kref *kref, void (*release)(struct kref *kref), struct mutex *lock)
+{
+    if (kref_count_dec_not_one(&kref->refcount))
+        return 0;
+    mutex_lock(lock);
+    if (kref_put(kref, release))
+        return 1;
+    mutex_unlock(lock);
+    return 0;
+}
+
+#undef kref_put_mutex
+#define kref_put_mutex(kref, release, mutex) kref_linux_put_mutex(kref, release, mutex)
+#endif
+
+#ifdef KREF_LINUX_SPINLOCK
+KREF_STATIC KREF_NONNULL
+int kref_linux_put_lock(struct kref *kref, void (*release)(struct kref *kref), spinlock_t *lock)
+{
+    if (kref_count_dec_not_one(&kref->refcount))
+        return 0;
+    spin_lock(lock);
+    if (kref_put(kref, release))
+        return 1;
+    spin_unlock(lock);
+    return 0;
+}
+
+#undef kref_put_lock
+#define kref_put_lock(kref, release, lock) kref_linux_put_lock(kref, release, lock)
+#endif
+
+#endif /* KREF_LINUX_KREF_LOCKS_H */
