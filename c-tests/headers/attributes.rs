@@ -60,7 +60,8 @@ fn kref_h(compiler: Compiler, flags: &[&str]) {
 }
 
 fn refcount_h(compiler: Compiler, flags: &[&str]) {
-    every_function(compiler, flags, "linux/refcount.h", &["kref/linux/refcount.h"], 16);
+    every_function(compiler, flags, "linux/refcount.h", &["kref/linux/refcount.h"], 26);
+    every_function(compiler, flags, "linux/refcount.h", &["kref/linux/kref_locks.h"], 3);
 }
 
 /// Writes each call on a line of its own, and looks for the warnings about that line.

@@ -15,7 +15,7 @@ use libtest_mimic::Arguments;
 
 use warnings::{dialects, every_warning_in_c, every_warning_in_cpp, need_known, need_known_cpp};
 
-const HEADERS: [&str; 17] = [
+const HEADERS: [&str; 18] = [
     "kref.h",
     "kref/compiler.h",
     "kref/count.h",
@@ -31,8 +31,9 @@ const HEADERS: [&str; 17] = [
     "kref/tsan.h",
     "kref/typed.h",
     "linux/kref.h",
-    "linux/refcount.h",
     "linux/percpu-refcount.h",
+    "linux/refcount.h",
+    "linux/refcount_types.h",
 ];
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
             per_compiler("first_page", Compiler::need, the_example_on_the_first_page),
             per_compiler("c_plus_plus", Compiler::need_cpp, c_plus_plus),
             per_compiler("dead_functions", Compiler::need, dead_functions_are_dropped),
-            per_compiler("every_ordering", with_tsan, every_ordering_of_inline_h_is_needed),
+            per_compiler("every_ordering", with_tsan, every_ordering_is_needed),
             per_compiler("every_announcement", with_tsan, every_announcement_of_tsan_h_is_needed),
         ]
         .into_iter()
@@ -252,28 +253,45 @@ fn c_plus_plus(compiler: Compiler) {
     }
 }
 
-/// Makes each ordering of inline.h relaxed; ThreadSanitizer must report a race. The unchanged
-/// header is the counter-check: there ThreadSanitizer must report nothing.
-fn every_ordering_of_inline_h_is_needed(compiler: Compiler) {
-    let inline = read(include().join("kref/inline.h"));
+/// Makes each ordering of inline.h and of linux/refcount.h relaxed; ThreadSanitizer must report a race. The
+/// unchanged header is the counter-check: there ThreadSanitizer must report nothing.
+fn every_ordering_is_needed(compiler: Compiler) {
     // For each use of an ordering, the program that needs it.
-    let uses: [(&str, &[&str]); 3] = [
-        ("__ATOMIC_SEQ_CST", &[]),
-        ("__ATOMIC_RELEASE", &["handoff/run-thread"]),
-        ("__ATOMIC_ACQUIRE", &["handoff/run-thread", "kref/run-many"]),
-    ];
+    every_ordering(
+        compiler,
+        "kref/inline.h",
+        [
+            ("__ATOMIC_SEQ_CST", &[]),
+            ("__ATOMIC_RELEASE", &["handoff/run-thread"]),
+            ("__ATOMIC_ACQUIRE", &["handoff/run-thread", "kref/run-many"]),
+        ],
+    );
+    let program = "kref/run-oldp-threads";
+    every_ordering(
+        compiler,
+        "kref/linux/refcount.h",
+        [
+            ("__ATOMIC_SEQ_CST", &[]),
+            ("__ATOMIC_RELEASE", &[program]),
+            ("__ATOMIC_ACQUIRE", &[program, program]),
+        ],
+    );
+}
+
+fn every_ordering(compiler: Compiler, header: &str, uses: [(&str, &[&str]); 3]) {
+    let text = read(include().join(header));
     for (ordering, programs) in uses {
-        let places: Vec<usize> = inline.match_indices(ordering).map(|(place, _)| place).collect();
-        assert_eq!(places.len(), programs.len(), "inline.h's use of {ordering}");
+        let places: Vec<usize> = text.match_indices(ordering).map(|(place, _)| place).collect();
+        assert_eq!(places.len(), programs.len(), "{header}'s use of {ordering}");
         for (place, program) in places.into_iter().zip(programs) {
-            let (before, rest) = inline.split_at(place);
+            let (before, rest) = text.split_at(place);
             let weak = format!("{before}__ATOMIC_RELAXED{}", &rest[ordering.len()..]);
-            let ended = with_header(compiler, "kref/inline.h", &weak, program, &[]);
+            let ended = with_header(compiler, header, &weak, program, &[]);
             assert!(ended.output.contains(RACE), "{ordering} of {program}:\n{}", ended.output);
         }
     }
-    for program in ["handoff/run-thread", "kref/run-many"] {
-        let ended = with_header(compiler, "kref/inline.h", &inline, program, &[]);
+    for program in uses.iter().flat_map(|(_, programs)| programs.iter()) {
+        let ended = with_header(compiler, header, &text, program, &[]);
         assert!(ended.success, "{program}:\n{}", ended.output);
     }
 }
@@ -290,10 +308,9 @@ fn with_header(
     flags: &[&str],
 ) -> Finished {
     let weak = folder("weak").join(header).join(compiler.kind().name());
-    std::fs::create_dir_all(weak.join("kref/rseq")).unwrap();
-    for header in HEADERS.iter().filter(|header| header.starts_with("kref")) {
-        std::fs::copy(include().join(header), weak.join(header)).unwrap();
-    }
+    std::fs::create_dir_all(&weak).unwrap();
+    let all = [include().join("kref.h"), include().join("kref")];
+    printed(Command::new("cp").arg("-r").args(all).arg(&weak));
     std::fs::write(weak.join(header), text).unwrap();
 
     let program = weak.join("program");

@@ -3,6 +3,7 @@
 #include <linux/kref.h>
 #include <linux/percpu-refcount.h>
 #include <linux/refcount.h>
+#include <linux/refcount_types.h>
 
 struct object {
     int number;
@@ -10,6 +11,9 @@ struct object {
 };
 
 struct kref *use_count(refcount_t *count);
+int use_oldp(refcount_t *count);
+int use_mutex(refcount_t *count, kref_linux_mutex *lock, struct kref *kref,
+              void (*release)(struct kref *kref));
 struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref));
 struct object *use_typed(struct object *object, struct kref_slot *slot, pthread_mutex_t *mutex);
 void use_percpu(struct percpu_ref *ref, unsigned long n);
@@ -35,6 +39,46 @@ struct kref *use_count(refcount_t *count)
         return &two;
     return refcount_read(count) == REFCOUNT_MAX ? &two : NULL;
 }
+
+int use_oldp(refcount_t *count)
+{
+    int old;
+
+    __refcount_add(2, count, &old);
+    __refcount_inc(count, &old);
+    __refcount_dec(count, NULL);
+    if (__refcount_inc_not_zero(count, NULL) || __refcount_add_not_zero(1, count, &old))
+        return old;
+    if (__refcount_inc_not_zero_acquire(count, &old) || __refcount_add_not_zero_acquire(1, count, NULL))
+        return old;
+    if (__refcount_inc_not_zero_limited_acquire(count, &old, 9) ||
+        __refcount_add_not_zero_limited_acquire(1, count, &old, 9))
+        return old;
+    if (__refcount_dec_and_test(count, &old) || __refcount_sub_and_test(1, count, &old))
+        refcount_warn_saturate(count, REFCOUNT_SUB_UAF);
+    return old;
+}
+
+int use_mutex(refcount_t *count, kref_linux_mutex *lock, struct kref *kref,
+              void (*release)(struct kref *kref))
+{
+    return refcount_dec_and_mutex_lock(count, lock) && kref_put_mutex(kref, release, lock);
+}
+
+#ifdef KREF_LINUX_HAS_SPINLOCK
+int use_spin(refcount_t *count, kref_linux_spinlock *lock, struct kref *kref,
+             void (*release)(struct kref *kref));
+
+int use_spin(refcount_t *count, kref_linux_spinlock *lock, struct kref *kref,
+             void (*release)(struct kref *kref))
+{
+    unsigned long flags;
+
+    if (refcount_dec_and_lock_irqsave(count, lock, &flags) && flags)
+        return 1;
+    return refcount_dec_and_lock(count, lock) && kref_put_lock(kref, release, lock);
+}
+#endif
 
 struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref))
 {

@@ -46,12 +46,21 @@ fn every_warning(compiler: Compiler, language: &str, unwanted: &[&str]) {
     let source = c_tests().join("headers/uses.c");
     let warnings = warnings(compiler, language);
     assert!(warnings.len() > 150 || compiler.kind() == Kind::Clang, "{warnings:?}");
+    let own_locks = [
+        &format!("-I{}", c_tests().join("install/kernel/port").display()),
+        "-DKREF_LINUX_MUTEX=\"linux/mutex.h\"",
+        "-DKREF_LINUX_SPINLOCK=\"linux/spinlock.h\"",
+    ];
     for dialect in dialects(compiler, language) {
-        for use_ in
-            ["-UKREF_NO_INLINE", "-DKREF_NO_INLINE", "-DKREF_CHECKED=9", "-fsanitize=thread"]
-        {
+        for use_ in [
+            &["-UKREF_NO_INLINE"][..],
+            &["-DKREF_NO_INLINE"],
+            &["-DKREF_CHECKED=9"],
+            &["-fsanitize=thread"],
+            &own_locks,
+        ] {
             let mut compile = compiler.command();
-            compile.args(["-x", language, dialect, "-O2", "-c", "-o", "/dev/null", use_]);
+            compile.args(["-x", language, dialect, "-O2", "-c", "-o", "/dev/null"]).args(use_);
             compile.args(["-Wall", "-Wextra", "-Wpedantic"]).args(&warnings);
             compile.arg("-I").arg(include()).arg("-I").arg(include().join("kref"));
             let compiled = run(compile.arg(&source));

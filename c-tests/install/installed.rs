@@ -228,27 +228,43 @@ fn links_beside_another_rust_library() {
     printed(&mut Command::new(compile("two-rusts-program", &main, &flags)));
 }
 
-/// Kernel code compiles in each dialect that the kernel has used. queue.c converts no void
-/// pointers, so it compiles as C++, too.
+/// Kernel code compiles in each dialect that the kernel has used. queue.c and locks.c convert no void
+/// pointers, so they compile as C++, too. locks.c is in a port that has its own locks.
 fn kernel_code_compiles_unchanged(compiler: Compiler) {
     let dialects = [["c", "gnu89"], ["c", "gnu11"], ["c", "gnu17"], ["c++", "c++17"]];
-    let (session, queue) = ("session 7 released\n", "queue drained\nqueue drained\n");
+    let session = "session 7 released\n";
+    let queue = "queue drained\nqueue drained\n";
+    let locks = "entry 3 released\nentry 3 get 2\nentry 3 put 1\nentry 3 put 0\n";
+    let port = [
+        &format!("-I{}", c_tests().join("install/kernel/port").display()),
+        "-DKREF_LINUX_MUTEX=\"linux/mutex.h\"",
+        "-DKREF_LINUX_SPINLOCK=\"linux/spinlock.h\"",
+    ];
     for [language, dialect] in dialects {
         let is_c = language == "c";
         if is_c || compiler.speaks_cpp() {
-            kernel_code(compiler, "queue", language, dialect, queue);
+            kernel_code(compiler, "queue", language, dialect, &[], queue);
+            kernel_code(compiler, "locks", language, dialect, &port, locks);
         }
         if is_c {
-            kernel_code(compiler, "session", language, dialect, session);
+            kernel_code(compiler, "session", language, dialect, &[], session);
         }
     }
 }
 
-fn kernel_code(compiler: Compiler, name: &str, language: &str, dialect: &str, says: &str) {
+fn kernel_code(
+    compiler: Compiler,
+    name: &str,
+    language: &str,
+    dialect: &str,
+    flags: &[&str],
+    says: &str,
+) {
     let program = folder(&format!("{name}-{}-{dialect}", compiler.kind().name())).join("program");
     let mut compile = compiler.command();
     compile.args(["-Wall", "-Wextra", "-Werror", "-x", language]).arg(format!("-std={dialect}"));
-    compile.arg(c_tests().join(format!("install/kernel/{name}.c"))).arg("-o").arg(&program);
+    compile.args(flags).arg(c_tests().join(format!("install/kernel/{name}.c")));
+    compile.arg("-o").arg(&program);
     printed(compile.args(Prefix::plain().flags(&["--cflags", "kref-linux", "--libs", "kref"])));
     let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
     assert_eq!(said, says, "{name} as {dialect}");

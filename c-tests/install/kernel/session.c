@@ -56,6 +56,7 @@ static void no_release(struct kref *ref)
 int main(void)
 {
 	struct session *s = calloc(1, sizeof(*s));
+	unsigned long flags;
 	bool last;
 
 	kref_init(&s->ref);
@@ -81,6 +82,10 @@ int main(void)
 	refcount_set(&s->users, 1);
 	pthread_spin_init(&stats_lock, PTHREAD_PROCESS_PRIVATE);
 	if (!refcount_dec_and_lock(&s->users, &stats_lock))
+		return 1;
+	pthread_spin_unlock(&stats_lock);
+	refcount_set(&s->users, 1);
+	if (!refcount_dec_and_lock_irqsave(&s->users, &stats_lock, &flags) || flags)
 		return 1;
 	pthread_spin_unlock(&stats_lock);
 	refcount_set_release(&s->users, REFCOUNT_MAX);

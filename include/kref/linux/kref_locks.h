@@ -7,15 +7,16 @@
  * pthread_spinlock_t where it has a spinlock_t. A port of kernel code often has these two types itself.
  * Then define, before the first include or on the compiler's command line, the header that has them:
  *
- *     -DKREF_LINUX_MUTEX='<linux/mutex.h>'          struct mutex, mutex_lock() and mutex_unlock()
- *     -DKREF_LINUX_SPINLOCK='<linux/spinlock.h>'    spinlock_t, spin_lock() and spin_unlock(); and the
- *                                                   macros spin_lock_irqsave() and
- *                                                   spin_unlock_irqrestore(), if there are any
+ *     #define KREF_LINUX_MUTEX "linux/mutex.h"          struct mutex, mutex_lock(), mutex_unlock()
+ *     #define KREF_LINUX_SPINLOCK "linux/spinlock.h"    spinlock_t, spin_lock(), spin_unlock(); and the
+ *                                                       macros spin_lock_irqsave() and
+ *                                                       spin_unlock_irqrestore(), if there are any
  *
- * Then refcount_dec_and_mutex_lock(), refcount_dec_and_lock(), refcount_dec_and_lock_irqsave(),
- * kref_put_mutex() and kref_put_lock() take these types, and call these functions. So they work with each lock
- * that the port has, whatever is in it. These functions return nothing, as in the kernel: a lock that cannot be
- * taken is not reported (KREF_LOCK_FAILED). One of the two definitions may stand alone.
+ * (In quotation marks: in <linux/mutex.h>, gcc would replace the word linux by 1.) Then
+ * refcount_dec_and_mutex_lock(), refcount_dec_and_lock(), refcount_dec_and_lock_irqsave(), kref_put_mutex() and
+ * kref_put_lock() take these types and call these functions, so that the kernel's code compiles unchanged. Any
+ * lock will do: there need not be a pthread lock in it. mutex_lock() and spin_lock() return nothing, as in the
+ * kernel, so KREF_LOCK_FAILED is not reported. One of the two definitions may stand alone.
  */
 #ifndef KREF_LINUX_KREF_LOCKS_H
 #define KREF_LINUX_KREF_LOCKS_H

@@ -139,6 +139,13 @@ KREF_STATIC int kref_linux_shown(int stored)
     return stored < -1 ? stored - INT_MIN + 1 : KREF_CAST(static_cast, int, kref_read_slow(stored));
 }
 
+/* Whether a + b is greater than limit. None is negative; the sum may be greater than INT_MAX. */
+KREF_STATIC int kref_linux_above(int a, int b, int limit)
+{
+    return KREF_CAST(static_cast, unsigned int, a) + KREF_CAST(static_cast, unsigned int, b) >
+           KREF_CAST(static_cast, unsigned int, limit);
+}
+
 /*
  * Takes i references if the count is alive, and if the sum is at most limit, which is not negative. Returns
  * whether it did; if not, nothing has changed. The exchange succeeds only if the count is still *old.
@@ -151,7 +158,7 @@ KREF_STATIC int kref_linux_take(int i, refcount_t *r, int limit, int *old)
     stored = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
     do {
         *old = kref_linux_shown(stored);
-        if (stored >= -1 || i < 0 || i > limit - *old)
+        if (stored >= -1 || i < 0 || kref_linux_above(i, *old, limit))
             return 0;
         /* Acquire: for the _acquire forms. It pairs with the release of refcount_set_release() and of a put. */
     } while (!__atomic_compare_exchange_n(&r->refs, &stored, stored + i, 1, __ATOMIC_ACQUIRE,
@@ -171,7 +178,7 @@ KREF_STATIC int kref_linux_give(int i, refcount_t *r, int keep, int *old)
     stored = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
     do {
         *old = kref_linux_shown(stored);
-        if (stored >= -1 || i < 0 || i > *old - keep)
+        if (stored >= -1 || i < 0 || kref_linux_above(i, keep, *old))
             return 0;
         next = i == *old ? INT_MAX : stored - i;
         /* Release: pairs with the acquire of the last put. */
@@ -246,7 +253,7 @@ bool __refcount_add_not_zero_limited_acquire(int i, refcount_t *r, int *oldp, in
 
     if (oldp)
         *oldp = old;
-    if (taken || old == 0 || (old > 0 && i >= 0 && i > most - old))
+    if (taken || old == 0 || (old > 0 && i >= 0 && kref_linux_above(i, old, most)))
         return taken != 0;
     return kref_count_add_not_zero_acquire(i, r) != 0;
 }
