@@ -1,6 +1,7 @@
 //! Checks the headers: include/ has what src/capi generates, no Rust words are left in it, each header
 //! compiles without a warning in every dialect, and each ordering and announcement is needed.
 
+mod twins;
 mod warnings;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
             no_header_names_a_file_that_is_not_installed,
         ),
         plain("all_headers_are_installed", all_headers_are_installed),
+        plain("every_wrong_twin_fails", twins::every_wrong_twin_fails),
     ];
     let with_tsan = |kind| Compiler::need_with(kind, Sanitizer::Thread);
     trials.extend(
@@ -286,20 +288,19 @@ fn every_ordering(compiler: Compiler, header: &str, uses: [(&str, &[&str]); 3]) 
         for (place, program) in places.into_iter().zip(programs) {
             let (before, rest) = text.split_at(place);
             let weak = format!("{before}__ATOMIC_RELAXED{}", &rest[ordering.len()..]);
-            let ended = with_header(compiler, header, &weak, program, &[]);
+            let ended = with_header(compiler, header, &weak, program, Sanitizer::Thread.flags());
             assert!(ended.output.contains(RACE), "{ordering} of {program}:\n{}", ended.output);
         }
     }
     for program in uses.iter().flat_map(|(_, programs)| programs.iter()) {
-        let ended = with_header(compiler, header, &text, program, &[]);
+        let ended = with_header(compiler, header, &text, program, Sanitizer::Thread.flags());
         assert!(ended.success, "{program}:\n{}", ended.output);
     }
 }
 
 const RACE: &str = "ThreadSanitizer: data race";
 
-/// Runs a program of c-tests under ThreadSanitizer, compiled with `text` in place of one header.
-/// The library is not instrumented.
+/// Runs a program of c-tests, compiled with `text` in place of one header. The library is not instrumented.
 fn with_header(
     compiler: Compiler,
     header: &str,
@@ -315,8 +316,8 @@ fn with_header(
 
     let program = weak.join("program");
     let mut compile = compiler.command();
-    compile.args(Sanitizer::Thread.flags()).args(flags).arg("-I").arg(&weak);
-    compile.arg("-I").arg(c_tests().join("harness"));
+    compile.args(flags).arg("-I").arg(&weak).arg("-I").arg(c_tests().join("harness"));
+    compile.arg(format!("-DDATA=\"{}\"", c_tests().join("data").display()));
     compile.arg(c_tests().join(name).with_extension("c"));
     compile.arg(Prefix::plain().archive()).arg("-pthread").arg("-o").arg(&program);
     let compiled = run(&mut compile);
@@ -342,7 +343,8 @@ fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
         let weak = [&lines[..number], &[&silent], &lines[number + 1..]].concat().join("\n");
         let told = ["headers/run-tsan-announced", "headers/run-tsan-announced-percpu"].iter().any(
             |program| {
-                let flags = ["-DKREF_NO_INLINE", "-Dunannounced(verdict,count)=(verdict)"];
+                let out_of_line = ["-DKREF_NO_INLINE", "-Dunannounced(verdict,count)=(verdict)"];
+                let flags = [Sanitizer::Thread.flags(), &out_of_line].concat();
                 let ended = with_header(compiler, "kref/tsan.h", &weak, program, &flags);
                 ended.output.contains(RACE)
             },

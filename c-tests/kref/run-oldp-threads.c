@@ -13,11 +13,13 @@
 static refcount_t count = REFCOUNT_INIT(1);
 static unsigned char taken[THREADS * ROUNDS + 1], given[THREADS * ROUNDS + 2];
 static int last;
+static pthread_barrier_t all_run;
 
 static void *take(void *arg)
 {
     int i, old;
 
+    pthread_barrier_wait(&all_run);
     for (i = 0; i < ROUNDS; i++) {
         switch (i % 4) {
         case 0: __refcount_inc(&count, &old); break;
@@ -35,6 +37,7 @@ static void *give(void *arg)
 {
     int i, old;
 
+    pthread_barrier_wait(&all_run);
     for (i = 0; i < ROUNDS; i++) {
         if (i % 2)
             __refcount_dec(&count, &old);
@@ -49,8 +52,10 @@ static void *give(void *arg)
 /* Four references, one for each thread: the thread whose old count is 1 has given the last one back. */
 static void *finish(void *arg)
 {
-    int old, is_last = __refcount_dec_and_test(&count, &old);
+    int old, is_last;
 
+    pthread_barrier_wait(&all_run);
+    is_last = __refcount_dec_and_test(&count, &old);
     CHECK(is_last == (old == 1));
     __atomic_fetch_add(&last, is_last, __ATOMIC_RELAXED);
     return arg;
@@ -138,6 +143,7 @@ int main(void)
 {
     int i;
 
+    CHECK(!pthread_barrier_init(&all_run, NULL, THREADS));
     in_threads(take);
     CHECK(refcount_read(&count) == THREADS * ROUNDS + 1);
     for (i = 1; i <= THREADS * ROUNDS; i++)
@@ -155,5 +161,6 @@ int main(void)
     for (i = 0; i < 20; i++)
         last_reads_all();
     taker_sees_what_was_written();
+    pthread_barrier_destroy(&all_run);
     return 0;
 }

@@ -7,7 +7,20 @@
  */
 #define KREF_LINUX_MUTEX "../install/kernel/port/linux/mutex.h"
 #define KREF_LINUX_SPINLOCK "../install/kernel/port/linux/spinlock.h"
+#include "../install/kernel/port/linux/spinlock.h"
 #include "../tracker/recorder.h"
+
+/* What another thread does before the calling thread has the lock. */
+static void (*meanwhile)(void);
+
+static void lock_late(struct mutex *lock)
+{
+    if (meanwhile)
+        meanwhile();
+    mutex_lock(lock);
+}
+
+#define mutex_lock(lock) lock_late(lock)
 #include <kref/linux/kref.h>
 
 #define THREADS 3
@@ -164,6 +177,34 @@ static void check_misuse(void)
     kref_set_violation_handler(NULL, NULL);
 }
 
+static struct kref looked_up;
+
+static void take_one(void)
+{
+    kref_get(&looked_up);
+}
+
+/* A put of the only reference, while another thread takes one before the lock is held. */
+static void check_taken_meanwhile(void)
+{
+    struct refcount_struct *count = &looked_up.refcount;
+    unsigned long flags;
+
+    kref_init(&looked_up);
+    meanwhile = take_one;
+    CHECK(!kref_put_mutex(&looked_up, release_object, &lock));
+    CHECK(!lock.is_held && kref_read(&looked_up) == 1);
+    CHECK(!kref_put_lock(&looked_up, release_object, &lock));
+    CHECK(!lock.is_held && kref_read(&looked_up) == 1);
+    CHECK(!refcount_dec_and_mutex_lock(count, &lock));
+    CHECK(!lock.is_held && kref_read(&looked_up) == 1);
+    CHECK(!refcount_dec_and_lock(count, &lock));
+    CHECK(!lock.is_held && kref_read(&looked_up) == 1);
+    CHECK(!refcount_dec_and_lock_irqsave(count, &lock, &flags));
+    CHECK(!lock.is_held && kref_read(&looked_up) == 1);
+    meanwhile = NULL;
+}
+
 static void no_violation(const struct kref_violation *violation, void *context)
 {
     (void)violation, (void)context;
@@ -174,6 +215,7 @@ int main(void)
 {
     check_misuse();
     kref_set_violation_handler(no_violation, NULL);
+    check_taken_meanwhile();
     run(put_mutex);
     run(put_lock);
     run(count_mutex);
