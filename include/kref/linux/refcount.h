@@ -107,16 +107,16 @@ enum refcount_saturation_type {
 };
 
 /*
- * For code that finds a misuse by itself: saturates the count, and reports a violation: KREF_OVERFLOW for the
- * two OVF, KREF_GET_ON_ZERO for ADD_UAF, and KREF_PUT_ON_ZERO for the last two. All other functions report
- * their misuse themselves.
+ * Saturates the count, and reports a violation: KREF_OVERFLOW for the two _OVF, KREF_GET_ON_ZERO for _ADD_UAF, and
+ * KREF_PUT_ON_ZERO for the last two. For code that finds a misuse itself; the other functions report the misuse
+ * that they find.
  */
 KREF_LINUX void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type t)
 {
     bool is_put = t == REFCOUNT_SUB_UAF || t == REFCOUNT_DEC_LEAK;
 
-    /* One misuse of the right kind. Meanwhile the count is zero or full, so that no put by another thread can find
-     * the last reference. */
+    /* The library reports what it finds, so this makes one misuse of the right kind. Meanwhile the count is zero or
+     * INT_MAX: no put by another thread can be the last one. */
     kref_count_set(r, is_put || t == REFCOUNT_ADD_UAF ? 0 : KREF_MAX);
     if (is_put)
         kref_count_dec(r);
@@ -191,14 +191,14 @@ KREF_STATIC int kref_linux_give(int i, refcount_t *r, int keep, int *old)
 }
 
 /*
- * The forms with two underscores do the same, and write to *oldp the count before: what refcount_read() would have
- * returned. So the function's own change began at this value, and no other thread's change is between them.
- * Exception: a kref that a tracker counts; there another thread may change the count after *oldp was read.
+ * The functions with two underscores do the same as those without, and write the old count to *oldp: the count just
+ * before their own change, as refcount_read() shows it. So the program may make a decision by it. Exception:
+ * a kref that a tracker counts, where another thread may change the count after *oldp was written.
  *
- * In the _limited_acquire forms, i references are taken only if the sum is at most limit; otherwise the
- * result is false, and no violation is reported.
+ * The _limited_acquire functions take i references only if the sum is at most limit. Otherwise they return
+ * false, and *oldp is not 0; no violation is reported. On a saturated count they report a violation and return true.
  *
- * They need gcc or clang. oldp may be NULL.
+ * These functions need gcc or clang; oldp may be NULL.
  */
 KREF_LINUX_I_OLDP void __refcount_add(int i, refcount_t *r, int *oldp)
 {
