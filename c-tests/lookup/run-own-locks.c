@@ -81,7 +81,7 @@ static void count_irqsave(struct object *object)
     unsigned long flags;
     int is_last = refcount_dec_and_lock_irqsave(&object->count, &lock, &flags);
 
-    CHECK(flags == (is_last ? 7 : 0));
+    CHECK(!is_last || flags == 7);
     end(object, is_last);
 }
 
