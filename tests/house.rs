@@ -166,6 +166,79 @@ fn the_pages_name_files_that_exist() {
     }
 }
 
+/// A newcomer reads the README in one go.
+#[test]
+fn the_readme_is_short() {
+    let readme = read("README.md");
+    assert!(readme.lines().count() <= 150, "README.md has {} lines", readme.lines().count());
+}
+
+/// docs/options.md has a row for each key of KREF_OPTIONS and for each option of kref-track. So do the options'
+/// own lists, which a user sees: `kref-track --help` and the completions of the shells.
+#[test]
+fn each_option_is_on_the_page() {
+    let page = read("docs/options.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
+    let has_row = |word: &str| rows.iter().any(|row| row.contains(word));
+    let (core, tracker) = (read("src/options.rs"), read("track/src/options.rs"));
+    let own = core.split("b\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let own: Vec<&str> = own.filter(|word| has_letters(word)).collect();
+    assert!(own.contains(&"track") && own.contains(&"abort"), "{own:?}");
+    for word in own {
+        assert!(has_row(word), "docs/options.md has no {word}, which src/options.rs reads");
+    }
+
+    let (code, _) = tracker.split_once("#[cfg(test)]").unwrap();
+    let reads = code.split_once("pub fn parse").unwrap().1.split_once("\nconst ").unwrap().0;
+    let arms = reads.lines().filter(|line| line.contains("=>"));
+    let keys = arms.filter_map(|line| line.trim().strip_prefix('"')?.split_once('"'));
+    let keys: Vec<&str> = keys.map(|(key, _)| key).collect();
+    // The core reads the first. kref-track tells the tracker the name of a file by the last.
+    let keys: Vec<&str> = keys
+        .into_iter()
+        .filter(|key| !["track", "json", "text", "started"].contains(key))
+        .collect();
+    assert!(keys.len() > 12, "{keys:?}");
+    for key in &keys {
+        let flag = format!("--{}", key.replace('_', "-"));
+        assert!(
+            has_row(&format!("`{key}=")) || *key == "keep_freed",
+            "docs/options.md has no {key}="
+        );
+        assert!(has_row(&format!("`{flag}")), "docs/options.md has no {flag}");
+    }
+    let help = read("track/src/bin/kref-track.rs");
+    let help = help.split_once("const HELP").unwrap().1.split_once("\";").unwrap().0;
+    let flags = help.lines().filter_map(|line| line.strip_prefix("  --"));
+    let flags: Vec<&str> = flags.map(|line| line.split([' ', ',']).next().unwrap()).collect();
+    assert!(flags.len() > keys.len(), "{flags:?}");
+    for flag in flags.iter().filter(|flag| **flag != "help") {
+        assert!(
+            has_row(&format!("--{flag}")),
+            "docs/options.md has no --{flag} of kref-track --help"
+        );
+    }
+    for (file, flag) in keys.iter().flat_map(|key| {
+        let flag = key.replace('_', "-");
+        ["kref-track.bash", "_kref-track", "kref-track.fish"].map(|file| (file, flag.clone()))
+    }) {
+        let text = read(&format!("track/completions/{file}"));
+        assert!(text.contains(&flag), "track/completions/{file} has no {flag}");
+    }
+    for key in keys {
+        let flag = key.replace('_', "-");
+        assert!(flags.contains(&&*flag), "kref-track --help has no --{flag}");
+    }
+}
+
+fn has_letters(word: &str) -> bool {
+    word.len() > 1 && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
 /// The Rust files of a folder and of the folders in it.
 fn all_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
