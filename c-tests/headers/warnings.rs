@@ -48,8 +48,8 @@ fn every_warning(compiler: Compiler, language: &str, unwanted: &[&str]) {
     assert!(warnings.len() > 150 || compiler.kind() == Kind::Clang, "{warnings:?}");
     let own_locks = [
         &format!("-I{}", c_tests().join("install/kernel/port").display()),
-        "-DKREF_LINUX_MUTEX=\"linux/mutex.h\"",
-        "-DKREF_LINUX_SPINLOCK=\"linux/spinlock.h\"",
+        "-DKREF_LINUX_MUTEX_HEADER=\"linux/mutex.h\"",
+        "-DKREF_LINUX_SPINLOCK_HEADER=\"linux/spinlock.h\"",
     ];
     for dialect in dialects(compiler, language) {
         for use_ in [

@@ -229,7 +229,7 @@ fn links_beside_another_rust_library() {
 }
 
 /// Kernel code compiles in each dialect that the kernel has used. queue.c and locks.c convert no void
-/// pointers, so they compile as C++, too. locks.c is in a port that has its own locks.
+/// pointers, so they compile as C++, too. locks.c is in two ports that have their own locks.
 fn kernel_code_compiles_unchanged(compiler: Compiler) {
     let dialects = [["c", "gnu89"], ["c", "gnu11"], ["c", "gnu17"], ["c++", "c++17"]];
     let session = "session 7 released\n";
@@ -237,14 +237,20 @@ fn kernel_code_compiles_unchanged(compiler: Compiler) {
     let locks = "entry 3 released\nentry 3 get 2\nentry 3 put 1\nentry 3 put 0\n";
     let port = [
         &format!("-I{}", c_tests().join("install/kernel/port").display()),
-        "-DKREF_LINUX_MUTEX=\"linux/mutex.h\"",
-        "-DKREF_LINUX_SPINLOCK=\"linux/spinlock.h\"",
+        "-DKREF_LINUX_MUTEX_HEADER=\"linux/mutex.h\"",
+        "-DKREF_LINUX_SPINLOCK_HEADER=\"linux/spinlock.h\"",
+    ];
+    let wrapper = [
+        &format!("-I{}", c_tests().join("install/kernel/wrapper").display()),
+        "-DKREF_LINUX_MUTEX(m)=(&(m)->lock)",
+        "-DKREF_LINUX_SPINLOCK(l)=(&(l)->lock)",
     ];
     for [language, dialect] in dialects {
         let is_c = language == "c";
         if is_c || compiler.speaks_cpp() {
             kernel_code(compiler, "queue", language, dialect, &[], queue);
             kernel_code(compiler, "locks", language, dialect, &port, locks);
+            kernel_code(compiler, "locks", language, dialect, &wrapper, locks);
         }
         if is_c {
             kernel_code(compiler, "session", language, dialect, &[], session);

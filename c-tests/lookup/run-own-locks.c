@@ -5,8 +5,8 @@
  *
  * tools: tsan helgrind
  */
-#define KREF_LINUX_MUTEX "../install/kernel/port/linux/mutex.h"
-#define KREF_LINUX_SPINLOCK "../install/kernel/port/linux/spinlock.h"
+#define KREF_LINUX_MUTEX_HEADER "../install/kernel/port/linux/mutex.h"
+#define KREF_LINUX_SPINLOCK_HEADER "../install/kernel/port/linux/spinlock.h"
 #include "../install/kernel/port/linux/spinlock.h"
 #include "../tracker/recorder.h"
 

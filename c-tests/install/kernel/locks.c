@@ -52,11 +52,6 @@ static bool entry_put(struct entry *e)
 	return dead;
 }
 
-static bool is_free(struct mutex *lock)
-{
-	return !lock->is_held;
-}
-
 int main(void)
 {
 	struct entry e;
@@ -67,13 +62,13 @@ int main(void)
 	in_table = 2;
 	kref_init(&e.ref);
 	kref_get(&e.ref);
-	if (kref_put_mutex(&e.ref, entry_release, &table_lock) || !is_free(&table_lock))
+	if (kref_put_mutex(&e.ref, entry_release, &table_lock) || mutex_is_locked(&table_lock))
 		return 1;
-	if (!kref_put_mutex(&e.ref, entry_release, &table_lock) || !is_free(&table_lock))
+	if (!kref_put_mutex(&e.ref, entry_release, &table_lock) || mutex_is_locked(&table_lock))
 		return 2;
 	kref_init(&e.ref);
 	kref_get(&e.ref);
-	if (kref_put_lock(&e.ref, entry_release_list, &list_lock) || !is_free(&list_lock))
+	if (kref_put_lock(&e.ref, entry_release_list, &list_lock) || spin_is_locked(&list_lock))
 		return 3;
 	if (!kref_put_lock(&e.ref, entry_release_list, &list_lock) || in_table)
 		return 4;
@@ -85,19 +80,19 @@ int main(void)
 	refcount_set(&e.users, 1);
 	if (__refcount_inc_not_zero_limited_acquire(&e.users, &old, 1) || old != 1)
 		return 6;
-	if (!refcount_dec_and_mutex_lock(&e.users, &table_lock) || is_free(&table_lock))
+	if (!refcount_dec_and_mutex_lock(&e.users, &table_lock) || !mutex_is_locked(&table_lock))
 		return 7;
 	mutex_unlock(&table_lock);
 	refcount_set(&e.users, 2);
-	if (refcount_dec_and_lock(&e.users, &list_lock) || !is_free(&list_lock))
+	if (refcount_dec_and_lock(&e.users, &list_lock) || spin_is_locked(&list_lock))
 		return 8;
-	if (!refcount_dec_and_lock(&e.users, &list_lock) || is_free(&list_lock))
+	if (!refcount_dec_and_lock(&e.users, &list_lock) || !spin_is_locked(&list_lock))
 		return 9;
 	spin_unlock(&list_lock);
 	refcount_set(&e.users, 2);
-	if (refcount_dec_and_lock_irqsave(&e.users, &hash_lock, &flags) || !is_free(&hash_lock))
+	if (refcount_dec_and_lock_irqsave(&e.users, &hash_lock, &flags) || spin_is_locked(&hash_lock))
 		return 10;
-	if (!refcount_dec_and_lock_irqsave(&e.users, &hash_lock, &flags) || is_free(&hash_lock))
+	if (!refcount_dec_and_lock_irqsave(&e.users, &hash_lock, &flags) || !spin_is_locked(&hash_lock))
 		return 11;
 	spin_unlock_irqrestore(&hash_lock, flags);
 	return 0;

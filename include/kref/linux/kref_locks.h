@@ -4,32 +4,39 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
  * The locks are those of pthread: a pthread_mutex_t where the kernel has a struct mutex, and a
- * pthread_spinlock_t where it has a spinlock_t. A port of kernel code often has these two types itself.
- * Then define, before the first include or on the compiler's command line, the header that has them:
+ * pthread_spinlock_t where it has a spinlock_t. A port of kernel code often has these two types itself. Then
+ * define one of these before the first include, or on the compiler's command line. If a pthread lock in the
+ * port's own type is all that has to be locked, say how to reach it:
  *
- *     #define KREF_LINUX_MUTEX "linux/mutex.h"          struct mutex, mutex_lock(), mutex_unlock()
- *     #define KREF_LINUX_SPINLOCK "linux/spinlock.h"    spinlock_t, spin_lock(), spin_unlock(); and the
- *                                                       macros spin_lock_irqsave() and
- *                                                       spin_unlock_irqrestore(), if there are any
+ *     #define KREF_LINUX_MUTEX(m) (&(m)->lock)          a pthread_mutex_t *, for a struct mutex *m
+ *     #define KREF_LINUX_SPINLOCK(l) (&(l)->lock)       a pthread_spinlock_t *, for a spinlock_t *l
  *
- * (In quotation marks: in <linux/mutex.h>, gcc would replace the word linux by 1.) Then
- * refcount_dec_and_mutex_lock(), refcount_dec_and_lock(), refcount_dec_and_lock_irqsave(), kref_put_mutex() and
- * kref_put_lock() take these types and call these functions, so that the kernel's code compiles unchanged. Any
- * lock will do: there need not be a pthread lock in it. mutex_lock() and spin_lock() return nothing, as in the
- * kernel, so KREF_LOCK_FAILED is not reported. One of the two definitions may stand alone.
+ * If the port's own functions must be called, because they record the lock's owner or use another lock, name
+ * the header that has them:
+ *
+ *     #define KREF_LINUX_MUTEX_HEADER "linux/mutex.h"        struct mutex, mutex_lock(), mutex_unlock()
+ *     #define KREF_LINUX_SPINLOCK_HEADER "linux/spinlock.h"  spinlock_t, spin_lock(), spin_unlock(); and the
+ *                                                            macros spin_lock_irqsave() and
+ *                                                            spin_unlock_irqrestore(), if there are any
+ *
+ * (In quotation marks: in <linux/mutex.h>, gcc would replace the word linux by 1.) mutex_lock() and spin_lock()
+ * return nothing, as in the kernel, so then KREF_LOCK_FAILED is not reported.
+ *
+ * Then refcount_dec_and_mutex_lock(), refcount_dec_and_lock(), refcount_dec_and_lock_irqsave(), kref_put_mutex()
+ * and kref_put_lock() take the port's types, so that the kernel's code compiles unchanged.
  */
 #ifndef KREF_LINUX_KREF_LOCKS_H
 #define KREF_LINUX_KREF_LOCKS_H
 
-#ifdef KREF_LINUX_MUTEX
-#include KREF_LINUX_MUTEX
+#ifdef KREF_LINUX_MUTEX_HEADER
+#include KREF_LINUX_MUTEX_HEADER
 typedef struct mutex kref_linux_mutex;
 #else
 typedef pthread_mutex_t kref_linux_mutex;
 #endif
 
-#ifdef KREF_LINUX_SPINLOCK
-#include KREF_LINUX_SPINLOCK
+#ifdef KREF_LINUX_SPINLOCK_HEADER
+#include KREF_LINUX_SPINLOCK_HEADER
 typedef spinlock_t kref_linux_spinlock;
 #define KREF_LINUX_HAS_SPINLOCK
 /* As in kref.h: strict -std=c99 has no pthread_spinlock_t. */
@@ -40,7 +47,7 @@ typedef pthread_spinlock_t kref_linux_spinlock;
 
 KREF_LINUX KREF_MUST_USE bool refcount_dec_and_mutex_lock(refcount_t *r, kref_linux_mutex *lock)
 {
-#ifdef KREF_LINUX_MUTEX
+#ifdef KREF_LINUX_MUTEX_HEADER
     if (kref_count_dec_not_one(r))
         return false;
     mutex_lock(lock);
@@ -57,7 +64,7 @@ KREF_LINUX KREF_MUST_USE bool refcount_dec_and_mutex_lock(refcount_t *r, kref_li
 #ifdef KREF_LINUX_HAS_SPINLOCK
 KREF_LINUX KREF_MUST_USE bool refcount_dec_and_lock(refcount_t *r, kref_linux_spinlock *lock)
 {
-#ifdef KREF_LINUX_SPINLOCK
+#ifdef KREF_LINUX_SPINLOCK_HEADER
     if (kref_count_dec_not_one(r))
         return false;
     spin_lock(lock);
@@ -76,7 +83,7 @@ KREF_LINUX KREF_MUST_USE
 bool refcount_dec_and_lock_irqsave(refcount_t *r, kref_linux_spinlock *lock, unsigned long *flags)
 {
     *flags = 0;
-#if defined KREF_LINUX_SPINLOCK && defined spin_lock_irqsave
+#if defined KREF_LINUX_SPINLOCK_HEADER && defined spin_lock_irqsave
     if (kref_count_dec_not_one(r))
         return false;
     spin_lock_irqsave(lock, *flags);
@@ -94,7 +101,7 @@ bool refcount_dec_and_lock_irqsave(refcount_t *r, kref_linux_spinlock *lock, uns
  * kref_put_mutex() and kref_put_lock() with the program's own locks. Macros, because kref.h declares functions of
  * these names, with pthread's locks. The last put is a kref_put(), so that a tracker learns the release function.
  */
-#ifdef KREF_LINUX_MUTEX
+#ifdef KREF_LINUX_MUTEX_HEADER
 KREF_STATIC KREF_NONNULL
 int kref_linux_put_mutex(struct kref *kref, void (*release)(struct kref *kref), struct mutex *lock)
 {
@@ -109,9 +116,19 @@ int kref_linux_put_mutex(struct kref *kref, void (*release)(struct kref *kref), 
 
 #undef kref_put_mutex
 #define kref_put_mutex(kref, release, mutex) kref_linux_put_mutex(kref, release, mutex)
+#elif defined KREF_LINUX_MUTEX
+KREF_STATIC KREF_NONNULL int kref_linux_put_mutex(struct kref *kref, void (*release)(struct kref *kref),
+                                                  pthread_mutex_t *mutex)
+{
+    return kref_put_mutex(kref, release, mutex);
+}
+
+#undef kref_put_mutex
+#define kref_put_mutex(kref, release, m) kref_linux_put_mutex(kref, release, KREF_LINUX_MUTEX(m))
+#define refcount_dec_and_mutex_lock(r, m) refcount_dec_and_mutex_lock(r, KREF_LINUX_MUTEX(m))
 #endif
 
-#ifdef KREF_LINUX_SPINLOCK
+#ifdef KREF_LINUX_SPINLOCK_HEADER
 KREF_STATIC KREF_NONNULL
 int kref_linux_put_lock(struct kref *kref, void (*release)(struct kref *kref), spinlock_t *lock)
 {
@@ -126,6 +143,18 @@ int kref_linux_put_lock(struct kref *kref, void (*release)(struct kref *kref), s
 
 #undef kref_put_lock
 #define kref_put_lock(kref, release, lock) kref_linux_put_lock(kref, release, lock)
+#elif defined KREF_LINUX_SPINLOCK && defined KREF_LINUX_HAS_SPINLOCK
+KREF_STATIC KREF_NONNULL int kref_linux_put_lock(struct kref *kref, void (*release)(struct kref *kref),
+                                                 pthread_spinlock_t *lock)
+{
+    return kref_put_lock(kref, release, lock);
+}
+
+#undef kref_put_lock
+#define kref_put_lock(kref, release, l) kref_linux_put_lock(kref, release, KREF_LINUX_SPINLOCK(l))
+#define refcount_dec_and_lock(r, l) refcount_dec_and_lock(r, KREF_LINUX_SPINLOCK(l))
+#define refcount_dec_and_lock_irqsave(r, l, flags) \
+    refcount_dec_and_lock_irqsave(r, KREF_LINUX_SPINLOCK(l), flags)
 #endif
 
 #endif /* KREF_LINUX_KREF_LOCKS_H */

@@ -13,6 +13,11 @@ struct mutex {
 
 #define DEFINE_MUTEX(name) struct mutex name = { PTHREAD_MUTEX_INITIALIZER, 0, 0 }
 
+static __inline__ int mutex_is_locked(struct mutex *m)
+{
+	return m->is_held;
+}
+
 static __inline__ void mutex_lock(struct mutex *m)
 {
 	if (pthread_mutex_lock(&m->lock))

@@ -7,6 +7,7 @@
 #define spinlock_t struct mutex
 #define DEFINE_SPINLOCK(name) DEFINE_MUTEX(name)
 
+#define spin_is_locked(l) mutex_is_locked(l)
 #define spin_lock(l) mutex_lock(l)
 #define spin_unlock(l) mutex_unlock(l)
 
