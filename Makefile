@@ -14,8 +14,10 @@
 #   make bench      measures libkref next to atomics and locks by hand, GLib, std Arc and liburcu
 #   make bench-track  what tracking costs, next to heaptrack and valgrind
 #   make header     regenerates the headers of include/ that src/capi describes
+#   make man        regenerates the pages of man/ from the headers, docs/ and the help of kref-track
+#   make docs       the headers and docs/ as a web site, in $(TARGET_DIR)/docs
 #   make install    PREFIX=/usr/local DESTDIR= LIBDIR=$(PREFIX)/lib INCLUDEDIR=$(PREFIX)/include
-#                   BINDIR=$(PREFIX)/bin; TRACK=no leaves the tracker out
+#                   BINDIR=$(PREFIX)/bin MANDIR=$(DATADIR)/man; TRACK=no leaves the tracker out
 #   make install-strip  the same without debug information
 #   make uninstall  with the same variables
 #   make dist       a tarball that builds without a network, in $(TARGET_DIR)
@@ -34,6 +36,7 @@ BINDIR ?= $(PREFIX)/bin
 INCLUDEDIR ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
 
 # Where cargo works, and where the finished libraries are put.
 TARGET_DIR ?= target
@@ -48,7 +51,7 @@ TRACKED = $(TARGET_DIR)/$(TARGET)/track
 
 # make splits a variable at blanks. So `make uninstall` would take a path with a blank for two paths, and remove
 # the wrong files.
-$(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR BINDIR INCLUDEDIR PKGCONFIGDIR DATADIR DESTDIR,$(if \
+$(foreach path,CURDIR TARGET_DIR OUT PREFIX LIBDIR BINDIR INCLUDEDIR PKGCONFIGDIR DATADIR MANDIR DESTDIR,$(if \
 	$(word 2,$($(path))),$(error $(path) is "$($(path))": a path with a blank in it does not work \
 	here. Move the source or choose another directory)))
 
@@ -114,8 +117,8 @@ need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 # $(call need_cargo,WHAT IT IS FOR,THE OLDEST RUST). Without a second argument: what the tests need.
 need_cargo = $(call need,$(CARGO),$(1): install Rust $(or $(2),$(TRACK_FLOOR)) or later$(comma) from your system or by rustup)
 
-.PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-track header install \
-	install-strip uninstall dist clean
+.PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-track header man docs \
+	install install-strip uninstall dist clean
 .DELETE_ON_ERROR:
 
 all: $(BUILT)
@@ -170,7 +173,7 @@ demo:
 	@$(call need,$(PKG_CONFIG),find the library as a program would: install pkg-config or pkgconf)
 	@$(MAKE) --no-print-directory install PREFIX=$(DEMO) LIBDIR=$(DEMO)/lib \
 		BINDIR=$(DEMO)/bin INCLUDEDIR=$(DEMO)/include PKGCONFIGDIR=$(DEMO)/lib/pkgconfig \
-		DATADIR=$(DEMO)/share DESTDIR= TRACK=no
+		DATADIR=$(DEMO)/share MANDIR=$(DEMO)/share/man DESTDIR= TRACK=no
 	PKG_CONFIG_PATH=$(DEMO)/lib/pkgconfig; export PKG_CONFIG_PATH; \
 	$(CC) -O2 -Wall -o $(DEMO)/handoff examples/handoff.c $$($(PKG_CONFIG) --cflags --libs kref)
 	LD_LIBRARY_PATH=$(DEMO)/lib $(DEMO)/handoff
@@ -256,6 +259,11 @@ header:
 	@$(call need_cargo,run cbindgen)
 	$(CARGO) build --locked -p kref --features header
 
+man:
+	@$(call need_cargo,make the pages)
+	rm -rf man/man?
+	$(CARGO) run --locked -q -p kref-manual man man
+
 # $(call fill_in,FILE,DIRECTORY): makes the file in DIRECTORY from FILE.in. kref.pc lists the libraries that rustc
 # names for static linking, as cargo-c's files do. kref-linux.pc has a path that is
 # relative to itself. If INCLUDEDIR or DATADIR is not the default, it has the absolute path instead.
@@ -272,6 +280,9 @@ files = $(INSTALL) -d $(DESTDIR)$(DATADIR)/$(dir $(2)) && $(INSTALL) -m 644 $(1)
 BASH_COMPLETION := bash-completion/completions/kref-track
 ZSH_COMPLETION := zsh/site-functions/_kref-track
 FISH_COMPLETION := fish/vendor_completions.d/kref-track.fish
+
+# The pages, and links such as kref_get.3 for the names in a page. Without the tracker, no kref-track.1.
+PAGES := $(patsubst man/%,%,$(filter-out $(if $(filter yes,$(TRACK)),,man/man1/%),$(wildcard man/man?/*)))
 
 install: $(BUILT)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PKGCONFIGDIR) \
@@ -292,6 +303,10 @@ install: $(BUILT)
 		$(INSTALL) -m 755 $(OUT)/kref-track $(DESTDIR)$(BINDIR)/kref-track)
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/doc/kref
 	$(INSTALL) -m 644 $(DOCS) $(DESTDIR)$(DATADIR)/doc/kref
+	$(INSTALL) -d $(patsubst %,$(DESTDIR)$(MANDIR)/%,$(sort $(dir $(PAGES))))
+	for page in $(PAGES); do \
+		$(INSTALL) -m 644 man/$$page $(DESTDIR)$(MANDIR)/$$page || exit 1; \
+	done
 	$(INSTALL) -d $(DESTDIR)$(dir $(GDB_SCRIPT))
 	$(INSTALL) -m 644 gdb/kref.py $(DESTDIR)$(GDB_SCRIPT)
 	$(call fill_in,pkgconfig/kref.pc,$(DESTDIR)$(PKGCONFIGDIR))
@@ -311,6 +326,7 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,kref/report.schema.json $(BASH_COMPLETION) $(ZSH_COMPLETION) \
 		$(FISH_COMPLETION))
 	rm -f $(addprefix $(DESTDIR)$(DATADIR)/doc/kref/,$(notdir $(DOCS)))
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/,$(PAGES))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/cmake/kref/,kref-config.cmake kref-config-version.cmake)
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/kref.pc $(DESTDIR)$(DATADIR)/pkgconfig/kref-linux.pc
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS))
@@ -326,7 +342,7 @@ UNPACKED = $(TARGET_DIR)/$(DIST)
 dist:
 	@$(call need,git,list the files of the tarball: install git)
 	rm -rf $(UNPACKED) && mkdir -p $(UNPACKED)/.cargo
-	git ls-files -z . ':!c-tests' ':!bench' ':!fuzz' ':!tests' ':!models' ':!abi' ':!debian' ':!.ci' ':!ci' ':!.gitignore' | \
+	git ls-files -z . ':!c-tests' ':!bench' ':!fuzz' ':!tests' ':!models' ':!abi' ':!debian' ':!.ci' ':!ci' ':!man/tool' ':!.gitignore' | \
 		tar -c --null -T - | tar -x -C $(UNPACKED)
 	awk '/^\[/ { skip = /cfg\(loom\)/ || /^\[build-dependencies\]/ } skip || /^(default-)?members =/ { next } \
 		{ sub(/^header = .*/, "header = []"); print } /^\[workspace\]/ { print "exclude = [\"track\"]" }' \

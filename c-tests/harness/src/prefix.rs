@@ -116,6 +116,7 @@ impl Prefix {
             ("INCLUDEDIR", "include"),
             ("PKGCONFIGDIR", "lib/pkgconfig"),
             ("DATADIR", "share"),
+            ("MANDIR", "share/man"),
         ];
         make.args(places.map(|(name, place)| format!("{name}={}", root.join(place).display())));
         make.arg("DESTDIR=");
