@@ -304,9 +304,8 @@ install: $(BUILT)
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/doc/kref
 	$(INSTALL) -m 644 $(DOCS) $(DESTDIR)$(DATADIR)/doc/kref
 	$(INSTALL) -d $(patsubst %,$(DESTDIR)$(MANDIR)/%,$(sort $(dir $(PAGES))))
-	for page in $(PAGES); do \
-		$(INSTALL) -m 644 man/$$page $(DESTDIR)$(MANDIR)/$$page || exit 1; \
-	done
+	$(foreach folder,$(sort $(dir $(PAGES))),$(INSTALL) -m 644 \
+		$(addprefix man/,$(filter $(folder)%,$(PAGES))) $(DESTDIR)$(MANDIR)/$(folder) &&) true
 	$(INSTALL) -d $(DESTDIR)$(dir $(GDB_SCRIPT))
 	$(INSTALL) -m 644 gdb/kref.py $(DESTDIR)$(GDB_SCRIPT)
 	$(call fill_in,pkgconfig/kref.pc,$(DESTDIR)$(PKGCONFIGDIR))

@@ -87,7 +87,7 @@ try() {
 [[ -e $chroot/etc/apt/apt.conf.d/90deb ]] || make_chroot
 cp -L /etc/resolv.conf /etc/hosts "$chroot/etc/"
 within apt-get update
-install autopkgtest build-essential debhelper fakeroot help2man lintian pkgconf
+install autopkgtest build-essential debhelper fakeroot lintian pkgconf
 make_tarball
 (($#)) || set -- rustc rustc-web
 for compiler; do

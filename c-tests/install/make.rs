@@ -68,6 +68,9 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
         "lib/here/libkref.a",
         "lib/here/pkgconfig/kref.pc",
         "include/kref/inline.h",
+        "share/man/man1/kref-track.1",
+        "share/man/man3/kref_get.3",
+        "share/man/man7/kref.7",
     ] {
         assert!(root.join("usr").join(file).exists(), "{file}");
     }

@@ -111,6 +111,7 @@ fn the_spec_lists_what_is_installed() {
                 ("_bindir", "bin"),
                 ("_includedir", "include"),
                 ("_datadir", "share"),
+                ("_mandir", "share/man"),
             ]
             .iter()
             .fold(line.to_string(), |line, (name, place)| {
