@@ -29,6 +29,7 @@ PKG_CONFIG ?= pkg-config
 OBJCOPY ?= objcopy
 STRIP ?= strip
 INSTALL ?= install
+MKDOCS ?= mkdocs
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
@@ -263,6 +264,13 @@ man:
 	@$(call need_cargo,make the pages)
 	rm -rf man/man?
 	$(CARGO) run --locked -q -p kref-manual man man
+
+docs:
+	@$(call need_cargo,make the pages)
+	@$(call need,$(MKDOCS),make the web site: pip install mkdocs$(comma) or set MKDOCS)
+	rm -rf $(TARGET_DIR)/docs $(TARGET_DIR)/docs-source
+	$(CARGO) run --locked -q -p kref-manual site $(TARGET_DIR)/docs-source
+	$(MKDOCS) build --quiet --strict --config-file $(TARGET_DIR)/docs-source/mkdocs.yml
 
 # $(call fill_in,FILE,DIRECTORY): makes the file in DIRECTORY from FILE.in. kref.pc lists the libraries that rustc
 # names for static linking, as cargo-c's files do. kref-linux.pc has a path that is

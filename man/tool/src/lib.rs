@@ -7,6 +7,7 @@
 
 pub mod declaration;
 pub mod header;
+mod markdown;
 pub mod names;
 pub mod pages;
 pub mod roff;

@@ -6,6 +6,14 @@ use crate::text::word_end;
 
 const WIDTH: usize = 78;
 
+/// The lines of a declaration.
+pub fn plain(declaration: &Declaration) -> Vec<String> {
+    if declaration.code.contains('\n') || !declaration.code.contains('(') {
+        return declaration.code.lines().map(str::to_string).collect();
+    }
+    wrapped(&declaration.code)
+}
+
 /// The lines of a declaration, marked.
 pub fn lines(declaration: &Declaration) -> Vec<String> {
     if declaration.code.contains('\n') || !declaration.code.contains('(') {
