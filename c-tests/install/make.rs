@@ -146,6 +146,8 @@ fn a_missing_tool_is_named() {
         ),
         ("bench", "CARGO", format!("run the benchmarks: {rust}")),
         ("header", "CARGO", format!("run cbindgen: {rust}")),
+        ("man", "CARGO", format!("make the pages: {rust}")),
+        ("docs", "MKDOCS", "make the web site: pip install mkdocs, or set MKDOCS".into()),
     ] {
         let said = make(&[target.into(), format!("{variable}=no-such"), empty.clone()]);
         let line = format!("make: no-such was not found; it is needed to {needed}.\n");
