@@ -62,7 +62,9 @@ fn the_pages_are_what_the_headers_say() {
 /// The names that the headers define and that the library exports, found in another way than the pages are.
 fn all_names() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for header in header_files(&project().join("include")) {
+    // A .hpp has one page, its first comment.
+    let headers = header_files(project()).into_iter().filter(|header| !header.ends_with(".hpp"));
+    for header in headers {
         let text = read(project().join("include").join(&header));
         for line in text.lines() {
             let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
@@ -104,7 +106,7 @@ fn each_public_name_has_a_page() {
 /// A name that no header has any more must not stay in the list.
 fn each_internal_name_exists() {
     let mut text = String::new();
-    for header in header_files(&project().join("include")) {
+    for header in header_files(project()) {
         text += &read(project().join("include").join(header));
     }
     let words: BTreeSet<_> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();

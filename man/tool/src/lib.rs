@@ -45,16 +45,13 @@ impl Project {
         let read = |file: &str| {
             fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
         };
-        let include = root.join("include");
-        let mut files = header_files(&include);
-        files.sort_by_key(|file| (file != "kref.h", file.contains("linux"), file.clone()));
         let read_header = |file: &String| {
             let text = read(&format!("include/{file}"));
             // The C++ of a .hpp is not read: its page is its first comment.
             let text = if file.ends_with(".hpp") { first_comment(&text) } else { &text };
             Header::read(file, text)
         };
-        let mut headers: Vec<_> = files.iter().map(read_header).collect();
+        let mut headers: Vec<_> = header_files(root).iter().map(read_header).collect();
         names::keep_public(&mut headers);
 
         let manifest = read("Cargo.toml");
@@ -73,20 +70,12 @@ impl Project {
     }
 }
 
-/// The headers below a folder: `kref/slot.h`.
-pub fn header_files(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("include/") {
-        let entry = entry.expect("include/ can be read");
-        let name = entry.file_name().into_string().expect("UTF-8");
-        if entry.path().is_dir() {
-            let inside = header_files(&entry.path());
-            found.extend(inside.iter().map(|file| format!("{name}/{file}")));
-        } else {
-            found.push(name);
-        }
-    }
-    found
+/// The headers that are installed, such as `kref/slot.h`, in the order of the Makefile: kref.h first, and then the
+/// order in which a user reads them.
+pub fn header_files(root: &Path) -> Vec<String> {
+    let makefile = fs::read_to_string(root.join("Makefile")).expect("Makefile");
+    let list = between(&makefile, "\nHEADERS := ", "\n\n").replace('\\', "");
+    list.split_whitespace().map(str::to_string).collect()
 }
 
 fn first_comment(text: &str) -> &str {

@@ -42,7 +42,7 @@ pub fn blocks(blocks: &[Block], links: &Links) -> String {
     let mut text = String::new();
     let mut in_list = false;
     for block in blocks {
-        let item = matches!(block, Block::Item(..));
+        let item = matches!(block, Block::Item(..) | Block::Term(..));
         if in_list && !item {
             text += "\n";
         }
@@ -52,6 +52,7 @@ pub fn blocks(blocks: &[Block], links: &Links) -> String {
             Block::Paragraph(words) => write!(text, "{}\n\n", marked(words, links)),
             Block::Code(code) => write!(text, "```c\n{code}\n```\n\n"),
             Block::Item(mark, words) => writeln!(text, "{mark} {}", marked(words, links)),
+            Block::Term(term, words) => writeln!(text, "- **{term}**: {}", marked(words, links)),
             Block::Table(_) => unreachable!("a comment has no table"),
         }
         .expect("a String can be written");

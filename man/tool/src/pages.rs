@@ -115,13 +115,13 @@ fn about(mut page: Page, topic: &Topic) -> String {
     let (header, section) = (topic.header, topic.section);
     opening(&mut page, topic);
     page.section("DESCRIPTION");
-    let first = header.sections.iter().find(|section| !section.entries.is_empty());
-    if header.name != "kref.h" && first.is_some_and(|first| std::ptr::eq(first, section)) {
-        page.blocks(&header.sections[0].text);
+    // The header's first comment is on its first page.
+    let place = header.sections.iter().position(|other| std::ptr::eq(other, section));
+    let before = place.map_or(&[][..], |place| &header.sections[..place]);
+    if before.iter().all(|before| before.entries.is_empty()) && header.name != "kref.h" {
+        before.iter().take(1).for_each(|first| page.blocks(&first.text));
     }
-    if !std::ptr::eq(section, &header.sections[0]) {
-        page.blocks(&section.text);
-    }
+    page.blocks(&section.text);
     page.paragraph(
         "What holds for all functions (threads, signal handlers, memory orderings, misuse) is in \
          `kref`(7).",
@@ -202,7 +202,11 @@ fn list(mut page: Page, topic: &Topic, topics: &[Topic]) -> String {
         let names: Vec<_> =
             all.iter().map(|name| format!("`{}`", name.trim_end_matches("()"))).collect();
         let tag = format!("{}(3): {}", bold(&other.page), page.marked(&other.title));
-        page.tagged(&tag, &format!("{}.", names.join(", ")));
+        let words = match names[..] {
+            [] => format!("`#include <{}>`", include(other.header)),
+            _ => names.join(", ") + ".",
+        };
+        page.tagged(&tag, &words);
         others.push(('3', &other.page));
     }
     for entry in &topic.section.entries {

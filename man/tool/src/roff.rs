@@ -113,6 +113,7 @@ impl<'a> Page<'a> {
                     self.lines(&marked);
                     self.fresh = false;
                 }
+                Block::Term(term, words) => self.tagged(&bold(term), words),
                 Block::Table(rows) => self.table(rows),
             }
         }

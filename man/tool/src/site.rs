@@ -21,7 +21,10 @@ pub fn all(project: &Project, root: &Path) -> BTreeMap<String, String> {
     let read = |file: &str| {
         fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
     };
-    let headers = || project.headers.iter().filter(|header| header.entries().next().is_some());
+    // The others are for libkref alone.
+    let read_by_users =
+        |header: &&Header| header.name.ends_with(".hpp") || header.entries().next().is_some();
+    let headers = || project.headers.iter().filter(read_by_users);
     let mut index = Index::default();
     for header in headers() {
         header.entries().for_each(|entry| index.add(entry, "", &page_of(header)));

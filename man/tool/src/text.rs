@@ -12,11 +12,13 @@ pub enum Block {
     Code(String),
     /// An item of a list: `1.` or `-`, and its words.
     Item(String, String),
+    /// A term and what it is: `Range     any kref`. Only comments have it.
+    Term(String, String),
     /// The rows of a table. The first row has the headings, which may be empty.
     Table(Vec<Vec<String>>),
 }
 
-use Block::{Code, Heading, Item, Paragraph, Table};
+use Block::{Code, Heading, Item, Paragraph, Table, Term};
 
 /// The blocks of a text.
 pub fn blocks(text: &str) -> Vec<Block> {
@@ -42,6 +44,11 @@ pub fn blocks(text: &str) -> Vec<Block> {
             at = end(&lines, at + 1, |line| line.trim().is_empty() || item(line).is_some());
             let words = join(&lines[start..at]);
             found.push(Item(mark.into(), words[mark.len()..].trim_start().into()));
+        } else if let Some(term) = term(line) {
+            let more = |line: &str| line.starts_with("    ");
+            at = end(&lines, at + 1, |line| !more(line));
+            let words = join(&lines[start..at]);
+            found.push(Term(term.into(), words[term.len()..].trim_start().into()));
         } else if line.starts_with("  ") {
             let indented = line.len() - line.trim_start().len();
             let inside = |line: &str| line.is_empty() || line.starts_with(&" ".repeat(indented));
@@ -69,6 +76,13 @@ fn item(line: &str) -> Option<(&str, &str)> {
     let number = mark.strip_suffix('.').is_some_and(|number| number.parse::<u8>().is_ok());
     let indented = line.len() - line.trim_start().len();
     (indented < 4 && (mark == "-" || mark == "*" || number)).then_some((mark, words))
+}
+
+/// The word before two blanks or more: `Range  any kref`.
+fn term(line: &str) -> Option<&str> {
+    let (term, words) = line.split_once("  ")?;
+    let one_word = !term.is_empty() && term.chars().all(char::is_alphabetic);
+    (one_word && !words.trim().is_empty()).then_some(term)
 }
 
 fn join(lines: &[&str]) -> String {
@@ -167,6 +181,14 @@ mod tests {
             Paragraph("End.".into()),
         ];
         assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn a_comment_has_terms() {
+        let term = |term: &str, words: &str| Term(term.into(), words.into());
+        let found = blocks("Range   One\n        two.\nMisuse  Three.\n\nEnd.");
+        let end = Paragraph("End.".into());
+        assert_eq!(found, [term("Range", "One two."), term("Misuse", "Three."), end]);
     }
 
     #[test]
