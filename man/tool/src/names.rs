@@ -28,6 +28,10 @@ pub const INTERNAL: &[&str] = &[
     "KREF_GUARD_*",
     "KREF_TYPED*",
     "KREF_LINUX",
+    "KREF_LINUX_HAS_SPINLOCK",
+    "KREF_LINUX_OLDP",
+    "KREF_LINUX_I_OLDP",
+    "kref_linux_*",
     // The sequences and the inlined functions.
     "KREF_TSAN",
     "KREF_SANITIZED",
