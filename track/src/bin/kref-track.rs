@@ -15,56 +15,58 @@ mod clock;
 mod options;
 
 const HELP: &str = "\
-kref-track - names who forgot a reference, in a program that uses libkref
+kref-track - names the code that took references which nobody gave back
 
 usage: kref-track [options] PROGRAM [arguments]
 
-The program runs as ever. When it ends, what is still referenced is told on standard error, by type,
-by holder, and by the stack of the get that nobody undid; misuse is told at once: a get or put on a
-released object (who did it, who released it, who created it), a second kref_init() on a live object,
-memory that was freed or reused while it was referenced, a put by a holder that holds nothing. If there
-is nothing to tell, nothing is printed. The exit status is the program's.
+Runs a program that uses libkref, and records its references. When the program exits, kref-track writes a
+report to standard error: the references that are still held, by type, by holder, and by the stack of the
+get that took them. It reports misuse at once: a get or put on a released object, with the stacks of the
+call, of the put that released the object and of the call that created it; a second kref_init() on a live
+object; memory that was freed or reused while somebody held a reference; a put by a holder that holds no
+reference. If there is nothing to report, kref-track prints nothing. The exit status is the program's.
 
-  --filter GLOB         only types (release functions), or objects whose creation went through a function
-                        or file that fits: 'session_*', '*server.c'
-  --object N            the chronicle of the Nth object that is made: each get and put with time,
-                        thread, count and stack. The same number is another object in the next run
-                        if several threads make some
+  --filter GLOB         report an object only if GLOB matches its type's name (or its release function's),
+                        or a function or a file in the stack that created the object: 'session_*',
+                        '*server.c'
+  --object N            print each get and put of the Nth object that is created, with time, thread, count
+                        and stack. If several threads create objects, N is another object in the next run
 
-  --chaos               hold threads up around each get and put, so that a race happens now; the seed
-                        is told with what was found
-  --seed N              the same disturbance again
+  --chaos               delay threads around each get and put, so that races become likely. A report has
+                        the seed
+  --seed N              make the same delays again
 
-  --format text|json    json: one value in a line; schema.json describes them
-  --flamegraph FILE     draw what is held at exit, if anything is, as an SVG for a browser
-  --log-path FILE       reports go there; %p becomes the process's number
-  --exitcode N          exit with N if anything was found (N is not 0)
-  --signal USR1         report what is held when that signal comes (USR1, USR2, HUP, PROF, WINCH)
-  --summary             one line at exit in any case
+  --format text|json    json: one value in a line; share/kref/report.schema.json describes it
+  --flamegraph FILE     draw the references that are held at exit, if any, as an SVG for a browser
+  --log-path FILE       write reports to FILE; %p becomes the number of the process
+  --exitcode N          exit with N, from 1 to 255, if anything was found
+  --signal USR1         report the held references when this signal comes (USR1, USR2, HUP, PROF, WINCH)
+  --summary             write one line at exit in any case
 
-  --depth N             frames of a stack that are kept (16; at most 64)
+  --depth N             keep N frames of each stack (16; at most 64)
   --sample 1/N          track one object in N
-  --max-memory MB       for the table (1024); what was dropped is told
-  --keep-freed          keep memory that release functions free for a while, so that a put or get that
-                        comes after is caught in every case. Not for programs with AddressSanitizer
+  --max-memory MB       limit the memory for the table (1024); a report says what was dropped
+  --keep-freed          delay each free() that a release function calls, so that a later get or put is
+                        always found. Not for programs with AddressSanitizer
   --library FILE        libkref_track.so, if it is not in kref/ beside this command or in ../lib/kref
 
   --help, --version
 
-In the program, kref_track_checkpoint() forgets what is held now, and kref_track_report(fd) tells what
-came since, as the report at exit does then. Without this command the same is
-KREF_OPTIONS=track=1:depth=8:summary=1 with the names above, - written as _; KREF_TRACK_LIBRARY=FILE
-for --library.
+A program that calls kref_track_checkpoint() limits later reports to references that were taken after the
+call. kref_track_report(fd) writes a report at any time. Without this command,
+KREF_OPTIONS=track=1:depth=8:summary=1 does the same: the names are those above, with _ for -.
+KREF_TRACK_LIBRARY=FILE stands for --library.
 
-Compile the program with -g (or -g1, also with -O2): without it there are addresses for lines, what was
-inlined is not told apart, and another get of the same function may be blamed.
+Compile the program with -g (or -g1, also with -O2). Without it a report has addresses in place of lines and
+no inlined functions, and may name another get of the same function.
 
-A get or put on a released object is noticed if free() left the count alone, which it does not with a
-kref at the very start of the object; --keep-freed notices all.
+A get or put on a released object is found only if free() did not overwrite the count. free() overwrites
+the first bytes of the memory, so the count of a kref that is the first member is lost. --keep-freed finds
+these cases, too.
 
-How a put finds its get: by the holder's name; else by the functions that both went through: the put's
-own function first, then its caller, and so on. Where that cannot tell, the report says so and gives the
-balance of gets and puts by call site.
+To find the get that a put undoes, kref-track compares the holder's name; without a name, the functions in
+the two stacks: the put's own function first, then its caller, and so on. If the get is still not certain,
+the report says so, and has the number of gets and puts at each call site.
 
 example: kref-track --filter 'session_*' --flamegraph held.svg ./server --port 8080
 ";
@@ -73,7 +75,7 @@ fn main() -> ExitCode {
     match Arguments::read().and_then(run) {
         Ok(code) => code,
         Err(mistake) => {
-            eprintln!("kref-track: {mistake} (kref-track --help tells all)");
+            eprintln!("kref-track: {mistake} (kref-track --help has all options)");
             ExitCode::from(2)
         }
     }
