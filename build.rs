@@ -50,13 +50,13 @@ fn sequences() -> &'static str {
     if has("LOOM") {
         return "simulated";
     }
-    if has("MIRI") || !is("TARGET_OS", "linux") || !is("TARGET_ENV", "gnu") {
+    if has("MIRI") || !is("TARGET_OS", "linux") {
         return "nowhere";
     }
-    match (&*value("TARGET_ARCH"), &*value("TARGET_POINTER_WIDTH")) {
-        ("aarch64", "64") => "aarch64",
-        ("riscv64", _) => "riscv64",
-        ("x86_64", "64") => "x86_64",
+    match (&*value("TARGET_ARCH"), &*value("TARGET_POINTER_WIDTH"), &*value("TARGET_ENV")) {
+        ("aarch64", "64", "gnu") => "aarch64",
+        ("riscv64", _, "gnu") => "riscv64",
+        ("x86_64", "64", "gnu" | "musl") => "x86_64",
         _ => "nowhere",
     }
 }

@@ -1,6 +1,6 @@
 /*
- * The restartable sequences that glibc has registered for a thread, for tests that unregister or
- * examine them. HAS_RSEQ is defined where that is possible.
+ * The restartable sequences that glibc, or with musl libkref, has registered for a thread, for tests that
+ * unregister or examine them. HAS_RSEQ is defined where that is possible.
  */
 #ifndef TEST_RSEQ_H
 #define TEST_RSEQ_H
@@ -18,6 +18,13 @@
 #endif
 #endif
 
+#if defined __x86_64__ && defined __LP64__ && !defined __GLIBC__ /* musl */
+#define HAS_RSEQ 1
+#define RSEQ_SIG 0x53053053
+#define RSEQ_FLAG_UNREGISTER 1
+#define __rseq_size 32u
+#endif
+
 #ifdef HAS_RSEQ
 
 #include <sys/syscall.h>
@@ -29,10 +36,20 @@
  */
 __attribute__((unused)) static const volatile unsigned int abort_mark = RSEQ_SIG;
 
-/* The struct rseq of the calling thread. */
+/* The struct rseq of the calling thread. With musl: NULL, if libkref has not registered one. */
 __attribute__((unused)) static char *rseq_area(void)
 {
+#ifdef __GLIBC__
     return (char *)__builtin_thread_pointer() + __rseq_offset;
+#else
+    pthread_key_t key;
+    char *area = NULL;
+
+    /* No test that uses this function has another thread-specific value. */
+    for (key = 0; !area && key < PTHREAD_KEYS_MAX; key++)
+        area = pthread_getspecific(key);
+    return area;
+#endif
 }
 
 /* Unregisters the thread's sequences with RSEQ_FLAG_UNREGISTER, and registers them with 0. The kernel wants the

@@ -13,6 +13,7 @@ mod locked;
 mod percpu;
 mod percpu_mode;
 mod percpu_slot;
+#[cfg(not(target_env = "musl"))]
 mod percpu_inline;
 mod slot;
 mod inline;
@@ -22,6 +23,21 @@ mod track;
 mod types;
 mod version;
 mod violation;
+
+/// With musl the sequences are not in the inlined functions of kref/percpu.h, but here: rseq/own.rs says why.
+#[cfg(target_env = "musl")]
+mod percpu_inline {
+    use super::edge::edge;
+    use super::percpu::{
+        at_percpu_ref_get_many, at_percpu_ref_put_many, at_percpu_ref_tryget_live,
+        at_percpu_ref_tryget_many,
+    };
+
+    edge!(percpu_ref_get_slow = at_percpu_ref_get_many, 2);
+    edge!(percpu_ref_tryget_slow = at_percpu_ref_tryget_many, 2);
+    edge!(percpu_ref_tryget_live_slow = at_percpu_ref_tryget_live, 1);
+    edge!(percpu_ref_put_slow = at_percpu_ref_put_many, 2);
+}
 
 // This ELF note says that the code is compatible with a shadow stack (SHSTK): no function changes its return
 // address. The linker marks a program as compatible only if all its objects have the note. There is no note

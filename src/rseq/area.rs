@@ -1,20 +1,24 @@
-//! The rseq areas that glibc registers, and the fence: the same on every processor.
+//! The threads' rseq areas, and the fence: the same on every processor.
 
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicIsize, AtomicU32};
 
-use super::sequences;
+use super::{registrant, sequences};
 use crate::sys::errno;
-use crate::sys::weak::weak;
 
-/// The offset of a thread's rseq area from its thread pointer. It is the same in every thread.
+/// The offset of the calling thread's rseq area from its thread pointer. With glibc it is the same in every
+/// thread.
 #[derive(Clone, Copy)]
 pub(crate) struct Area(pub(super) isize);
 
 const UNDECIDED: isize = 0;
-/// Stands for a process without sequences. No area has this offset, because areas are aligned.
+/// Stands for a process without sequences. The registrant finds no such number.
 const NONE: isize = 1;
-static OFFSET: AtomicIsize = AtomicIsize::new(UNDECIDED);
+/// What the registrant has found.
+static FOUND: AtomicIsize = AtomicIsize::new(UNDECIDED);
+
+/// Whether the offset is the same in every thread.
+const SAME: bool = cfg!(not(target_env = "musl"));
 
 /// The number of CPUs that get a counter. Zero until the first percpu reference.
 static CPUS: AtomicU32 = AtomicU32::new(0);
@@ -26,31 +30,32 @@ impl Area {
     /// The area, if a writer has decided that the process uses sequences. For readers: this is fast.
     #[inline(always)]
     pub(crate) fn known() -> Option<Self> {
-        // Relaxed: no other data depends on the offset.
-        let offset = OFFSET.load(Relaxed);
-        (offset as usize > NONE as usize).then_some(Self(offset))
+        // Relaxed: no other data depends on the number.
+        let found = FOUND.load(Relaxed);
+        (found as usize > NONE as usize).then(|| Self(registrant::offset(found)))
     }
 
     /// The area, if the process uses sequences. If nobody has decided that yet, this call does. A
     /// writer calls this function before it writes.
     pub(crate) fn decided() -> Option<Self> {
-        if OFFSET.load(Relaxed) == UNDECIDED {
-            let offset = look().unwrap_or(NONE);
+        if FOUND.load(Relaxed) == UNDECIDED {
+            let found = look().unwrap_or(NONE);
             // If two threads come here together, the first decision is valid for both.
-            let _ = OFFSET.compare_exchange(UNDECIDED, offset, Relaxed, Relaxed);
+            let _ = FOUND.compare_exchange(UNDECIDED, found, Relaxed, Relaxed);
         }
         Self::known()
     }
 
-    /// The area for an offset from [`keep`](Self::keep); `None` for zero.
+    /// The area for an offset from [`keep`](Self::keep).
     #[inline(always)]
     pub(crate) fn kept(offset: isize) -> Option<Self> {
-        (offset != UNDECIDED).then_some(Self(offset))
+        if SAME { (offset != 0).then_some(Self(offset)) } else { Self::known() }
     }
 
-    /// The offset of the area, which a slot or a percpu reference keeps.
+    /// The offset of every thread's area, which a slot or a percpu reference keeps. Zero if the threads have
+    /// different offsets.
     pub(crate) fn keep(self) -> isize {
-        self.0
+        if SAME { self.0 } else { 0 }
     }
 
     /// The number of CPUs that get a counter; 0 if the number is not known.
@@ -70,37 +75,33 @@ impl Area {
 }
 
 /// Whether the kernel says that the calling thread is not registered, although its area may look so: the
-/// thread was made by a clone that glibc does not know of.
-///
+/// thread was made by a clone that the C library does not know of.
+fn kernel_denies() -> bool {
+    refused_registration() == libc::EFAULT
+}
+
 /// Asks the kernel to register an area at an address that is not the program's. The kernel never does, and
 /// its error tells: EINVAL for a thread that has an area already, EFAULT for a thread that has none.
-fn kernel_denies() -> bool {
+pub(super) fn refused_registration() -> libc::c_int {
     const SIZE: usize = 32;
     let no_address = usize::MAX - (SIZE - 1);
     errno::preserved(|| {
         // SAFETY: the kernel refuses this address, and so changes nothing.
         let result = unsafe { libc::syscall(libc::SYS_rseq, no_address, SIZE, 0_usize, 0_usize) };
-        result < 0 && errno::get() == libc::EFAULT
+        if result < 0 { errno::get() } else { 0 }
     })
 }
 
-/// The offset of the area; `None` if glibc has not registered the main thread, or the kernel cannot
-/// fence.
+/// What the registrant has found; `None` if nobody registers areas, or the kernel cannot fence.
 fn look() -> Option<isize> {
-    let offset: *const isize = weak!("__rseq_offset").cast();
-    let size: *const u32 = weak!("__rseq_size").cast();
-    // SAFETY: null, or the variables of glibc, which glibc sets before any constructor runs.
-    let (offset, size) = unsafe { (*offset.as_ref()?, *size.as_ref()?) };
-    if size == 0 {
-        return None;
-    }
+    let found = registrant::find()?;
     #[cfg(kref_sequences = "aarch64")]
     sequences::look_for_lse();
     #[cfg(not(kref_sequences = "x86_64"))]
     if super::kernel::is_broken() {
         return None;
     }
-    membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ).then_some(offset)
+    membarrier(REGISTER_PRIVATE_EXPEDITED_RSEQ).then_some(found)
 }
 
 /// The number of CPUs that get a counter: the number that the machine is configured for, but at least

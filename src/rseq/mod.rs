@@ -77,6 +77,10 @@ mod sequences;
 
 #[cfg(not(any(kref_sequences = "nowhere", kref_sequences = "simulated")))]
 mod area;
+#[cfg(not(any(kref_sequences = "nowhere", kref_sequences = "simulated")))]
+#[cfg_attr(target_env = "musl", path = "own.rs")]
+#[cfg_attr(not(target_env = "musl"), path = "glibc.rs")]
+mod registrant;
 #[cfg(any(kref_sequences = "aarch64", kref_sequences = "riscv64", all(test, not(loom))))]
 #[cfg_attr(
     not(any(kref_sequences = "aarch64", kref_sequences = "riscv64")),

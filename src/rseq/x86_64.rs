@@ -20,6 +20,16 @@ pub(super) fn cpu(area: Area) -> i32 {
     cpu
 }
 
+#[cfg(target_env = "musl")]
+pub(super) fn thread_pointer() -> isize {
+    let pointer;
+    // SAFETY: the thread pointer points to itself.
+    unsafe {
+        asm!("mov {}, fs:0", out(reg) pointer, options(nostack, pure, readonly, preserves_flags))
+    };
+    pointer
+}
+
 /// The beginning of a sequence. Emits the descriptor, for a sequence from label 2 to label 3 with its
 /// abort handler at label 4, and stores the descriptor's address in the area.
 macro_rules! enter {
@@ -164,6 +174,23 @@ pub(crate) unsafe fn sub(percpu: &Head, n: isize) -> bool {
     unsafe { add(percpu, -n) }
 }
 
+/// `asm!` with the offset of the thread's area in `area`, which the percpu reference keeps; 0 if it has no counters.
+#[cfg(not(target_env = "musl"))]
+macro_rules! asm_with_area {
+    ($($asm:tt)*) => {
+        asm!("mov {area}, [{percpu} + {rseq}]", $($asm)* area = out(reg) _,
+             rseq = const offset_of!(Head, rseq), options(nostack))
+    };
+}
+
+/// `asm!` with the offset of the thread's area in `area`; 0 if the process has no sequences.
+#[cfg(target_env = "musl")]
+macro_rules! asm_with_area {
+    ($($asm:tt)*) => {
+        asm!($($asm)* area = in(reg) Area::known().map_or(0, |area| area.0), options(nostack))
+    };
+}
+
 /// Adds `n` to this CPU's counter of `percpu`. In atomic mode and after an abort, changes nothing and
 /// returns `false`. An abort does not restart this sequence, because its caller can always add to the
 /// word instead.
@@ -180,8 +207,7 @@ pub(crate) unsafe fn add(percpu: &Head, n: isize) -> bool {
     // SAFETY: the sequence keeps the rules of the folder's first page. It adds to the counter of the
     // CPU on which it runs. This counter exists, because the CPU's number is less than `cpus`.
     unsafe {
-        asm!(
-            "mov {area}, [{percpu} + {rseq}]",
+        asm_with_area!(
             "test {area}, {area}",
             "jz 8f",
             enter!(),
@@ -203,13 +229,10 @@ pub(crate) unsafe fn add(percpu: &Head, n: isize) -> bool {
             percpu = in(reg) ptr::from_ref(percpu),
             n = in(reg) n,
             added = inout(reg) added,
-            area = out(reg) _,
             scratch = out(reg) _,
-            rseq = const offset_of!(Head, rseq),
             cpus = const offset_of!(Head, cpus),
             counters = const offset_of!(Head, counters),
             shift = const CPU_SHIFT,
-            options(nostack),
         );
     }
     added != 0
