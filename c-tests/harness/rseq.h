@@ -36,7 +36,7 @@
  */
 __attribute__((unused)) static const volatile unsigned int abort_mark = RSEQ_SIG;
 
-/* The struct rseq of the calling thread. With musl: NULL, if libkref has not registered one. */
+/* The struct rseq of the calling thread. */
 __attribute__((unused)) static char *rseq_area(void)
 {
 #ifdef __GLIBC__
@@ -45,6 +45,7 @@ __attribute__((unused)) static char *rseq_area(void)
     pthread_key_t key;
     char *area = NULL;
 
+    kref_rseq_available(); /* registers the thread */
     /* No test that uses this function has another thread-specific value. */
     for (key = 0; !area && key < PTHREAD_KEYS_MAX; key++)
         area = pthread_getspecific(key);

@@ -53,7 +53,9 @@ int main(void)
 
     CHECK(available_in_child(NULL) == 0);
     storage[0] = storage[2] = storage; /* glibc has a thread's pointer to its storage in two places */
+#ifdef __GLIBC__ /* musl's functions crash there */
     CHECK(available_in_child(storage) == 0);
+#endif
     CHECK(kref_rseq_available() == before); /* asking changes nothing */
     return 0;
 }

@@ -29,6 +29,7 @@ use core::sync::atomic::{AtomicI32, AtomicIsize};
 
 use super::sequences;
 use crate::sys::errno;
+use crate::sys::line::change_mask;
 
 /// The kernel's struct rseq.
 #[repr(C, align(32))]
@@ -93,28 +94,40 @@ pub(super) fn offset(found: isize) -> isize {
     (area.expose_provenance() as isize).wrapping_sub(sequences::thread_pointer())
 }
 
-/// Registers an area for the calling thread.
+/// Registers an area for the calling thread. No signal handler runs meanwhile, which could register another one.
 #[cold]
 #[inline(never)]
 fn begin(key: libc::pthread_key_t) -> *const Memory {
+    // SAFETY: both may always be called.
+    if unsafe { libc::gettid() as libc::c_long != libc::syscall(libc::SYS_gettid) } {
+        // musl did not make this thread, and so the value belongs to another thread: after vfork(), or clone().
+        return &raw const NOT_REGISTERED;
+    }
+    let mut blocked = 0;
+    change_mask(libc::SIG_SETMASK, &!0, &mut blocked);
+    // SAFETY: the key exists. A handler may have registered an area.
+    let mut area: *const Memory = unsafe { libc::pthread_getspecific(key) }.cast();
+    if area.is_null() {
+        area = register(key).unwrap_or(&raw const NOT_REGISTERED);
+    }
+    change_mask(libc::SIG_SETMASK, &blocked, ptr::null_mut());
+    area
+}
+
+fn register(key: libc::pthread_key_t) -> Option<*const Memory> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: a new mapping at an address of the kernel's choice.
     let memory = unsafe { libc::mmap(ptr::null_mut(), SIZE, protection, kind, -1, 0) };
     if memory == libc::MAP_FAILED {
-        return &raw const NOT_REGISTERED;
+        return None;
     }
+    // SAFETY: the key exists. `end` unmaps the memory. musl always sets the value.
+    unsafe { libc::pthread_setspecific(key, memory) };
     // SAFETY: a page is large enough, and aligned for every type. Zeros are valid atomics.
     unsafe { &*memory.cast::<Memory>() }.cpu.store(NO_CPU, Relaxed);
-    // Before the registration: a signal handler in between uses this area, where each sequence gives up.
-    // SAFETY: the key exists. `end` unmaps the memory.
-    if unsafe { libc::pthread_setspecific(key, memory) } != 0 {
-        // SAFETY: mapped above, and not registered.
-        unsafe { libc::munmap(memory, SIZE) };
-        return &raw const NOT_REGISTERED;
-    }
     rseq(memory, REGISTER);
-    memory.cast()
+    Some(memory.cast())
 }
 
 /// The destructor of the thread-specific value.

@@ -115,7 +115,7 @@ struct Shield {
 }
 
 /// The kernel's signal set.
-type Signals = u64;
+pub(crate) type Signals = u64;
 
 /// SIGPIPE: the pipe or socket has no reader. SIGXFSZ: the file has reached the limit of its size. Either
 /// ends the program, by default.
@@ -152,7 +152,7 @@ impl Shield {
 }
 
 /// rt_sigprocmask(2), which changes the mask of the calling thread.
-fn change_mask(how: c_int, signals: &Signals, before: *mut Signals) {
+pub(crate) fn change_mask(how: c_int, signals: &Signals, before: *mut Signals) {
     // SAFETY: signal sets of that size, or null.
     unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, signals, before, SIZE) };
 }
