@@ -89,7 +89,7 @@ pub(super) fn offset(found: isize) -> isize {
     // SAFETY: `find` has created the key, and nobody deletes it.
     let mut area: *const Memory = unsafe { libc::pthread_getspecific(key) }.cast();
     if area.is_null() {
-        area = errno::preserved(|| begin(key));
+        area = begin(key);
     }
     (area.expose_provenance() as isize).wrapping_sub(sequences::thread_pointer())
 }
@@ -98,20 +98,22 @@ pub(super) fn offset(found: isize) -> isize {
 #[cold]
 #[inline(never)]
 fn begin(key: libc::pthread_key_t) -> *const Memory {
-    // SAFETY: both may always be called.
-    if unsafe { libc::gettid() as libc::c_long != libc::syscall(libc::SYS_gettid) } {
-        // musl did not make this thread, and so the value belongs to another thread: after vfork(), or clone().
-        return &raw const NOT_REGISTERED;
-    }
-    let mut blocked = 0;
-    change_mask(libc::SIG_SETMASK, &!0, &mut blocked);
-    // SAFETY: the key exists. A handler may have registered an area.
-    let mut area: *const Memory = unsafe { libc::pthread_getspecific(key) }.cast();
-    if area.is_null() {
-        area = register(key).unwrap_or(&raw const NOT_REGISTERED);
-    }
-    change_mask(libc::SIG_SETMASK, &blocked, ptr::null_mut());
-    area
+    errno::preserved(|| {
+        // SAFETY: both may always be called.
+        if unsafe { libc::gettid() as libc::c_long != libc::syscall(libc::SYS_gettid) } {
+            // musl did not make this thread, and so the value belongs to another one: after vfork(), or clone().
+            return &raw const NOT_REGISTERED;
+        }
+        let mut blocked = 0;
+        change_mask(libc::SIG_SETMASK, &!0, &mut blocked);
+        // SAFETY: the key exists. A handler may have registered an area before the mask changed.
+        let mut area: *const Memory = unsafe { libc::pthread_getspecific(key) }.cast();
+        if area.is_null() {
+            area = register(key).unwrap_or(&raw const NOT_REGISTERED);
+        }
+        change_mask(libc::SIG_SETMASK, &blocked, ptr::null_mut());
+        area
+    })
 }
 
 fn register(key: libc::pthread_key_t) -> Option<*const Memory> {
