@@ -16,8 +16,9 @@
 //! The areas of two threads have different offsets. So a percpu reference keeps offset 0, with which the inlined
 //! functions of kref/percpu.h call this library.
 //!
-//! If a thread has an area already, of librseq or tcmalloc, the kernel refuses another one. Then the CPU number in
-//! libkref's area stays negative, and each sequence gives up.
+//! If a thread has an area already, the kernel refuses another one. Then the CPU number in libkref's area stays
+//! negative, and each sequence gives up. librseq does not give up, but ends the process. So in a process with
+//! librseq, libkref registers nothing, and uses no sequences.
 //!
 //! All functions here may run in a signal handler: musl's pthread_getspecific and pthread_setspecific access an
 //! array of the thread, without a lock.
@@ -30,6 +31,7 @@ use core::sync::atomic::{AtomicI32, AtomicIsize};
 use super::sequences;
 use crate::sys::errno;
 use crate::sys::line::change_mask;
+use crate::sys::weak::weak;
 
 /// The kernel's struct rseq.
 #[repr(C, align(32))]
@@ -59,9 +61,12 @@ static KEY: AtomicIsize = AtomicIsize::new(0);
 /// What [`find`] returns for key 0.
 const FIRST: isize = 2;
 
-/// The number by which [`offset`] finds a thread's area; `None` if the kernel has no sequences, or there is no
-/// key left.
+/// The number by which [`offset`] finds a thread's area; `None` if the kernel has no sequences, librseq registers
+/// areas, or there is no key left.
 pub(super) fn find() -> Option<isize> {
+    if !weak!("rseq_register_current_thread").is_null() {
+        return None;
+    }
     if !matches!(super::area::refused_registration(), libc::EFAULT | libc::EINVAL) {
         return None;
     }
