@@ -29,7 +29,6 @@ static void release(struct percpu_ref *last)
     released++;
 }
 
-/* The reference is counted in a sequence, and not on the word. */
 static void use_sequences(void)
 {
     CHECK(kref_rseq_available());

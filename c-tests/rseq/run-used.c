@@ -1,5 +1,5 @@
 /*
- * Where glibc has registered sequences and the kernel can fence, a get from a slot takes no lock, and a
+ * Where glibc, or with musl libkref, has registered sequences and the kernel can fence, a get from a slot takes no lock, and a
  * percpu_ref counts on the CPUs. The fallbacks give the same results, so no other test fails if the
  * library never uses a sequence.
  *

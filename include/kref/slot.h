@@ -102,7 +102,7 @@ struct kref *kref_slot_replace(struct kref_slot *slot,
  *
  * Threads:  not in a signal handler. The answer is for the calling thread.
  * Returns:  1 or 0. 0 on a processor other than x86-64, aarch64 and riscv64; with a libc other than
- *           glibc 2.35 or later (riscv64: 2.41); under valgrind; with
+ *           glibc 2.35 or later (riscv64: 2.41) and, on x86-64, musl; under valgrind; with
  *           GLIBC_TUNABLES=glibc.pthread.rseq=0; if a seccomp filter refuses membarrier(); and on a
  *           thread that clone() made.
  */

@@ -1,13 +1,14 @@
 //! Restartable sequences: a few instructions that take effect together, or not at all.
 //!
 //! `slot/` and `percpu/` use this folder. `x86_64.rs`, `aarch64.rs` and `riscv64.rs` have the sequences of
-//! these processors, for Linux with glibc. `area.rs` finds the threads' rseq areas and has the fence.
+//! these processors, for Linux with glibc, and on x86-64 with musl. `glibc.rs` finds the threads' rseq areas, with
+//! musl `own.rs` registers them; `area.rs` is for both, and has the fence.
 //! `simulated.rs` is for loom models, `nowhere.rs` for every other system. The headers of include/kref/rseq
 //! have the percpu sequences a second time, so that a C compiler can inline them.
 //!
 //! # What the kernel guarantees
 //!
-//! Every thread has an rseq area, which glibc registers with the kernel. A thread enters a sequence by
+//! Every thread has an rseq area, which is registered with the kernel: by glibc, or with musl by libkref. A thread enters a sequence by
 //! storing the address of the sequence's descriptor in the area. If the kernel preempts a thread inside
 //! a sequence, moves it to another CPU or delivers a signal to it, the kernel clears this pointer and
 //! continues the thread at the sequence's abort handler. Only the last instruction of a sequence, the
@@ -39,7 +40,7 @@
 //! * A thread that is not registered: under valgrind or qemu-user, or after it has unregistered itself.
 //!   Then the sequence gives up.
 //! * A kernel that does not restart sequences, or whose membarrier lacks a barrier: kernel.rs.
-//! * A process without rseq: musl, an older glibc, `GLIBC_TUNABLES=glibc.pthread.rseq=0`, or a seccomp
+//! * A process without rseq: an older glibc, musl beside librseq, `GLIBC_TUNABLES=glibc.pthread.rseq=0`, or a seccomp
 //!   filter from the start. Then [`Area::known`] is `None`.
 //! * A seccomp filter that is installed later and refuses membarrier. Then [`fence`] returns `false`,
 //!   and its caller must not free an object that a sequence may still access.

@@ -26,6 +26,11 @@ static void release_percpu(struct percpu_ref *last)
 /* Publishes two objects. Returns 0 if that failed. */
 int library_open(void)
 {
+#if defined __x86_64__ && !defined __GLIBC__
+    /* With musl libkref itself registers sequences, in a library that was loaded late, too. */
+    if (!kref_rseq_available())
+        return 0;
+#endif
     kref_init(&kref);
     return percpu_ref_init(&percpu, release_percpu, 0) == 0 &&
            !kref_slot_replace(&slot, &kref) && !percpu_ref_slot_replace(&percpu_slot, &percpu);

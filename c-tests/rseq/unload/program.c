@@ -18,7 +18,12 @@
 #include <sys/wait.h>
 
 #define THREADS 3
+#ifdef __GLIBC__
 #define ROUNDS 10
+#else
+#define ROUNDS 1 /* musl loads a library once, and dlclose() does nothing */
+#undef HAS_RSEQ  /* the library's copy of libkref has registered the area */
+#endif
 
 static pthread_barrier_t barrier;
 static cpu_set_t allowed;
@@ -153,6 +158,7 @@ static void *load(const char *path)
 /* Neither the library nor libkref is mapped any more. */
 static void must_be_unmapped(const char *path)
 {
+#ifdef __GLIBC__
     const char *name = strrchr(path, '/');
     FILE *maps = fopen("/proc/self/maps", "r");
     char line[1024];
@@ -163,6 +169,9 @@ static void must_be_unmapped(const char *path)
         CHECK(!strstr(line, name) && !strstr(line, "/libkref.so"));
     fclose(maps);
     CHECK(!dladdr(*(void **)&library_use, &info));
+#else
+    (void)path;
+#endif
 }
 
 int main(int argc, char **argv)
