@@ -34,7 +34,7 @@ const SURVIVORS: &[Survivor] = &[
     },
     Survivor {
         file: "src/rseq/area.rs",
-        source: "result < 0 && errno::get()",
+        source: "if result < 0 { errno::get() }",
         mutants: &["replace < with <="],
         reason: "the kernel always refuses this address, so the result is never 0",
     },
