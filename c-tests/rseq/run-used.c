@@ -1,7 +1,7 @@
 /*
- * Where glibc, or with musl libkref, has registered sequences and the kernel can fence, a get from a slot takes no lock, and a
- * percpu_ref counts on the CPUs. The fallbacks give the same results, so no other test fails if the
- * library never uses a sequence.
+ * Where glibc, or with musl libkref, has registered sequences and the kernel can fence, a get from a slot
+ * takes no lock, and a percpu_ref counts on the CPUs. The fallbacks give the same results, so no other test
+ * fails if the library never uses a sequence.
  *
  * without: asan, which has mutexes of its own
  */

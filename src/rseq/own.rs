@@ -20,7 +20,7 @@
 //! negative, and each sequence gives up. librseq does not give up, but ends the process. So in a process with
 //! librseq, libkref registers nothing, and uses no sequences.
 //!
-//! All functions here may run in a signal handler: musl's pthread_getspecific and pthread_setspecific access an
+//! [`offset`] may run in a signal handler: musl's pthread_getspecific and pthread_setspecific access an
 //! array of the thread, without a lock.
 
 use core::ffi::{c_int, c_void};
