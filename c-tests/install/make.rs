@@ -71,6 +71,7 @@ fn install_obeys_its_variables_and_uninstall_leaves_nothing() {
         "share/man/man1/kref-track.1",
         "share/man/man3/kref_get.3",
         "share/man/man7/kref.7",
+        "include/kref.hpp",
     ] {
         assert!(root.join("usr").join(file).exists(), "{file}");
     }

@@ -44,6 +44,8 @@
  *
  *     struct session *session_ref(struct session *session);
  *     void session_unref(struct session *session);
+ *
+ * In C++, kref.hpp has libkref::ref<session>, a smart pointer that calls these functions.
  */
 #ifndef KREF_TYPED_H
 #define KREF_TYPED_H
@@ -123,8 +125,41 @@
          kref_once_##n; kref_once_##n = NULL)
 #endif
 
+/* For kref.hpp only: libkref::ref<type> finds this struct by an overload of kref_calls_of() for its pointer. Without the
+ * second parameter, KREF_DEFINE could not stand twice for a type with two counts. */
+#ifdef __cplusplus
+#define KREF_TYPED_CALLS(name, type)                                                               \
+    extern "C++" {                                                                                 \
+    struct name##_kref_calls {                                                                     \
+        KREF_TYPED void take(type *object)                                                  \
+        {                                                                                          \
+            name##_ref(object);                                                                    \
+        }                                                                                          \
+        KREF_TYPED bool take_unless_zero(type *object)                                      \
+        {                                                                                          \
+            return name##_ref_unless_zero(object) != NULL;                                         \
+        }                                                                                          \
+        KREF_TYPED void give_back(type *object)                                             \
+        {                                                                                          \
+            name##_unref(object);                                                                  \
+        }                                                                                          \
+        KREF_TYPED bool is_unique(const type *object)                                       \
+        {                                                                                          \
+            return name##_is_unique(object) != 0;                                                  \
+        }                                                                                          \
+    };                                                                                             \
+    KREF_TYPED name##_kref_calls kref_calls_of(type *, name##_kref_calls *)                        \
+    {                                                                                              \
+        return name##_kref_calls();                                                                \
+    }                                                                                              \
+    }
+#else
+#define KREF_TYPED_CALLS(name, type)
+#endif
+
 /* For KREF_AUTO() only. The caller writes the semicolon. */
 #define KREF_TYPED_AUTO(name, type)                                                                \
+    KREF_TYPED_CALLS(name, type)                                                                   \
     typedef type *name##_kref_pointer;                                                             \
     KREF_TYPED void name##_kref_unref_at(name##_kref_pointer *object)                              \
     {                                                                                              \
