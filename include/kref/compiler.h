@@ -21,7 +21,7 @@
 #define KREF_NONNULL __attribute__((__nonnull__))
 #define KREF_NONNULL_ARGS(args) __attribute__((__nonnull__ args))
 #define KREF_MUST_USE __attribute__((__warn_unused_result__))
-#define KREF_COLD __attribute__((__cold__))
+#define KREF_COLD __attribute__((__cold__, __nothrow__))
 #define KREF_STATIC static __inline__
 #else
 #define KREF_NONNULL
