@@ -31,7 +31,7 @@ struct told {
 
 __attribute__((unused)) static void remember(const struct kref_violation *violation, void *context)
 {
-    struct told *told = context;
+    struct told *told = (struct told *)context;
 
     told->times++;
     told->last = *violation;

@@ -1,4 +1,4 @@
-//! Runs the C programs in the folders of c-tests. Each program, built in each way, is a test.
+//! Runs the C and C++ programs in the folders of c-tests. Each program, built in each way, is a test.
 //!
 //! The prefix of a file's name says what the program must do:
 //!
@@ -13,6 +13,8 @@
 //!   (` * caught by: asan: heap-use-after-free`).
 //! * `compile_fail-*.c` must compile, but with -DWRONG must not. The compiler must report the words that
 //!   its opening comment names (` * says: pointer type mismatch`).
+//!
+//! The same holds for programs in C++, whose names end with `.cpp`: they are compiled as C++11.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -39,10 +41,10 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// A C file. Its opening comment has the directives for this driver.
+/// A C or C++ file. Its opening comment has the directives for this driver.
 #[derive(Clone)]
 struct Program {
-    /// The folder and the file without `.c`: `slot/run-replace`.
+    /// The folder and the file without `.c` or `.cpp`: `slot/run-replace`.
     name: String,
     path: PathBuf,
     text: String,
@@ -65,6 +67,26 @@ impl Program {
         self.says("without").any(|tools| tools.starts_with(tool))
     }
 
+    fn is_cpp(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension == "cpp")
+    }
+
+    /// The dialect and the warnings.
+    fn warnings(&self) -> Vec<&'static str> {
+        let [in_c, warnings @ ..] = WARNINGS;
+        let dialect = if self.is_cpp() { "-std=c++11" } else { in_c };
+        [&[dialect], &warnings[..]].concat()
+    }
+
+    /// The compiler for this program and way, or the reason why this machine cannot build and run it.
+    fn compiler(&self, way: Way) -> Result<Compiler, String> {
+        self.check_machine()?;
+        if self.is_cpp() {
+            Compiler::need_cpp(way.compiler)?;
+        }
+        way.compiler()
+    }
+
     /// An error if the emulator, or the C library, cannot run the program.
     fn check_machine(&self) -> Result<(), String> {
         let is_here = |reason: &str| {
@@ -82,7 +104,7 @@ fn programs() -> Vec<Program> {
     let mut found: Vec<Program> = entries(&c_tests())
         .filter(|path| path.is_dir())
         .flat_map(|folder| entries(&folder))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "c" || ending == "cpp"))
         .map(|path| {
             let name = path.strip_prefix(c_tests()).expect("it is in c-tests").with_extension("");
             let text = std::fs::read_to_string(&path).expect("UTF-8");
@@ -233,8 +255,7 @@ fn must_run(program: &Program) -> Vec<Trial> {
     let trial = |way: Way| {
         let program = program.clone();
         Trial::ignorable_test(format!("{}::{}", program.name, way.name()), move || {
-            let able = program.check_machine().and_then(|()| way.compiler());
-            unless_missing(able, |compiler| {
+            unless_missing(program.compiler(way), |compiler| {
                 let executable = make(&program, way, compiler)?;
                 let ended = execute(&executable, way, compiler);
                 if ended.success { Ok(()) } else { Err(describe("it failed", &ended)) }
@@ -261,7 +282,7 @@ fn must_be_caught(program: &Program) -> Vec<Trial> {
                 let (program, words) = (program.clone(), words.to_string());
                 let name = format!("{}::{}", program.name, way.name());
                 trials.push(Trial::ignorable_test(name, move || {
-                    unless_missing(way.compiler(), |compiler| {
+                    unless_missing(program.compiler(way), |compiler| {
                         let executable = make(&program, way, compiler)?;
                         let ended = execute(&executable, way, compiler);
                         match ended.output.contains(&words) && !ended.success {
@@ -294,10 +315,10 @@ fn must_not_compile(program: &Program) -> Vec<Trial> {
         let (library, inline) = (Library::Shared, true);
         let way = Way { compiler: kind, library, inline, watch, rseq: true };
         Trial::ignorable_test(name, move || {
-            unless_missing(way.compiler(), |compiler| {
+            unless_missing(program.compiler(way), |compiler| {
                 let check = |twin: &[&str]| {
                     let mut compile = compiler.command();
-                    compile.args(WARNINGS).args(["-c", "-o", "/dev/null"]).args(twin);
+                    compile.args(program.warnings()).args(["-c", "-o", "/dev/null"]).args(twin);
                     run(compile.arg("-I").arg(Prefix::plain().include()).arg(&program.path))
                 };
                 let right = check(&[]);
@@ -321,7 +342,7 @@ fn make(program: &Program, way: Way, compiler: Compiler) -> Result<PathBuf, Stri
     let executable = scratch().join("programs").join(name);
     let defines = [&[data_define()][..], &layout_defines()].concat();
     let defines: Vec<&str> = defines.iter().map(String::as_str).collect();
-    let flags = [&WARNINGS[..], &way.flags(), &defines].concat();
+    let flags = [&program.warnings()[..], &way.flags(), &defines].concat();
     build(compiler, &program.name, &flags, way.library, &executable)?;
     Ok(executable)
 }

@@ -49,7 +49,7 @@ impl Library {
     }
 }
 
-/// Compiles c-tests/SOURCE.c with `flags` and links it. `made` is the file to write.
+/// Compiles c-tests/SOURCE.c or SOURCE.cpp with `flags` and links it. `made` is the file to write.
 pub fn build(
     compiler: Compiler,
     source: &str,
@@ -61,7 +61,10 @@ pub fn build(
     let mut compile = compiler.command();
     compile.args(flags).arg("-I").arg(library.prefix().include());
     compile.arg("-I").arg(c_tests().join("harness"));
-    compile.arg(c_tests().join(format!("{source}.c"))).arg("-o").arg(made);
-    let compiled = run(compile.args(library.flags()).args(["-pthread", "-ldl"]));
+    let [c, cpp] = ["c", "cpp"].map(|ending| c_tests().join(format!("{source}.{ending}")));
+    let is_c = c.exists();
+    compile.arg(if is_c { c } else { cpp }).arg("-o").arg(made);
+    compile.args(library.flags()).args(["-pthread", "-ldl"]);
+    let compiled = run(compile.args(if is_c { &[] } else { compiler.cpp_flags() }));
     if compiled.success { Ok(()) } else { Err(describe("it does not compile", &compiled)) }
 }

@@ -96,6 +96,15 @@ impl Compiler {
         Err(format!("{} compiles no C++ on this machine", kind.name()))
     }
 
+    /// The flags for a program in C++ that link what the compiler's command for C++ would link.
+    pub fn cpp_flags(self) -> &'static [&'static str] {
+        match self.kind {
+            Kind::Gcc => &["-lstdc++"],
+            // Also the parts of the sanitizers that are for C++.
+            Kind::Clang => &["--driver-mode=g++"],
+        }
+    }
+
     fn look_for(kind: Kind) -> Option<Self> {
         let chosen = std::env::var("CC").unwrap_or_else(|_| "cc".into());
         let others: &[&str] = match kind {
@@ -137,9 +146,9 @@ impl Compiler {
             .to_command()
     }
 
-    /// Whether the compiler can compile C++ on this machine.
+    /// Whether the compiler can compile C++ on this machine, with the standard library of C++.
     pub fn speaks_cpp(self) -> bool {
-        self.can(&["-x", "c++"])
+        self.can(&["-x", "c++", "-include", "functional", "-lstdc++"])
     }
 
     /// Whether programs with `sanitizer` can be built and run on this machine.
