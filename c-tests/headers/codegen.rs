@@ -1,9 +1,11 @@
 //! The instructions of a get and a put of a live count. They are the ones of the table in
 //! src/count/mod.rs: a tracker, a holder's name and all checks cost nothing more. codegen_aarch64.rs has those
-//! of 64-bit Arm.
+//! of 64-bit Arm, and codegen_cpp.rs those of kref.hpp.
 
 #[path = "codegen_aarch64.rs"]
 mod aarch64;
+#[path = "codegen_cpp.rs"]
+mod cpp;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
         trials.push(plain("exported_put", exported_put));
     }
     trials.extend(aarch64::trials());
+    trials.extend(cpp::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -64,18 +67,19 @@ fn inlined(compiler: Compiler) {
 const INT_TO_BOOL: [&str; 3] = ["testl", "setne", "movzbl"];
 
 fn assembly(compiler: Compiler, level: &str) -> String {
-    compile(compiler.command(), &format!("{}{level}", compiler.kind().name()), &[level])
+    let name = format!("{}{level}", compiler.kind().name());
+    compile(compiler.command(), "codegen.c", &name, &[level])
 }
 
-/// The assembly of codegen.c.
-fn compile(mut compile: Command, name: &str, flags: &[&str]) -> String {
+/// The assembly of codegen.c or codegen.cpp.
+fn compile(mut compile: Command, source: &str, name: &str, flags: &[&str]) -> String {
     let folder = scratch().join("codegen");
     std::fs::create_dir_all(&folder).unwrap();
     let output: PathBuf = folder.join(name).with_extension("s");
     compile.args(["-S", "-fno-asynchronous-unwind-tables"]).args(flags);
     let include = project().join("include");
     compile.arg("-I").arg(include.join("kref")).arg("-I").arg(include);
-    compile.arg(project().join("c-tests/headers/codegen.c"));
+    compile.arg(project().join("c-tests/headers").join(source));
     let compiled = run(compile.arg("-o").arg(&output));
     assert!(compiled.success, "{}", compiled.output);
     std::fs::read_to_string(output).unwrap()

@@ -41,7 +41,7 @@ fn assembly(name: &str, level: &str) -> String {
             kref_c_tests::Compiler::need(kref_c_tests::Kind::Clang).expect("clang").command();
         compiler.args(["--target=aarch64-linux-gnu", "-isystem", HEADERS]);
     }
-    compile(compiler, &format!("aarch64-{name}{level}"), &[level, "-march=armv8.1-a"])
+    compile(compiler, "codegen.c", &format!("aarch64-{name}{level}"), &[level, "-march=armv8.1-a"])
 }
 
 /// With LSE an operation on a count is one atomic instruction and the tests of its result.
@@ -101,7 +101,7 @@ fn sequences(name: &str) {
 
 /// Without a flag for the processor, gcc calls a function of libgcc, which asks whether there is LSE.
 fn outline_atomics() {
-    let assembly = compile(Command::new(GCC), "aarch64-outline", &["-O2"]);
+    let assembly = compile(Command::new(GCC), "codegen.c", "aarch64-outline", &["-O2"]);
     assert_eq!(hot_path(&assembly, "test_get", instruction), ["bl", "cmn", "bge"], "{assembly}");
     assert!(assembly.contains("bl\t__aarch64_ldadd4_relax"), "{assembly}");
     assert!(assembly.contains("bl\t__aarch64_ldadd4_rel\n"), "{assembly}");
