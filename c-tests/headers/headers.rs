@@ -1,6 +1,7 @@
 //! Checks the headers: include/ has what src/capi generates, no Rust words are left in it, each header
 //! compiles without a warning in every dialect, and each ordering and announcement is needed.
 
+mod hpp;
 mod twins;
 mod warnings;
 
@@ -54,6 +55,13 @@ fn main() -> ExitCode {
         [
             per_compiler("every_header_in_c", Compiler::need, every_header_in_c),
             per_compiler("every_header_in_c_plus_plus", Compiler::need_cpp, every_header_in_cpp),
+            per_compiler("kref_hpp", Compiler::need_cpp, hpp::its_programs_in_every_dialect),
+            per_compiler("every_warning_in_kref_hpp", need_known_cpp, hpp::every_warning_of_it),
+            per_compiler(
+                "first_page_of_kref_hpp",
+                Compiler::need_cpp,
+                hpp::the_example_on_its_first_page,
+            ),
             per_compiler("every_warning_in_c", need_known, every_warning_in_c),
             per_compiler("every_warning_in_c_plus_plus", need_known_cpp, every_warning_in_cpp),
             per_compiler("first_page", Compiler::need, the_example_on_the_first_page),
@@ -185,7 +193,8 @@ fn every_header(compiler: Compiler, language: &str) {
     let all = dialects(compiler, language);
     let dialects = [all[0], all[all.len() - 1]];
     let source = folder(&format!("dialects-{language}")).join(compiler.kind().name());
-    for header in HEADERS {
+    let only_cpp: &[&str] = if language == "c" { &[] } else { &["kref.hpp"] };
+    for header in HEADERS.iter().chain(only_cpp) {
         let use_it =
             "unsigned f(struct kref *k);\nunsigned f(struct kref *k) { return kref_read(k); }";
         let text = format!("#include <{header}>\n#include <{header}>\n{use_it}\n");
@@ -206,6 +215,9 @@ fn build_and_run(compiler: Compiler, source: &Path, flags: &[&str]) -> Finished 
     let mut compile = compiler.command();
     compile.args(WARNINGS).args(flags).arg(source).arg("-o").arg(&program);
     compile.args(Prefix::plain().flags(&["--cflags", "--libs", "kref-linux"]));
+    if source.extension().is_some_and(|ending| ending == "cpp") {
+        compile.args(compiler.cpp_flags());
+    }
     let compiled = run(&mut compile);
     assert!(compiled.success, "{}:\n{}", source.display(), compiled.output);
     run(kref_c_tests::program(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()))

@@ -21,12 +21,12 @@ pub fn need_known_cpp(kind: Kind) -> Result<Compiler, String> {
 
 pub fn every_warning_in_c(compiler: Compiler) {
     // -Wtraditional, and -Wtraditional-conversion with it, warn of C with prototypes.
-    every_warning(compiler, "c", &["-Wtraditional"]);
+    every_warning(compiler, "c", "uses.c", &["-Wtraditional"]);
 }
 
 pub fn every_warning_in_cpp(compiler: Compiler) {
     // The headers are C: `struct` before a type's name.
-    every_warning(compiler, "c++", &["-Wredundant-tags"]);
+    every_warning(compiler, "c++", "uses.c", &["-Wredundant-tags"]);
 }
 
 /// The warnings of no use in either language.
@@ -42,8 +42,8 @@ const UNWANTED: [&str; 7] = [
 
 /// Compiles what the headers inline and expand, with the headers in a folder of the program's own: in a
 /// system folder they would bring no warning.
-fn every_warning(compiler: Compiler, language: &str, unwanted: &[&str]) {
-    let source = c_tests().join("headers/uses.c");
+pub fn every_warning(compiler: Compiler, language: &str, source: &str, unwanted: &[&str]) {
+    let source = c_tests().join("headers").join(source);
     let warnings = warnings(compiler, language);
     assert!(warnings.len() > 150 || compiler.kind() == Kind::Clang, "{warnings:?}");
     let own_locks = [
