@@ -44,6 +44,7 @@ fn main() {
             inlined(compiler, flags);
         }
     }));
+    tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
 }
@@ -223,6 +224,17 @@ fn names_of_types() {
     let ended = track(program, &["--filter", "conn*"], &[]);
     contains(&ended, &["connection: 3 references"]);
     assert!(!ended.output.contains("session:"), "{}", ended.output);
+}
+
+/// The stacks begin in the program, and not in kref.hpp, whose functions have the names of its types.
+fn references_of_cpp(compiler: Compiler) {
+    for level in ["-O0", "-O2"] {
+        let program = compile(compiler, "tracker/reports/references", &["-std=c++11", level]);
+        let ended = run(kref_track(&[]).arg(program));
+        contains(&ended, &["\nnamed: 1 reference on 1 object\n", ":\n    named::named() "]);
+        contains(&ended, &["\njob_put: 1 reference on 1 object\n", "\n    keep"]);
+        assert!(!ended.output.contains("kref.hpp"), "{}", ended.output);
+    }
 }
 
 fn filter() {

@@ -165,9 +165,9 @@ fn describe(walk: &Walk) -> Stack {
         for frame in symbols::at(ip) {
             if is_ours(&frame) {
                 let name = c_name(frame.function);
-                if leading && frame.function.contains("_put") {
+                if leading && name.contains("_put") {
                     call = Call::Put;
-                } else if leading && frame.function.contains("_get") {
+                } else if leading && name.contains("_get") {
                     call = Call::Get;
                 }
                 for_thread |= leading && name == "kref_thread_create";
@@ -193,14 +193,17 @@ fn describe(walk: &Walk) -> Stack {
     }
 }
 
-/// The C name of a function of libkref: `at_kref_put` is the Rust function behind `kref_put`.
+/// The C name of a function of libkref: `at_kref_put` is the Rust function behind `kref_put`. Of a function in
+/// kref.hpp, the name without the types of the program.
 fn c_name(function: &str) -> &str {
-    function.strip_prefix("at_").unwrap_or(function)
+    let name = function.split(['<', '(']).next().unwrap_or(function);
+    name.strip_prefix("at_").unwrap_or(name)
 }
 
 /// Whether it is libkref's: in the shared library, inlined from the header, or in the archive.
 fn is_ours(frame: &Frame) -> bool {
-    const HEADERS: [&str; 3] = ["kref/inline.h", "kref/percpu_inline.h", "kref/tsan.h"];
+    const HEADERS: [&str; 4] =
+        ["kref/inline.h", "kref/percpu_inline.h", "kref/tsan.h", "/kref.hpp"];
     let name = c_name(frame.function);
     let in_archive =
         || ["kref_", "percpu_ref_", "kref::"].iter().any(|start| name.starts_with(start));
