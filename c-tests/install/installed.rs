@@ -76,6 +76,7 @@ fn two_places_build_the_same() {
         "bench",
         "track",
         "fuzz",
+        "man",
     ];
     let copy = folder("reproducible").join("another/place");
     std::fs::create_dir_all(&copy).unwrap();
