@@ -66,7 +66,7 @@ fn it_is_hardened() {
 
 /// Copies the source to another place, whose path has another length, and builds libkref and its tracker there.
 fn two_places_build_the_same() {
-    const SOURCE: [&str; 9] = [
+    const SOURCE: [&str; 10] = [
         "Cargo.toml",
         "Cargo.lock",
         "Makefile",
