@@ -53,8 +53,8 @@
  *         return error ? 1 : pthread_join(thread, NULL);
  *     }
  *
- * What holds for every function. An entry below says what the function does, and names one of these
- * parts, in this order, only where something is different or comes in addition:
+ * What holds for every function. The entry of a function has a part with one of these names only if
+ * the function differs, or if there is something to add. The parts, in this order:
  *
  * Range     No pointer is NULL; compilers warn. The count is initialised. A thread that calls a get
  *           holds a reference already. A put gives back a reference that the caller holds.
@@ -69,10 +69,10 @@
  *           object already. Two holders that write to the same object at the same time need a lock.
  * Threads   Any thread, any number of threads at the same time, and signal handlers; a put only if
  *           its release function may run in a signal handler. But one thread calls an init function,
- *           before the object is shared. Other threads must receive the object in a way that orders:
- *           through a lock, a queue or pthread_create().
+ *           or kref_count_set(), before the object is shared. Other threads must receive the object through something that
+ *           synchronises the threads: a lock, a queue or pthread_create().
  * Returns   Nothing.
- * Defined   By libkref. "Linux" names the kernel's function that does the same.
+ * Defined   By libkref alone. "Linux, f()" means that the kernel's f() does the same.
  *
  * Release functions, find functions and violation handlers must return. They must not be left by an
  * exception, longjmp() or pthread_exit().
@@ -112,7 +112,8 @@ struct kref {
  */
 #define KREF_INIT(n) { { KREF_STORED(n) } }
 
-/* The most references that a count can have, and what kref_read() returns for a saturated count. */
+/* KREF_MAX: the most references that a count can have. KREF_SATURATED: what kref_read() returns for a
+ * saturated count, as an int. */
 #define KREF_MAX INT_MAX
 #define KREF_SATURATED (INT_MIN / 2)
 
@@ -148,7 +149,7 @@ void kref_get(struct kref *kref) KREF_NONNULL;
  * Give a reference back: rule 2. The last put calls release(kref), and only release frees the
  * object.
  *
- * Range:    one reference, which the caller holds. Afterwards the caller must not use the object.
+ * Range:    after the call, the caller must not use the object.
  * Returns:  1 if this was the last reference and release() has run, otherwise 0.
  * Defined:  Linux, kref_put().
  */
@@ -160,8 +161,7 @@ int kref_put(struct kref *kref, void (*release)(struct kref *kref)) KREF_NONNULL
  *
  * Misuse:   a count of zero is no misuse here. At INT_MAX, or on a saturated count, 1 is returned:
  *           the caller may use the object, which is never freed.
- * Ordering: relaxed, as in the kernel. The lock that protects the lookup orders the object's
- *           contents.
+ * Ordering: the lock that protects the lookup orders the object's contents.
  * Returns:  1 if a reference was taken. 0 if not: the caller must not use the object.
  * Defined:  Linux, kref_get_unless_zero().
  */
@@ -206,7 +206,7 @@ void kref_init_n(struct kref *kref, int n) KREF_NONNULL;
  * Give n references back at once, as kref_put() gives one.
  *
  * Range:    n references, which the caller holds; n from 0.
- * Misuse:   with fewer than n references, and with a negative n, too.
+ * Misuse:   n above the count, or a negative n, is a misuse, too.
  * Returns:  1 if these were the last references and release() has run, otherwise 0.
  */
 int kref_put_many(struct kref *kref, int n, void (*release)(struct kref *kref)) KREF_NONNULL;
@@ -274,6 +274,8 @@ struct kref *kref_lookup_mutex(pthread_mutex_t *mutex,
  * release() runs with the lock held, and unlocks it.
  *
  * Range:    the caller does not hold the lock.
+ * Misuse:   if the lock cannot be taken, a violation is reported, and the reference is not given
+ *           back.
  * Threads:  not in a signal handler.
  * Returns:  1 if this was the last reference and release() has run; otherwise 0, and the lock is
  *           not held.
@@ -297,7 +299,7 @@ int kref_put_lock(struct kref *kref,
  * Range:    thread, attr, start and arg are for pthread_create(); attr and arg may be NULL. The
  *           caller keeps its own reference. release is called if the start fails and the reference
  *           that is given back is the last.
- * Misuse:   the thread is started all the same.
+ * Misuse:   the violation is reported, and the thread is started nevertheless.
  * Ordering: that of pthread_create(): the thread sees what the caller did before.
  * Threads:  not in a signal handler.
  * Returns:  0, or the error number of pthread_create() (EAGAIN, EINVAL, EPERM). After an error no
@@ -329,12 +331,14 @@ int kref_thread_create(pthread_t *thread,
  * The library cannot notice every misuse. A get or put on a freed object is noticed only as long as
  * the object's memory is not used for something else. A get or put on memory that holds no count is
  * noticed if the int in the memory is positive. Example: memory that was filled with a byte from 0x01
- * to 0x7f. Exception: if a tracker is set, 0x20 to 0x2f looks like a tracked count. Then libkref does
+ * to 0x7f. Exception: if a tracker is set (kref/track.h), 0x20 to 0x2f looks like a tracked count.
+ * Then libkref does
  * not notice the misuse, but kref-track reports it. A negative int, from the bytes 0x80 to 0xfe, looks
  * like a count with references. The byte 0xff looks like a count that is full.
  *
- * A program that is compiled with -DKREF_CHECKED=N says that no object has more than N references.
- * Then an inlined get or put saturates a count of more than N, and reports KREF_USE_OF_SATURATED. So a
+ * Compile with -DKREF_CHECKED=N if no object of the program ever has more than N references. Then an
+ * inlined get or put that finds more than N saturates the count and reports KREF_USE_OF_SATURATED. So
+ * a
  * forgotten kref_init() is found in memory that is filled with 0xaa
  * (clang's -ftrivial-auto-var-init=pattern) or 0xa5 (jemalloc). Without KREF_CHECKED this check costs
  * nothing.
@@ -344,7 +348,7 @@ int kref_thread_create(pthread_t *thread,
 enum kref_violation_kind {
     /** A get on an object without references: the object is already being released. */
     KREF_GET_ON_ZERO = 1,
-    /** The program took more references than the count can count, or a negative number of them. */
+    /** The program took more references than the count can hold, or a negative number of them. */
     KREF_OVERFLOW = 2,
     /** The program gave back more references than it had taken, or a negative number of them. */
     KREF_PUT_ON_ZERO = 3,
@@ -359,8 +363,9 @@ enum kref_violation_kind {
     /** percpu_ref_exit() while somebody may hold a reference: nothing was freed. */
     KREF_EXIT_WHILE_ALIVE = 8,
     /**
-     * percpu_ref_resurrect(), _reinit() or _switch_to_percpu() on a percpu_ref that was not killed,
-     * that is not at zero, or that was initialised without PERCPU_REF_ALLOW_REINIT.
+     * percpu_ref_resurrect() or _reinit() on a percpu_ref that was not killed; _reinit() while a
+     * reference is held; or one of these, or _switch_to_percpu(), on a percpu_ref whose flags do not
+     * allow it. kref/percpu.h says which flags allow it.
      */
     KREF_BAD_REINIT = 9,
     /** The kernel refused a membarrier. The object that was to be replaced or killed leaks. */
@@ -403,9 +408,8 @@ typedef void (*kref_violation_handler)(const struct kref_violation *violation, v
  *           handler, a line says so, and the old handler stays set.
  * Ordering: release; a thread that calls the handler sees what was done before this call.
  * Threads:  not in a signal handler. When this returns, another thread may still be in the old
- *           handler. The function takes no lock, so it may be called in the child of a fork. For a
- *           handler or a context that was not set before it allocates some bytes, which are never
- *           freed.
+ *           handler. The function takes no lock, so it may be called in the child of a fork. Each
+ *           new pair of handler and context takes some bytes of memory, which are never freed.
  */
 void kref_set_violation_handler(kref_violation_handler handler, void *context);
 

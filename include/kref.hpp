@@ -31,9 +31,9 @@
  *         thread.join();
  *     }                                      // rule 2
  *
- * Which types. A type of C, and any struct: KREF_DEFINE or KREF_DECLARE stands in the type's own namespace, and
- * ref<session> calls session_ref() and session_unref(). A class with private members or virtual functions, and
- * a class template: derive it from libkref::counted<>, at the end of this file. A struct may have a ref<> to itself as
+ * Which types. For a struct: write KREF_DEFINE or KREF_DECLARE in the struct's own namespace; then ref<session> calls
+ * session_ref() and session_unref(). For a class with private members or virtual functions, or a class template:
+ * derive it from libkref::counted<>, at the end of this file. A struct may have a ref<> to itself as
  * a member. Code that copies or destroys such a member stands after KREF_DEFINE.
  *
  * From a pointer. There is no constructor, because a pointer does not say whether it brings a reference:
@@ -51,7 +51,7 @@
  *
  * All else is as in std::shared_ptr: a copy takes a reference, a move takes none; *, ->, bool, comparison also with
  * pointers and nullptr, swap, reset() and std::hash. r.is_unique() is kref_is_unique(). A ref is as large as a
- * pointer, and each operation is the calls of C that it stands for: same orderings, same reports of misuse.
+ * pointer, and each operation makes the same calls as C code, with the same orderings and the same reports of misuse.
  *
  * Threads. Any number of threads may use their own refs to one object. If several threads use one ref, and at
  * least one of them changes it, they need a lock. For a published pointer there is struct kref_slot:
@@ -112,8 +112,8 @@ template <class Calls> struct checked : Calls {
                   "namespace, or the type must be derived from libkref::counted");
 };
 
-/* The functions for T. Only function bodies may use this: a compiler looks at a class before KREF_DEFINE if the class
- * has a ref<> to itself, but at function bodies after it. */
+/* The functions for T. Only templates that are instantiated after KREF_DEFINE may use this, not the class ref<>
+ * itself: if a struct has a ref<> to itself, the compiler instantiates ref<> before it has seen KREF_DEFINE. */
 #define KREF_CPP_CALLS(T)                                                                          \
     checked<decltype(kref_calls_of(static_cast<typename std::remove_cv<T>::type *>(nullptr), nullptr))>
 
@@ -287,8 +287,9 @@ KREF_CPP_COMPARE(std::strong_ordering, <=>)
  *     libkref::ref<session> s = libkref::adopt(new session(5));
  *
  * The argument of counted() is the type's name in a tracker's reports, and may be left out. A copy of an
- * object has a count of its own. A ref to a derived class becomes a ref to this class if this class has a
- * virtual destructor. With a private destructor, write `friend class libkref::counted<session>;`.
+ * object has a count of its own. If another class is derived from session, session needs a virtual destructor;
+ * otherwise the compiler refuses a ref to the derived class. With it, a ref to the derived class converts to
+ * ref<session>. With a private destructor, write `friend class libkref::counted<session>;`.
  */
 template <class T> class counted
 {

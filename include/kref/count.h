@@ -30,7 +30,6 @@ extern "C" {
  *
  * Range:    n from 1 to INT_MAX.
  * Misuse:   n = 0 makes a released counter, a negative n a saturated one.
- * Threads:  one, before the counter is shared.
  * Defined:  Linux, refcount_set().
  */
 void kref_count_set(struct refcount_struct *count, int n) KREF_NONNULL;
@@ -58,16 +57,16 @@ void kref_count_set_release(struct refcount_struct *count, int n) KREF_NONNULL;
 unsigned int kref_count_read(const struct refcount_struct *count) KREF_NONNULL;
 
 /**
- * Take i more references. The caller holds one already.
+ * Take i more references.
  *
  * Range:    i from 0.
- * Misuse:   with a negative i, too.
+ * Misuse:   a negative i is a misuse, too.
  * Defined:  Linux, refcount_add(), which does not catch a negative i.
  */
 void kref_count_add(int i, struct refcount_struct *count) KREF_NONNULL;
 
 /**
- * Take one more reference. The caller holds one already.
+ * Take one more reference.
  *
  * Misuse:   as for kref_get(): the second reference above INT_MAX is caught.
  * Defined:  Linux, refcount_inc().
@@ -78,7 +77,7 @@ void kref_count_inc(struct refcount_struct *count) KREF_NONNULL;
  * Take i references unless the count is zero.
  *
  * Range:    i from 0.
- * Misuse:   as for kref_get_unless_zero(), and with a negative i.
+ * Misuse:   as for kref_get_unless_zero(); a negative i is a misuse, too.
  * Returns:  1 if the references were taken; 0 if the count was zero, or never initialised.
  * Defined:  Linux, refcount_add_not_zero(), which does not catch a negative i.
  */
@@ -122,7 +121,7 @@ KREF_MUST_USE int kref_count_inc_not_zero_acquire(struct refcount_struct *count)
  * Give i references back.
  *
  * Range:    i from 0 to the number of references that the caller holds.
- * Misuse:   with i above the count, and with a negative i, too. 0 is returned.
+ * Misuse:   i above the count, or a negative i, is a misuse, too. 0 is returned.
  * Returns:  1 if these were the last references, otherwise 0.
  * Defined:  Linux, refcount_sub_and_test(), which does not catch a negative i.
  */
@@ -150,7 +149,7 @@ void kref_count_dec(struct refcount_struct *count) KREF_NONNULL;
  * Give the reference back if it is the only one; otherwise change nothing.
  *
  * Misuse:   none is reported: if the count is not 1, nothing changes.
- * Ordering: release and acquire if it returns 1, otherwise relaxed.
+ * Ordering: release and acquire if it returns 1.
  * Returns:  1 if the count went from 1 to 0, otherwise 0.
  * Defined:  Linux, refcount_dec_if_one().
  */

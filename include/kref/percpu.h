@@ -39,7 +39,8 @@
  * For an object that is not hot, use a kref.
  *
  * percpu_ref_kill() and some other functions take a lock. In the child of a fork of a multithreaded
- * program, such a lock may be held for ever; a get or a put takes none. All users of one percpu_ref
+ * program, such a lock may be held for ever; a get or a put takes none, but percpu_ref_slot_get() may
+ * take one. All users of one percpu_ref
  * must use the same copy of libkref, as for slots.
  */
 #ifndef KREF_H
@@ -86,7 +87,8 @@ struct percpu_ref_slot {
  *
  * Range:    flags: any of PERCPU_REF_INIT_ATOMIC, PERCPU_REF_INIT_DEAD, PERCPU_REF_ALLOW_REINIT, or
  *           0. The last put calls release.
- * Misuse:   on a percpu_ref that is in use: it forgets its references and its memory, which leaks.
+ * Misuse:   on a percpu_ref that is in use: the old references are forgotten, and the memory of the
+ *           old counters leaks.
  * Threads:  not in a signal handler, because the function allocates.
  * Returns:  0; -ENOMEM; or -EINVAL for an unknown flag. After an error, nothing is allocated.
  * Defined:  Linux, percpu_ref_init(), which has one parameter more and ignores unknown flags.
@@ -111,14 +113,14 @@ int percpu_ref_init(struct percpu_ref *ref,
 void percpu_ref_exit(struct percpu_ref *ref) KREF_NONNULL;
 
 /**
- * Take one more reference. The caller holds one already.
+ * Take one more reference.
  *
  * Defined:  Linux, percpu_ref_get(), which does not saturate.
  */
 void percpu_ref_get(struct percpu_ref *ref) KREF_NONNULL;
 
 /**
- * Take nr more references. The caller holds one already.
+ * Take nr more references.
  *
  * Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); a larger nr is an overflow. If nr is
  *           above 127, the function makes an atomic operation in both modes.
@@ -178,7 +180,7 @@ void percpu_ref_put_many(struct percpu_ref *ref, unsigned long nr) KREF_NONNULL;
  * ------------------------------------------------------------------------------------------- */
 
 /**
- * Give the initial reference back, and change to atomic mode, where the last put can be known and
+ * Give the initial reference back, and change to atomic mode, in which the last put is recognised and
  * calls the release function. That may happen before this function returns. From now on
  * percpu_ref_tryget_live() fails.
  *
@@ -212,7 +214,8 @@ void percpu_ref_kill_and_confirm(struct percpu_ref *ref,
  *
  * Range:    confirm may be NULL.
  * Misuse:   as for percpu_ref_kill(); but a second call is allowed.
- * Ordering: release, for what other threads did before their puts.
+ * Ordering: release: the thread that makes the last put sees what other threads did before their
+ *           earlier puts.
  * Threads:  as for percpu_ref_kill().
  * Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later. There, a
  *           percpu_ref without PERCPU_REF_ALLOW_REINIT is dying from then on.
@@ -225,7 +228,8 @@ void percpu_ref_switch_to_atomic(struct percpu_ref *ref,
  * return.)
  *
  * Misuse:   as for percpu_ref_kill(); but a second call is allowed.
- * Ordering: release, for what other threads did before their puts.
+ * Ordering: release: the thread that makes the last put sees what other threads did before their
+ *           earlier puts.
  * Threads:  as for percpu_ref_kill().
  * Defined:  Linux, percpu_ref_switch_to_atomic_sync().
  */
@@ -261,7 +265,8 @@ void percpu_ref_resurrect(struct percpu_ref *ref) KREF_NONNULL;
  * with PERCPU_REF_INIT_DEAD.
  *
  * Range:    as for percpu_ref_resurrect(); and percpu_ref_is_zero() is true.
- * Misuse:   as for percpu_ref_resurrect(). If a reference is left, it is resurrected, and a
+ * Misuse:   as for percpu_ref_resurrect(). If a reference is left, the percpu_ref is resurrected
+ *           nevertheless, and a
  *           violation is reported.
  * Ordering: acquire.
  * Threads:  as for percpu_ref_resurrect().

@@ -5,8 +5,11 @@
  * Made from the source of libkref by `make header`.
  *
  * For one object that all threads look up, and that is replaced rarely: the current configuration,
- * the current connection. On a thread with restartable sequences (kref_rseq_available) a get makes
- * one atomic operation and takes no lock. A replace takes some microseconds.
+ * the current connection. A restartable sequence is a few instructions that the kernel aborts if it
+ * interrupts the thread inside them. The thread then starts them again, so they need no lock. The
+ * kernel knows the sequences of a thread after rseq(2) has registered the thread; glibc does this. On
+ * such a thread (kref_rseq_available()) a get makes one atomic operation and takes no lock. A replace
+ * calls membarrier(2), which aborts the sequences of all threads, and takes some microseconds.
  *
  *     static struct kref_slot current = KREF_SLOT_INIT;
  *
@@ -25,13 +28,15 @@
  * child of a fork of a multithreaded program, such a lock may be held for ever by a thread that
  * does not exist there: make no get or replace in the child.
  *
- * Use slots, and percpu_ref of kref/percpu.h, only on threads that pthread_create() or thrd_create()
- * made, and in the child of a fork that has one thread. Do not use them on a thread that clone() made
+ * Use slots, and the percpu_ref of kref/percpu.h, only on the main thread and on threads that
+ * pthread_create() or thrd_create() made. After fork(), the child may use them only if the parent had
+ * one thread. Do not use them on a thread that clone() made
  * without the C library, if its thread-local storage is the parent's or is zero-filled. Such a thread
  * looks registered, but the kernel does not restart its sequences, and a sequence cannot detect this.
  * A get from a slot may then return a freed object, and a percpu_ref may lose counts. Nothing is
- * reported. kref_rseq_available() returns 0 on such a thread. A program that has such threads must run
- * with GLIBC_TUNABLES=glibc.pthread.rseq=0.
+ * reported. kref_rseq_available() returns 0 on such a thread (with musl the call may crash there). If
+ * such threads must use slots or a percpu_ref, run the program with
+ * GLIBC_TUNABLES=glibc.pthread.rseq=0. With musl there is no way.
  */
 #ifndef KREF_H
 #include "../kref.h" /* includes this header, in the right order */
@@ -67,8 +72,8 @@ void kref_slot_init(struct kref_slot *slot) KREF_NONNULL;
  * Take a reference on the published object, in one step: rule 3.
  *
  * Misuse:   if the published object was put once too often, its count may be zero, or it may be
- *           freed memory that is all zero: then NULL is returned. With too many references, or
- *           saturated: the kref is returned.
+ *           freed memory that is all zero: then NULL is returned. If the count has too many
+ *           references or is saturated, the kref is returned.
  * Ordering: acquire: the caller sees what was done to the object before kref_slot_replace()
  *           published it.
  * Threads:  not in a signal handler, because the function may take a lock for a short time.
@@ -101,10 +106,10 @@ struct kref *kref_slot_replace(struct kref_slot *slot,
  * call, rseq().
  *
  * Threads:  not in a signal handler. The answer is for the calling thread.
- * Returns:  1 or 0. 0 on a processor other than x86-64, aarch64 and riscv64; with a libc other than
- *           glibc 2.35 or later (riscv64: 2.41) and, on x86-64, musl; under valgrind; with
- *           GLIBC_TUNABLES=glibc.pthread.rseq=0; if a seccomp filter refuses membarrier(); and on a
- *           thread that clone() made.
+ * Returns:  1 or 0. 1 needs x86-64, aarch64 or riscv64; glibc 2.35 or later (riscv64: 2.41), or musl
+ *           on x86-64; and Linux 5.10 or later (riscv64: 6.9 or 6.6.51; aarch64: not 6.19 to
+ *           7.0.13). 0 also under valgrind; with GLIBC_TUNABLES=glibc.pthread.rseq=0; if a seccomp
+ *           filter refuses membarrier(); and on a thread that clone() made.
  */
 int kref_rseq_available(void);
 

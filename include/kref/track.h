@@ -9,8 +9,9 @@
  * initialises. When the program exits, the tracker reports the references that nobody has given back.
  * `kref-track --help` lists its options.
  *
- * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the
- * directory of libkref.so; and if it is not there, from where the loader finds libraries. The
+ * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the folder
+ * kref/ beside libkref.so; and if it is not there, from the folders that the dynamic loader searches.
+ * The
  * options in KREF_OPTIONS other than track and on_violation are for the tracker. A setuid program
  * ignores both variables. A program that is linked with -static cannot load the tracker.
  *
@@ -104,14 +105,15 @@ struct kref_tracker {
  *           are tracked already keep their counts, but no function is called for them. Objects that
  *           were initialised before this call are not tracked, and neither are those that
  *           KREF_INIT() or kref_count_set() initialises.
- * Misuse:   a table with an impossible size is refused. The table and the code of its functions
- *           must stay in memory until the process ends, even after another tracker is set.
- * Ordering: release; a thread that calls a function of the table sees what was done before this
+ * Misuse:   if tracker->size is impossible, -EINVAL is returned. The struct and the code of its
+ *           functions must stay in memory until the process ends, even after another tracker is set.
+ * Ordering: release; a thread that calls a function of the struct sees what was done before this
  *           call.
- * Threads:  any. When this returns, another thread may still be using the old table.
+ * Threads:  when this returns, another thread may still be using the old struct.
  * Returns:  0, or -EINVAL.
  */
-KREF_MUST_USE int kref_set_tracker(const struct kref_tracker *tracker);
+KREF_MUST_USE
+int kref_set_tracker(const struct kref_tracker *tracker);
 
 /**
  * kref_init() with the name of the object's type, such as "session". The tracker's reports name the

@@ -12,7 +12,6 @@ use crate::PthreadMutex;
 ///
 /// Range:    n from 1 to INT_MAX.
 /// Misuse:   n = 0 makes a released counter, a negative n a saturated one.
-/// Threads:  one, before the counter is shared.
 /// Defined:  Linux, refcount_set().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_count_set(count: *mut refcount_struct, n: c_int) {
@@ -49,10 +48,10 @@ pub unsafe extern "C" fn kref_count_read(count: *const refcount_struct) -> c_uin
 }
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Take i more references. The caller holds one already.
+/// Take i more references.
 ///
 /// Range:    i from 0.
-/// Misuse:   with a negative i, too.
+/// Misuse:   a negative i is a misuse, too.
 /// Defined:  Linux, refcount_add(), which does not catch a negative i.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_count_add(i: c_int, count: *mut refcount_struct, call: CallSite) {
@@ -62,7 +61,7 @@ pub unsafe extern "C" fn at_kref_count_add(i: c_int, count: *mut refcount_struct
 edge!(kref_count_add = at_kref_count_add, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Take one more reference. The caller holds one already.
+/// Take one more reference.
 ///
 /// Misuse:   as for kref_get(): the second reference above INT_MAX is caught.
 /// Defined:  Linux, refcount_inc().
@@ -77,7 +76,7 @@ edge!(kref_count_inc = at_kref_count_inc, 1);
 /// Take i references unless the count is zero.
 ///
 /// Range:    i from 0.
-/// Misuse:   as for kref_get_unless_zero(), and with a negative i.
+/// Misuse:   as for kref_get_unless_zero(); a negative i is a misuse, too.
 /// Returns:  1 if the references were taken; 0 if the count was zero, or never initialised.
 /// Defined:  Linux, refcount_add_not_zero(), which does not catch a negative i.
 #[unsafe(no_mangle)]
@@ -154,7 +153,7 @@ edge!(kref_count_inc_not_zero_acquire = at_kref_count_inc_not_zero_acquire, 1);
 /// Give i references back.
 ///
 /// Range:    i from 0 to the number of references that the caller holds.
-/// Misuse:   with i above the count, and with a negative i, too. 0 is returned.
+/// Misuse:   i above the count, or a negative i, is a misuse, too. 0 is returned.
 /// Returns:  1 if these were the last references, otherwise 0.
 /// Defined:  Linux, refcount_sub_and_test(), which does not catch a negative i.
 #[unsafe(no_mangle)]
@@ -203,7 +202,7 @@ edge!(kref_count_dec = at_kref_count_dec, 1);
 /// Give the reference back if it is the only one; otherwise change nothing.
 ///
 /// Misuse:   none is reported: if the count is not 1, nothing changes.
-/// Ordering: release and acquire if it returns 1, otherwise relaxed.
+/// Ordering: release and acquire if it returns 1.
 /// Returns:  1 if the count went from 1 to 0, otherwise 0.
 /// Defined:  Linux, refcount_dec_if_one().
 #[unsafe(no_mangle)]

@@ -43,7 +43,7 @@ edge!(kref_get = at_kref_get, 1);
 /// Give a reference back: rule 2. The last put calls release(kref), and only release frees the
 /// object.
 ///
-/// Range:    one reference, which the caller holds. Afterwards the caller must not use the object.
+/// Range:    after the call, the caller must not use the object.
 /// Returns:  1 if this was the last reference and release() has run, otherwise 0.
 /// Defined:  Linux, kref_put().
 #[unsafe(no_mangle)]
@@ -69,8 +69,7 @@ edge!(kref_put = at_kref_put, 2);
 ///
 /// Misuse:   a count of zero is no misuse here. At INT_MAX, or on a saturated count, 1 is returned:
 ///           the caller may use the object, which is never freed.
-/// Ordering: relaxed, as in the kernel. The lock that protects the lookup orders the object's
-///           contents.
+/// Ordering: the lock that protects the lookup orders the object's contents.
 /// Returns:  1 if a reference was taken. 0 if not: the caller must not use the object.
 /// Defined:  Linux, kref_get_unless_zero().
 #[unsafe(no_mangle)]
@@ -136,7 +135,7 @@ edge!(kref_init_n = at_kref_init_n, 2);
 /// Give n references back at once, as kref_put() gives one.
 ///
 /// Range:    n references, which the caller holds; n from 0.
-/// Misuse:   with fewer than n references, and with a negative n, too.
+/// Misuse:   n above the count, or a negative n, is a misuse, too.
 /// Returns:  1 if these were the last references and release() has run, otherwise 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_put_many(

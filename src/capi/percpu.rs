@@ -12,7 +12,8 @@ use crate::{InitError, PercpuRef};
 ///
 /// Range:    flags: any of PERCPU_REF_INIT_ATOMIC, PERCPU_REF_INIT_DEAD, PERCPU_REF_ALLOW_REINIT, or
 ///           0. The last put calls release.
-/// Misuse:   on a percpu_ref that is in use: it forgets its references and its memory, which leaks.
+/// Misuse:   on a percpu_ref that is in use: the old references are forgotten, and the memory of the
+///           old counters leaks.
 /// Threads:  not in a signal handler, because the function allocates.
 /// Returns:  0; -ENOMEM; or -EINVAL for an unknown flag. After an error, nothing is allocated.
 /// Defined:  Linux, percpu_ref_init(), which has one parameter more and ignores unknown flags.
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn at_percpu_ref_exit(r#ref: *mut percpu_ref, call: CallSi
 edge!(percpu_ref_exit = at_percpu_ref_exit, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Take one more reference. The caller holds one already.
+/// Take one more reference.
 ///
 /// Defined:  Linux, percpu_ref_get(), which does not saturate.
 #[unsafe(no_mangle)]
@@ -63,7 +64,7 @@ pub unsafe extern "C" fn at_percpu_ref_get(r#ref: *mut percpu_ref, call: CallSit
 edge!(percpu_ref_get = at_percpu_ref_get, 1);
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Take nr more references. The caller holds one already.
+/// Take nr more references.
 ///
 /// Range:    nr up to INT_MAX (2^15 - 1 if a long has 32 bits); a larger nr is an overflow. If nr is
 ///           above 127, the function makes an atomic operation in both modes.

@@ -7,7 +7,7 @@ use super::types::{as_percpu_fn, percpu_ref};
 use crate::PercpuRef;
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Give the initial reference back, and change to atomic mode, where the last put can be known and
+/// Give the initial reference back, and change to atomic mode, in which the last put is recognised and
 /// calls the release function. That may happen before this function returns. From now on
 /// percpu_ref_tryget_live() fails.
 ///
@@ -55,7 +55,8 @@ edge!(percpu_ref_kill_and_confirm = at_percpu_ref_kill_and_confirm, 2);
 ///
 /// Range:    confirm may be NULL.
 /// Misuse:   as for percpu_ref_kill(); but a second call is allowed.
-/// Ordering: release, for what other threads did before their puts.
+/// Ordering: release: the thread that makes the last put sees what other threads did before their
+///           earlier puts.
 /// Threads:  as for percpu_ref_kill().
 /// Defined:  Linux, percpu_ref_switch_to_atomic(), which calls confirm some time later. There, a
 ///           percpu_ref without PERCPU_REF_ALLOW_REINIT is dying from then on.
@@ -79,7 +80,8 @@ edge!(percpu_ref_switch_to_atomic = at_percpu_ref_switch_to_atomic, 2);
 /// return.)
 ///
 /// Misuse:   as for percpu_ref_kill(); but a second call is allowed.
-/// Ordering: release, for what other threads did before their puts.
+/// Ordering: release: the thread that makes the last put sees what other threads did before their
+///           earlier puts.
 /// Threads:  as for percpu_ref_kill().
 /// Defined:  Linux, percpu_ref_switch_to_atomic_sync().
 #[unsafe(no_mangle)]
@@ -130,7 +132,8 @@ edge!(percpu_ref_resurrect = at_percpu_ref_resurrect, 1);
 /// with PERCPU_REF_INIT_DEAD.
 ///
 /// Range:    as for percpu_ref_resurrect(); and percpu_ref_is_zero() is true.
-/// Misuse:   as for percpu_ref_resurrect(). If a reference is left, it is resurrected, and a
+/// Misuse:   as for percpu_ref_resurrect(). If a reference is left, the percpu_ref is resurrected
+///           nevertheless, and a
 ///           violation is reported.
 /// Ordering: acquire.
 /// Threads:  as for percpu_ref_resurrect().

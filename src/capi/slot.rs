@@ -22,8 +22,8 @@ pub unsafe extern "C" fn kref_slot_init(slot: *mut kref_slot) {
 /// Take a reference on the published object, in one step: rule 3.
 ///
 /// Misuse:   if the published object was put once too often, its count may be zero, or it may be
-///           freed memory that is all zero: then NULL is returned. With too many references, or
-///           saturated: the kref is returned.
+///           freed memory that is all zero: then NULL is returned. If the count has too many
+///           references or is saturated, the kref is returned.
 /// Ordering: acquire: the caller sees what was done to the object before kref_slot_replace()
 ///           published it.
 /// Threads:  not in a signal handler, because the function may take a lock for a short time.
@@ -69,10 +69,10 @@ edge!(kref_slot_replace = at_kref_slot_replace, 2);
 /// call, rseq().
 ///
 /// Threads:  not in a signal handler. The answer is for the calling thread.
-/// Returns:  1 or 0. 0 on a processor other than x86-64, aarch64 and riscv64; with a libc other than
-///           glibc 2.35 or later (riscv64: 2.41) and, on x86-64, musl; under valgrind; with
-///           GLIBC_TUNABLES=glibc.pthread.rseq=0; if a seccomp filter refuses membarrier(); and on a
-///           thread that clone() made.
+/// Returns:  1 or 0. 1 needs x86-64, aarch64 or riscv64; glibc 2.35 or later (riscv64: 2.41), or musl
+///           on x86-64; and Linux 5.10 or later (riscv64: 6.9 or 6.6.51; aarch64: not 6.19 to
+///           7.0.13). 0 also under valgrind; with GLIBC_TUNABLES=glibc.pthread.rseq=0; if a seccomp
+///           filter refuses membarrier(); and on a thread that clone() made.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_rseq_available() -> c_int {
     crate::rseq_available().into()

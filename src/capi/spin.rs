@@ -12,6 +12,8 @@ use crate::{Kref, PthreadSpin};
 /// release() runs with the lock held, and unlocks it.
 ///
 /// Range:    the caller does not hold the lock.
+/// Misuse:   if the lock cannot be taken, a violation is reported, and the reference is not given
+///           back.
 /// Threads:  not in a signal handler.
 /// Returns:  1 if this was the last reference and release() has run; otherwise 0, and the lock is
 ///           not held.

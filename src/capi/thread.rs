@@ -14,7 +14,7 @@ use crate::tracker::By;
 /// Range:    thread, attr, start and arg are for pthread_create(); attr and arg may be NULL. The
 ///           caller keeps its own reference. release is called if the start fails and the reference
 ///           that is given back is the last.
-/// Misuse:   the thread is started all the same.
+/// Misuse:   the violation is reported, and the thread is started nevertheless.
 /// Ordering: that of pthread_create(): the thread sees what the caller did before.
 /// Threads:  not in a signal handler.
 /// Returns:  0, or the error number of pthread_create() (EAGAIN, EINVAL, EPERM). After an error no

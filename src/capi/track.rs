@@ -15,11 +15,11 @@ use crate::{Kref, set_tracker, tracker};
 ///           are tracked already keep their counts, but no function is called for them. Objects that
 ///           were initialised before this call are not tracked, and neither are those that
 ///           KREF_INIT() or kref_count_set() initialises.
-/// Misuse:   a table with an impossible size is refused. The table and the code of its functions
-///           must stay in memory until the process ends, even after another tracker is set.
-/// Ordering: release; a thread that calls a function of the table sees what was done before this
+/// Misuse:   if tracker->size is impossible, -EINVAL is returned. The struct and the code of its
+///           functions must stay in memory until the process ends, even after another tracker is set.
+/// Ordering: release; a thread that calls a function of the struct sees what was done before this
 ///           call.
-/// Threads:  any. When this returns, another thread may still be using the old table.
+/// Threads:  when this returns, another thread may still be using the old struct.
 /// Returns:  0, or -EINVAL.
 #[unsafe(no_mangle)]
 #[must_use]

@@ -56,7 +56,7 @@ pub struct percpu_ref_slot {
 pub enum kref_violation_kind {
     /// A get on an object without references: the object is already being released.
     KREF_GET_ON_ZERO = 1,
-    /// The program took more references than the count can count, or a negative number of them.
+    /// The program took more references than the count can hold, or a negative number of them.
     KREF_OVERFLOW = 2,
     /// The program gave back more references than it had taken, or a negative number of them.
     KREF_PUT_ON_ZERO = 3,
@@ -70,8 +70,9 @@ pub enum kref_violation_kind {
     KREF_KILLED_TWICE = 7,
     /// percpu_ref_exit() while somebody may hold a reference: nothing was freed.
     KREF_EXIT_WHILE_ALIVE = 8,
-    /// percpu_ref_resurrect(), _reinit() or _switch_to_percpu() on a percpu_ref that was not killed,
-    /// that is not at zero, or that was initialised without PERCPU_REF_ALLOW_REINIT.
+    /// percpu_ref_resurrect() or _reinit() on a percpu_ref that was not killed; _reinit() while a
+    /// reference is held; or one of these, or _switch_to_percpu(), on a percpu_ref whose flags do not
+    /// allow it. kref/percpu.h says which flags allow it.
     KREF_BAD_REINIT = 9,
     /// The kernel refused a membarrier. The object that was to be replaced or killed leaks.
     KREF_NOT_FENCED = 10,

@@ -16,9 +16,8 @@ use crate::{Handler, set_violation_handler};
 ///           handler, a line says so, and the old handler stays set.
 /// Ordering: release; a thread that calls the handler sees what was done before this call.
 /// Threads:  not in a signal handler. When this returns, another thread may still be in the old
-///           handler. The function takes no lock, so it may be called in the child of a fork. For a
-///           handler or a context that was not set before it allocates some bytes, which are never
-///           freed.
+///           handler. The function takes no lock, so it may be called in the child of a fork. Each
+///           new pair of handler and context takes some bytes of memory, which are never freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_set_violation_handler(
     handler: kref_violation_handler,

@@ -4,14 +4,15 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
  * The locks are those of pthread: a pthread_mutex_t where the kernel has a struct mutex, and a
- * pthread_spinlock_t where it has a spinlock_t. A port of kernel code often has these two types itself. Then
- * define one of these before the first include, or on the compiler's command line. If a pthread lock in the
- * port's own type is all that has to be locked, say how to reach it:
+ * pthread_spinlock_t where it has a spinlock_t. A port of kernel code often has these two types itself. Then choose
+ * one of two ways for each type, and define its macro before the first include, or on the compiler's command line.
+ * First way: the port's type contains a pthread lock, and nothing else must be done to lock it. Define how to reach
+ * the pthread lock:
  *
  *     #define KREF_LINUX_MUTEX(m) (&(m)->lock)          a pthread_mutex_t *, for a struct mutex *m
  *     #define KREF_LINUX_SPINLOCK(l) (&(l)->lock)       a pthread_spinlock_t *, for a spinlock_t *l
  *
- * If the port's own functions must be called, because they record the lock's owner or use another lock, name
+ * Second way: the port's own functions must be called, because they record the lock's owner or use another lock. Name
  * the header that has them:
  *
  *     #define KREF_LINUX_MUTEX_HEADER "linux/mutex.h"        struct mutex, mutex_lock(), mutex_unlock()

@@ -139,7 +139,7 @@ KREF_STATIC int kref_linux_shown(int stored)
     return stored < -1 ? stored - INT_MIN + 1 : KREF_CAST(static_cast, int, kref_read_slow(stored));
 }
 
-/* Whether a + b is greater than limit. None is negative; the sum may be greater than INT_MAX. */
+/* Whether a + b is greater than limit. No argument is negative; the sum may be greater than INT_MAX. */
 KREF_STATIC int kref_linux_above(int a, int b, int limit)
 {
     return KREF_CAST(static_cast, unsigned int, a) + KREF_CAST(static_cast, unsigned int, b) >
@@ -195,8 +195,9 @@ KREF_STATIC int kref_linux_give(int i, refcount_t *r, int keep, int *old)
  * before their own change, as refcount_read() shows it. So the program may make a decision by it. Exception:
  * a kref that a tracker counts, where another thread may change the count after *oldp was written.
  *
- * The _limited_acquire functions take i references only if the sum is at most limit. Otherwise they return
- * false, and *oldp is not 0; no violation is reported. On a saturated count they report a violation and return true.
+ * The _limited_acquire functions take i references only if the sum is at most limit. They return false without a
+ * violation in two cases: the count is zero (*oldp is 0), or the sum would be above limit (*oldp is the count). On a
+ * saturated count they report a violation and return true.
  *
  * These functions need gcc or clang; oldp may be NULL.
  */
