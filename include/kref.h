@@ -69,8 +69,8 @@
  *           object already. Two holders that write to the same object at the same time need a lock.
  * Threads   Any thread, any number of threads at the same time, and signal handlers; a put only if
  *           its release function may run in a signal handler. But one thread calls an init function,
- *           or kref_count_set(), before the object is shared. Other threads must receive the object through something that
- *           synchronises the threads: a lock, a queue or pthread_create().
+ *           or kref_count_set(), before the object is shared. Other threads must receive the object
+ *           through something that synchronises the threads: a lock, a queue or pthread_create().
  * Returns   Nothing.
  * Defined   By libkref alone. "Linux, f()" means that the kernel's f() does the same.
  *
