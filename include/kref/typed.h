@@ -21,7 +21,8 @@
  *                                               session is being released
  *     session_unref(session)                    give one back; the last calls session_free(session)
  *     session_is_unique(session)                1 if the caller holds the only one: kref_is_unique()
- *     session_lookup(&mutex, find, key)         rule 3: kref_lookup_mutex(); find() returns a session
+ *     session_lookup(&mutex, find, key)         rule 3: kref_lookup_mutex(), with
+ *                                               struct session *find(void *key)
  *     session_slot_get(&slot)                   rule 3: kref_slot_get()
  *     session_slot_replace(&slot, session)      kref_slot_replace()
  *     session_kref_release(kref)                the release function, for kref_thread_create() and others

@@ -179,8 +179,15 @@ fn run(arguments: Arguments) -> Result<ExitCode, String> {
 /// The program's status as ours. A signal that ended it ends us, too.
 fn pass_on(status: ExitStatus, name: &str) -> ExitCode {
     if let Some(signal) = status.signal() {
+        // A use of freed memory often ends so.
+        let hint = match signal {
+            libc::SIGSEGV | libc::SIGBUS | libc::SIGABRT => {
+                "; --keep-freed finds puts on freed objects"
+            }
+            _ => "",
+        };
         eprintln!(
-            "kref-track: {name} was ended by signal {signal}: there is no report of its exit"
+            "kref-track: {name} was ended by signal {signal}: there is no report of its exit{hint}"
         );
         // SAFETY: the signal gets its default action back, and no core of ours is wanted.
         unsafe {
