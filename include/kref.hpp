@@ -136,14 +136,16 @@ template <class T> KREF_CPP_INLINE void give_back(T *object) noexcept
 }
 template <class T> KREF_CPP_INLINE bool is_unique(T *object) noexcept
 {
-    return KREF_CPP_CALLS(T)::is_unique(object);
+    return KREF_CPP_CALLS(T)::is_unique(without_const(object));
 }
 
 /* Whether a ref<From> may become a ref<To>: T to const T; and a derived class to its base, if both have
- * the same count and the same free function. */
+ * the same count and the same free function. sizeof: a type without KREF_DEFINE is an error here, too. */
 template <class From, class To, bool = std::is_convertible<From *, To *>::value,
           bool = std::is_same<const From, const To>::value>
-struct converts : std::is_same<KREF_CPP_CALLS(From), KREF_CPP_CALLS(To)> {
+struct converts
+    : std::integral_constant<bool, sizeof(KREF_CPP_CALLS(From)) != 0 && sizeof(KREF_CPP_CALLS(To)) != 0 &&
+                                       std::is_same<KREF_CPP_CALLS(From), KREF_CPP_CALLS(To)>::value> {
 };
 template <class From, class To> struct converts<From, To, true, true> : std::true_type {
 };
@@ -168,7 +170,7 @@ template <class T> class ref
 
     constexpr ref() noexcept : object_(nullptr) {}
     constexpr ref(std::nullptr_t) noexcept : object_(nullptr) {}
-    KREF_CPP_INLINE ref(const ref &other) noexcept : ref(retain(other.object_)) {}
+    KREF_CPP_INLINE ref(const ref &other) noexcept : ref(libkref::retain(other.object_)) {}
     KREF_CPP_INLINE ref(ref &&other) noexcept : object_(other.release()) {}
     template <class U, class = typename std::enable_if<detail::converts<U, T>::value>::type>
     KREF_CPP_INLINE ref(const ref<U> &other) noexcept : ref(ref<U>(other))
@@ -324,7 +326,13 @@ template <class T> class counted
     explicit counted(const char *type = nullptr) noexcept { kref_init_as(&kref_count, type); }
     counted(const counted &) noexcept : counted() {}
     counted &operator=(const counted &) noexcept { return *this; }
-    ~counted() = default;
+    /* If a constructor throws, and for an object on the stack, nobody puts the creator's reference. A tracker must
+     * learn that the object is gone. */
+    ~counted()
+    {
+        if (kref_read(&kref_count) == 1)
+            static_cast<void>(!kref_count_dec_if_one(&kref_count.refcount));
+    }
 
   private:
     static void release(struct kref *kref)

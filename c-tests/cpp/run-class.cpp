@@ -117,9 +117,62 @@ static void copies_of_objects()
     CHECK(freed == 2);
 }
 
+class fussy : public libkref::counted<fussy>
+{
+  public:
+    explicit fussy(int id) : counted("fussy")
+    {
+#ifdef __cpp_exceptions
+        if (id < 0)
+            throw id;
+#else
+        (void)id;
+#endif
+    }
+};
+
+static int tracked, gone;
+
+static int created(struct kref *, const char *)
+{
+    return ++tracked;
+}
+
+static void released(struct kref *, void (*)(struct kref *))
+{
+    gone++;
+}
+
+/* Nobody puts the reference of an object on the stack, and of one whose constructor throws. A tracker learns of its
+ * end all the same. */
+static void objects_without_a_put()
+{
+    struct kref_tracker tracker = {};
+
+    tracker.size = sizeof tracker;
+    tracker.created = created;
+    tracker.released = released;
+    CHECK(kref_set_tracker(&tracker) == 0);
+    {
+        fussy on_the_stack(1);
+    }
+    CHECK(tracked == 1 && gone == 1);
+    libkref::adopt(new fussy(2)).reset();
+    CHECK(tracked == 2 && gone == 2);
+#ifdef __cpp_exceptions
+    try {
+        libkref::adopt(new fussy(-1)).reset();
+    } catch (int) {
+    }
+    CHECK(tracked == 3 && gone == 3);
+#endif
+    CHECK(kref_set_tracker(NULL) == 0);
+}
+
 int main()
 {
     one_class();
+    objects_without_a_put();
     bases();
     copies_of_objects();
     return 0;

@@ -174,9 +174,48 @@ static void place_of_misuse()
     CHECK(caller > __start_misused && caller <= __stop_misused);
 }
 
+/* A library of C may have a retain() of its own. */
+namespace media
+{
+struct frame {
+    struct kref kref;
+};
+
+static void frame_free(frame *f)
+{
+    freed++;
+    delete f;
+}
+
+KREF_DEFINE(frame, frame, kref, frame_free);
+
+KREF_UNUSED static frame *retain(frame *f)
+{
+    return frame_ref(f);
+}
+} // namespace media
+
+static void own_retain()
+{
+    media::frame *f = new media::frame;
+
+    freed = 0;
+    media::frame_ref_init(f);
+    libkref::ref<media::frame> one = libkref::adopt(f), two = one;
+    libkref::ref<const volatile media::frame> three = one;
+
+    CHECK(!three.is_unique() && kref_read(&f->kref) == 3);
+    one.reset();
+    two.reset();
+    CHECK(three.is_unique() && freed == 0);
+    three.reset();
+    CHECK(freed == 1);
+}
+
 int main()
 {
     client();
+    own_retain();
     namespaces();
     derived();
     two_counts();

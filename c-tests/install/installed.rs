@@ -270,9 +270,10 @@ fn kernel_code(
     let program = folder(&format!("{name}-{}-{dialect}", compiler.kind().name())).join("program");
     let mut compile = compiler.command();
     compile.args(["-Wall", "-Wextra", "-Werror", "-x", language]).arg(format!("-std={dialect}"));
-    compile.args(flags).arg(c_tests().join(format!("install/kernel/{name}.c")));
-    compile.arg("-o").arg(&program);
-    printed(compile.args(Prefix::plain().flags(&["--cflags", "kref-linux", "--libs", "kref"])));
+    compile.arg(c_tests().join(format!("install/kernel/{name}.c"))).arg("-o").arg(&program);
+    compile.args(Prefix::plain().flags(&["--cflags", "kref-linux", "--libs", "kref"]));
+    // The port's folders are the last ones, and still its headers come first.
+    printed(compile.args(flags));
     let said = printed(Command::new(&program).env("LD_LIBRARY_PATH", Prefix::plain().lib()));
     assert_eq!(said, says, "{name} as {dialect}");
 }

@@ -22,7 +22,23 @@ static void meanwhile(void)
 /* Inside its own expansion the name is the compiler's function. */
 #define __atomic_compare_exchange_n(where, old, new, weak, success, failure)                       \
     (meanwhile(), __atomic_compare_exchange_n(where, old, new, weak, success, failure))
+/* The two operations of refcount_warn_saturate() that report. */
+static void get_and_put(struct refcount_struct *r);
+#define kref_count_sub_and_test(i, r) (get_and_put(r), (kref_count_sub_and_test)(i, r))
+#define kref_count_dec(r) (get_and_put(r), (kref_count_dec)(r))
 #include <kref/linux/refcount.h>
+#undef kref_count_sub_and_test
+#undef kref_count_dec
+
+/* Two other threads: one gets, and is interrupted after its increment, and one puts. */
+static int warns;
+static void get_and_put(struct refcount_struct *r)
+{
+    if (!warns)
+        return;
+    __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);
+    CHECK(!(kref_count_dec_and_test)(r));
+}
 
 static int old;
 
@@ -61,5 +77,14 @@ int main(void)
     CHECK(told.times == 1 && told.last.kind == KREF_DEC_TO_ZERO);
     CHECK_STEP(-2, 0, __refcount_sub_and_test(4, &count, &old), (unsigned int)REFCOUNT_SATURATED);
     CHECK(told.times == 2 && told.last.kind == KREF_PUT_ON_ZERO);
+
+    /* refcount_warn_saturate() on a count with references: meanwhile no put is the last. */
+    for (warns = REFCOUNT_SUB_UAF; warns <= REFCOUNT_DEC_LEAK; warns++) {
+        told.times = 0;
+        refcount_set(&count, 1000);
+        refcount_warn_saturate(&count, (enum refcount_saturation_type)warns);
+        CHECK(told.times == 1 && told.last.kind == KREF_PUT_ON_ZERO);
+        CHECK(refcount_read(&count) == (unsigned int)REFCOUNT_SATURATED);
+    }
     return 0;
 }

@@ -129,10 +129,11 @@ fn register(key: libc::pthread_key_t) -> Option<*const Memory> {
     if memory == libc::MAP_FAILED {
         return None;
     }
-    // SAFETY: the key exists. `end` unmaps the memory. musl always sets the value.
-    unsafe { libc::pthread_setspecific(key, memory) };
+    // Before a signal handler can find the area: in it, no sequence may run yet.
     // SAFETY: a page is large enough, and aligned for every type. Zeros are valid atomics.
     unsafe { &*memory.cast::<Memory>() }.cpu.store(NO_CPU, Relaxed);
+    // SAFETY: the key exists. `end` unmaps the memory. musl always sets the value.
+    unsafe { libc::pthread_setspecific(key, memory) };
     rseq(memory, REGISTER);
     Some(memory.cast())
 }

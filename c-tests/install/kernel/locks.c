@@ -3,6 +3,7 @@
 #include <linux/refcount.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <track.h>
 
 #include <stdio.h>
 
@@ -73,7 +74,7 @@ int main(void)
 	if (!kref_put_lock(&e.ref, entry_release_list, &list_lock) || in_table)
 		return 4;
 
-	refcount_set(&e.users, 1);
+	refcount_set(&e.users, PORT_TRACKS);
 	entry_get(&e);
 	if (entry_put(&e) || !entry_put(&e))
 		return 5;

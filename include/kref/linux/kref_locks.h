@@ -20,7 +20,8 @@
  *                                                            macros spin_lock_irqsave() and
  *                                                            spin_unlock_irqrestore(), if there are any
  *
- * (In quotation marks: in <linux/mutex.h>, gcc would replace the word linux by 1.) mutex_lock() and spin_lock()
+ * (In quotation marks: in <linux/mutex.h>, gcc would replace the word linux by 1. If this header itself needs
+ * refcount_t, it includes <linux/refcount_types.h>, and not <linux/refcount.h>, which includes it.) mutex_lock() and spin_lock()
  * return nothing, as in the kernel, so then KREF_LOCK_FAILED is not reported.
  *
  * Then refcount_dec_and_mutex_lock(), refcount_dec_and_lock(), refcount_dec_and_lock_irqsave(), kref_put_mutex()

@@ -113,13 +113,13 @@ enum refcount_saturation_type {
  */
 KREF_LINUX void refcount_warn_saturate(refcount_t *r, enum refcount_saturation_type t)
 {
-    bool is_put = t == REFCOUNT_SUB_UAF || t == REFCOUNT_DEC_LEAK;
+    int is_put = t == REFCOUNT_SUB_UAF || t == REFCOUNT_DEC_LEAK;
 
-    /* The library reports what it finds, so this makes one misuse of the right kind. Meanwhile the count is zero or
-     * INT_MAX: no put by another thread can be the last one. */
-    kref_count_set(r, is_put || t == REFCOUNT_ADD_UAF ? 0 : KREF_MAX);
+    /* The library reports what it finds, so this makes one misuse of the right kind. Meanwhile the count is KREF_MAX: no
+     * put by another thread can be the last one. Only a count of zero gives KREF_GET_ON_ZERO. */
+    kref_count_set(r, t == REFCOUNT_ADD_UAF ? 0 : KREF_MAX);
     if (is_put)
-        kref_count_dec(r);
+        is_put = kref_count_sub_and_test(-1, r);
     else
         kref_count_add(-1, r);
 }
