@@ -11,7 +11,7 @@ const LOCKS: (&str, &str) = ("kref/linux/kref_locks.h", "lookup/run-own-locks");
 /// The header and its test; what is in the header; how often; what stands there in the twin.
 type Twin = ((&'static str, &'static str), &'static str, usize, &'static str);
 
-const TWINS: [Twin; 20] = [
+const TWINS: [Twin; 21] = [
     (COUNTS, " || kref_linux_above(i, *old, limit)", 1, ""),
     (COUNTS, "i < 0 || kref_linux_above(i, *old, limit)", 1, "kref_linux_above(i, *old, limit)"),
     (COUNTS, "kref_linux_above(i, keep, *old)", 1, "kref_linux_above(i, 0, *old)"),
@@ -22,8 +22,9 @@ const TWINS: [Twin; 20] = [
     (COUNTS, "old > 0 && i >= 0 && ", 1, ""),
     (COUNTS, " || (old > 0 && i >= 0 && kref_linux_above(i, old, most))", 1, ""),
     (COUNTS, "if (is_put)", 1, "if (!is_put)"),
-    (COUNTS, "is_put || t == REFCOUNT_ADD_UAF ? 0 : KREF_MAX", 1, "0"),
+    (COUNTS, "t == REFCOUNT_ADD_UAF ? 0 : KREF_MAX", 1, "0"),
     (MEANWHILE, "kref_linux_take(1, r, KREF_MAX, &old)", 1, "(old = (int)refcount_read(r), 0)"),
+    (MEANWHILE, "t == REFCOUNT_ADD_UAF ? 0", 1, "is_put || t == REFCOUNT_ADD_UAF ? 0"),
     (MEANWHILE, "kref_linux_above(i, keep, *old)", 1, "kref_linux_above(i, 1, *old)"),
     (LOCKS, "    mutex_lock(lock);\n", 2, ""),
     (LOCKS, "    mutex_unlock(lock);\n", 2, ""),
