@@ -6,12 +6,8 @@
  */
 #define _GNU_SOURCE
 #include "check.h"
+#include "refuse.h"
 
-#include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -37,20 +33,6 @@ static void release_percpu(struct percpu_ref *ref)
 {
     percpu_ref_exit(ref);
     __atomic_fetch_add(&released, 1, __ATOMIC_RELAXED);
-}
-
-static void refuse_membarrier(void)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
-
-    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
 static void publish(struct object *object)
@@ -114,7 +96,7 @@ static void refused_later(void)
     take_down(&first);
     CHECK(released == 2 && !told.times);
     publish(&second);
-    refuse_membarrier();
+    refuse(SYS_membarrier);
     get_and_put();
     take_down(&second);
     CHECK(released == 2 && told.times == 3 && told.last.kind == KREF_NOT_FENCED);
@@ -146,7 +128,7 @@ int main(int argc, char **argv)
 
     kref_set_violation_handler(remember, &told);
     if (!strcmp(what, "refused-from-the-start")) {
-        refuse_membarrier();
+        refuse(SYS_membarrier);
         start_over("without");
     } else if (!strcmp(what, "without")) {
         refused_from_the_start();

@@ -9,14 +9,12 @@
 
 #if defined HAS_RSEQ && !defined __GLIBC__
 
+#include "refuse.h"
+
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static struct percpu_ref ref;
@@ -185,20 +183,6 @@ static void *use_after_fork(void *unused)
 
 /* ---- Refusals. ---- */
 
-/* For this thread, and those that it starts. */
-static void refuse_rseq(void)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rseq, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
-
-    CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
-}
-
 static void *use_the_word(void *what)
 {
     long before = mapped_pages(), more;
@@ -217,7 +201,7 @@ static void *keep_registered(void *what)
     pthread_t thread;
 
     use_sequences();
-    refuse_rseq();
+    refuse(SYS_rseq);
     CHECK(!pthread_setspecific(after, what)); /* the kernel refuses to unregister the area, and writes to it */
     start(&thread, use_the_word, NULL);
     join(thread);
