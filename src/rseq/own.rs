@@ -13,8 +13,8 @@
 //! uses a sequence registers another area. If the destructor does not run again, this area stays mapped and the
 //! memory leaks. Nobody unmaps an area that is registered.
 //!
-//! The areas of two threads have different offsets. So a percpu reference keeps offset 0, with which the inlined
-//! functions of kref/percpu.h call this library.
+//! An area's offset from the thread pointer differs from thread to thread. So a percpu reference stores 0 instead
+//! of an offset. When the inlined functions of kref/percpu.h find 0, they call this library.
 //!
 //! If a thread has an area already, the kernel refuses another one. Then the CPU number in libkref's area stays
 //! negative, and each sequence gives up. librseq does not give up, but ends the process. So in a process with
@@ -48,8 +48,8 @@ const UNREGISTER: c_int = 1;
 /// Stands before each abort handler.
 const SIGNATURE: u32 = 0x5305_3053;
 
-/// The area of each thread for which there was no memory. The kernel does not know it. Sequences write to it,
-/// and nobody reads what they write.
+/// The area of all threads that have none of their own: there was no memory, or musl did not make the thread. The
+/// kernel does not know this area. Sequences write to it, and nobody reads what they write.
 static NOT_REGISTERED: Memory = Memory {
     cpu_id_start: AtomicI32::new(0),
     cpu: AtomicI32::new(NO_CPU),
@@ -129,7 +129,7 @@ fn register(key: libc::pthread_key_t) -> Option<*const Memory> {
     if memory == libc::MAP_FAILED {
         return None;
     }
-    // Before a signal handler can find the area: in it, no sequence may run yet.
+    // A signal handler can find the area before it is registered. Without a CPU number, a sequence there gives up.
     // SAFETY: a page is large enough, and aligned for every type. Zeros are valid atomics.
     unsafe { &*memory.cast::<Memory>() }.cpu.store(NO_CPU, Relaxed);
     // SAFETY: the key exists. `end` unmaps the memory. musl always sets the value.

@@ -20,9 +20,10 @@
  *                                                            macros spin_lock_irqsave() and
  *                                                            spin_unlock_irqrestore(), if there are any
  *
- * (In quotation marks: in <linux/mutex.h>, gcc would replace the word linux by 1. If this header itself needs
- * refcount_t, it includes <linux/refcount_types.h>, and not <linux/refcount.h>, which includes it.) mutex_lock() and spin_lock()
- * return nothing, as in the kernel, so then KREF_LOCK_FAILED is not reported.
+ * Write the name in quotation marks: gcc defines a macro named linux as 1, and would replace the word in
+ * <linux/mutex.h>. If the port's header needs refcount_t, it must include <linux/refcount_types.h>. It must not
+ * include <linux/refcount.h>, because <linux/refcount.h> includes the port's header. mutex_lock() and spin_lock()
+ * return nothing, as in the kernel. So KREF_LOCK_FAILED is not reported in the second way.
  *
  * Then refcount_dec_and_mutex_lock(), refcount_dec_and_lock(), refcount_dec_and_lock_irqsave(), kref_put_mutex()
  * and kref_put_lock() take the port's types, so that the kernel's code compiles unchanged.
