@@ -7,6 +7,7 @@ use crate::count::{Count, Lowered, Put};
 use crate::kind::{Caller, ViolationKind};
 use crate::report::or_report;
 use crate::sys::lock::RawLock;
+use crate::sys::sync::Ordering::Acquire;
 use crate::tracker::{self, By};
 
 /// A reference count to embed in an object: the kernel's and C's `struct kref`.
@@ -58,6 +59,32 @@ impl Kref {
         } else {
             self.refcount.set(1);
         }
+    }
+
+    /// Makes the count of an object dead that no thread can find yet.
+    pub(crate) fn set_dead(&self) {
+        self.refcount.set_dead();
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.refcount.is_dead()
+    }
+
+    /// One reference on a dead object, which other threads may find from now on.
+    pub(crate) fn publish(&self) -> Result<(), ViolationKind> {
+        let tracked = tracker::is_set() && self.is_dead() && tracker::created(ptr::from_ref(self).cast(), ptr::null());
+        self.refcount.publish(tracked)
+    }
+
+    /// [`try_get_unless_zero`](Self::try_get_unless_zero) with acquire ordering on success.
+    #[inline(always)]
+    pub(crate) fn try_get_acquire(&self) -> Result<bool, ViolationKind> {
+        self.refcount.try_add(1, Acquire)
+    }
+
+    /// Gives a reference back unless it is the last. `false` if it is the last.
+    pub(crate) fn put_unless_last(&self) -> bool {
+        self.refcount.dec_not_one_from(Caller::UNKNOWN)
     }
 
     /// Whether the caller holds the only reference. Acquire: the caller sees what earlier holders did to the

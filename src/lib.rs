@@ -38,6 +38,7 @@ pub mod capi;
 mod safe;
 mod percpu;
 mod slot;
+mod pool;
 #[cfg(feature = "capi")]
 mod thread;
 mod lookup;
@@ -62,6 +63,7 @@ pub use crate::lookup::lookup_locked;
 pub use crate::percpu::{
     ALLOW_REINIT, INIT_ATOMIC, INIT_DEAD, InitError, PercpuFn, PercpuRef, PercpuRefSlot,
 };
+pub use crate::pool::{CACHE_LINES, KrefPool, Layout, RawHandle, ZEROED};
 pub use crate::report::set_violation_handler;
 pub use crate::rseq::rseq_available;
 pub use crate::safe::{

@@ -91,7 +91,6 @@ impl By {
     pub(crate) const NOBODY: Self = Self { release: None, holder: ptr::null() };
 
     /// A put with a release function and without a holder's name.
-    #[cfg(feature = "capi")]
     pub(crate) const fn putting(release: ReleaseFn) -> Self {
         Self { release: Some(release), holder: ptr::null() }
     }

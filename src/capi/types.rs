@@ -78,6 +78,13 @@ pub enum kref_violation_kind {
     KREF_NOT_FENCED = 10,
     /// A get or put on memory that is all zero: nobody has initialised a count there.
     KREF_NEVER_INITIALISED = 11,
+    /// kref_pool_publish() of an object whose count was touched after kref_pool_alloc(), by a kref_init() for
+    /// example, or that was published before. The object leaks.
+    KREF_BAD_PUBLISH = 12,
+    /// kref_pool_free() of an object that is alive, that was freed before, or that is not the pool's.
+    KREF_BAD_FREE = 13,
+    /// kref_pool_destroy() while an object is alive: nothing was freed.
+    KREF_POOL_IN_USE = 14,
 }
 
 /// A violation, as a violation handler receives it.

@@ -114,7 +114,8 @@ use crate::sys::sync::{
     AtomicI32,
     Ordering::{Acquire, Relaxed, Release},
 };
-use number_line::{references, stored};
+use crate::kind::ViolationKind;
+use number_line::{DEAD, Zone, references, stored, zone};
 
 pub use number_line::{MAX, SATURATED};
 pub(crate) use put::{Lowered, Put};
@@ -153,6 +154,28 @@ impl Count {
         // Release: pairs with the acquire forms. A thread that takes a reference sees the new object, and
         // not what the memory held before.
         self.stored.store(stored(n), Release);
+    }
+
+    /// Makes the count dead. Relaxed: no other thread can take a reference.
+    #[inline]
+    pub(crate) fn set_dead(&self) {
+        self.stored.store(DEAD, Relaxed);
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        zone(self.stored.load(Relaxed)) == Zone::Dead
+    }
+
+    /// Sets a dead count to one reference, while other threads may try to take one with an `_acquire` form. A count
+    /// that is not dead saturates.
+    pub(crate) fn publish(&self, tracked: bool) -> Result<(), ViolationKind> {
+        if !self.is_dead() {
+            return Err(self.saturate(ViolationKind::BadPublish));
+        }
+        let one = if tracked { tracked::of(1) } else { stored(1) };
+        // Release: as in `set_release`.
+        self.stored.store(one, Release);
+        Ok(())
     }
 
     /// The number of references; 0 if the count is dead or never initialised; [`SATURATED`] if it is

@@ -9,12 +9,12 @@
 //!  chunk: | header | CPU 0: counter 0, 1, .. 63 | CPU 1: counter 0, 1, .. 63 | ...
 //! ```
 
-use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 
 use super::word::is_a_count;
 use crate::rseq::CPU_SHIFT;
 use crate::sys::lock::{PthreadMutex, RawLock};
+use crate::sys::memory;
 use crate::sys::sync::{AtomicIsize, Ordering::Relaxed};
 
 /// The size of a chunk's header, and of each CPU's part.
@@ -124,7 +124,7 @@ impl Counters {
                 }
                 if (*chunk).is_empty() {
                     Chunk::unlink(chunk, list);
-                    libc::munmap(chunk.cast(), Chunk::size(self.cpus));
+                    memory::unmap(NonNull::new_unchecked(chunk.cast()), Chunk::size(self.cpus));
                 }
             }
         });
@@ -160,12 +160,7 @@ impl Chunk {
 
     /// Maps a new chunk. All its counters are zero and free, and it is in no list.
     fn map(cpus: u32) -> Option<NonNull<Self>> {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let memory: *mut c_void =
-            unsafe { libc::mmap(ptr::null_mut(), Self::size(cpus), protection, kind, -1, 0) };
-        NonNull::new(memory.cast()).filter(|_| memory != libc::MAP_FAILED)
+        memory::map(Self::size(cpus)).map(NonNull::cast)
     }
 
     /// Takes a free place in a chunk that is not full. Returns the number of the place.

@@ -51,6 +51,10 @@ const MEANINGS: &str = concat!(
     "the kernel refused membarrier, perhaps because of a seccomp filter: the replaced or killed object \
      leaks; allow membarrier, or run with GLIBC_TUNABLES=glibc.pthread.rseq=0\n",
     "get or put on a count that was never initialised: call kref_init() first\n",
+    "kref_pool_publish of an object whose count was touched since kref_pool_alloc: do not call kref_init(), and \
+     do not assign or clear the whole object\n",
+    "kref_pool_free of an object that is alive, free already, or not of this pool: nothing was freed\n",
+    "kref_pool_destroy while objects are alive: nothing was freed\n",
 );
 
 fn meaning(kind: ViolationKind) -> &'static [u8] {
@@ -148,9 +152,12 @@ mod tests {
             (BadReinit, "percpu_ref_resurrect, reinit or"),
             (NotFenced, "the kernel refused membarrier"),
             (NeverInitialised, "get or put on a count that was never initialised"),
+            (BadPublish, "kref_pool_publish"),
+            (BadFree, "kref_pool_free"),
+            (PoolAlive, "kref_pool_destroy"),
         ] {
             assert!(meaning(kind).starts_with(begins.as_bytes()), "{begins}");
         }
-        assert_eq!(MEANINGS.lines().count(), NeverInitialised as usize);
+        assert_eq!(MEANINGS.lines().count(), PoolAlive as usize);
     }
 }

@@ -94,6 +94,8 @@ pub(crate) use area::{Area, fence};
 #[cfg(any(kref_sequences = "nowhere", kref_sequences = "simulated"))]
 pub(crate) use sequences::{Area, fence};
 pub(crate) use sequences::{add, sub};
+#[cfg(kref_sequences = "simulated")]
+pub(crate) use sequences::running_on;
 #[cfg(all(loom, test))]
 pub(crate) use sequences::{on_a_machine, refuse_to_fence, run_on};
 

@@ -84,9 +84,14 @@ pub(crate) fn run_on(cpu: Option<usize>) {
     CPU.with(|now| now.set(cpu));
 }
 
+/// The CPU of the calling thread.
+pub(crate) fn running_on() -> Option<usize> {
+    CPU.with(Cell::get)
+}
+
 /// Runs a sequence on this thread's CPU. `None` if the thread is not registered.
 fn sequence<T>(steps: impl FnOnce(usize) -> Option<T>) -> Option<T> {
-    let cpu = CPU.with(Cell::get)?;
+    let cpu = running_on()?;
     let machine = machine()?;
     let _running = machine.cpus[cpu].lock().unwrap();
     steps(cpu)

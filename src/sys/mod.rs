@@ -7,6 +7,7 @@ pub(crate) mod env;
 pub(crate) mod errno;
 pub(crate) mod line;
 pub(crate) mod lock;
+pub(crate) mod memory;
 pub(crate) mod striped;
 pub(crate) mod sync;
 pub(crate) mod tsan;

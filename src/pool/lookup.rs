@@ -1,0 +1,137 @@
+//! A reference by handle, and the references that a lookup leaves to the pool.
+//!
+//! A lookup never runs a release function. So it may be made in a signal handler, and under any lock. If a lookup
+//! has to give a reference back and it is the last one, the lookup *parks* the object: the object stays alive
+//! with this reference, in a list of the pool. The next free gives the reference back, or [`KrefPool::drain`].
+
+use core::ptr::NonNull;
+
+use super::entries::{Entry, generation, position};
+use super::{KrefPool, RawHandle};
+use crate::kind::Caller;
+use crate::kref::Kref;
+use crate::report::report;
+use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::tracker::By;
+
+impl KrefPool {
+    /// Takes a reference on the object that `handle` names. `None` if the object is gone, or was not published
+    /// yet, or if this pool never gave the handle.
+    #[inline]
+    #[track_caller]
+    pub fn get(&self, handle: RawHandle) -> Option<NonNull<Kref>> {
+        self.get_from(handle, Caller::here())
+    }
+
+    #[inline(always)]
+    pub(crate) fn get_from(&self, handle: RawHandle, caller: Caller) -> Option<NonNull<Kref>> {
+        let entry = self.entry_at(position(handle))?;
+        if generation_of(entry) != generation(handle) {
+            return None;
+        }
+        let kref = self.kref_of(entry);
+        // SAFETY: a pool's memory is valid while the pool lives.
+        match unsafe { kref.as_ref() }.try_get_acquire() {
+            Ok(false) => None,
+            got if generation_of(entry) == generation(handle) => {
+                if let Err(kind) = got {
+                    report(kind, kref.as_ptr().cast(), caller);
+                }
+                Some(kref)
+            }
+            Ok(true) => self.give_back(entry, kref),
+            Err(_) => None,
+        }
+    }
+
+    /// Takes a reference on the first object at or after `cursor` that is alive, and moves the cursor behind it. A
+    /// cursor begins at 0. `None` at the end.
+    ///
+    /// An object that is published or released meanwhile may be found or not.
+    #[track_caller]
+    pub fn next(&self, cursor: &mut u32) -> Option<NonNull<Kref>> {
+        self.next_from(cursor, Caller::here())
+    }
+
+    pub(crate) fn next_from(&self, cursor: &mut u32, caller: Caller) -> Option<NonNull<Kref>> {
+        for (index, kref) in self.entries(*cursor) {
+            // SAFETY: a pool's memory is valid while the pool lives.
+            match unsafe { kref.as_ref() }.try_get_acquire() {
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(kind) => report(kind, kref.as_ptr().cast(), caller),
+            }
+            *cursor = index + 1;
+            return Some(kref);
+        }
+        None
+    }
+
+    /// Gives back a reference that a lookup has taken on another object.
+    #[cold]
+    #[inline(never)]
+    fn give_back(&self, entry: NonNull<Entry>, kref: NonNull<Kref>) -> Option<NonNull<Kref>> {
+        // SAFETY: this lookup holds a reference.
+        if !unsafe { kref.as_ref() }.put_unless_last() {
+            self.park(entry);
+        }
+        None
+    }
+
+    /// Leaves the caller's reference to the pool.
+    fn park(&self, entry: NonNull<Entry>) {
+        // SAFETY: the reference keeps the entry in use.
+        let link = &unsafe { entry.as_ref() }.link;
+        let position = link.load(Relaxed);
+        let mut first = self.parked.load(Relaxed);
+        loop {
+            link.store(first, Relaxed);
+            // Release: pairs with the acquire in `drain`.
+            match self.parked.compare_exchange_weak(first, position, Release, Relaxed) {
+                Ok(_) => return,
+                Err(now) => first = now,
+            }
+        }
+    }
+
+    /// Gives back the references that lookups have parked. May run the release function of each.
+    #[inline]
+    pub fn drain(&self) {
+        if self.parked.load(Relaxed) != 0 {
+            self.drain_parked();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn drain_parked(&self) {
+        // Acquire: pairs with the release in `park`. They are one release sequence.
+        let mut next = self.parked.swap(0, Acquire);
+        while let Some(entry) = self.entry_at(next) {
+            // SAFETY: the parked reference keeps the entry in use.
+            let link = &unsafe { entry.as_ref() }.link;
+            let position = next;
+            next = link.load(Relaxed);
+            link.store(position, Relaxed);
+            self.put(self.kref_of(entry));
+        }
+    }
+
+    /// Gives a reference back. The last one calls the pool's release function.
+    fn put(&self, kref: NonNull<Kref>) {
+        let Some(release) = self.layout.release else { return };
+        let run = |kref: NonNull<Kref>| {
+            // SAFETY: this was the last reference, and `release` is the pool's.
+            unsafe { release(kref.as_ptr().cast()) };
+        };
+        // SAFETY: the caller holds the reference and gives it up.
+        unsafe { Kref::put_from(kref, By::putting(release), run, Caller::UNKNOWN) };
+    }
+}
+
+/// Relaxed: the first page of this folder says why.
+#[inline(always)]
+fn generation_of(entry: NonNull<Entry>) -> u32 {
+    // SAFETY: a pool's memory is valid while the pool lives.
+    unsafe { entry.as_ref() }.generation.load(Relaxed)
+}

@@ -1,0 +1,296 @@
+//! `KrefPool`: objects that a handle names. A handle of an object that is gone answers "gone"; it never dangles.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | [`entries`] | the memory: chunks, positions, generations |
+//! | [`free_list`] | the entries that are free: a stack for each CPU |
+//! | [`lookup`] | a reference by handle, and what lookups leave to the pool |
+//!
+//! A pool's memory is never given back while the pool lives, so a stale handle may always look. An *entry* is an
+//! object with eight bytes in front of it: its *generation*, and a link. A handle is the generation that the
+//! object has, and the entry's position.
+//!
+//! # The life of an entry
+//!
+//! 1. *Allocated*: the count is dead, so no lookup succeeds. The creator fills the object in.
+//! 2. *Published*: the count is 1. Lookups by the handle take references.
+//! 3. The last put makes the count dead, and calls the pool's release function. That function frees the entry:
+//!    the generation is raised, and then the entry goes to the free list. From here on the old handle differs.
+//!
+//! # A lookup
+//!
+//! Compare the generation; take a reference unless the count is dead; compare the generation again. If the
+//! second comparison fails, the lookup has taken a reference on another object, which has moved in between. Then
+//! the lookup gives the reference back. The first comparison decides nothing. It keeps a stale lookup from
+//! writing to an object of somebody else.
+//!
+//! # Orderings, each with its partner
+//!
+//! | write | read | reason |
+//! |---|---|---|
+//! | a chunk's address: release | acquire in `entry_at` | the reader sees the chunk's zeros |
+//! | publish: release on the count | acquire of the lookup that takes a reference | the reader sees the object, and the generation that it had when it was published |
+//! | every put: release on the count | acquire of the last put | libkref's own: the generation is raised after every use of the object |
+//! | push on the free list: release | acquire of the pop | the next owner sees the raised generation |
+//!
+//! The second comparison is relaxed. It cannot find an older generation than the one at the publish, because of
+//! the acquire. It cannot find a younger one, because a younger one is written after this lookup's own
+//! reference was given back.
+
+mod entries;
+mod free_list;
+mod lookup;
+
+use core::ffi::c_void;
+use core::ptr::NonNull;
+
+use crate::kind::{Caller, ViolationKind};
+use crate::kref::Kref;
+use crate::report::{or_report, report};
+use crate::sys::sync::Ordering::Relaxed;
+use crate::sys::sync::{AtomicPtr, AtomicU32, AtomicUsize};
+use crate::tracker::ReleaseFn;
+use entries::{CHUNKS, ENTRY, Entry, FIRST, LINE};
+use free_list::Stack;
+
+/// Set each object to zero when it is allocated. Otherwise an object is zero the first time, and later it is as
+/// its release function left it.
+pub const ZEROED: u32 = 1;
+/// Each entry begins a cache line, so that two objects do not share one.
+pub const CACHE_LINES: u32 = 2;
+
+/// Names one object of one pool, for ever. Never 0.
+pub type RawHandle = u64;
+
+/// A pool of objects of one type: C's `struct kref_pool`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct KrefPool {
+    // What a lookup reads: written when a chunk is added.
+    chunks: [AtomicUsize; CHUNKS],
+    layout: Layout,
+    /// The generation of an entry at its first use. Each pool has another, so that a handle of another pool
+    /// differs. 0 before the first allocation.
+    seed: AtomicU32,
+    /// The number of stacks. 0 before the first allocation.
+    stack_count: AtomicU32,
+    stacks: AtomicPtr<Stack>,
+    // What an allocation writes.
+    apart: [u8; 64],
+    /// The position of the first entry that was never used.
+    fresh: AtomicU32,
+    /// The position of the first parked entry, or 0.
+    parked: AtomicU32,
+}
+
+/// What a pool's creator says about it, and what follows from it. C's initialiser has the same members.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Gives the object's parts back, and frees the entry.
+    pub release: Option<ReleaseFn>,
+    /// The size of an object.
+    pub size: u32,
+    /// The offset of the kref in an object.
+    pub kref_at: u32,
+    /// The distance between two entries.
+    pub stride: u32,
+    /// The bytes before the first entry of a chunk, so that the object after it is aligned.
+    pub lead: u32,
+    /// [`ZEROED`] and [`CACHE_LINES`].
+    pub flags: u32,
+    /// The most objects, or 0.
+    pub limit: u32,
+}
+
+impl Layout {
+    /// The layout of objects of `size` bytes. `align` is a power of two, at most a page.
+    pub const fn new(size: u32, align: u32, kref_at: u32, flags: u32) -> Self {
+        let align = if flags & CACHE_LINES != 0 && align < LINE { LINE } else { align };
+        let align = if align < ENTRY { ENTRY } else { align };
+        let stride = (size + ENTRY).next_multiple_of(align);
+        // With CACHE_LINES an entry begins a line, and its object follows.
+        let lead = if flags & CACHE_LINES != 0 && align == LINE { 0 } else { align - ENTRY };
+        Self { release: None, size, kref_at, stride, lead, flags, limit: 0 }
+    }
+}
+
+// SAFETY: a function pointer and numbers.
+unsafe impl Sync for KrefPool {}
+
+impl KrefPool {
+    /// An empty pool. Takes no memory yet.
+    #[cfg(not(loom))]
+    pub const fn new(layout: Layout) -> Self {
+        Self {
+            chunks: [const { AtomicUsize::new(0) }; CHUNKS],
+            layout,
+            seed: AtomicU32::new(0),
+            stack_count: AtomicU32::new(0),
+            stacks: AtomicPtr::new(core::ptr::null_mut()),
+            apart: [0; 64],
+            fresh: AtomicU32::new(FIRST),
+            parked: AtomicU32::new(0),
+        }
+    }
+
+    /// An empty pool, in a loom model.
+    #[cfg(loom)]
+    pub fn new(layout: Layout) -> Self {
+        Self {
+            chunks: core::array::from_fn(|_| AtomicUsize::new(0)),
+            layout,
+            seed: AtomicU32::new(0),
+            stack_count: AtomicU32::new(0),
+            stacks: AtomicPtr::new(core::ptr::null_mut()),
+            apart: [0; 64],
+            fresh: AtomicU32::new(FIRST),
+            parked: AtomicU32::new(0),
+        }
+    }
+
+    /// Takes an entry. Its count is dead, so no lookup finds the object until [`publish`](Self::publish). `None`
+    /// if there is no memory, or the pool has its limit of objects.
+    pub fn alloc(&self) -> Option<NonNull<Kref>> {
+        let (entry, position) = self.take_free()?;
+        // SAFETY: the entry is the pool's, and nobody else's now.
+        unsafe { entry.as_ref() }.link.store(position, Relaxed);
+        let kref = self.kref_of(entry);
+        if self.layout.flags & ZEROED != 0 {
+            self.clear(kref);
+        }
+        Some(kref)
+    }
+
+    /// Makes the object of `kref` findable. The caller holds its one reference.
+    ///
+    /// A count that is not dead has been touched since the allocation, by a `kref_init` for example. A lookup may
+    /// have taken a reference on it, so the object leaks, and the violation is reported.
+    ///
+    /// # Safety
+    /// `kref` came from [`alloc`](Self::alloc) of this pool, and was not published.
+    #[track_caller]
+    pub unsafe fn publish(&self, kref: NonNull<Kref>) {
+        // SAFETY: as promised.
+        unsafe { self.publish_from(kref, Caller::here()) };
+    }
+
+    /// # Safety
+    /// As for [`publish`](Self::publish).
+    pub(crate) unsafe fn publish_from(&self, kref: NonNull<Kref>, caller: Caller) {
+        // SAFETY: a pool's memory is valid while the pool lives.
+        or_report(unsafe { kref.as_ref() }.publish(), kref.as_ptr(), (), caller);
+    }
+
+    /// Gives the entry of `kref` back to the pool: the last thing that the release function does. An object that
+    /// was allocated and not published may be freed too.
+    ///
+    /// # Safety
+    /// `kref` is in an entry of this pool, and nobody uses the object any more.
+    #[track_caller]
+    pub unsafe fn free(&self, kref: NonNull<Kref>) {
+        // SAFETY: as promised.
+        unsafe { self.free_from(kref, Caller::here()) };
+    }
+
+    /// # Safety
+    /// As for [`free`](Self::free).
+    pub(crate) unsafe fn free_from(&self, kref: NonNull<Kref>, caller: Caller) {
+        let entry = self.entry_of(kref);
+        // SAFETY: as promised.
+        let link = unsafe { entry.as_ref() }.link.load(Relaxed);
+        // A free entry has another link, so a second free is found, and so is an object of another pool.
+        // SAFETY: as above.
+        let is_dead = unsafe { kref.as_ref() }.is_dead();
+        if !is_dead || self.entry_at(link) != Some(entry) {
+            return report(ViolationKind::BadFree, kref.as_ptr().cast(), caller);
+        }
+        // SAFETY: the entry is in use, and its last user gives it up.
+        unsafe { self.put_free(entry, link) };
+        self.drain();
+    }
+
+    /// The handle of the object of `kref`. 0 if it is not in this pool.
+    ///
+    /// # Safety
+    /// `kref` is in an entry of this pool, and the caller holds a reference or has not published it yet.
+    pub unsafe fn handle(&self, kref: NonNull<Kref>) -> RawHandle {
+        let entry = self.entry_of(kref);
+        // SAFETY: as promised.
+        let generation = unsafe { entry.as_ref() }.generation.load(Relaxed);
+        match self.position_of(entry) {
+            Some(position) => entries::handle(generation, position),
+            None => 0,
+        }
+    }
+
+    /// The number of objects that are alive. Looks at every entry.
+    pub fn count(&self) -> usize {
+        self.entries(0).filter(|&(_, kref)| self.is_alive(kref)).count()
+    }
+
+    /// Gives the pool's memory back. Afterwards each handle of the pool answers `None`, and the pool may be used
+    /// again. If an object is alive, nothing happens but a report. Returns how many are alive.
+    ///
+    /// # Safety
+    /// No other thread uses the pool meanwhile, and nobody uses a pointer into its memory later.
+    #[track_caller]
+    pub unsafe fn destroy(&self) -> usize {
+        // SAFETY: as promised.
+        unsafe { self.destroy_from(Caller::here()) }
+    }
+
+    /// # Safety
+    /// As for [`destroy`](Self::destroy).
+    pub(crate) unsafe fn destroy_from(&self, caller: Caller) -> usize {
+        self.drain();
+        let alive = self.count();
+        if let Some((_, kref)) = self.entries(0).find(|&(_, kref)| self.is_alive(kref)) {
+            report(ViolationKind::PoolAlive, kref.as_ptr().cast(), caller);
+            return alive;
+        }
+        // SAFETY: no object is alive, and as promised nobody uses the memory.
+        unsafe {
+            self.unmap();
+            self.unmap_stacks();
+        }
+        0
+    }
+
+    fn is_alive(&self, kref: NonNull<Kref>) -> bool {
+        // SAFETY: a pool's memory is valid while the pool lives.
+        unsafe { kref.as_ref() }.read() != 0
+    }
+
+    /// Sets an object to zero, except for its count.
+    fn clear(&self, kref: NonNull<Kref>) {
+        let Layout { size, kref_at, .. } = self.layout;
+        let object = self.object_of(kref).cast::<u8>();
+        let after = kref_at as usize + size_of::<Kref>();
+        // SAFETY: the object is `size` bytes, and nobody else's.
+        unsafe {
+            object.write_bytes(0, kref_at as usize);
+            object.add(after).write_bytes(0, size as usize - after);
+        }
+    }
+
+    /// The object that contains `kref`.
+    pub(crate) fn object_of(&self, kref: NonNull<Kref>) -> *mut c_void {
+        kref.as_ptr().cast::<c_void>().wrapping_byte_sub(self.layout.kref_at as usize)
+    }
+
+    fn kref_of(&self, entry: NonNull<Entry>) -> NonNull<Kref> {
+        // SAFETY: the object follows the entry, and contains the kref.
+        unsafe { entry.add(1).byte_add(self.layout.kref_at as usize).cast() }
+    }
+
+    fn entry_of(&self, kref: NonNull<Kref>) -> NonNull<Entry> {
+        // SAFETY: as above, for a kref of a pool. For any other, the address is only compared.
+        unsafe { kref.byte_sub(self.layout.kref_at as usize).cast::<Entry>().sub(1) }
+    }
+}
+
+#[cfg(all(loom, test))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod tests;
