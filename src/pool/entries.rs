@@ -28,8 +28,8 @@ static SEEDS: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new
 
 /// A cache line.
 pub(super) const LINE: u32 = 64;
-/// The size and the alignment of an [`Entry`].
-pub(super) const ENTRY: u32 = 8;
+/// The size of an [`Entry`]. 8, except in a loom model.
+pub(super) const ENTRY: u32 = size_of::<Entry>() as u32;
 
 /// The bytes in front of each object.
 #[repr(C)]

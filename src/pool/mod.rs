@@ -107,10 +107,12 @@ impl Layout {
     /// The layout of objects of `size` bytes. `align` is a power of two, at most a page.
     pub const fn new(size: u32, align: u32, kref_at: u32, flags: u32) -> Self {
         let align = if flags & CACHE_LINES != 0 && align < LINE { LINE } else { align };
-        let align = if align < ENTRY { ENTRY } else { align };
+        let least = align_of::<Entry>() as u32;
+        let align = if align < least { least } else { align };
         let stride = (size + ENTRY).next_multiple_of(align);
         // With CACHE_LINES an entry begins a line, and its object follows.
-        let lead = if flags & CACHE_LINES != 0 && align == LINE { 0 } else { align - ENTRY };
+        let in_line = flags & CACHE_LINES != 0 && align == LINE;
+        let lead = if in_line { 0 } else { ENTRY.next_multiple_of(align) - ENTRY };
         Self { release: None, size, kref_at, stride, lead, flags, limit: 0 }
     }
 }
