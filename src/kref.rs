@@ -72,7 +72,9 @@ impl Kref {
 
     /// One reference on a dead object, which other threads may find from now on.
     pub(crate) fn publish(&self) -> Result<(), ViolationKind> {
-        let tracked = tracker::is_set() && self.is_dead() && tracker::created(ptr::from_ref(self).cast(), ptr::null());
+        let tracked = tracker::is_set()
+            && self.is_dead()
+            && tracker::created(ptr::from_ref(self).cast(), ptr::null());
         self.refcount.publish(tracked)
     }
 

@@ -63,11 +63,11 @@ pub use crate::lookup::lookup_locked;
 pub use crate::percpu::{
     ALLOW_REINIT, INIT_ATOMIC, INIT_DEAD, InitError, PercpuFn, PercpuRef, PercpuRefSlot,
 };
-pub use crate::pool::{CACHE_LINES, KrefPool, Layout, RawHandle, ZEROED};
 pub use crate::report::set_violation_handler;
 pub use crate::rseq::rseq_available;
 pub use crate::safe::{
-    PercpuHandle, PercpuOwner, PercpuRefcounted, PercpuSlot, Ref, Refcounted, Slot,
+    Handle, PercpuHandle, PercpuOwner, PercpuRefcounted, PercpuSlot, Pool, PoolRef, Ref,
+    Refcounted, Slot,
 };
 pub use crate::slot::KrefSlot;
 pub use crate::sys::lock::{PthreadMutex, PthreadSpin, RawLock};

@@ -110,11 +110,11 @@ mod tracked;
 
 use core::ptr;
 
+use crate::kind::ViolationKind;
 use crate::sys::sync::{
     AtomicI32,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::kind::ViolationKind;
 use number_line::{DEAD, Zone, references, stored, zone};
 
 pub use number_line::{MAX, SATURATED};

@@ -71,7 +71,8 @@ impl KrefPool {
         if base == 0 {
             return None;
         }
-        let address = base.wrapping_add((position as usize).wrapping_mul(self.stride())).wrapping_sub(1);
+        let address =
+            base.wrapping_add((position as usize).wrapping_mul(self.stride())).wrapping_sub(1);
         NonNull::new(ptr::with_exposed_provenance_mut(address))
     }
 
@@ -123,7 +124,12 @@ impl KrefPool {
         let first = memory.as_ptr().expose_provenance() + self.layout.lead as usize;
         let base = first.wrapping_sub(entries.wrapping_mul(self.stride()));
         // Release: pairs with the acquire in `entry_at`. Nobody dereferences what the exchange returns.
-        if self.chunks.get(number)?.compare_exchange(0, base.wrapping_add(1), Release, Relaxed).is_err() {
+        if self
+            .chunks
+            .get(number)?
+            .compare_exchange(0, base.wrapping_add(1), Release, Relaxed)
+            .is_err()
+        {
             // SAFETY: mapped above, and nobody has seen the address.
             unsafe { memory::unmap(memory, size) };
         }
@@ -185,7 +191,9 @@ impl KrefPool {
             return Some(link);
         }
         // A parked entry has another link.
-        self.entries(0).find(|&(index, _)| self.entry_at(index + FIRST) == Some(entry)).map(|(index, _)| index + FIRST)
+        self.entries(0)
+            .find(|&(index, _)| self.entry_at(index + FIRST) == Some(entry))
+            .map(|(index, _)| index + FIRST)
     }
 
     /// The index and the kref of each entry that was ever used, from an index on.
@@ -201,7 +209,9 @@ impl KrefPool {
     pub(super) unsafe fn unmap(&self) {
         for (number, chunk) in self.chunks.iter().enumerate() {
             let entries = (FIRST as usize) << number;
-            let (base, Some(size)) = (chunk.swap(0, Relaxed), self.chunk_size(entries)) else { return };
+            let (base, Some(size)) = (chunk.swap(0, Relaxed), self.chunk_size(entries)) else {
+                return;
+            };
             let first = base.wrapping_add(entries.wrapping_mul(self.stride())).wrapping_sub(1);
             let memory = ptr::with_exposed_provenance_mut(first - self.layout.lead as usize);
             if let (true, Some(memory)) = (base != 0, NonNull::new(memory)) {

@@ -75,7 +75,8 @@ impl KrefPool {
     /// link, the result is anything, and the exchange fails.
     fn head_at(&self, link: u32) -> u64 {
         // SAFETY: a pool's memory is valid while the pool lives.
-        self.entry_at(link).map_or(0, |entry| handle(unsafe { entry.as_ref() }.generation.load(Relaxed), link))
+        self.entry_at(link)
+            .map_or(0, |entry| handle(unsafe { entry.as_ref() }.generation.load(Relaxed), link))
     }
 
     /// Takes the free entries of another CPU: the first for the caller, the others for the caller's CPU.

@@ -17,14 +17,8 @@ use crate::tracker::By;
 impl KrefPool {
     /// Takes a reference on the object that `handle` names. `None` if the object is gone, or was not published
     /// yet, or if this pool never gave the handle.
-    #[inline]
-    #[track_caller]
-    pub fn get(&self, handle: RawHandle) -> Option<NonNull<Kref>> {
-        self.get_from(handle, Caller::here())
-    }
-
     #[inline(always)]
-    pub(crate) fn get_from(&self, handle: RawHandle, caller: Caller) -> Option<NonNull<Kref>> {
+    pub(crate) fn get(&self, handle: RawHandle, caller: Caller) -> Option<NonNull<Kref>> {
         let entry = self.entry_at(position(handle))?;
         if generation_of(entry) != generation(handle) {
             return None;
@@ -48,12 +42,7 @@ impl KrefPool {
     /// cursor begins at 0. `None` at the end.
     ///
     /// An object that is published or released meanwhile may be found or not.
-    #[track_caller]
-    pub fn next(&self, cursor: &mut u32) -> Option<NonNull<Kref>> {
-        self.next_from(cursor, Caller::here())
-    }
-
-    pub(crate) fn next_from(&self, cursor: &mut u32, caller: Caller) -> Option<NonNull<Kref>> {
+    pub(crate) fn next(&self, cursor: &mut u32, caller: Caller) -> Option<NonNull<Kref>> {
         for (index, kref) in self.entries(*cursor) {
             // SAFETY: a pool's memory is valid while the pool lives.
             match unsafe { kref.as_ref() }.try_get_acquire() {
@@ -96,15 +85,21 @@ impl KrefPool {
 
     /// Gives back the references that lookups have parked. May run the release function of each.
     #[inline]
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
+        self.drain_by(|kref| self.put(kref));
+    }
+
+    /// [`drain`](Self::drain) for a pool whose references another function gives back.
+    #[inline]
+    pub(crate) fn drain_by(&self, put: impl Fn(NonNull<Kref>)) {
         if self.parked.load(Relaxed) != 0 {
-            self.drain_parked();
+            self.drain_parked(put);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn drain_parked(&self) {
+    fn drain_parked(&self, put: impl Fn(NonNull<Kref>)) {
         // Acquire: pairs with the release in `park`. They are one release sequence.
         let mut next = self.parked.swap(0, Acquire);
         while let Some(entry) = self.entry_at(next) {
@@ -113,7 +108,7 @@ impl KrefPool {
             let position = next;
             next = link.load(Relaxed);
             link.store(position, Relaxed);
-            self.put(self.kref_of(entry));
+            put(self.kref_of(entry));
         }
     }
 

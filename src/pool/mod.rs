@@ -55,17 +55,17 @@ use free_list::Stack;
 
 /// Set each object to zero when it is allocated. Otherwise an object is zero the first time, and later it is as
 /// its release function left it.
-pub const ZEROED: u32 = 1;
+pub(crate) const ZEROED: u32 = 1;
 /// Each entry begins a cache line, so that two objects do not share one.
-pub const CACHE_LINES: u32 = 2;
+pub(crate) const CACHE_LINES: u32 = 2;
 
 /// Names one object of one pool, for ever. Never 0.
-pub type RawHandle = u64;
+pub(crate) type RawHandle = u64;
 
 /// A pool of objects of one type: C's `struct kref_pool`.
 #[repr(C)]
 #[derive(Debug)]
-pub struct KrefPool {
+pub(crate) struct KrefPool {
     // What a lookup reads: written when a chunk is added.
     chunks: [AtomicUsize; CHUNKS],
     layout: Layout,
@@ -86,26 +86,26 @@ pub struct KrefPool {
 /// What a pool's creator says about it, and what follows from it. C's initialiser has the same members.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Gives the object's parts back, and frees the entry.
-    pub release: Option<ReleaseFn>,
+    pub(crate) release: Option<ReleaseFn>,
     /// The size of an object.
-    pub size: u32,
+    pub(crate) size: u32,
     /// The offset of the kref in an object.
-    pub kref_at: u32,
+    pub(crate) kref_at: u32,
     /// The distance between two entries.
-    pub stride: u32,
+    pub(crate) stride: u32,
     /// The bytes before the first entry of a chunk, so that the object after it is aligned.
-    pub lead: u32,
+    pub(crate) lead: u32,
     /// [`ZEROED`] and [`CACHE_LINES`].
-    pub flags: u32,
+    pub(crate) flags: u32,
     /// The most objects, or 0.
-    pub limit: u32,
+    pub(crate) limit: u32,
 }
 
 impl Layout {
     /// The layout of objects of `size` bytes. `align` is a power of two, at most a page.
-    pub const fn new(size: u32, align: u32, kref_at: u32, flags: u32) -> Self {
+    pub(crate) const fn new(size: u32, align: u32, kref_at: u32, flags: u32) -> Self {
         let align = if flags & CACHE_LINES != 0 && align < LINE { LINE } else { align };
         let least = align_of::<Entry>() as u32;
         let align = if align < least { least } else { align };
@@ -123,7 +123,7 @@ unsafe impl Sync for KrefPool {}
 impl KrefPool {
     /// An empty pool. Takes no memory yet.
     #[cfg(not(loom))]
-    pub const fn new(layout: Layout) -> Self {
+    pub(crate) const fn new(layout: Layout) -> Self {
         Self {
             chunks: [const { AtomicUsize::new(0) }; CHUNKS],
             layout,
@@ -138,7 +138,7 @@ impl KrefPool {
 
     /// An empty pool, in a loom model.
     #[cfg(loom)]
-    pub fn new(layout: Layout) -> Self {
+    pub(crate) fn new(layout: Layout) -> Self {
         Self {
             chunks: core::array::from_fn(|_| AtomicUsize::new(0)),
             layout,
@@ -153,7 +153,7 @@ impl KrefPool {
 
     /// Takes an entry. Its count is dead, so no lookup finds the object until [`publish`](Self::publish). `None`
     /// if there is no memory, or the pool has its limit of objects.
-    pub fn alloc(&self) -> Option<NonNull<Kref>> {
+    pub(crate) fn alloc(&self) -> Option<NonNull<Kref>> {
         let (entry, position) = self.take_free()?;
         // SAFETY: the entry is the pool's, and nobody else's now.
         unsafe { entry.as_ref() }.link.store(position, Relaxed);
@@ -171,33 +171,17 @@ impl KrefPool {
     ///
     /// # Safety
     /// `kref` came from [`alloc`](Self::alloc) of this pool, and was not published.
-    #[track_caller]
-    pub unsafe fn publish(&self, kref: NonNull<Kref>) {
-        // SAFETY: as promised.
-        unsafe { self.publish_from(kref, Caller::here()) };
-    }
-
-    /// # Safety
-    /// As for [`publish`](Self::publish).
-    pub(crate) unsafe fn publish_from(&self, kref: NonNull<Kref>, caller: Caller) {
+    pub(crate) unsafe fn publish(&self, kref: NonNull<Kref>, caller: Caller) {
         // SAFETY: a pool's memory is valid while the pool lives.
         or_report(unsafe { kref.as_ref() }.publish(), kref.as_ptr(), (), caller);
     }
 
     /// Gives the entry of `kref` back to the pool: the last thing that the release function does. An object that
-    /// was allocated and not published may be freed too.
+    /// was allocated and not published may be freed too. The caller then drains the pool.
     ///
     /// # Safety
     /// `kref` is in an entry of this pool, and nobody uses the object any more.
-    #[track_caller]
-    pub unsafe fn free(&self, kref: NonNull<Kref>) {
-        // SAFETY: as promised.
-        unsafe { self.free_from(kref, Caller::here()) };
-    }
-
-    /// # Safety
-    /// As for [`free`](Self::free).
-    pub(crate) unsafe fn free_from(&self, kref: NonNull<Kref>, caller: Caller) {
+    pub(crate) unsafe fn free(&self, kref: NonNull<Kref>, caller: Caller) {
         let entry = self.entry_of(kref);
         // SAFETY: as promised.
         let link = unsafe { entry.as_ref() }.link.load(Relaxed);
@@ -209,14 +193,13 @@ impl KrefPool {
         }
         // SAFETY: the entry is in use, and its last user gives it up.
         unsafe { self.put_free(entry, link) };
-        self.drain();
     }
 
     /// The handle of the object of `kref`. 0 if it is not in this pool.
     ///
     /// # Safety
     /// `kref` is in an entry of this pool, and the caller holds a reference or has not published it yet.
-    pub unsafe fn handle(&self, kref: NonNull<Kref>) -> RawHandle {
+    pub(crate) unsafe fn handle(&self, kref: NonNull<Kref>) -> RawHandle {
         let entry = self.entry_of(kref);
         // SAFETY: as promised.
         let generation = unsafe { entry.as_ref() }.generation.load(Relaxed);
@@ -227,7 +210,7 @@ impl KrefPool {
     }
 
     /// The number of objects that are alive. Looks at every entry.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.entries(0).filter(|&(_, kref)| self.is_alive(kref)).count()
     }
 
@@ -236,15 +219,7 @@ impl KrefPool {
     ///
     /// # Safety
     /// No other thread uses the pool meanwhile, and nobody uses a pointer into its memory later.
-    #[track_caller]
-    pub unsafe fn destroy(&self) -> usize {
-        // SAFETY: as promised.
-        unsafe { self.destroy_from(Caller::here()) }
-    }
-
-    /// # Safety
-    /// As for [`destroy`](Self::destroy).
-    pub(crate) unsafe fn destroy_from(&self, caller: Caller) -> usize {
+    pub(crate) unsafe fn destroy(&self, caller: Caller) -> usize {
         self.drain();
         let alive = self.count();
         if let Some((_, kref)) = self.entries(0).find(|&(_, kref)| self.is_alive(kref)) {

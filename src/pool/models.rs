@@ -28,8 +28,24 @@ unsafe extern "C" fn release(kref: *mut c_void) {
 
 fn free(pool: &KrefPool, kref: NonNull<Kref>) {
     write(pool, kref, 0);
-    // SAFETY: called for the last reference.
-    unsafe { pool.free(kref) };
+    give(pool, kref);
+}
+
+/// Publishes an object that was allocated.
+fn publish(pool: &KrefPool, kref: NonNull<Kref>) {
+    // SAFETY: the caller has allocated it.
+    unsafe { pool.publish(kref, Caller::UNKNOWN) };
+}
+
+fn find(pool: &KrefPool, handle: u64) -> Option<NonNull<Kref>> {
+    pool.get(handle, Caller::UNKNOWN)
+}
+
+/// Frees an entry, and drains.
+fn give(pool: &KrefPool, kref: NonNull<Kref>) {
+    // SAFETY: the caller is the last user.
+    unsafe { pool.free(kref, Caller::UNKNOWN) };
+    pool.drain();
 }
 
 fn object(pool: &KrefPool, kref: NonNull<Kref>) -> &Object {
@@ -90,13 +106,12 @@ fn create(pool: &KrefPool, secret: u32) -> (NonNull<Kref>, u64) {
     write(pool, kref, secret);
     // SAFETY: allocated above.
     let handle = unsafe { pool.handle(kref) };
-    // SAFETY: as above.
-    unsafe { pool.publish(kref) };
+    publish(pool, kref);
     (kref, handle)
 }
 
 fn look(pool: &KrefPool, handle: u64, secret: u32) -> bool {
-    let Some(kref) = pool.get(handle) else { return false };
+    let Some(kref) = find(pool, handle) else { return false };
     // SAFETY: loom checks that no other thread writes the secret.
     let found = object(pool, kref).secret.with(|found| unsafe { *found });
     assert_eq!(found, secret, "a handle found another object");
@@ -131,8 +146,7 @@ fn a_lookup_by_a_handle_that_is_known_before_the_publish() {
         let handle = unsafe { pool.handle(kref) };
         let reader = shared.reader(CPU_0, handle, 3);
         write(pool, kref, 3);
-        // SAFETY: as above.
-        unsafe { pool.publish(kref) };
+        publish(pool, kref);
         reader.join().unwrap();
         put(pool, kref);
         assert_eq!(pool.count(), 0);
@@ -163,7 +177,7 @@ fn a_stale_lookup_never_runs_a_release() {
         let (first, handle) = shared.create(1);
         put(pool, first);
         let stale = spawn(CPU_0, move || {
-            let found = pool.get(handle);
+            let found = find(pool, handle);
             assert!(found.is_none());
         });
         let (second, _) = create(pool, 2);

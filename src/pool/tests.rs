@@ -22,12 +22,13 @@ static CURRENT: AtomicPtr<KrefPool> = AtomicPtr::new(std::ptr::null_mut());
 
 unsafe extern "C" fn release(kref: *mut c_void) {
     let pool = unsafe { CURRENT.load(Relaxed).as_ref() }.unwrap();
-    unsafe { pool.free(NonNull::new(kref.cast()).unwrap()) };
+    give(pool, NonNull::new(kref.cast()).unwrap());
 }
 
 fn layout(flags: u32) -> Layout {
     let at = std::mem::offset_of!(Object, kref) as u32;
-    let mut layout = Layout::new(size_of::<Object>() as u32, align_of::<Object>() as u32, at, flags);
+    let mut layout =
+        Layout::new(size_of::<Object>() as u32, align_of::<Object>() as u32, at, flags);
     layout.release = Some(release);
     layout
 }
@@ -37,15 +38,37 @@ fn with_pool(layout: Layout, work: impl FnOnce(&KrefPool)) {
     let pool = Box::new(KrefPool::new(layout));
     CURRENT.store(std::ptr::from_ref(&*pool).cast_mut(), Relaxed);
     work(&pool);
-    assert_eq!(unsafe { pool.destroy() }, 0);
+    assert_eq!(destroy(&pool), 0);
 }
 
 fn object(pool: &KrefPool, kref: NonNull<Kref>) -> &mut Object {
     unsafe { &mut *pool.object_of(kref).cast() }
 }
 
+/// Publishes an object that was allocated.
+fn publish(pool: &KrefPool, kref: NonNull<Kref>) {
+    // SAFETY: the caller has allocated it.
+    unsafe { pool.publish(kref, Caller::UNKNOWN) };
+}
+
+fn find(pool: &KrefPool, handle: u64) -> Option<NonNull<Kref>> {
+    pool.get(handle, Caller::UNKNOWN)
+}
+
+/// Frees an entry, and drains.
+fn give(pool: &KrefPool, kref: NonNull<Kref>) {
+    // SAFETY: the caller is the last user.
+    unsafe { pool.free(kref, Caller::UNKNOWN) };
+    pool.drain();
+}
+
+fn destroy(pool: &KrefPool) -> usize {
+    // SAFETY: nobody else uses the pool.
+    unsafe { pool.destroy(Caller::UNKNOWN) }
+}
+
 fn put(pool: &KrefPool, kref: NonNull<Kref>) {
-    unsafe { Kref::put(kref, |kref| pool.free(kref)) };
+    unsafe { Kref::put(kref, |kref| give(pool, kref)) };
 }
 
 #[test]
@@ -55,29 +78,31 @@ fn a_handle_names_one_object_for_ever() {
         let mut gone = Vec::new();
         let mut random = 1_u64;
         for secret in 1..20_000_u64 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             if random >> 62 != 0 || alive.is_empty() {
                 let kref = pool.alloc().unwrap();
                 object(pool, kref).secret = secret;
                 let handle = unsafe { pool.handle(kref) };
-                assert!(pool.get(handle).is_none(), "found before it was published");
-                unsafe { pool.publish(kref) };
+                assert!(find(pool, handle).is_none(), "found before it was published");
+                publish(pool, kref);
                 assert_eq!(alive.insert(handle, secret), None, "a handle was given twice");
             } else {
                 let handle = *alive.keys().nth(random as usize % alive.len()).unwrap();
                 let secret = alive.remove(&handle);
-                let kref = pool.get(handle).unwrap();
+                let kref = find(pool, handle).unwrap();
                 assert_eq!(Some(object(pool, kref).secret), secret);
                 put(pool, kref);
                 put(pool, kref);
                 gone.push(handle);
             }
-            assert!(gone.iter().rev().take(50).all(|&handle| pool.get(handle).is_none()));
+            assert!(gone.iter().rev().take(50).all(|&handle| find(pool, handle).is_none()));
         }
         assert_eq!(pool.count(), alive.len());
         let mut cursor = 0;
         let mut found = 0;
-        while let Some(kref) = pool.next(&mut cursor) {
+        while let Some(kref) = pool.next(&mut cursor, Caller::UNKNOWN) {
             let handle = unsafe { pool.handle(kref) };
             assert_eq!(alive[&handle], object(pool, kref).secret);
             put(pool, kref);
@@ -85,19 +110,23 @@ fn a_handle_names_one_object_for_ever() {
             found += 1;
         }
         assert_eq!((found, pool.count()), (alive.len(), 0));
-        assert!(gone.iter().all(|&handle| pool.get(handle).is_none()));
+        assert!(gone.iter().all(|&handle| find(pool, handle).is_none()));
     });
 }
 
 #[test]
 fn any_number_may_be_looked_up() {
     with_pool(layout(0), |pool| {
-        assert!(pool.get(0).is_none() && pool.get(u64::MAX).is_none() && pool.get(1 << 40 | 256).is_none());
+        assert!(
+            find(pool, 0).is_none()
+                && find(pool, u64::MAX).is_none()
+                && find(pool, 1 << 40 | 256).is_none()
+        );
         let kref = pool.alloc().unwrap();
         let handle = unsafe { pool.handle(kref) };
-        unsafe { pool.publish(kref) };
+        publish(pool, kref);
         for bit in 0..64 {
-            assert!(pool.get(handle ^ 1 << bit).is_none(), "bit {bit}");
+            assert!(find(pool, handle ^ 1 << bit).is_none(), "bit {bit}");
         }
         put(pool, kref);
     });
@@ -105,7 +134,15 @@ fn any_number_may_be_looked_up() {
 
 #[test]
 fn objects_are_aligned_and_lie_apart() {
-    for (size, align, flags, stride) in [(56, 8, 0, 64), (1, 1, 0, 12), (24, 16, 0, 32), (56, 64, 0, 64), (64, 64, 0, 128), (56, 8, CACHE_LINES, 64), (57, 8, CACHE_LINES, 128)] {
+    for (size, align, flags, stride) in [
+        (56, 8, 0, 64),
+        (1, 1, 0, 12),
+        (24, 16, 0, 32),
+        (56, 64, 0, 64),
+        (64, 64, 0, 128),
+        (56, 8, CACHE_LINES, 64),
+        (57, 8, CACHE_LINES, 128),
+    ] {
         let layout = Layout::new(size, align, 0, flags);
         assert_eq!(layout.stride, stride, "{size} {align} {flags}");
         with_pool(layout, |pool| {
@@ -116,7 +153,7 @@ fn objects_are_aligned_and_lie_apart() {
                 if flags == CACHE_LINES {
                     assert_eq!((at - 8) % 64, 0);
                 }
-                unsafe { pool.free(kref) };
+                give(pool, kref);
             }
         });
     }
@@ -130,14 +167,14 @@ fn a_freed_object_keeps_its_bytes_unless_zeroed() {
             let first = object(pool, kref);
             assert_eq!((first.secret, first.more), (0, [0; 9]));
             (first.secret, first.more) = (7, [7; 9]);
-            unsafe { pool.publish(kref) };
+            publish(pool, kref);
             put(pool, kref);
             let again = pool.alloc().unwrap();
             assert_eq!(again, kref, "last freed, first used");
             assert_eq!(object(pool, again).secret, secret);
             assert_eq!(object(pool, again).more, [secret as u8; 9]);
             assert!(again_is_dead(again), "its count was cleared");
-            unsafe { pool.free(again) };
+            give(pool, again);
         });
     }
 }
@@ -159,14 +196,18 @@ fn a_generation_that_would_come_back_retires_its_entry() {
         };
         generation.store(last, Relaxed);
         let handle = unsafe { pool.handle(kref) };
-        unsafe { pool.publish(kref) };
-        assert_eq!(pool.get(handle), Some(kref));
+        publish(pool, kref);
+        assert_eq!(find(pool, handle), Some(kref));
         put(pool, kref);
         put(pool, kref);
         let next = pool.alloc().unwrap();
         assert_ne!(next, kref);
-        assert!(pool.get(first).is_none() && pool.get(handle).is_none() && pool.get(handle & 0xffff_ffff).is_none());
-        unsafe { pool.free(next) };
+        assert!(
+            find(pool, first).is_none()
+                && find(pool, handle).is_none()
+                && find(pool, handle & 0xffff_ffff).is_none()
+        );
+        give(pool, next);
     });
 }
 
@@ -183,9 +224,9 @@ fn a_limit_holds_and_what_is_freed_is_used_again() {
     with_pool(Layout { limit: 3, ..layout(0) }, |pool| {
         let krefs: Vec<_> = (0..3).map(|_| pool.alloc().unwrap()).collect();
         assert!(pool.alloc().is_none());
-        unsafe { pool.free(krefs[1]) };
+        give(pool, krefs[1]);
         assert_eq!(pool.alloc(), Some(krefs[1]));
-        krefs.iter().for_each(|&kref| unsafe { pool.free(kref) });
+        krefs.iter().for_each(|&kref| give(pool, kref));
     });
 }
 
@@ -196,16 +237,16 @@ fn handles_of_another_pool_are_gone() {
     let handle = unsafe { other.handle(kref) };
     with_pool(layout(0), |pool| {
         let kref = pool.alloc().unwrap();
-        unsafe { pool.publish(kref) };
-        assert!(pool.get(handle).is_none());
+        publish(pool, kref);
+        assert!(find(pool, handle).is_none());
         put(pool, kref);
     });
-    unsafe { other.free(kref) };
-    assert_eq!(unsafe { other.destroy() }, 0);
-    assert!(other.get(handle).is_none(), "after destroy");
+    give(&other, kref);
+    assert_eq!(destroy(&other), 0);
+    assert!(find(&other, handle).is_none(), "after destroy");
     let again = other.alloc().unwrap();
-    unsafe { other.publish(again) };
-    assert!(other.get(handle).is_none(), "after destroy and a second life");
+    publish(&other, again);
+    assert!(find(&other, handle).is_none(), "after destroy and a second life");
     put(&other, again);
-    assert_eq!(unsafe { other.destroy() }, 0);
+    assert_eq!(destroy(&other), 0);
 }

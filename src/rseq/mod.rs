@@ -91,11 +91,11 @@ mod kernel;
 
 #[cfg(not(any(kref_sequences = "nowhere", kref_sequences = "simulated")))]
 pub(crate) use area::{Area, fence};
+#[cfg(kref_sequences = "simulated")]
+pub(crate) use sequences::running_on;
 #[cfg(any(kref_sequences = "nowhere", kref_sequences = "simulated"))]
 pub(crate) use sequences::{Area, fence};
 pub(crate) use sequences::{add, sub};
-#[cfg(kref_sequences = "simulated")]
-pub(crate) use sequences::running_on;
 #[cfg(all(loom, test))]
 pub(crate) use sequences::{on_a_machine, refuse_to_fence, run_on};
 

@@ -1,0 +1,280 @@
+//! Objects that a [`Handle`] names: [`Pool`].
+
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
+use core::mem::offset_of;
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use crate::kind::Caller;
+use crate::kref::Kref;
+use crate::pool::{KrefPool, Layout};
+use crate::tracker::By;
+
+/// An object with its count.
+#[repr(C)]
+struct Counted<T> {
+    kref: Kref,
+    value: T,
+}
+
+/// A pool of objects. A [`Handle`] names one of them for ever, and holds no reference: when the object is gone,
+/// [`get`](Self::get) answers `None`. So a handle may be where a reference would keep the object alive and a
+/// pointer would dangle: in an event loop's user data, in a timer, in a message.
+///
+/// The pool's memory grows, and is given back when the pool is dropped. A lookup takes no lock, and never drops
+/// an object.
+///
+/// ```
+/// use kref::{Handle, Pool};
+///
+/// static SESSIONS: Pool<String> = Pool::new();
+///
+/// let session = SESSIONS.insert("first".to_owned()).expect("memory");
+/// let handle: Handle<String> = session.handle();
+/// assert_eq!(SESSIONS.get(handle).as_deref().map(String::as_str), Some("first"));
+/// drop(session);
+/// assert!(SESSIONS.get(handle).is_none());
+/// ```
+pub struct Pool<T> {
+    raw: KrefPool,
+    /// The pool owns its objects, and any thread may drop one.
+    objects: PhantomData<T>,
+}
+
+// SAFETY: any thread with the pool may get a `&T` (Sync), and may drop a `T` (Send).
+unsafe impl<T: Send + Sync> Sync for Pool<T> {}
+// SAFETY: the pool's memory is everywhere the same.
+unsafe impl<T: Send + Sync> Send for Pool<T> {}
+
+impl<T> Pool<T> {
+    /// An empty pool. Takes no memory yet.
+    #[cfg(not(loom))]
+    pub const fn new() -> Self {
+        Self::with_limit(0)
+    }
+
+    /// An empty pool that has at most `limit` objects at a time. 0: no limit.
+    #[cfg(not(loom))]
+    pub const fn with_limit(limit: u32) -> Self {
+        const { assert!(size_of::<Counted<T>>() < 1 << 30 && align_of::<Counted<T>>() <= 4096) };
+        let (size, align) = (size_of::<Counted<T>>() as u32, align_of::<Counted<T>>() as u32);
+        let mut layout = Layout::new(size, align, offset_of!(Counted<T>, kref) as u32, 0);
+        layout.limit = limit;
+        Self { raw: KrefPool::new(layout), objects: PhantomData }
+    }
+
+    /// Adds an object. Returns `value` again if there is no memory, or the pool has its limit of objects.
+    pub fn insert(&self, value: T) -> Result<PoolRef<'_, T>, T> {
+        let mut value = Some(value);
+        self.insert_with(|_| value.take().expect("called once"))
+            .ok_or_else(|| value.take().expect("not called"))
+    }
+
+    /// Adds the object that `make` returns. `make` gets the object's handle, which finds the object as soon as this
+    /// function has returned. `None` if there is no memory, or the pool has its limit of objects; then `make` is not
+    /// called.
+    #[track_caller]
+    pub fn insert_with(&self, make: impl FnOnce(Handle<T>) -> T) -> Option<PoolRef<'_, T>> {
+        let kref = self.raw.alloc()?;
+        let unfinished = Unfinished { pool: self, kref };
+        // SAFETY: allocated above.
+        let value = make(Handle::from_bits(unsafe { self.raw.handle(kref) }));
+        core::mem::forget(unfinished);
+        // SAFETY: the object is nobody else's until the publish, and the layout is that of `Counted<T>`.
+        unsafe {
+            (&raw mut (*self.object(kref).as_ptr()).value).write(value);
+            self.raw.publish(kref, Caller::here());
+        }
+        Some(PoolRef { pool: self, kref })
+    }
+
+    /// A reference on the object that `handle` names. `None` if the object is gone.
+    ///
+    /// A handle of another pool of the same type nearly always finds nothing, but this is not certain. If it finds
+    /// something, that is an object of this pool.
+    #[track_caller]
+    pub fn get(&self, handle: Handle<T>) -> Option<PoolRef<'_, T>> {
+        Some(PoolRef { pool: self, kref: self.raw.get(handle.to_bits(), Caller::here())? })
+    }
+
+    /// A reference on each object. An object that is added or dropped meanwhile may be among them or not.
+    pub fn iter(&self) -> impl Iterator<Item = PoolRef<'_, T>> {
+        let mut cursor = 0;
+        core::iter::from_fn(move || {
+            let kref = self.raw.next(&mut cursor, Caller::UNKNOWN)?;
+            Some(PoolRef { pool: self, kref })
+        })
+    }
+
+    /// The number of objects. Looks at every place where an object has ever been.
+    pub fn len(&self) -> usize {
+        self.raw.count()
+    }
+
+    /// Whether there is no object.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn object(&self, kref: NonNull<Kref>) -> NonNull<Counted<T>> {
+        const { assert!(offset_of!(Counted<T>, kref) == 0) };
+        kref.cast()
+    }
+
+    /// Gives a reference back. The last one drops the object.
+    ///
+    /// # Safety
+    /// The caller holds a reference on the object and gives it up.
+    unsafe fn put(&self, kref: NonNull<Kref>) {
+        let release = |kref: NonNull<Kref>| {
+            // SAFETY: no reference is left, so nobody uses the value or the entry.
+            unsafe {
+                (&raw mut (*self.object(kref).as_ptr()).value).drop_in_place();
+                self.raw.free(kref, Caller::UNKNOWN);
+            }
+            self.drain();
+        };
+        // SAFETY: as promised.
+        unsafe { Kref::put_from(kref, By::NOBODY, release, Caller::UNKNOWN) };
+    }
+
+    /// Gives back what lookups have left to the pool.
+    fn drain(&self) {
+        // SAFETY: each parked reference is given back once.
+        self.raw.drain_by(|kref| unsafe { self.put(kref) });
+    }
+}
+
+#[cfg(not(loom))]
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Drop for Pool<T> {
+    fn drop(&mut self) {
+        self.drain();
+        // SAFETY: no reference borrows the pool any more. One that was forgotten keeps the memory.
+        unsafe { self.raw.destroy(Caller::UNKNOWN) };
+    }
+}
+
+impl<T> fmt::Debug for Pool<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// An entry whose object is being made. If making it unwinds, the entry goes back.
+struct Unfinished<'p, T> {
+    pool: &'p Pool<T>,
+    kref: NonNull<Kref>,
+}
+
+impl<T> Drop for Unfinished<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: allocated, and never published.
+        unsafe { self.pool.raw.free(self.kref, Caller::UNKNOWN) };
+    }
+}
+
+/// Names one object of a [`Pool`] for ever, and holds no reference.
+pub struct Handle<T> {
+    bits: u64,
+    /// A handle is a number: it may go to any thread.
+    object: PhantomData<fn() -> T>,
+}
+
+impl<T> Handle<T> {
+    /// The handle as a number: for an event loop's user data, or a message. Never 0.
+    pub const fn to_bits(self) -> u64 {
+        self.bits
+    }
+
+    /// The handle of a number. Of a number that no pool has given it names nothing.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self { bits, object: PhantomData }
+    }
+}
+
+impl<T> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Handle<T> {}
+
+impl<T> PartialEq for Handle<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits == other.bits
+    }
+}
+
+impl<T> Eq for Handle<T> {}
+
+impl<T> Hash for Handle<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bits.hash(state);
+    }
+}
+
+impl<T> fmt::Debug for Handle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({:#x})", self.bits)
+    }
+}
+
+/// An owned reference on an object of a [`Pool`]. A clone takes another reference. A drop gives the reference back,
+/// and the last one drops the object.
+pub struct PoolRef<'p, T> {
+    pool: &'p Pool<T>,
+    kref: NonNull<Kref>,
+}
+
+// SAFETY: any thread with a reference has a `&T` (Sync), and any thread may drop the `T` (Send).
+unsafe impl<T: Send + Sync> Send for PoolRef<'_, T> {}
+// SAFETY: as for Send, because a thread with a `&PoolRef` can clone it.
+unsafe impl<T: Send + Sync> Sync for PoolRef<'_, T> {}
+
+impl<T> PoolRef<'_, T> {
+    /// The object's handle.
+    pub fn handle(&self) -> Handle<T> {
+        // SAFETY: this reference is on an object of the pool.
+        Handle::from_bits(unsafe { self.pool.raw.handle(self.kref) })
+    }
+}
+
+impl<T> Deref for PoolRef<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the reference keeps the object alive, and nobody has a `&mut` to it.
+        unsafe { &self.pool.object(self.kref).as_ref().value }
+    }
+}
+
+impl<T> Clone for PoolRef<'_, T> {
+    #[track_caller]
+    fn clone(&self) -> Self {
+        // SAFETY: this reference keeps the object alive.
+        unsafe { self.kref.as_ref() }.get();
+        Self { pool: self.pool, kref: self.kref }
+    }
+}
+
+impl<T> Drop for PoolRef<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: this reference, which nobody uses again.
+        unsafe { self.pool.put(self.kref) };
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for PoolRef<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
