@@ -69,7 +69,7 @@ SONAME := libkref.so.$(ABI)
 PUBLIC := kref_* percpu_ref_*
 REAL := libkref.so.$(VERSION)
 TRACK_SONAME := libkref_track.so.$(ABI)
-HEADERS := kref.h kref.hpp kref/typed.h kref/slot.h kref/percpu.h kref/track.h kref/count.h \
+HEADERS := kref.h kref.hpp kref/typed.h kref/slot.h kref/percpu.h kref/pool.h kref/track.h kref/count.h \
 	kref/compiler.h kref/slow.h kref/inline.h kref/percpu_inline.h kref/tsan.h \
 	kref/rseq/aarch64.h kref/rseq/riscv64.h kref/rseq/x86_64.h \
 	kref/linux/kref.h kref/linux/kref_locks.h kref/linux/percpu-refcount.h \

@@ -66,8 +66,15 @@ mod header {
     use std::{env, fs, path::Path};
 
     /// The headers below include/ that have a template in src/capi/headers.
-    const HEADERS: [&str; 6] =
-        ["kref.h", "kref/slot.h", "kref/percpu.h", "kref/track.h", "kref/count.h", "kref/slow.h"];
+    const HEADERS: [&str; 7] = [
+        "kref.h",
+        "kref/slot.h",
+        "kref/percpu.h",
+        "kref/pool.h",
+        "kref/track.h",
+        "kref/count.h",
+        "kref/slow.h",
+    ];
 
     pub fn write() {
         println!("cargo:rerun-if-changed=src/capi");

@@ -371,7 +371,16 @@ enum kref_violation_kind {
     /** The kernel refused a membarrier. The object that was to be replaced or killed leaks. */
     KREF_NOT_FENCED = 10,
     /** A get or put on memory that is all zero: nobody has initialised a count there. */
-    KREF_NEVER_INITIALISED = 11
+    KREF_NEVER_INITIALISED = 11,
+    /**
+     * kref_pool_publish() of an object whose count was touched after kref_pool_alloc(), by a kref_init() for
+     * example, or that was published before. The object leaks.
+     */
+    KREF_BAD_PUBLISH = 12,
+    /** kref_pool_free() of an object that is alive, that was freed before, or that is not the pool's. */
+    KREF_BAD_FREE = 13,
+    /** kref_pool_destroy() while an object is alive: nothing was freed. */
+    KREF_POOL_IN_USE = 14
 };
 
 /** A violation, as a violation handler receives it. */
@@ -437,6 +446,7 @@ const char *kref_version(void);
 #endif
 #include "kref/slot.h"   /* one published pointer: lookups without a lock */
 #include "kref/percpu.h" /* percpu_ref, for objects that all threads get and put all the time */
+#include "kref/pool.h"   /* objects that a handle names, which goes stale and never dangles */
 #include "kref/track.h"  /* the tracker, which reports who holds which reference */
 #include "kref/count.h"  /* the counter alone: the kernel's refcount_t */
 

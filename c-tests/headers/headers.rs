@@ -23,6 +23,7 @@ const HEADERS: [&str; 18] = [
     "kref/count.h",
     "kref/inline.h",
     "kref/percpu.h",
+    "kref/pool.h",
     "kref/percpu_inline.h",
     "kref/rseq/aarch64.h",
     "kref/rseq/riscv64.h",

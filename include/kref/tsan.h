@@ -99,6 +99,40 @@ int kref_tsan_finish(int last, struct kref *kref, void (*release)(struct kref *k
     return last;
 }
 
+/* The object behind a lookup in a pool was published, with a release. */
+KREF_STATIC KREF_MUST_USE struct kref *kref_tsan_found(struct kref *kref)
+{
+    if (kref)
+        __tsan_acquire(kref);
+    return kref;
+}
+
+KREF_STATIC KREF_NONNULL void kref_tsan_pool_publish(struct kref_pool *pool, struct kref *kref)
+{
+    __tsan_release(kref);
+    kref_pool_publish(pool, kref);
+}
+
+KREF_STATIC KREF_NONNULL void kref_tsan_pool_free(struct kref_pool *pool, struct kref *kref)
+{
+    __tsan_release(kref);
+    kref_pool_free(pool, kref);
+}
+
+KREF_STATIC KREF_MUST_USE KREF_NONNULL void *kref_tsan_pool_alloc(struct kref_pool *pool)
+{
+    char *object = KREF_CAST(static_cast, char *, kref_pool_alloc(pool));
+
+    if (object)
+        __tsan_acquire(object + pool->kref_at);
+    return object;
+}
+
+#define kref_pool_alloc(pool) kref_tsan_pool_alloc(pool)
+#define kref_pool_publish(pool, kref) kref_tsan_pool_publish(pool, kref)
+#define kref_pool_free(pool, kref) kref_tsan_pool_free(pool, kref)
+#define kref_pool_get(pool, handle) kref_tsan_found(kref_pool_get(pool, handle))
+#define kref_pool_next(pool, cursor) kref_tsan_found(kref_pool_next(pool, cursor))
 #define kref_count_set_release(count, n) kref_tsan_set_release(count, n)
 #define kref_count_add_not_zero_acquire(i, count) kref_tsan_add_not_zero_acquire(i, count)
 #define kref_count_inc_not_zero_acquire(count) kref_tsan_add_not_zero_acquire(1, count)

@@ -171,19 +171,6 @@
 /* The functions of one type. The release function is called through a pointer, so its storage is not
  * KREF_TYPED: gcc refuses such a call of an always_inline function. */
 #define KREF_TYPED_FUNCTIONS(storage, release_storage, name, type, member, free_function)          \
-    struct name##_kref_find {                                                                      \
-        type *(*find)(void *key);                                                                  \
-        void *key;                                                                                 \
-    };                                                                                             \
-    /* kref_lookup_mutex() calls this, and this calls the find function of the program. */         \
-    KREF_UNUSED static struct kref *name##_kref_found(void *typed)                                 \
-    {                                                                                              \
-        struct name##_kref_find *call =                                                            \
-            KREF_CAST(static_cast, struct name##_kref_find *, typed);                              \
-        type *object = call->find(call->key);                                                      \
-                                                                                                   \
-        return object ? &object->member : NULL;                                                    \
-    }                                                                                              \
     KREF_NONNULL release_storage void name##_kref_release(struct kref *kref)                       \
     {                                                                                              \
         free_function(kref_entry(kref, type, member));                                             \
@@ -197,6 +184,23 @@
         name##_ref_init(object);                                                                   \
         if (n != 1)                                                                                \
             kref_count_add(n > 0 ? n - 1 : -1, &object->member.refcount);                          \
+    }                                                                                              \
+    KREF_TYPED_USE(storage, name, type, member)
+
+/* Those that use an object which exists: for an object of a pool, too. */
+#define KREF_TYPED_USE(storage, name, type, member)                                                \
+    struct name##_kref_find {                                                                      \
+        type *(*find)(void *key);                                                                  \
+        void *key;                                                                                 \
+    };                                                                                             \
+    /* kref_lookup_mutex() calls this, and this calls the find function of the program. */         \
+    KREF_UNUSED static struct kref *name##_kref_found(void *typed)                                 \
+    {                                                                                              \
+        struct name##_kref_find *call =                                                            \
+            KREF_CAST(static_cast, struct name##_kref_find *, typed);                              \
+        type *object = call->find(call->key);                                                      \
+                                                                                                   \
+        return object ? &object->member : NULL;                                                    \
     }                                                                                              \
     storage type *name##_ref(type *object)                                                         \
     {                                                                                              \

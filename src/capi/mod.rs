@@ -15,6 +15,7 @@ mod percpu_mode;
 mod percpu_slot;
 #[cfg(not(target_env = "musl"))]
 mod percpu_inline;
+mod pool;
 mod slot;
 mod inline;
 mod spin;

@@ -8,6 +8,7 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::mem::offset_of;
 use core::ptr::NonNull;
 
+use crate::pool::KrefPool;
 use crate::rseq::Head;
 use crate::{Count, Kref, KrefSlot, PercpuFn, PercpuRef, PercpuRefSlot, Violation, ViolationKind};
 use crate::{ReleaseFn, Tracker};
@@ -48,6 +49,25 @@ pub struct percpu_ref {
 pub struct percpu_ref_slot {
     pub percpu: *mut percpu_ref,
     pub rseq: isize,
+}
+
+/// A pool: objects that a handle names. Use its functions, never the members.
+#[repr(C)]
+pub struct kref_pool {
+    pub chunks: [usize; 24],
+    pub release: unsafe extern "C" fn(*mut kref),
+    pub size: c_uint,
+    pub kref_at: c_uint,
+    pub stride: c_uint,
+    pub lead: c_uint,
+    pub flags: c_uint,
+    pub limit: c_uint,
+    pub seed: c_uint,
+    pub stack_count: c_uint,
+    pub stacks: *mut c_void,
+    pub apart: [u8; 64],
+    pub fresh: c_uint,
+    pub parked: c_uint,
 }
 
 /// The kind of a violation: what the program did wrong with a count.
@@ -185,6 +205,8 @@ const _: () = {
     let kind = kref_violation_kind::KREF_NEVER_INITIALISED;
     assert!(kind as i32 == ViolationKind::NeverInitialised as i32);
     assert!(size_of::<percpu_ref>() == size_of::<PercpuRef>());
+    assert!(size_of::<kref_pool>() == size_of::<KrefPool>());
+    assert!(align_of::<kref_pool>() == align_of::<KrefPool>());
     assert!(align_of::<percpu_ref>() == align_of::<PercpuRef>());
     assert!(offset_of!(percpu_ref, counters) == offset_of!(Head, counters));
     assert!(offset_of!(percpu_ref, rseq) == offset_of!(Head, rseq));
@@ -235,6 +257,16 @@ impl kref_slot {
     pub(super) unsafe fn as_slot<'a>(slot: *mut Self) -> &'a KrefSlot {
         // SAFETY: the layout is the same, and all members are atomic. The caller guarantees a valid slot.
         unsafe { &*slot.cast() }
+    }
+}
+
+impl kref_pool {
+    /// # Safety
+    /// `pool` is valid for `'a`.
+    pub(super) unsafe fn as_pool<'a>(pool: *mut Self) -> &'a KrefPool {
+        // SAFETY: the layout is the same, and all members that change are atomic. The caller guarantees a valid
+        // pool.
+        unsafe { &*pool.cast() }
     }
 }
 

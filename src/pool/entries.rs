@@ -11,6 +11,7 @@ use crate::kref::Kref;
 use crate::sys::memory;
 use crate::sys::sync::AtomicU32;
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sys::tsan;
 
 /// The entries of the first chunk.
 pub(super) const FIRST: u32 = 1 << FIRST_LOG2;
@@ -100,6 +101,7 @@ impl KrefPool {
             }
         }
         let entry = self.entry_at(position)?;
+        tsan::acquire(&raw const self.fresh); // ThreadSanitizer takes a new mapping for a write
         // The count first: a lookup by a handle that was never given may look at any time.
         // SAFETY: the memory is zero, which is a kref and an entry.
         unsafe {
@@ -123,6 +125,7 @@ impl KrefPool {
         let memory = self.map(size)?;
         let first = memory.as_ptr().expose_provenance() + self.layout.lead as usize;
         let base = first.wrapping_sub(entries.wrapping_mul(self.stride()));
+        tsan::release(&raw const self.fresh);
         // Release: pairs with the acquire in `entry_at`. Nobody dereferences what the exchange returns.
         if self
             .chunks

@@ -12,6 +12,7 @@ use crate::kind::Caller;
 use crate::kref::Kref;
 use crate::report::report;
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sys::tsan;
 use crate::tracker::By;
 
 impl KrefPool {
@@ -60,6 +61,7 @@ impl KrefPool {
     #[cold]
     #[inline(never)]
     fn give_back(&self, entry: NonNull<Entry>, kref: NonNull<Kref>) -> Option<NonNull<Kref>> {
+        tsan::release(kref.as_ptr());
         // SAFETY: this lookup holds a reference.
         if !unsafe { kref.as_ref() }.put_unless_last() {
             self.park(entry);
@@ -116,6 +118,7 @@ impl KrefPool {
     fn put(&self, kref: NonNull<Kref>) {
         let Some(release) = self.layout.release else { return };
         let run = |kref: NonNull<Kref>| {
+            tsan::acquire(kref.as_ptr());
             // SAFETY: this was the last reference, and `release` is the pool's.
             unsafe { release(kref.as_ptr().cast()) };
         };

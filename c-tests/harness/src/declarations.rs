@@ -1,8 +1,8 @@
 //! The functions that a header of libkref declares.
 
 /// The headers below include/ that declare functions for programs.
-pub const PUBLIC: [&str; 5] =
-    ["kref.h", "kref/slot.h", "kref/percpu.h", "kref/track.h", "kref/count.h"];
+pub const PUBLIC: [&str; 6] =
+    ["kref.h", "kref/slot.h", "kref/percpu.h", "kref/pool.h", "kref/track.h", "kref/count.h"];
 
 /// The header with the functions that only the inline functions call.
 pub const SLOW: &str = "kref/slow.h";

@@ -1,0 +1,161 @@
+/*
+ * A pool in one thread: the life of an object, its handle, and each misuse.
+ *
+ * tools: static
+ */
+#include "../harness/check.h"
+
+#include <errno.h>
+
+struct session {
+    int id;
+    struct kref kref;
+    char name[20];
+};
+
+static int cleanups;
+
+static void session_cleanup(struct session *session)
+{
+    cleanups++;
+    session->id = -session->id;
+}
+
+KREF_POOL_DEFINE(session, struct session, kref, session_cleanup);
+
+struct line {
+    long value;
+    struct kref kref;
+};
+static void line_release(struct kref *kref);
+static struct kref_pool line_pool =
+    KREF_POOL_INIT_WITH(struct line, kref, line_release, KREF_POOL_ZEROED | KREF_POOL_CACHE_LINES, 2);
+
+static void line_release(struct kref *kref)
+{
+    kref_pool_free(&line_pool, kref);
+}
+
+static struct told told;
+
+/* Whether the last call was a violation of this kind, the only one. */
+static int was_told(int kind, struct kref *kref)
+{
+    int is = told.times == 1 && (int)told.last.kind == kind && told.last.kref == kref;
+
+    told.times = 0;
+    return is;
+}
+
+static struct session *create(int id)
+{
+    struct session *session = session_alloc();
+
+    CHECK(session);
+    session->id = id;
+    CHECK(!session_by_handle(session_handle(session)));
+    session_publish(session);
+    return session;
+}
+
+static void the_life_of_an_object(void)
+{
+    struct session *session = create(7), *found, *next;
+    uint64_t handle = session_handle(session);
+    unsigned cursor = 0;
+
+    CHECK(handle);
+    CHECK(kref_read(&session->kref) == 1);
+    found = session_by_handle(handle);
+    CHECK(found == session && found->id == 7);
+    CHECK(kref_read(&session->kref) == 2);
+    session_unref(session);
+    CHECK(kref_pool_count(&session_pool) == 1);
+    CHECK((next = session_next(&cursor)) == session);
+    session_unref(next);
+    CHECK(!session_next(&cursor));
+    session_unref(found);
+    CHECK(cleanups == 1);
+    CHECK(!session_by_handle(handle));
+
+    next = create(8);
+    CHECK(next == session && session_handle(next) != handle);
+    CHECK(!session_by_handle(handle));
+    session_unref(next);
+    next = session_alloc();
+    CHECK(next->id == -8);
+    session_discard(next);
+    CHECK(kref_pool_count(&session_pool) == 0);
+}
+
+static void any_number_is_a_handle(void)
+{
+    struct session *session = create(1);
+    uint64_t handle = session_handle(session);
+    int bit;
+
+    CHECK(!session_by_handle(0) && !session_by_handle(UINT64_MAX));
+    for (bit = 0; bit < 64; bit++)
+        CHECK(!session_by_handle(handle ^ (uint64_t)1 << bit));
+    session_unref(session);
+}
+
+static void a_limit_and_its_error(void)
+{
+    struct line *first = kref_pool_alloc(&line_pool), *second = kref_pool_alloc(&line_pool);
+
+    CHECK(first && second);
+    errno = 0;
+    CHECK(!kref_pool_alloc(&line_pool) && errno == ENOMEM);
+    CHECK(((uintptr_t)first - 8) % 64 == 0 && ((uintptr_t)second - 8) % 64 == 0);
+    first->value = 5;
+    kref_pool_free(&line_pool, &first->kref);
+    first = kref_pool_alloc(&line_pool);
+    CHECK(first && first->value == 0);
+    kref_pool_publish(&line_pool, &first->kref);
+    kref_put(&first->kref, line_release);
+    kref_pool_free(&line_pool, &second->kref);
+    CHECK(kref_pool_destroy(&line_pool) == 0);
+}
+
+static void each_misuse_is_told(void)
+{
+    struct session *session = session_alloc();
+    struct kref outside[3];
+    uint64_t handle;
+
+    kref_init(&session->kref); /* the habit */
+    session_publish(session);
+    CHECK(was_told(KREF_BAD_PUBLISH, &session->kref));
+    CHECK(kref_read(&session->kref) == (unsigned)KREF_SATURATED);
+
+    session = create(2);
+    handle = session_handle(session);
+    session_publish(session); /* a second time */
+    CHECK(was_told(KREF_BAD_PUBLISH, &session->kref));
+    CHECK(session_by_handle(handle) == session); /* saturated, and so alive */
+    CHECK(was_told(KREF_USE_OF_SATURATED, &session->kref));
+
+    session = create(3);
+    kref_pool_free(&session_pool, &session->kref); /* alive */
+    CHECK(was_told(KREF_BAD_FREE, &session->kref));
+    session_unref(session);
+    kref_pool_free(&session_pool, &session->kref); /* free already */
+    CHECK(was_told(KREF_BAD_FREE, &session->kref));
+
+    memset(outside, 0, sizeof outside);
+    CHECK(kref_pool_handle(&session_pool, &outside[2]) == 0);
+
+    CHECK(kref_pool_destroy(&session_pool) == 2);
+    CHECK(told.times == 1 && told.last.kind == KREF_POOL_IN_USE);
+}
+
+int main(void)
+{
+    the_life_of_an_object();
+    any_number_is_a_handle();
+    a_limit_and_its_error();
+    kref_set_violation_handler(remember, &told);
+    each_misuse_is_told();
+    return 0;
+}

@@ -1,0 +1,261 @@
+/*
+ * kref/pool.h - a pool: objects that a handle names. Included by kref.h.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ * Made from the source of libkref by `make header`.
+ *
+ * A handle is a number of 64 bits. It names one object for ever, and holds no reference. When the object is
+ * gone, a lookup by the handle answers NULL. So a handle is what to give away where a reference would keep
+ * the object alive and a pointer would dangle: in epoll_data, in io_uring's user_data, in a timer's
+ * argument, in a message, in a table. A handle is a weak reference.
+ *
+ *     struct session { struct kref kref; int fd; };
+ *
+ *     static void session_cleanup(struct session *session) { close(session->fd); }
+ *
+ *     KREF_POOL_DEFINE(session, struct session, kref, session_cleanup);    // in one .c file
+ *
+ *     struct session *session = session_alloc();           // nobody can find it yet
+ *     if (!session) ...
+ *     session->fd = fd;
+ *     event.data.u64 = session_handle(session);
+ *     session_publish(session);                            // one reference: ours
+ *     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+ *
+ *     session = session_by_handle(event.data.u64);         // in the event loop: NULL if it is gone
+ *     if (session) { ...; session_unref(session); }
+ *
+ * The objects are in the pool's memory, which grows, stays where it is, and is used again for other
+ * objects. An object needs 8 bytes more than its size. Its count is an ordinary struct kref: kref_get(),
+ * kref_put() with the pool's release function, slots and tracking work on it. Functions whose release
+ * function runs with a lock held, such as kref_put_mutex(), do not: the pool may run the release function
+ * without the lock.
+ *
+ * Leave the kref of a pool's object alone: kref_init(), memset() and `*session = (struct session){ ... }`
+ * overwrite a count that a lookup may be changing. kref_pool_publish() reports it.
+ *
+ * A handle is no secret: whoever may send any number may find any object.
+ *
+ * The first page of kref.h says what holds for every function.
+ */
+#ifndef KREF_H
+#include "../kref.h" /* includes this header, in the right order */
+#elif !defined KREF_POOL_H
+#define KREF_POOL_H
+
+#ifndef KREF_CDEF
+#include <stdint.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Set an object to zero each time that it is allocated. */
+#define KREF_POOL_ZEROED 1
+/* Let each object begin a cache line, after its 8 bytes. So two objects do not share a line. */
+#define KREF_POOL_CACHE_LINES 2
+
+/** A pool: objects that a handle names. Use its functions, never the members. */
+struct kref_pool {
+    size_t chunks[24];
+    void (*release)(struct kref*);
+    unsigned int size;
+    unsigned int kref_at;
+    unsigned int stride;
+    unsigned int lead;
+    unsigned int flags;
+    unsigned int limit;
+    unsigned int seed;
+    unsigned int stack_count;
+    void *stacks;
+    uint8_t apart[64];
+    unsigned int fresh;
+    unsigned int parked;
+};
+
+/*
+ * KREF_POOL_INIT(type, member, release): the initialiser of a pool of objects of this type, whose struct
+ * kref is `member`. The release function gives the object's parts back, and then calls kref_pool_free().
+ * KREF_POOL_INIT_WITH has in addition: flags, or 0; and the most objects at a time, or 0.
+ */
+#define KREF_POOL_INIT(type, member, release) KREF_POOL_INIT_WITH(type, member, release, 0, 0)
+#define KREF_POOL_INIT_WITH(type, member, release, flags, limit)                                   \
+    { { 0 }, release, sizeof(type), offsetof(type, member),                                        \
+      KREF_POOL_ROUND(sizeof(type) + 8, KREF_POOL_ALIGN(type, flags)),                             \
+      ((flags) & KREF_POOL_CACHE_LINES) && KREF_POOL_ALIGN(type, flags) == 64 ?                    \
+          0 : KREF_POOL_ROUND(8, KREF_POOL_ALIGN(type, flags)) - 8,                                \
+      flags, limit, 0, 0, NULL, { 0 }, 256, 0 }
+
+/* For the macros above only. */
+#define KREF_POOL_ROUND(size, align) (((size) + (align) - 1) / (align) * (align))
+#define KREF_POOL_ALIGN(type, flags)                                                               \
+    (((flags) & KREF_POOL_CACHE_LINES) && KREF_ALIGNOF(type) < 64 ? 64 :                           \
+     KREF_ALIGNOF(type) < 4 ? 4 : KREF_ALIGNOF(type))
+#define KREF_ALIGNOF(type) __alignof__(type)
+
+/**
+ * Take an object from the pool, for kref_pool_publish() or kref_pool_free(). Until it is published no
+ * lookup finds it, but its handle is known: kref_pool_handle(). Fill the object in, member by member,
+ * and leave its kref alone.
+ *
+ * Misuse:   kref_init(), memset() or an assignment of the whole struct: kref_pool_publish() reports it.
+ * Returns:  the object. All zero the first time, and later as the release function left it, or zero
+ *           each time with KREF_POOL_ZEROED. NULL with errno ENOMEM if there is no memory, or the
+ *           pool has its limit of objects.
+ */
+KREF_MUST_USE
+void *kref_pool_alloc(struct kref_pool *pool) KREF_NONNULL;
+
+/**
+ * Set the count to one reference, which the caller holds. From here on lookups by the handle find the
+ * object.
+ *
+ * Range:    the kref of an object that kref_pool_alloc() returned.
+ * Misuse:   on an object whose count was touched since kref_pool_alloc(), or that was published before:
+ *           the count saturates, and a violation is reported.
+ * Ordering: release: who finds the object sees what was written to it.
+ */
+void kref_pool_publish(struct kref_pool *pool,
+                       struct kref *kref) KREF_NONNULL;
+
+/**
+ * Give the object's memory back to the pool: the last thing that the pool's release function does. From
+ * here on the handle finds nothing. Also for an object that was allocated and not published.
+ *
+ * Range:    the kref of an object that nobody uses any more.
+ * Misuse:   on an object that is alive, that was freed before, or that is not the pool's: nothing is
+ *           freed, and a violation is reported.
+ * Ordering: release: who gets the memory next sees what was done to the object before.
+ * Threads:  as for a release function: the call may give back references that lookups have left to the
+ *           pool, and run the release function for them.
+ */
+void kref_pool_free(struct kref_pool *pool,
+                    struct kref *kref) KREF_NONNULL;
+
+/**
+ * The object's handle. It names this object for ever, and holds no reference.
+ *
+ * Range:    an object of the pool that the caller has allocated, or holds a reference on.
+ * Returns:  the handle, never 0. 0 if the object is not in this pool.
+ */
+KREF_MUST_USE uint64_t kref_pool_handle(struct kref_pool *pool, struct kref *kref) KREF_NONNULL;
+
+/**
+ * Take a reference on the object that the handle names: rule 3. Takes no lock, and never runs a release
+ * function.
+ *
+ * Range:    any number.
+ * Misuse:   a handle of another pool nearly always finds nothing, but this is not certain.
+ * Ordering: acquire: the caller sees what was written to the object before it was published.
+ * Returns:  the kref, with a reference that the caller holds now and must give back. NULL if the object
+ *           is gone or not published yet, or if the pool never gave this handle.
+ */
+KREF_MUST_USE
+struct kref *kref_pool_get(struct kref_pool *pool,
+                           uint64_t handle) KREF_NONNULL;
+
+/**
+ * Take a reference on the next object that is alive: for broadcasts and for shutdown.
+ *
+ *     unsigned cursor = 0;
+ *     while ((kref = kref_pool_next(&sessions, &cursor))) { ...; kref_put(kref, session_release); }
+ *
+ * Range:    a cursor that began at 0. An object that is published or released meanwhile may be found
+ *           or not.
+ * Ordering: acquire, as for kref_pool_get().
+ * Returns:  the kref, with a reference that the caller holds now and must give back; NULL at the end.
+ */
+KREF_MUST_USE
+struct kref *kref_pool_next(struct kref_pool *pool,
+                            unsigned int *cursor) KREF_NONNULL;
+
+/**
+ * Count the objects that are alive. Looks at all memory of the pool, so for messages and tests.
+ *
+ * Returns:  the number. Other threads may change it at any time.
+ */
+size_t kref_pool_count(struct kref_pool *pool) KREF_NONNULL;
+
+/**
+ * Give back the references that lookups have left to the pool: a lookup that found another object gives
+ * its reference back, but never runs a release function. Each kref_pool_free() and kref_pool_destroy()
+ * does so, too. So a program needs this function only if an object must not live longer than its last
+ * holder, in a pool where nothing else is freed.
+ *
+ * Threads:  as for a release function, which this function may run.
+ */
+void kref_pool_drain(struct kref_pool *pool) KREF_NONNULL;
+
+/**
+ * Give the pool's memory back. Afterwards each of its handles finds nothing, and the pool may be used
+ * again.
+ *
+ * Range:    no other thread uses the pool meanwhile.
+ * Misuse:   while an object is alive: nothing is freed, and a violation is reported for the first such
+ *           object.
+ * Threads:  not in a signal handler.
+ * Returns:  the number of objects that are alive: 0 if the memory was given back.
+ */
+size_t kref_pool_destroy(struct kref_pool *pool) KREF_NONNULL;
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifndef KREF_CDEF
+/*
+ * KREF_POOL_DEFINE(session, struct session, kref, session_cleanup) makes a pool, session_pool, and the
+ * functions of KREF_DEFINE (kref/typed.h) except session_ref_init(). In their place:
+ *
+ *     session_alloc()                  kref_pool_alloc()
+ *     session_publish(session)         kref_pool_publish()
+ *     session_discard(session)         kref_pool_free() for a session that was not published
+ *     session_handle(session)          kref_pool_handle()
+ *     session_by_handle(handle)        kref_pool_get()
+ *     session_next(&cursor)            kref_pool_next()
+ *
+ * The last session_unref() calls session_cleanup(session), which must not free the session, and gives the
+ * memory back to the pool. Stands in one .c file. KREF_POOL_DEFINE_WITH has flags and a limit in addition,
+ * as KREF_POOL_INIT_WITH.
+ */
+#define KREF_POOL_DEFINE(name, type, member, cleanup)                                              \
+    KREF_POOL_DEFINE_WITH(name, type, member, cleanup, 0, 0)
+#define KREF_POOL_DEFINE_WITH(name, type, member, cleanup, flags, limit)                           \
+    static void name##_kref_release(struct kref *kref);                                            \
+    static struct kref_pool name##_pool =                                                          \
+        KREF_POOL_INIT_WITH(type, member, name##_kref_release, flags, limit);                      \
+    KREF_NONNULL KREF_UNUSED static void name##_kref_release(struct kref *kref)                    \
+    {                                                                                              \
+        cleanup(kref_entry(kref, type, member));                                                   \
+        kref_pool_free(&name##_pool, kref);                                                        \
+    }                                                                                              \
+    KREF_TYPED_USE(KREF_TYPED, name, type, member)                                                 \
+    KREF_MUST_USE KREF_TYPED type *name##_alloc(void)                                              \
+    {                                                                                              \
+        return KREF_CAST(static_cast, type *, kref_pool_alloc(&name##_pool));                      \
+    }                                                                                              \
+    KREF_TYPED void name##_publish(type *object)                                                   \
+    {                                                                                              \
+        kref_pool_publish(&name##_pool, &object->member);                                          \
+    }                                                                                              \
+    KREF_TYPED void name##_discard(type *object)                                                   \
+    {                                                                                              \
+        kref_pool_free(&name##_pool, &object->member);                                             \
+    }                                                                                              \
+    KREF_TYPED uint64_t name##_handle(type *object)                                                \
+    {                                                                                              \
+        return kref_pool_handle(&name##_pool, &object->member);                                    \
+    }                                                                                              \
+    KREF_MUST_USE KREF_TYPED type *name##_by_handle(uint64_t handle)                               \
+    {                                                                                              \
+        return kref_entry(kref_pool_get(&name##_pool, handle), type, member);                      \
+    }                                                                                              \
+    KREF_MUST_USE KREF_TYPED type *name##_next(unsigned int *cursor)                               \
+    {                                                                                              \
+        return kref_entry(kref_pool_next(&name##_pool, cursor), type, member);                     \
+    }                                                                                              \
+    KREF_TYPED_AUTO(name, type)
+#endif
+
+#endif /* KREF_POOL_H */
