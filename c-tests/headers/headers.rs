@@ -17,7 +17,7 @@ use libtest_mimic::Arguments;
 
 use warnings::{dialects, every_warning_in_c, every_warning_in_cpp, need_known, need_known_cpp};
 
-const HEADERS: [&str; 18] = [
+const HEADERS: [&str; 19] = [
     "kref.h",
     "kref/compiler.h",
     "kref/count.h",
