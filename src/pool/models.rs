@@ -185,6 +185,8 @@ fn a_stale_lookup_parks_the_next_object() {
         put(pool, first);
         let (second, _) = create(pool, 2);
         put(pool, second);
+        let (other, _) = create(pool, 4);
+        put(pool, other); // drains, perhaps while the lookup parks
         stale.join().unwrap();
         pool.drain();
         assert_eq!(pool.count(), 0, "parked and never released");
