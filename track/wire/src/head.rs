@@ -1,0 +1,83 @@
+//! The first page of the shared memory.
+
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+/// "kref" and the version of this layout.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"kref\x01\0\0\0");
+/// The bytes in front of the first ring.
+pub const HEAD_BYTES: usize = 4096;
+
+/// Options of the judge that change what the recorder does.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Frames of a stack, at most [`MOST_FRAMES`](crate::record::MOST_FRAMES).
+    pub depth: u32,
+    /// One object in so many is tracked.
+    pub sample: u32,
+    /// [`CHAOS`], [`LOSSY`], [`KEEP_FREED`].
+    pub flags: u32,
+    /// The exit status when something was found; 0 leaves the program's own.
+    pub exit_code: u32,
+    /// The seed for [`CHAOS`].
+    pub seed: u64,
+}
+
+/// Delay threads around gets and puts.
+pub const CHAOS: u32 = 1;
+/// A full ring drops records. Otherwise the thread waits for the judge.
+pub const LOSSY: u32 = 2;
+/// What a release function frees is kept for a while.
+pub const KEEP_FREED: u32 = 4;
+
+/// A value in a cache line of its own.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Line<T>(pub T);
+
+/// The first page.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Head {
+    /// [`MAGIC`]. Written last by the judge.
+    pub magic: AtomicU64,
+    /// The number of rings.
+    pub rings: u32,
+    /// The size of each ring's part of the memory, with its two positions.
+    pub ring_bytes: u32,
+    /// The size of the answer's part.
+    pub answer_bytes: u32,
+    /// The judge's process.
+    pub judge: u32,
+    /// What the judge's user asked for.
+    pub settings: Settings,
+    /// The number of the next event. Each event takes one number, so the judge sees that one is missing.
+    pub sequence: Line<AtomicU64>,
+    /// Changes at least every 100 milliseconds while the judge works.
+    pub beat: Line<AtomicU32>,
+    /// The number of the next process. Numbers begin at 1.
+    pub processes: Line<AtomicU32>,
+    /// The number of the next thread.
+    pub threads: AtomicU32,
+    /// The number of the next stack.
+    pub stacks: AtomicU32,
+    /// The number of the next module.
+    pub modules: AtomicU32,
+    /// The number of the next request.
+    pub requests: AtomicU32,
+    /// The request that has the answer's part of the memory, or 0. A recorder takes it from 0 to its own number.
+    pub asking: AtomicU32,
+    /// What the judge says of the request that asks: 0 while it works, then [`ANSWERED`] and perhaps [`MORE`].
+    pub answered: AtomicU32,
+    /// The bytes of the answer.
+    pub answer_length: AtomicU32,
+    /// What was found so far: the reports of misuse and of leaks.
+    pub found: AtomicU32,
+    /// Records for which there was no room.
+    pub dropped: AtomicU64,
+}
+
+/// The answer is complete, or a part of it is ([`MORE`]).
+pub const ANSWERED: u32 = 1;
+/// A further part follows when the recorder has set `answered` to 0 again.
+pub const MORE: u32 = 2;

@@ -1,0 +1,25 @@
+//! What passes between the recorder, which is in the tracked program, and the judge, which is kref-track.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | [`head`] | the first page of the shared memory: options, counters, requests and their answers |
+//! | [`ring`] | the rings through which records pass |
+//! | [`record`] | what a record says |
+//!
+//! The judge makes the memory, a memfd. The recorder maps it, and keeps no descriptor open. All processes that one
+//! judge judges share the memory: a program, its children, and the programs that they execute.
+//!
+//! ```text
+//!  | head: one page | ring 0 | ring 1 | ... | answer |
+//! ```
+//!
+//! # Trust
+//!
+//! The program may be wrong, and may write anywhere, also into this memory. So the judge checks each record, and
+//! believes no length and no number.
+
+#![no_std]
+
+pub mod head;
+pub mod record;
+pub mod ring;

@@ -1,0 +1,160 @@
+//! What a record says.
+//!
+//! A record is a first word ([`First`](crate::ring::First)) and a body. The body of an event is:
+//!
+//! | word | what |
+//! |---|---|
+//! | 0 | the event's number in the session |
+//! | 1 | the time, nanoseconds of CLOCK_MONOTONIC_COARSE |
+//! | 2 | the thread (low half) and the stack (high half) |
+//! | 3 | the address of the object's count |
+//! | 4 | the count (low half) and the number of bytes of the name (high half) |
+//! | 5 | the release function, or the kind of a violation |
+//! | 6 | the name of the holder or of the type: its bytes, copied, eight in a word |
+//!
+//! The bodies of the other kinds are described where the kinds are.
+
+/// The most words of a record's body. A stack of the most frames is the longest record.
+pub const MOST_WORDS: usize = 2 + 2 * MOST_FRAMES;
+/// The most frames of a stack: 64 of the program's and libkref's own.
+pub const MOST_FRAMES: usize = 72;
+/// The most bytes of a name that are kept.
+pub const MOST_NAME: usize = 128;
+
+/// The kinds of records.
+#[repr(u8)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A process begins, or executes another program, or is a fork's child: number, time, pid, the number of the
+    /// process that forked it or 0, and the event's number at the fork.
+    Process = 1,
+    /// A thread's first event: its number, and the kernel's.
+    Thread = 2,
+    /// A file that is mapped: number, first address, end, load bias, and then the file's name as in an event's
+    /// name: its length, its bytes. The judge opens the file when it reads this record.
+    Module = 3,
+    /// A stack: number; number of frames; and for each frame its return address, and the address of the frame
+    /// (the CFA).
+    Stack = 4,
+    /// kref_init(): the name of the type.
+    Created = 5,
+    /// A get: the count after it, and the holder's name.
+    Got = 6,
+    /// A put is about to happen: the count before it, the release function, the holder's name.
+    Putting = 7,
+    /// That was the last reference: the release function.
+    Released = 8,
+    /// A put and its release function are over.
+    Done = 9,
+    /// A violation: its kind.
+    Violated = 10,
+    /// kref_track_checkpoint().
+    Checkpoint = 11,
+    /// kref_track_report(): the request's number in the place of the object. The recorder waits for the answer.
+    Report = 12,
+    /// The process exits. A request, as for a report: the recorder waits, so that the judge can read memory.
+    Exit = 13,
+    /// A fatal signal: its number in the place of the count, the address in that of the object. A request.
+    Crash = 14,
+}
+
+impl Kind {
+    /// The kind by its number.
+    pub fn of(number: u8) -> Option<Self> {
+        const ALL: [Kind; 14] = [
+            Kind::Process,
+            Kind::Thread,
+            Kind::Module,
+            Kind::Stack,
+            Kind::Created,
+            Kind::Got,
+            Kind::Putting,
+            Kind::Released,
+            Kind::Done,
+            Kind::Violated,
+            Kind::Checkpoint,
+            Kind::Report,
+            Kind::Exit,
+            Kind::Crash,
+        ];
+        ALL.get(usize::from(number).checked_sub(1)?).copied()
+    }
+
+    /// Whether the body is an event's.
+    pub fn is_event(self) -> bool {
+        self as u8 >= Self::Created as u8
+    }
+}
+
+/// The body of an event, without the name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Event {
+    /// Its number in the session.
+    pub sequence: u64,
+    /// Nanoseconds.
+    pub time: u64,
+    /// The thread's number.
+    pub thread: u32,
+    /// The stack's number.
+    pub stack: u32,
+    /// The count's address.
+    pub object: u64,
+    /// The count.
+    pub count: u32,
+    /// The release function, or the kind of a violation.
+    pub detail: u64,
+}
+
+/// The words of an event without a name.
+pub const EVENT_WORDS: usize = 6;
+/// The most words of an event.
+pub const MOST_EVENT_WORDS: usize = EVENT_WORDS + MOST_NAME / 8;
+
+impl Event {
+    /// Writes the event and its name into `body`. Returns how many words it takes.
+    pub fn write(&self, name: &[u8], body: &mut [u64; MOST_EVENT_WORDS]) -> usize {
+        let name = &name[..name.len().min(MOST_NAME)];
+        body[0] = self.sequence;
+        body[1] = self.time;
+        body[2] = u64::from(self.thread) | u64::from(self.stack) << 32;
+        body[3] = self.object;
+        body[4] = u64::from(self.count) | (name.len() as u64) << 32;
+        body[5] = self.detail;
+        EVENT_WORDS + write_name(name, &mut body[EVENT_WORDS..])
+    }
+
+    /// Reads the event of a body, and the bytes of its name into `name`. `None` if the body is none.
+    pub fn read(body: &[u64], name: &mut [u8; MOST_NAME]) -> Option<(Self, usize)> {
+        let [sequence, time, who, object, how, detail] = *body.first_chunk::<EVENT_WORDS>()?;
+        let event = Self {
+            sequence,
+            time,
+            thread: who as u32,
+            stack: (who >> 32) as u32,
+            object,
+            count: how as u32,
+            detail,
+        };
+        let length = read_name((how >> 32) as usize, &body[EVENT_WORDS..], name)?;
+        Some((event, length))
+    }
+}
+
+/// Writes bytes into words. Returns how many words they take.
+pub fn write_name(name: &[u8], words: &mut [u64]) -> usize {
+    for (word, bytes) in words.iter_mut().zip(name.chunks(8)) {
+        let mut whole = [0; 8];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        *word = u64::from_ne_bytes(whole);
+    }
+    name.len().div_ceil(8)
+}
+
+/// Reads `length` bytes from words. `None` if they are not there.
+pub fn read_name(length: usize, words: &[u64], name: &mut [u8]) -> Option<usize> {
+    let name = name.get_mut(..length)?;
+    for (bytes, word) in name.chunks_mut(8).zip(words.get(..length.div_ceil(8))?) {
+        bytes.copy_from_slice(&word.to_ne_bytes()[..bytes.len()]);
+    }
+    Some(length)
+}
