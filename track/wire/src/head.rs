@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 
 /// "kref" and the version of this layout.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"kref\x01\0\0\0");
-/// The bytes in front of the first ring.
+/// The bytes of the first page. The answer follows it.
 pub const HEAD_BYTES: usize = 4096;
 
 /// Options of the judge that change what the recorder does.
@@ -21,6 +21,10 @@ pub struct Settings {
     pub exit_code: u32,
     /// The seed for [`CHAOS`].
     pub seed: u64,
+    /// The signal at which the program asks for a report, or 0.
+    pub signal: u32,
+    /// Zero.
+    pub unused: u32,
 }
 
 /// Delay threads around gets and puts.
@@ -45,7 +49,7 @@ pub struct Head {
     pub rings: u32,
     /// The size of each ring's part of the memory, with its two positions.
     pub ring_bytes: u32,
-    /// The size of the answer's part.
+    /// The size of the answer's part: a multiple of 4096.
     pub answer_bytes: u32,
     /// The judge's process.
     pub judge: u32,
@@ -71,7 +75,8 @@ pub struct Head {
     pub answered: AtomicU32,
     /// The bytes of the answer.
     pub answer_length: AtomicU32,
-    /// What was found so far: the reports of misuse and of leaks.
+    /// What was found in the process that asks: the reports of misuse and of leaks. Set before the answer to
+    /// an [`Exit`](crate::record::Kind::Exit).
     pub found: AtomicU32,
     /// Records for which there was no room.
     pub dropped: AtomicU64,
@@ -81,3 +86,15 @@ pub struct Head {
 pub const ANSWERED: u32 = 1;
 /// A further part follows when the recorder has set `answered` to 0 again.
 pub const MORE: u32 = 2;
+
+impl Head {
+    /// Where the answer's part is, from the start of the memory.
+    pub const fn answer_at() -> usize {
+        HEAD_BYTES
+    }
+
+    /// Where a ring is, from the start of the memory.
+    pub const fn ring_at(&self, ring: usize) -> usize {
+        HEAD_BYTES + self.answer_bytes as usize + ring * self.ring_bytes as usize
+    }
+}

@@ -10,8 +10,10 @@
 //! judge judges share the memory: a program, its children, and the programs that they execute.
 //!
 //! ```text
-//!  | head: one page | ring 0 | ring 1 | ... | answer |
+//!  | head: one page | answer | ring 0 | ring 1 | ...
 //! ```
+//!
+//! A process whose address space is limited maps the head, the answer, and as many rings as it can.
 //!
 //! # Trust
 //!

@@ -9,7 +9,7 @@
 //! | 2 | the thread (low half) and the stack (high half) |
 //! | 3 | the address of the object's count |
 //! | 4 | the count (low half) and the number of bytes of the name (high half) |
-//! | 5 | the release function, or the kind of a violation |
+//! | 5 | the release function, the kind of a violation, or the number of a request |
 //! | 6 | the name of the holder or of the type: its bytes, copied, eight in a word |
 //!
 //! The bodies of the other kinds are described where the kinds are.
@@ -50,7 +50,8 @@ pub enum Kind {
     Violated = 10,
     /// kref_track_checkpoint().
     Checkpoint = 11,
-    /// kref_track_report(): the request's number in the place of the object. The recorder waits for the answer.
+    /// A report is asked for: the request's number. The recorder waits for the answer, unless that number is 0:
+    /// then a signal asked, and the report goes to the judge's log.
     Report = 12,
     /// The process exits. A request, as for a report: the recorder waits, so that the judge can read memory.
     Exit = 13,
@@ -101,7 +102,7 @@ pub struct Event {
     pub object: u64,
     /// The count.
     pub count: u32,
-    /// The release function, or the kind of a violation.
+    /// The release function, the kind of a violation, or the number of a request.
     pub detail: u64,
 }
 
