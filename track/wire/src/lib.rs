@@ -22,6 +22,17 @@
 
 #![no_std]
 
+#[cfg(any(test, loom))]
+extern crate std;
+
 pub mod head;
 pub mod record;
 pub mod ring;
+
+/// The atomics: loom's in its models.
+mod sync {
+    #[cfg(not(loom))]
+    pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+    #[cfg(loom)]
+    pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+}

@@ -21,6 +21,9 @@ pub const MOST_FRAMES: usize = 72;
 /// The most bytes of a name that are kept.
 pub const MOST_NAME: usize = 128;
 
+/// The number of a [`Kind::Void`] that had not taken any.
+pub const NO_NUMBER: u64 = u64::MAX;
+
 /// The kinds of records.
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,37 +39,45 @@ pub enum Kind {
     /// A stack: number; number of frames; and for each frame its return address, and the address of the frame
     /// (the CFA).
     Stack = 4,
+    /// Nothing: its writer has given the record up. Word 0 is the event's number that it had taken, or
+    /// [`NO_NUMBER`].
+    Void = 5,
+    /// Numbers of events that may be lost, because a signal handler jumped out of the recorder: the first, and
+    /// the one behind the last. Other threads have taken most of them.
+    Lost = 6,
     /// kref_init(): the name of the type.
-    Created = 5,
+    Created = 7,
     /// A get: the count after it, and the holder's name.
-    Got = 6,
+    Got = 8,
     /// A put is about to happen: the count before it, the release function, the holder's name.
-    Putting = 7,
+    Putting = 9,
     /// That was the last reference: the release function.
-    Released = 8,
+    Released = 10,
     /// A put and its release function are over.
-    Done = 9,
+    Done = 11,
     /// A violation: its kind.
-    Violated = 10,
+    Violated = 12,
     /// kref_track_checkpoint().
-    Checkpoint = 11,
+    Checkpoint = 13,
     /// A report is asked for: the request's number. The recorder waits for the answer, unless that number is 0:
     /// then a signal asked, and the report goes to the judge's log.
-    Report = 12,
+    Report = 14,
     /// The process exits. A request, as for a report: the recorder waits, so that the judge can read memory.
-    Exit = 13,
+    Exit = 15,
     /// A fatal signal: its number in the place of the count, the address in that of the object. A request.
-    Crash = 14,
+    Crash = 16,
 }
 
 impl Kind {
     /// The kind by its number.
     pub fn of(number: u8) -> Option<Self> {
-        const ALL: [Kind; 14] = [
+        const ALL: [Kind; 16] = [
             Kind::Process,
             Kind::Thread,
             Kind::Module,
             Kind::Stack,
+            Kind::Void,
+            Kind::Lost,
             Kind::Created,
             Kind::Got,
             Kind::Putting,
@@ -158,4 +169,49 @@ pub fn read_name(length: usize, words: &[u64], name: &mut [u8]) -> Option<usize>
         bytes.copy_from_slice(&word.to_ne_bytes()[..bytes.len()]);
     }
     Some(length)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Event, Kind, MOST_EVENT_WORDS, MOST_NAME};
+
+    #[test]
+    fn a_kind_by_its_number() {
+        for number in 0..=u8::MAX {
+            assert!(Kind::of(number).is_none_or(|kind| kind as u8 == number));
+        }
+        assert!(Kind::of(0).is_none() && Kind::of(17).is_none());
+        assert_eq!(Kind::of(16), Some(Kind::Crash));
+    }
+
+    #[test]
+    fn an_event_is_read_as_it_was_written() {
+        let event = Event {
+            sequence: 1 << 40,
+            time: 2,
+            thread: 3,
+            stack: u32::MAX,
+            object: 5,
+            count: u32::MAX - 1,
+            detail: 7,
+        };
+        for length in 0..MOST_NAME + 9 {
+            let name: std::vec::Vec<u8> = (0..length).map(|byte| byte as u8).collect();
+            let mut body = [0; MOST_EVENT_WORDS];
+            let words = event.write(&name, &mut body);
+            let mut read = [0; MOST_NAME];
+            let kept = length.min(MOST_NAME);
+            assert_eq!(Event::read(&body[..words], &mut read), Some((event, kept)));
+            assert_eq!(read[..kept], name[..kept]);
+            assert_eq!(Event::read(&body[..words - 1], &mut read), None);
+        }
+    }
+
+    #[test]
+    fn a_name_of_an_impossible_length_is_none() {
+        let mut body = [0; MOST_EVENT_WORDS];
+        Event::default().write(b"", &mut body);
+        body[4] = (MOST_NAME as u64 + 1) << 32;
+        assert_eq!(Event::read(&body, &mut [0; MOST_NAME]), None);
+    }
 }

@@ -1,26 +1,43 @@
 //! A ring of records.
 //!
 //! Several threads write, and their signal handlers, and several processes. The judge alone reads. A writer takes
-//! words at the head with a compare-and-exchange, fills them in, and stores the record's first word last, with
-//! release. The first word has the record's own position, so that the judge does not take an old record for a
-//! new one. A record may go over the end of the ring and continue at its beginning.
-
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+//! words at the head with a compare-and-exchange, marks them as unfinished, fills them in, and stores the record's
+//! first word last, with release. A record may go over the end of the ring and continue at its beginning.
+//!
+//! ```text
+//!        tail                                   head
+//!  .......| First | body ... | First | body ...  |........
+//!   free     finished            unfinished         free
+//! ```
+//!
+//! The first word has the record's own position, so that the reader does not take an old record for a new one. The
+//! head has the number of the thread that has moved the head last. So a thread can say whether an interrupted
+//! `take` has succeeded: a signal handler that jumps out of the recorder leaves such a `take` behind.
 
 use crate::head::Line;
 use crate::record::{Kind, MOST_WORDS};
+use crate::sync::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// The two positions in front of the words of a ring.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Positions {
-    /// The words that were taken since the beginning.
-    head: Line<AtomicU64>,
+    taking: Line<Taking>,
     /// The words that the judge has read.
     tail: Line<AtomicU64>,
+}
+
+#[repr(C)]
+#[derive(Debug)]
+struct Taking {
+    /// The words that were taken since the beginning, times 2^16, and the low bits of the number of the thread
+    /// that has taken the last of them.
+    head: AtomicU64,
+    /// A tail that a writer has seen. So not every writer takes the line of the tail from the judge.
+    seen_tail: AtomicU64,
 }
 
 /// A ring in the shared memory.
@@ -37,9 +54,12 @@ pub struct First {
     pub kind: u8,
     /// The length of the record in words, this one included.
     pub length: u8,
-    /// The process.
+    /// The process. In an unfinished record, the low bits of the thread's number.
     pub process: u16,
 }
+
+/// The kind of a record that its writer has not finished.
+const UNFINISHED: u8 = u8::MAX;
 
 impl First {
     fn word(self, position: u64) -> u64 {
@@ -55,89 +75,215 @@ impl First {
             length: (word >> 40) as u8,
             process: (word >> 48) as u16,
         };
+        let lengths = 1..=1 + MOST_WORDS;
         // A kind is never 0, so a word of zeros is no record.
-        (word as u32 == position as u32 && first.kind != 0 && first.length > 0).then_some(first)
+        (word as u32 == position as u32
+            && first.kind != 0
+            && lengths.contains(&usize::from(first.length)))
+        .then_some(first)
     }
 }
 
 impl<'a> Ring<'a> {
-    /// The ring at `start`, with `bytes` for the positions and the words.
+    /// The ring at `start`, with `bytes` for the positions and the words. `None` if they have no room for the
+    /// longest record.
     ///
     /// # Safety
     /// The memory is mapped for `'a`, aligned to a cache line, and was zero at first. All who access it do so by
     /// this type.
-    pub unsafe fn at(start: *mut u8, bytes: usize) -> Self {
-        let words = (bytes - size_of::<Positions>()) / 8;
+    #[cfg(not(loom))]
+    pub unsafe fn at(start: *mut u8, bytes: usize) -> Option<Self> {
+        let words = bytes.checked_sub(size_of::<Positions>())? / 8;
         // A power of two, so that a position's word is a mask.
-        let words = if words.is_power_of_two() { words } else { words.next_power_of_two() / 2 };
+        let words = 1 << words.checked_ilog2()?;
         // SAFETY: as promised. Zeros are positions and words.
-        unsafe {
-            let positions = &*start.cast::<Positions>();
+        let (positions, words) = unsafe {
             let first = start.add(size_of::<Positions>()).cast::<AtomicU64>();
-            Self { positions, words: core::slice::from_raw_parts(first, words) }
-        }
+            (&*start.cast::<Positions>(), core::slice::from_raw_parts(first, words))
+        };
+        Self::of(positions, words)
+    }
+
+    #[cfg_attr(all(loom, not(test)), expect(dead_code, reason = "models make their rings so"))]
+    fn of(positions: &'a Positions, words: &'a [AtomicU64]) -> Option<Self> {
+        let enough = words.len().is_power_of_two() && (words.len() > MOST_WORDS || cfg!(loom));
+        enough.then_some(Self { positions, words })
     }
 
     fn word(&self, position: u64) -> &AtomicU64 {
-        &self.words[position as usize & (self.words.len() - 1)]
+        let place = position as usize & (self.words.len() - 1);
+        // SAFETY: `of` has seen that the length is a power of two, so the masked position is less.
+        unsafe { self.words.get_unchecked(place) }
     }
 
     /// Writes a record. `false` if the ring has no room for it now.
     pub fn write(&self, kind: Kind, process: u16, body: &[u64]) -> bool {
-        let Some(position) = self.take(1 + body.len() as u64) else { return false };
-        for (word, at) in body.iter().zip(position + 1..) {
-            self.word(at).store(*word, Relaxed);
+        let length = 1 + body.len() as u8;
+        let Some(position) = self.take(length, 0, |_| {}) else { return false };
+        for (word, at) in body.iter().zip(0..) {
+            self.fill(position, at, *word);
         }
-        let first = First { kind: kind as u8, length: 1 + body.len() as u8, process };
-        // Release: pairs with the acquire in `read`.
-        self.word(position).store(first.word(position), Release);
+        self.finish(position, First { kind: kind as u8, length, process });
         true
     }
 
-    /// Takes words at the head.
-    fn take(&self, words: u64) -> Option<u64> {
-        let mut head = self.positions.head.0.load(Relaxed);
+    /// Takes words at the head and marks them as an unfinished record. Returns their position, or `None` if the
+    /// ring has no room now. Calls `about_to` with a position before it tries to take this position.
+    #[inline]
+    pub fn take(&self, length: u8, thread: u16, mut about_to: impl FnMut(u64)) -> Option<u64> {
+        let Taking { head, seen_tail } = &self.positions.taking.0;
+        let mut now = head.load(Relaxed);
         loop {
-            // Acquire: pairs with the release in `read`. The judge has read what these words had.
-            let tail = self.positions.tail.0.load(Acquire);
-            if head + words - tail > self.words.len() as u64 {
+            let position = now >> 16;
+            let next = position + u64::from(length);
+            // Acquire: pairs with the release in `is_full`, which passes on that of the judge.
+            if self.is_over(next, seen_tail.load(Acquire)) && self.is_full(next) {
                 return None;
             }
-            match self.positions.head.0.compare_exchange_weak(head, head + words, Relaxed, Relaxed) {
-                Ok(_) => return Some(head),
-                Err(now) => head = now,
+            about_to(position);
+            match head.compare_exchange_weak(now, next << 16 | u64::from(thread), Relaxed, Relaxed)
+            {
+                Ok(_) => {
+                    let first = First { kind: UNFINISHED, length, process: thread };
+                    self.word(position).store(first.word(position), Relaxed);
+                    return Some(position);
+                }
+                Err(other) => now = other,
             }
         }
+    }
+
+    /// Whether the words up to `next` are more than the ring has. `tail` may be newer than the head that `next`
+    /// was computed from, so the difference may be negative.
+    fn is_over(&self, next: u64, tail: u64) -> bool {
+        next.wrapping_sub(tail) as i64 > self.words.len() as i64
+    }
+
+    #[cold]
+    fn is_full(&self, next: u64) -> bool {
+        // Acquire: pairs with the release in `Reader::give_back`. The judge has read what these words had.
+        let tail = self.positions.tail.0.load(Acquire);
+        // Release: pairs with the acquire in `take`.
+        self.positions.taking.0.seen_tail.store(tail, Release);
+        self.is_over(next, tail)
+    }
+
+    /// Whether `thread` has taken words at a position, by a `take` that did not return. `false` if that is not
+    /// certain, because other threads have taken words behind them.
+    pub fn has_taken(&self, position: u64, length: u8, thread: u16) -> bool {
+        let head = self.positions.taking.0.head.load(Relaxed);
+        let first = First { kind: UNFINISHED, length, process: thread };
+        head == (position + u64::from(length)) << 16 | u64::from(thread)
+            || self.word(position).load(Relaxed) == first.word(position)
+    }
+
+    /// Stores a word of the body of a record that was taken and is not finished.
+    #[inline]
+    pub fn fill(&self, position: u64, index: u64, word: u64) {
+        self.word(position + 1 + index).store(word, Relaxed);
+    }
+
+    /// Finishes a record that was taken.
+    #[inline]
+    pub fn finish(&self, position: u64, first: First) {
+        // Release: pairs with the acquire in `Reader::first`.
+        self.word(position).store(first.word(position), Release);
+    }
+}
+
+/// The judge's view of a ring. There is one reader.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    ring: Ring<'a>,
+    /// The position of the next record.
+    position: u64,
+    /// The tail that the writers see. It lags behind, since each change of it costs the writers a cache miss.
+    tail: u64,
+}
+
+/// What stands in the way of a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// All records were read.
+    Nothing,
+    /// There is a finished record.
+    Record,
+    /// A writer has taken words, and has not finished: the low bits of the thread's number, if they are known.
+    Unfinished(Option<u16>),
+}
+
+impl<'a> Reader<'a> {
+    /// Reads a ring from where the last reader has given back.
+    pub fn new(ring: Ring<'a>) -> Self {
+        let tail = ring.positions.tail.0.load(Relaxed);
+        Self { ring, position: tail, tail }
+    }
+
+    fn first(&self) -> Option<First> {
+        // Acquire: pairs with the release in `Ring::finish`.
+        First::of(self.ring.word(self.position).load(Acquire), self.position)
     }
 
     /// Reads the next record's words behind the first one into `body`. `None` if there is none, or if its writer
-    /// has not finished it yet.
-    pub fn read(&self, body: &mut [u64; MOST_WORDS]) -> Option<First> {
-        let position = self.positions.tail.0.load(Relaxed);
-        // Acquire: pairs with the release in `write`.
-        let first = First::of(self.word(position).load(Acquire), position)?;
-        for (word, at) in body.iter_mut().zip(position + 1..).take(usize::from(first.length) - 1) {
-            *word = self.word(at).load(Relaxed);
+    /// has not finished.
+    pub fn read(&mut self, body: &mut [u64; MOST_WORDS]) -> Option<First> {
+        let first = self.first().filter(|first| first.kind != UNFINISHED);
+        let Some(first) = first else {
+            self.give_back(0);
+            return None;
+        };
+        let positions = self.position + 1..;
+        for (word, at) in body.iter_mut().zip(positions).take(usize::from(first.length) - 1) {
+            *word = self.ring.word(at).load(Relaxed);
         }
-        // Release: pairs with the acquire in `take`.
-        self.positions.tail.0.store(position + u64::from(first.length), Release);
+        self.position += u64::from(first.length);
+        self.give_back(self.ring.words.len() as u64 / 8);
         Some(first)
     }
 
-    /// Whether a writer has taken words at the tail and has not finished their record.
-    pub fn has_unfinished(&self) -> bool {
-        let position = self.positions.tail.0.load(Relaxed);
-        self.positions.head.0.load(Relaxed) != position
-            && First::of(self.word(position).load(Acquire), position).is_none()
+    /// Gives the words that were read back to the writers, if they are more than `least`.
+    fn give_back(&mut self, least: u64) {
+        if self.position - self.tail > least {
+            self.tail = self.position;
+            // Release: pairs with the acquire in `Ring::is_full`.
+            self.ring.positions.tail.0.store(self.tail, Release);
+        }
     }
 
-    /// Goes over words whose writer has died: to the next position that a record has, or to the head.
-    pub fn skip(&self) {
-        let head = self.positions.head.0.load(Relaxed);
-        let mut position = self.positions.tail.0.load(Relaxed);
-        while position < head && First::of(self.word(position).load(Acquire), position).is_none() {
-            position += 1;
+    fn head(&self) -> u64 {
+        self.ring.positions.taking.0.head.load(Relaxed) >> 16
+    }
+
+    /// What the next call of `read` will find.
+    pub fn next(&self) -> Next {
+        match self.first() {
+            Some(First { kind: UNFINISHED, process, .. }) => Next::Unfinished(Some(process)),
+            Some(_) => Next::Record,
+            None if self.head() == self.position => Next::Nothing,
+            None => Next::Unfinished(None),
         }
-        self.positions.tail.0.store(position, Release);
+    }
+
+    /// Passes over an unfinished record, whose writer has died: to the next position that a record has, or to
+    /// the head.
+    pub fn skip(&mut self) {
+        let size = self.ring.words.len() as u64;
+        // The program may have overwritten the head.
+        let head = self.head().clamp(self.position, self.position + size);
+        match self.first() {
+            Some(First { kind: UNFINISHED, length, .. }) => self.position += u64::from(length),
+            Some(_) => {}
+            None => {
+                while self.position < head && self.first().is_none() {
+                    self.position += 1;
+                }
+            }
+        }
+        self.give_back(0);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+#[cfg(all(test, loom))]
+mod models;
