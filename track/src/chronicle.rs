@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::object::{Act, Holder};
-use crate::options::options;
-use crate::{clock, output, text};
+use crate::names::{NONE, Name};
+use crate::object::Act;
+use crate::process::Process;
+use crate::text;
+use crate::world::World;
 
 /// An event in it.
 pub struct Line {
@@ -12,46 +14,57 @@ pub struct Line {
     pub act: &'static str,
     /// By whom.
     pub by: Act,
+    /// The time, in nanoseconds.
+    pub time: u64,
     /// The count after it.
     pub count: u32,
     /// Who takes or gives, by name.
-    pub holder: Holder,
+    pub holder: Name,
+}
+
+impl Line {
+    /// A line without a holder.
+    pub fn new(act: &'static str, by: Act, time: u64, count: u32) -> Self {
+        Self { act, by, time, count, holder: NONE }
+    }
 }
 
 /// Writes `line` if it is about the object that was asked for.
-pub fn note(serial: u64, line: Line) {
-    if options().object != Some(serial) {
+pub fn note(world: &World, process: &Process, serial: u64, line: &Line) {
+    if world.options.object != Some(serial) {
         return;
     }
-    let entry = if options().json { json(serial, &line) } else { plain(serial, &line) };
-    output::write(&entry);
+    let entry =
+        if world.options.json { json(world, serial, line) } else { plain(world, serial, line) };
+    world.output.write(process.pid, &entry);
 }
 
-fn plain(serial: u64, line: &Line) -> String {
+fn plain(world: &World, serial: u64, line: &Line) -> String {
     let mut entry = String::new();
-    let seconds = clock::exactly() as f64 / 1e9;
-    let holder = line.holder.name().map(|name| format!(" by \"{name}\"")).unwrap_or_default();
+    let seconds = line.time as f64 / 1e9;
+    let holder = world.code.names.get(line.holder);
+    let holder = holder.map(|name| format!(" by \"{name}\"")).unwrap_or_default();
     let _ = writeln!(
         entry,
         "object #{serial}, {seconds:.6} s: {}{holder}, count {}, {}",
         line.act,
         line.count,
-        text::thread(line.by.thread),
+        text::thread(world, line.by.thread),
     );
-    text::stack(&mut entry, line.by.stack, "    ");
+    text::stack(world, &mut entry, line.by.stack, "    ");
     entry
 }
 
-fn json(serial: u64, line: &Line) -> String {
+fn json(world: &World, serial: u64, line: &Line) -> String {
     let entry = serde_json::json!({
         "kind": "event",
         "object": serial,
-        "time": clock::exactly() as f64 / 1e9,
+        "time": line.time as f64 / 1e9,
         "act": line.act,
-        "holder": line.holder.name(),
+        "holder": world.code.names.get(line.holder),
         "count": line.count,
-        "thread": crate::json::thread(line.by.thread),
-        "stack": crate::json::stack(line.by.stack),
+        "thread": crate::json::thread(world, line.by.thread),
+        "stack": crate::json::stack(world, line.by.stack),
     });
     format!("{entry}\n")
 }

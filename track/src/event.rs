@@ -1,181 +1,161 @@
-//! What libkref tells, worked into the table.
+//! What a recorder tells, worked into the table of its process.
 
-use std::sync::atomic::Ordering::Relaxed;
+use wire::record::Kind as What;
 
 use crate::chronicle::{self, Line};
-use crate::clock::{self, Time};
-use crate::known::Trail;
 use crate::misuse::{self, Kind, Offence};
-use crate::object::{Act, Holder, Object, TypeName, Undone};
-use crate::seam::Caller;
-use crate::thread::{self, Inside};
-use crate::unwind::{self, Walk};
-use crate::{options, stacks, table};
+use crate::names::Name;
+use crate::object::{Act, INHERITED, LOST, RELEASED, REPORTED};
+use crate::process::{Process, Processes};
+use crate::slab::At;
+use crate::table::Undone;
+use crate::world::World;
 
-/// What happened.
-#[derive(Clone, Copy)]
-pub enum What {
-    /// kref_init(): the name of the type.
-    Created(TypeName),
-    /// A get: the count after it, and who holds it.
-    Got(u32, Holder),
-    /// A put is about to happen: the release function, the count before it, and whose it was.
-    Putting(usize, u32, Holder),
-    /// That was the last one.
-    Released(usize),
-    /// Misuse, by its number in kref.h.
-    Violated(i32),
+/// An event of a process, with our number of its stack.
+pub struct Happened {
+    /// What happened.
+    pub what: What,
+    /// The address of the count.
+    pub address: u64,
+    /// Who did it.
+    pub by: Act,
+    /// The time, in nanoseconds.
+    pub time: u64,
+    /// The count.
+    pub count: u32,
+    /// The release function's address, or the kind of a violation.
+    pub detail: u64,
+    /// The name of the holder or of the type.
+    pub name: Name,
 }
 
-/// An event that waits for the call it interrupted.
-pub struct Queued {
-    what: What,
-    address: usize,
-    walk: Walk,
-    time: Time,
-}
-
-impl Queued {
-    /// Works on it, in the outermost call.
-    pub fn apply(self, inside: &mut Inside) {
-        let stack = stacks::intern(&self.walk, inside);
-        let by = Act { stack, thread: inside.state().number, time: self.time };
-        apply(self.what, self.address, by, inside);
+/// Works on an event.
+pub fn apply(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
+    match event.what {
+        What::Created => create(world, process, event),
+        What::Got => get(world, process, others, event),
+        What::Putting => put(world, process, others, event),
+        What::Released => end(world, process, others, event),
+        What::Violated => misuse::violated(world, process, others, event),
+        What::Checkpoint => process.checkpoint(),
+        _ => {}
     }
+    let act = match event.what {
+        What::Created => "kref_init",
+        What::Got => "get",
+        What::Putting => "put",
+        What::Released => "release",
+        _ => return,
+    };
+    world.threads.note(act, event.address, event.by);
 }
 
-/// Takes an event up: at once, or if it interrupted the tracker, when that is done. False: it is an
-/// object that there is no memory to track.
-pub fn happen(what: What, address: usize, caller: Caller) -> bool {
-    let Some(mut inside) = thread::enter() else { return false };
-    let time = clock::now();
-    if inside.is_outermost() {
-        let stack = stack(what, address, caller, &mut inside);
-        let by = Act { stack, thread: inside.state().number, time };
-        return apply(what, address, by, &mut inside);
-    }
-    let walk = walk(caller, &mut inside, &mut Trail::new());
-    inside.queue(Queued { what, address, walk, time });
-    true
-}
-
-fn walk(caller: Caller, inside: &mut Inside, trail: &mut Trail) -> Walk {
-    match inside.cache() {
-        Some(cache) => unwind::walk(caller, cache, options::options().depth, trail),
-        None => Walk::only(caller),
-    }
-}
-
-/// The stack of this event. A put and the release that it leads to are one stack: one walk is enough.
-fn stack(what: What, address: usize, caller: Caller, inside: &mut Inside) -> stacks::Id {
-    if let (What::Released(_), (put, stack)) = (what, inside.own().last_put)
-        && put == address
-    {
-        return stack;
-    }
-    let stack = inside.own().walks.find(caller).unwrap_or_else(|| new_stack(caller, inside));
-    if let What::Putting(..) = what {
-        inside.own().last_put = (address, stack);
-    }
-    stack
-}
-
-#[cold]
-fn new_stack(caller: Caller, inside: &mut Inside) -> stacks::Id {
-    let mut trail = Trail::new();
-    let walk = walk(caller, inside, &mut trail);
-    let stack = stacks::intern(&walk, inside);
-    inside.own().walks.keep(caller, &trail, stack);
-    stack
-}
-
-fn apply(what: What, address: usize, by: Act, inside: &mut Inside) -> bool {
-    match what {
-        What::Created(type_name) => return create(address, by, type_name),
-        What::Got(count, holder) => get(address, by, count, holder),
-        What::Putting(release, count, holder) => put(address, by, release, count, holder, inside),
-        What::Released(release) => end(address, by, release),
-        What::Violated(kind) => misuse::violated(kind, address, by),
-    }
-    true
-}
-
-fn create(address: usize, by: Act, type_name: TypeName) -> bool {
-    let (serial, before) = table::insert(address, by, type_name.kept());
-    if let Some(before) = before.filter(|object| object.released.is_none() && !object.lost) {
-        // Unless the end of that object is an event which waits in some thread's queue.
-        if !thread::events_are_pending() {
-            misuse::report(&Offence::new(Kind::created_again(&before, by), address, by, &before));
-        }
-    }
-    if let Some(serial) = serial {
-        chronicle::note(serial, Line { act: "kref_init", by, count: 1, holder: Holder(0) });
-    }
-    serial.is_some()
-}
-
-fn get(address: usize, by: Act, count: u32, holder: Holder) {
-    let outcome = table::with(address, |object| {
-        if object.released.is_none() {
-            object.get(by, holder);
-            if stacks::get(by.stack).is_some_and(|stack| stack.by_lookup)
-                && let Some(created) = stacks::get(object.created.stack)
-            {
-                created.is_looked_up.store(true, Relaxed);
-            }
-            return (object.serial, None);
-        }
-        (object.serial, late(Kind::GetAfterRelease, address, by, object))
-    });
-    let Some((serial, offence)) = outcome else { return misuse::no_object(address, by) };
-    offence.iter().for_each(misuse::report);
-    chronicle::note(serial, Line { act: "get", by, count, holder });
-}
-
-fn put(address: usize, by: Act, release: usize, count: u32, holder: Holder, inside: &mut Inside) {
-    let outcome = table::with(address, |object| {
-        if object.released.is_some() {
-            return (object.serial, late(Kind::PutAfterRelease, address, by, object));
-        }
-        object.release = release;
-        let held: Vec<_> = if holder.0 == 0 { Vec::new() } else { object.held().collect() };
-        let undone = object.put(by, holder, inside.own());
-        if let Some(created) = stacks::get(object.created.stack)
-            && created.release.load(Relaxed) != release
-        // a line that all cores share
-        {
-            created.release.store(release, Relaxed);
-        }
-        let wrong = (undone == Undone::WrongHolder).then(|| {
-            let mut offence = Offence::new(Kind::WrongHolder, address, by, object);
-            offence.holder = holder.name();
-            offence.held = held;
-            offence
+fn create(world: &World, process: &mut Process, event: &Happened) {
+    let (address, by) = (event.address, event.by);
+    if let Some(at) = process.table.find(address) {
+        let before = *process.table.object(at);
+        let is_live = !before.is(RELEASED | LOST | INHERITED);
+        let offence = is_live.then(|| {
+            let kind = Kind::created_again(&before, by, &world.code);
+            Offence::new(kind, by, &process.table, at)
         });
-        (object.serial, wrong)
-    });
-    let Some((serial, offence)) = outcome else { return misuse::no_object(address, by) };
-    offence.iter().for_each(misuse::report);
-    chronicle::note(serial, Line { act: "put", by, count: count.saturating_sub(1), holder });
+        process.table.remove(at, &world.budget);
+        offence.iter().for_each(|offence| misuse::report(world, process, offence));
+    }
+    let mark = process.mark;
+    let Some(at) = process.table.insert(address, by, event.name, mark, &world.budget) else {
+        return;
+    };
+    let serial = process.table.object(at).serial;
+    chronicle::note(world, process, serial, &Line::new("kref_init", by, event.time, 1));
+}
+
+fn get(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
+    let Some(at) = process.find(event.address, others, &world.budget) else {
+        return misuse::no_object(world, process, event);
+    };
+    let object = *process.table.object(at);
+    if object.is(RELEASED) {
+        late(world, process, Kind::GetAfterRelease, at, event.by);
+    } else {
+        process.table.get(at, event.by, event.name, process.mark, &world.budget);
+        let code = &world.code;
+        if let (Some(stack), Some(created)) =
+            (code.get(event.by.stack), code.get(object.created().stack))
+            && !created.is_looked_up.get()
+            && stack.leading(code).by_lookup
+        {
+            created.is_looked_up.set(true);
+        }
+    }
+    let line = Line { holder: event.name, ..Line::new("get", event.by, event.time, event.count) };
+    chronicle::note(world, process, object.serial, &line);
+}
+
+fn put(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
+    let Some(at) = process.find(event.address, others, &world.budget) else {
+        return misuse::no_object(world, process, event);
+    };
+    let serial = process.table.object(at).serial;
+    if process.table.object(at).is(RELEASED) {
+        late(world, process, Kind::PutAfterRelease, at, event.by);
+    } else {
+        live_put(world, process, at, event);
+    }
+    let count = event.count.saturating_sub(1);
+    let line = Line { holder: event.name, ..Line::new("put", event.by, event.time, count) };
+    chronicle::note(world, process, serial, &line);
+}
+
+fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
+    let code = &world.code;
+    let release = process.function(event.detail, code);
+    let object = process.table.object_mut(at);
+    object.release = release;
+    if let Some(created) = code.get(object.created().stack) {
+        created.release.set(release);
+    }
+    let held = match code.names.get(event.name) {
+        Some(_) => process.table.held(process.table.object(at)).collect(),
+        None => Vec::new(),
+    };
+    let undone = process.table.put(at, event.by, event.name, code, &world.distances, &world.budget);
+    if undone == Undone::WrongHolder {
+        let mut offence = Offence::new(Kind::WrongHolder, event.by, &process.table, at);
+        (offence.holder, offence.held) = (event.name, held);
+        misuse::report(world, process, &offence);
+    }
 }
 
 /// A get or put on a released object: told once for each object.
-fn late(kind: Kind, address: usize, by: Act, object: &mut Object) -> Option<Offence> {
-    let first = !object.reported;
-    object.reported = true;
-    first.then(|| Offence::new(kind, address, by, object))
+fn late(world: &World, process: &mut Process, kind: Kind, at: At, by: Act) {
+    let object = process.table.object_mut(at);
+    if !object.is(REPORTED) {
+        object.set(REPORTED, true);
+        let offence = Offence::new(kind, by, &process.table, at);
+        misuse::report(world, process, &offence);
+    }
 }
 
-fn end(address: usize, by: Act, release: usize) {
-    let Some(serial) = table::end(address, by, release) else { return };
-    chronicle::note(serial, Line { act: "released", by, count: 0, holder: Holder(0) });
-    if stacks::get(by.stack).is_some_and(|stack| stack.in_lookup) {
-        let offence = table::with(address, |object| {
-            // Objects that nobody looks up may well end in somebody else's lookup.
-            let created = stacks::get(object.created.stack)?;
-            let own = created.is_looked_up.load(Relaxed);
-            own.then(|| Offence::new(Kind::EndInLookup, address, by, object))
-        });
-        offence.flatten().iter().for_each(misuse::report);
+fn end(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
+    let Some(at) = process.find(event.address, others, &world.budget) else { return };
+    if process.table.object(at).is(RELEASED) {
+        return;
+    }
+    let release = process.function(event.detail, &world.code);
+    process.table.end(at, event.by, &world.budget);
+    let object = process.table.object_mut(at);
+    object.release = release;
+    let object = *object;
+    let line = Line::new("released", event.by, event.time, 0);
+    chronicle::note(world, process, object.serial, &line);
+    // Objects that nobody looks up may well end in somebody else's lookup.
+    let created = world.code.get(object.created().stack);
+    if created.is_some_and(|stack| stack.is_looked_up.get())
+        && let Some(stack) = world.code.get(event.by.stack)
+        && stack.described(&world.code).in_lookup
+    {
+        let offence = Offence::new(Kind::EndInLookup, event.by, &process.table, at);
+        misuse::report(world, process, &offence);
     }
 }

@@ -10,7 +10,8 @@ use std::hash::BuildHasher;
 use rustc_hash::FxBuildHasher;
 
 use crate::leaks::Leaks;
-use crate::{output, stacks, text};
+use crate::text;
+use crate::world::World;
 
 /// The height of a frame, and of the line that the title is in, in pixels.
 const ROW: usize = 18;
@@ -35,23 +36,18 @@ struct Node {
     callees: BTreeMap<String, Node>,
 }
 
-/// Draws what is held into the file `path`.
-pub fn write(leaks: &Leaks, path: &str) {
-    let root = gather(leaks);
-    if root.references == 0 {
-        return;
-    }
-    if let Err(error) = std::fs::write(path, draw(&root)) {
-        output::say(&format!("{path}: {error}"));
-    }
+/// Draws what is held into the file `path`, if anything is.
+pub fn write(world: &World, leaks: &Leaks, path: &str) -> std::io::Result<()> {
+    let root = gather(world, leaks);
+    if root.references == 0 { Ok(()) } else { std::fs::write(path, draw(&root)) }
 }
 
 /// From the root on: the type, the frames from the outermost, the holder.
-fn gather(leaks: &Leaks) -> Node {
+fn gather(world: &World, leaks: &Leaks) -> Node {
     let mut root = Node::default();
     for of in &leaks.types {
         for held in &of.held {
-            let frames = stacks::get(held.stack).map_or(&[][..], |stack| &stack.frames);
+            let frames = world.code.described(held.stack);
             let path = std::iter::once(of.name.clone())
                 .chain(frames.iter().rev().map(text::place))
                 .chain(held.holder.map(|name| format!("\"{name}\"")));

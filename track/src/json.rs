@@ -2,46 +2,51 @@
 
 use serde_json::{Value, json};
 
-use crate::clock;
+use crate::clock::{self, Time};
+use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type};
 use crate::misuse::Offence;
-use crate::object::{Act, Group};
-use crate::stacks::{self, Id};
-use crate::{memory, report, symbols, table};
+use crate::object::{Act, Held};
+use crate::process::Process;
+use crate::report::Dropped;
+use crate::symbols::Frame;
+use crate::world::World;
 
 /// What is held.
-pub fn leaks(leaks: &Leaks, when: &str) -> String {
-    let types: Vec<_> = leaks.types.iter().map(|of| one_type(of, leaks.now)).collect();
+pub fn leaks(world: &World, process: &Process, leaks: &Leaks, when: &str) -> String {
+    let types: Vec<_> = leaks.types.iter().map(|of| one_type(world, of, leaks.now)).collect();
     let report = json!({
         "kind": "held",
         "when": when,
-        "since_checkpoint": report::has_checkpoint(),
-        "process": std::process::id(),
+        "since_checkpoint": process.checkpoints > 0,
+        "process": process.pid,
         "objects": leaks.objects,
         "references": leaks.references,
-        "created": table::created(),
+        "created": process.table.created,
         "types": types,
-        "dropped": dropped(),
+        "dropped": dropped(world, process),
     });
     format!("{report}\n")
 }
 
-fn dropped() -> Value {
-    let dropped = crate::report::Dropped::now();
+fn dropped(world: &World, process: &Process) -> Value {
+    let dropped = Dropped::now(world, process);
     json!({
         "objects": dropped.objects,
         "stacks": dropped.stacks,
         "events": dropped.events,
-        "memory": memory::used(),
+        "memory": world.used(),
     })
 }
 
-fn one_type(of: &Type, now: clock::Time) -> Value {
-    let held: Vec<_> = of.held.iter().map(|held| reference(held, now)).collect();
+fn one_type(world: &World, of: &Type, now: Time) -> Value {
+    let held: Vec<_> = of.held.iter().map(|held| reference(world, held, now)).collect();
     let sites: Vec<_> = of
         .sites
         .iter()
-        .map(|(&id, &(gets, puts))| json!({ "gets": gets, "puts": puts, "stack": stack(id) }))
+        .map(
+            |(&id, &(gets, puts))| json!({ "gets": gets, "puts": puts, "stack": stack(world, id) }),
+        )
         .collect();
     json!({
         "type": of.name,
@@ -55,9 +60,9 @@ fn one_type(of: &Type, now: clock::Time) -> Value {
     })
 }
 
-fn reference(held: &Reference, now: clock::Time) -> Value {
-    let threads: Vec<_> = held.threads.keys().map(|&number| thread(number)).collect();
-    let age = |time: clock::Time| now.saturating_sub(time) as f64 / 1e9;
+fn reference(world: &World, held: &Reference, now: Time) -> Value {
+    let threads: Vec<_> = held.threads.keys().map(|&number| thread(world, number)).collect();
+    let age = |time: Time| f64::from(clock::age(now, time)) / 1e3;
     json!({
         "holder": held.holder,
         "initial": held.is_first,
@@ -67,22 +72,24 @@ fn reference(held: &Reference, now: clock::Time) -> Value {
         "oldest": age(held.times.0),
         "newest": age(held.times.1),
         "threads": threads,
-        "stack": stack(held.stack),
+        "stack": stack(world, held.stack),
     })
 }
 
 /// A misuse.
-pub fn misuse(offence: &Offence) -> String {
-    let held: Vec<_> = offence.held.iter().map(group).collect();
+pub fn misuse(world: &World, process: &Process, offence: &Offence) -> String {
+    let names = &world.code.names;
+    let act = |by: Act| act(world, by);
+    let held: Vec<_> = offence.held.iter().map(|held| group(world, held)).collect();
     let report = json!({
         "kind": "misuse",
         "misuse": offence.kind.name(),
         "message": offence.kind.sentence(),
-        "process": std::process::id(),
+        "process": process.pid,
         "object": (offence.serial != 0).then_some(offence.serial),
         "address": address(offence.address),
-        "type": offence.type_name(),
-        "holder": offence.holder,
+        "type": offence.type_name(&world.code),
+        "holder": names.get(offence.holder),
         "by": act(offence.by),
         "released": offence.released.map(act),
         "created": offence.created.map(act),
@@ -91,42 +98,45 @@ pub fn misuse(offence: &Offence) -> String {
     format!("{report}\n")
 }
 
-fn group(group: &Group) -> Value {
+fn group(world: &World, group: &Held) -> Value {
     json!({
-        "holder": group.holder.name(),
+        "holder": world.code.names.get(group.holder),
         "initial": group.is_first,
         "count": group.count,
-        "by": act(group.by),
+        "by": act(world, group.by),
     })
 }
 
-fn act(act: Act) -> Value {
-    let age = clock::now().saturating_sub(act.time) as f64 / 1e9;
-    json!({ "thread": thread(act.thread), "age": age, "stack": stack(act.stack) })
+fn act(world: &World, act: Act) -> Value {
+    let age = f64::from(clock::age(world.now.get(), act.time)) / 1e3;
+    json!({
+        "thread": thread(world, act.thread),
+        "age": age,
+        "stack": stack(world, act.stack),
+    })
 }
 
-fn address(address: usize) -> String {
+fn address(address: u64) -> String {
     format!("{address:#x}")
 }
 
 /// A thread, by our number and the kernel's.
-pub fn thread(number: u32) -> Value {
-    json!({ "number": number, "tid": crate::thread::kernel_number(number) })
+pub fn thread(world: &World, number: u32) -> Value {
+    json!({ "number": number, "tid": world.threads.kernel_number(number) })
 }
 
 /// The frames, the innermost first.
-pub fn stack(id: Id) -> Value {
-    let frames = stacks::get(id).map_or(&[][..], |stack| &stack.frames);
-    let frame = |frame: &symbols::Frame| {
+pub fn stack(world: &World, id: Id) -> Value {
+    let frame = |frame: &Frame| {
         json!({
             "function": some(frame.function),
             "file": some(frame.file),
             "line": (frame.line != 0).then_some(frame.line),
             "module": some(frame.module),
-            "offset": address(frame.offset as usize),
+            "offset": address(frame.offset),
         })
     };
-    frames.iter().map(frame).collect()
+    world.code.described(id).iter().map(frame).collect()
 }
 
 fn some(text: &str) -> Option<&str> {

@@ -1,15 +1,17 @@
 //! What is held, gathered from the table: by type, by holder, by stack.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Relaxed;
+use std::collections::{BTreeMap, HashMap};
 
 use rustc_hash::FxBuildHasher;
-use std::collections::HashMap;
 
-use crate::clock::{self, Time};
-use crate::object::{Group, MARK, Object};
-use crate::stacks::{self, Id};
-use crate::{filter, symbols};
+use crate::clock::Time;
+use crate::code::{Id, PlaceId};
+use crate::filter;
+use crate::names::{NONE, Name};
+use crate::object::{Held, LOST, Mark, Object};
+use crate::process::Process;
+use crate::table::Table;
+use crate::world::World;
 
 /// References that were taken at one stack on objects of one type, by one holder.
 #[derive(Clone)]
@@ -25,7 +27,7 @@ pub struct Reference {
     /// On how many objects.
     pub objects: u64,
     /// One of these.
-    pub example: (u64, usize),
+    pub example: (u64, u64),
     /// When the first and the last were taken.
     pub times: (Time, Time),
     /// The threads, by number, and how many each took.
@@ -68,33 +70,35 @@ pub struct Leaks {
 
 /// What tells types apart: the name from kref_init_as(); without one, the release function; without both,
 /// where the objects were created.
-type Key = (Option<&'static str>, usize, Id);
-type Held = (Option<&'static str>, Id, bool);
+type Key = (Name, PlaceId, Id);
+type Alike = (Name, Id, bool);
 
 #[derive(Default)]
 struct Gathered {
     of: Type,
-    held: HashMap<Held, Reference, FxBuildHasher>,
+    held: HashMap<Alike, Reference, FxBuildHasher>,
 }
 
 /// Looks through the table for what was taken since the last checkpoint.
-pub fn gather() -> Leaks {
-    let mark = MARK.load(Relaxed);
+pub fn gather(world: &World, process: &Process) -> Leaks {
     let mut types: HashMap<Key, Gathered, FxBuildHasher> = HashMap::default();
-    let mut leaks = Leaks { now: clock::now(), ..Leaks::default() };
+    let mut leaks = Leaks { now: world.now.get(), ..Leaks::default() };
     let mut wanted: HashMap<Key, bool, FxBuildHasher> = HashMap::default();
-    crate::table::each_live(|address, object| {
-        let origin = (object.type_name, object.release, object.created.stack);
-        if object.lost {
+    let (table, mark) = (&process.table, process.mark);
+    for object in table.live() {
+        let origin = (object.type_name, object.release, object.created().stack);
+        if object.is(LOST) {
             leaks.lost += 1;
-        } else if object.held().any(|group| group.mark == mark)
-            && *wanted.entry(origin).or_insert_with(|| filter::fits(origin.0, origin.1, origin.2))
+        } else if table.held(object).any(|held| held.mark == mark)
+            && *wanted
+                .entry(origin)
+                .or_insert_with(|| filter::fits(world, origin.0, origin.1, origin.2))
         {
-            types.entry(key(object)).or_default().add(address, object, mark);
+            types.entry(key(world, object)).or_default().add(world, table, object, mark);
         }
-    });
+    }
     for (key, gathered) in types {
-        leaks.types.push(gathered.finish(key));
+        leaks.types.push(gathered.finish(world, key));
     }
     leaks.types.sort_by(|a, b| b.references.cmp(&a.references).then(a.name.cmp(&b.name)));
     leaks.objects = leaks.types.iter().map(|of| of.objects).sum();
@@ -104,40 +108,42 @@ pub fn gather() -> Leaks {
 
 /// Before a put of the object has told its release function, what a put told of objects that were created
 /// there is taken.
-fn key(object: &Object) -> Key {
-    if object.type_name.is_some() {
+fn key(world: &World, object: &Object) -> Key {
+    if object.type_name != NONE {
         return (object.type_name, 0, 0);
     }
-    let told = stacks::get(object.created.stack).map_or(0, |stack| stack.release.load(Relaxed));
+    let created = object.created().stack;
+    let told = world.code.get(created).map_or(0, |stack| stack.release.get());
     match if object.release == 0 { told } else { object.release } {
-        0 => (None, 0, object.created.stack),
-        release => (None, release, 0),
+        0 => (object.type_name, 0, created),
+        release => (object.type_name, release, 0),
     }
 }
 
 impl Gathered {
-    fn add(&mut self, address: usize, object: &Object, mark: u32) {
+    fn add(&mut self, world: &World, table: &Table, object: &Object, mark: Mark) {
         self.of.objects += 1;
-        self.of.unsure += u64::from(object.unsure);
-        self.of.unrecorded += u64::from(object.unrecorded);
-        for site in &object.sites {
+        let (unsure, unrecorded) = table.doubts(object);
+        self.of.unsure += u64::from(unsure);
+        self.of.unrecorded += u64::from(unrecorded);
+        for site in table.sites(object) {
             let balance = self.of.sites.entry(site.stack).or_default();
             balance.0 += u64::from(site.gets);
             balance.1 += u64::from(site.puts);
         }
-        self.of.sites.entry(object.created.stack).or_default().0 += 1;
-        let mut seen: Vec<Held> = Vec::new();
-        for group in object.held().filter(|group| group.mark == mark) {
-            let held = (group.holder.name(), group.by.stack, group.is_first);
-            let reference = self.held.entry(held).or_insert_with(|| Reference::new(&group));
-            reference.add(&group, (object.serial, address), !seen.contains(&held));
-            seen.push(held);
-            self.of.references += u64::from(group.count);
+        self.of.sites.entry(object.created().stack).or_default().0 += 1;
+        let mut seen: Vec<Alike> = Vec::new();
+        for held in table.held(object).filter(|held| held.mark == mark) {
+            let alike = (held.holder, held.by.stack, held.is_first);
+            let reference = self.held.entry(alike).or_insert_with(|| Reference::new(world, &held));
+            reference.add(&held, (object.serial, object.address), !seen.contains(&alike));
+            seen.push(alike);
+            self.of.references += u64::from(held.count);
         }
     }
 
-    fn finish(mut self, key: Key) -> Type {
-        self.of.name = name(key);
+    fn finish(mut self, world: &World, key: Key) -> Type {
+        self.of.name = name(world, key);
         self.of.held = self.held.into_values().collect();
         // A get that nobody undid says more than a creator's reference does; then, the most first.
         self.of.held.sort_by_key(|held| (held.is_first, std::cmp::Reverse(held.count), held.stack));
@@ -145,41 +151,42 @@ impl Gathered {
     }
 }
 
-fn name((type_name, release, created): Key) -> String {
-    if let Some(name) = type_name {
+fn name(world: &World, (type_name, release, created): Key) -> String {
+    let code = &world.code;
+    if let Some(name) = code.names.get(type_name) {
         return name.to_string();
     }
     if release != 0 {
-        return symbols::function(release).to_string();
+        return code.function(release).to_string();
     }
-    match stacks::get(created).and_then(|stack| stack.frames.first()) {
+    match code.described(created).first() {
         Some(frame) => format!("objects of {}", crate::text::place(frame)),
         None => "objects of unknown origin".to_string(),
     }
 }
 
 impl Reference {
-    fn new(group: &Group) -> Self {
+    fn new(world: &World, held: &Held) -> Self {
         Self {
-            holder: group.holder.name(),
-            stack: group.by.stack,
-            is_first: group.is_first,
+            holder: world.code.names.get(held.holder),
+            stack: held.by.stack,
+            is_first: held.is_first,
             count: 0,
             objects: 0,
             example: (0, 0),
-            times: (group.by.time, group.by.time),
+            times: (held.by.time, held.by.time),
             threads: BTreeMap::new(),
         }
     }
 
-    fn add(&mut self, group: &Group, object: (u64, usize), is_new: bool) {
-        self.count += u64::from(group.count);
+    fn add(&mut self, held: &Held, object: (u64, u64), is_new: bool) {
+        self.count += u64::from(held.count);
         self.objects += u64::from(is_new);
         if self.example.0 == 0 || object.0 < self.example.0 {
             self.example = object;
         }
-        self.times.0 = self.times.0.min(group.by.time);
-        self.times.1 = self.times.1.max(group.by.time);
-        *self.threads.entry(group.by.thread).or_default() += u64::from(group.count);
+        self.times.0 = self.times.0.min(held.by.time);
+        self.times.1 = self.times.1.max(held.by.time);
+        *self.threads.entry(held.by.thread).or_default() += u64::from(held.count);
     }
 }

@@ -17,8 +17,22 @@
 //! was no common function at all, the put counts as unsure, and a report that such puts touch says so
 //! and gives the balance.
 
-use crate::stacks::{self, Stack};
-use crate::thread::{Own, REMEMBERED};
+use std::cell::RefCell;
+
+use crate::code::{Code, Id};
+use crate::symbols::Frame;
+
+/// Pairs of stacks whose distance is remembered.
+const REMEMBERED: usize = 1 << 14;
+
+/// Pairs of stacks, and how far they are from each other.
+pub struct Distances(RefCell<Vec<(u64, Distance)>>);
+
+impl Default for Distances {
+    fn default() -> Self {
+        Self(RefCell::new(vec![(0, 0); REMEMBERED]))
+    }
+}
 
 /// How far a get is from a put: less is better.
 pub type Distance = u32;
@@ -30,7 +44,7 @@ const NOTHING: u32 = 63;
 #[derive(Clone, Copy)]
 pub struct Candidate {
     /// The get's stack.
-    pub stack: stacks::Id,
+    pub stack: Id,
     /// The get's thread.
     pub thread: u32,
     /// Whether it is kref_init()'s.
@@ -46,24 +60,29 @@ pub struct Choice {
     pub unsure: bool,
 }
 
-/// Chooses among `candidates`, in the order in which they were taken.
+/// Chooses among `candidates`, of which the latest comes first and kref_init()'s last.
 pub fn choose(
-    put: stacks::Id,
+    put: Id,
     thread: u32,
     candidates: impl Iterator<Item = Candidate> + Clone,
-    own: &mut Own,
+    code: &Code,
+    distances: &Distances,
 ) -> Option<Choice> {
-    let first = candidates.clone().next()?;
+    let mut others = candidates.clone();
+    let first = others.next()?;
+    if others.next().is_none() {
+        return Some(Choice { index: 0, unsure: false });
+    }
     let one_stack = candidates.clone().all(|other| other.stack == first.stack);
     let mut best: Option<(u64, usize, Candidate)> = None;
     let mut rivals = false;
     for (index, candidate) in candidates.enumerate() {
-        let rank = rank(put, thread, candidate, own);
+        let rank = rank(put, thread, candidate, code, distances);
         match best {
             Some((least, _, chosen)) if rank == least => {
                 rivals |= candidate.stack != chosen.stack;
-                // The candidates come in order: the later one wins, unless kref_init() made the other.
-                if !chosen.is_first {
+                // The later one wins, unless kref_init() made the other.
+                if candidate.is_first {
                     best = Some((rank, index, candidate));
                 }
             }
@@ -80,10 +99,10 @@ pub fn choose(
 }
 
 /// Rules 3 to 6 as one number.
-fn rank(put: stacks::Id, thread: u32, candidate: Candidate, own: &mut Own) -> u64 {
-    let mut distance = distance(put, candidate.stack, own);
+fn rank(put: Id, thread: u32, candidate: Candidate, code: &Code, distances: &Distances) -> u64 {
+    let mut distance = distances.between(put, candidate.stack, code);
     let same_thread = candidate.thread == thread;
-    if stacks::get(candidate.stack).is_some_and(|stack| stack.for_thread) {
+    if code.get(candidate.stack).is_some_and(|stack| stack.leading(code).for_thread) {
         if same_thread {
             distance |= 1 << 30;
         } else if distance >> 24 == NOTHING {
@@ -97,25 +116,29 @@ fn common(rank: u64) -> u32 {
     (rank >> 25) as u32 & NOTHING
 }
 
-/// [`measure`], remembered.
-fn distance(put: stacks::Id, get: stacks::Id, own: &mut Own) -> Distance {
-    let key = u64::from(put) << 32 | u64::from(get);
-    let slot =
-        (u64::from(put).wrapping_mul(0x9e37_79b9).wrapping_add(get.into())) as usize % REMEMBERED;
-    let (known, distance) = own.scores[slot];
-    if known == key {
-        return distance;
+impl Distances {
+    /// [`measure`], remembered.
+    fn between(&self, put: Id, get: Id, code: &Code) -> Distance {
+        let key = u64::from(put) << 32 | u64::from(get);
+        let slot = (u64::from(put).wrapping_mul(0x9e37_79b9).wrapping_add(get.into())) as usize;
+        let slot = slot % REMEMBERED;
+        let (known, distance) = self.0.borrow()[slot];
+        if known == key && key != 0 {
+            return distance;
+        }
+        let distance = match (code.get(put), code.get(get)) {
+            (Some(_), Some(_)) => {
+                measure(&identities(code.described(put)), &identities(code.described(get)))
+            }
+            _ => NOTHING << 24,
+        };
+        self.0.borrow_mut()[slot] = (key, distance);
+        distance
     }
-    let distance = match (stacks::get(put), stacks::get(get)) {
-        (Some(put), Some(get)) => measure(&identities(put), &identities(get)),
-        _ => NOTHING << 24,
-    };
-    own.scores[slot] = (key, distance);
-    distance
 }
 
-fn identities(stack: &Stack) -> Vec<u64> {
-    stack.frames.iter().map(|frame| frame.identity).collect()
+fn identities(frames: &[Frame]) -> Vec<u64> {
+    frames.iter().map(|frame| frame.identity).collect()
 }
 
 /// Rules 4 to 6 as one number, for stacks whose innermost functions come first.

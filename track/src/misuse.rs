@@ -1,14 +1,15 @@
 //! What is wrong at the moment at which it is done.
 
-use rustc_hash::FxBuildHasher;
-use std::collections::HashSet;
-use std::sync::atomic::Ordering::Relaxed;
-
-use crate::lock::Lock;
-use crate::object::{Act, Group, Object};
-use crate::options::options;
-use crate::stacks::{Call, Id};
-use crate::{filter, json, output, stacks, symbols, table, text, thread};
+use crate::code::{Code, Id, PlaceId};
+use crate::event::Happened;
+use crate::names::{NONE, Name};
+use crate::object::{Act, Held, LOST, Object, RELEASED, REPORTED};
+use crate::process::{Process, Processes};
+use crate::slab::At;
+use crate::stacks::Call;
+use crate::table::Table;
+use crate::world::World;
+use crate::{filter, json, text};
 
 /// The kinds. Their names are what format=json calls them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -94,13 +95,13 @@ impl Kind {
 
     /// Two objects at one address: the line that made both has no reason to do it twice to one object,
     /// so the memory came to it again; another line has.
-    pub fn created_again(before: &Object, by: Act) -> Self {
+    pub fn created_again(before: &Object, by: Act, code: &Code) -> Self {
         let place = |id: Id| {
-            let frame = stacks::get(id)?.frames.first()?;
+            let frame = code.described(id).first()?;
             let offset = if frame.line == 0 { frame.offset } else { 0 };
             Some((frame.identity, frame.line, offset)) // one line may be inlined in several places
         };
-        if place(before.created.stack) == place(by.stack) {
+        if place(before.created().stack) == place(by.stack) {
             Self::FreeAlive
         } else {
             Self::InitTwice
@@ -115,140 +116,144 @@ pub struct Offence {
     /// Who did it.
     pub by: Act,
     /// The count's address.
-    pub address: usize,
+    pub address: u64,
     /// The object's number, or 0.
     pub serial: u64,
     /// The name of the object's type, if kref_init_as() has given one.
-    pub type_name: Option<&'static str>,
+    pub type_name: Name,
     /// The release function, or 0.
-    pub release: usize,
+    pub release: PlaceId,
     /// Who created it.
     pub created: Option<Act>,
     /// Who released it.
     pub released: Option<Act>,
     /// The name that a put gave.
-    pub holder: Option<&'static str>,
-    /// Who held references.
-    pub held: Vec<Group>,
+    pub holder: Name,
+    /// Who held references, in the order in which they were taken.
+    pub held: Vec<Held>,
 }
 
 impl Offence {
     /// On a known object.
-    pub fn new(kind: Kind, address: usize, by: Act, object: &Object) -> Self {
+    pub fn new(kind: Kind, by: Act, table: &Table, at: At) -> Self {
+        let object = table.object(at);
+        let mut held: Vec<_> = table.held(object).collect();
+        held.reverse();
+        let created = object.created();
         Self {
             kind,
             by,
-            address,
+            address: object.address,
             serial: object.serial,
             type_name: object.type_name,
             release: object.release,
-            created: Some(object.created),
-            released: object.released,
-            holder: None,
-            held: object.held().collect(),
+            created: (object.serial != 0).then_some(created),
+            released: table.released(object),
+            holder: NONE,
+            held,
         }
     }
 
     /// The name of the object's type, or its release function.
-    pub fn type_name(&self) -> Option<&'static str> {
-        self.type_name.or_else(|| (self.release != 0).then(|| symbols::function(self.release)))
+    pub fn type_name(&self, code: &Code) -> Option<&'static str> {
+        let release = || (self.release != 0).then(|| code.function(self.release));
+        code.names.get(self.type_name).or_else(release)
     }
 
-    fn on_stranger(kind: Kind, address: usize, by: Act) -> Self {
+    fn on_stranger(kind: Kind, address: u64, by: Act) -> Self {
         Self {
             kind,
             by,
             address,
             serial: 0,
-            type_name: None,
+            type_name: NONE,
             release: 0,
             created: None,
             released: None,
-            holder: None,
+            holder: NONE,
             held: Vec::new(),
         }
     }
 }
 
-/// Stacks and kinds that were told: once is enough.
-static TOLD: Lock<HashSet<(Kind, Id), FxBuildHasher>> =
-    Lock::new(HashSet::with_hasher(FxBuildHasher));
 const MOST_TOLD: usize = 1024;
 
 /// Tells of it, once for each stack.
-pub fn report(offence: &Offence) {
+pub fn report(world: &World, process: &mut Process, offence: &Offence) {
     let created = offence.created.map_or(offence.by.stack, |by| by.stack);
-    if !filter::fits(offence.type_name, offence.release, created) {
+    if !filter::fits(world, offence.type_name, offence.release, created) {
         return;
     }
-    let mut told = TOLD.lock();
-    if told.len() >= MOST_TOLD || !told.insert((offence.kind, offence.by.stack)) {
+    let key = (offence.kind, offence.by.stack);
+    if process.told.len() >= MOST_TOLD || !process.told.insert(key) {
         return;
     }
-    drop(told);
-    output::FOUND.fetch_add(1, Relaxed);
-    output::write(&if options().json { json::misuse(offence) } else { text::misuse(offence) });
+    process.found += 1;
+    let text = if world.options.json {
+        json::misuse(world, process, offence)
+    } else {
+        text::misuse(world, offence)
+    };
+    world.output.write(process.pid, &text);
 }
+
+// The numbers of enum kref_violation_kind.
+const GET_ON_ZERO: u64 = 1;
+const OVERFLOW: u64 = 2;
+const PUT_ON_ZERO: u64 = 3;
+const DEC_TO_ZERO: u64 = 4;
+const SATURATED: u64 = 5;
+const NEVER_INITIALISED: u64 = 11;
 
 /// What libkref itself found.
-pub fn violated(number: i32, address: usize, by: Act) {
-    const GET_ON_ZERO: i32 = 1;
-    const OVERFLOW: i32 = 2;
-    const PUT_ON_ZERO: i32 = 3;
-    const DEC_TO_ZERO: i32 = 4;
-    const SATURATED: i32 = 5;
-    const NEVER_INITIALISED: i32 = 11;
-    let known = table::with(address, |object| {
-        let kind = match (number, object.released.is_some()) {
-            (OVERFLOW, _) => {
-                object.lost = true;
-                Some(Kind::Overflow)
-            }
-            (GET_ON_ZERO, true) => Some(Kind::GetAfterRelease),
-            (PUT_ON_ZERO, true) => Some(Kind::PutAfterRelease),
-            (SATURATED | NEVER_INITIALISED, true) => {
-                Some(match stacks::get(by.stack).map(|stack| stack.call) {
-                    Some(Call::Get) => Kind::GetAfterRelease,
-                    Some(Call::Put) => Kind::PutAfterRelease,
-                    _ => Kind::UseAfterRelease,
-                })
-            }
-            (DEC_TO_ZERO, _) => Some(Kind::DecToZero),
-            (GET_ON_ZERO | PUT_ON_ZERO | SATURATED | NEVER_INITIALISED, false) => {
-                Some(Kind::Overwritten)
-            }
-            _ => None,
-        };
-        let kind = kind.filter(|_| !object.reported)?;
-        object.reported = true;
-        Some(Offence::new(kind, address, by, object))
-    });
-    let offence = known.unwrap_or_else(|| {
-        let kind = match number {
-            GET_ON_ZERO => Kind::GetOnZero,
-            PUT_ON_ZERO => Kind::PutOnZero,
-            NEVER_INITIALISED => Kind::NeverInitialised,
-            _ => return None,
-        };
-        Some(Offence::on_stranger(kind, address, by))
-    });
-    offence.iter().for_each(report);
+pub fn violated(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
+    let offence = match process.find(event.address, others, &world.budget) {
+        Some(at) => on_known(world, process, at, event),
+        None => {
+            let kind = match event.detail {
+                GET_ON_ZERO => Kind::GetOnZero,
+                PUT_ON_ZERO => Kind::PutOnZero,
+                NEVER_INITIALISED => Kind::NeverInitialised,
+                _ => return,
+            };
+            Some(Offence::on_stranger(kind, event.address, event.by))
+        }
+    };
+    offence.iter().for_each(|offence| report(world, process, offence));
 }
 
-/// A get or put that libkref takes for one of a tracked object, at an address that the table does not know.
-/// Not an object whose kref_init() is an event that waits in some thread's queue, or was lost.
-pub fn no_object(address: usize, by: Act) {
-    if !thread::events_are_pending() && thread::LOST.load(Relaxed) == 0 {
-        report(&Offence::on_stranger(Kind::NoObject, address, by));
+fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> Option<Offence> {
+    let object = process.table.object_mut(at);
+    let kind = match (event.detail, object.is(RELEASED)) {
+        (OVERFLOW, _) => {
+            object.set(LOST, true);
+            Kind::Overflow
+        }
+        (GET_ON_ZERO, true) => Kind::GetAfterRelease,
+        (PUT_ON_ZERO, true) => Kind::PutAfterRelease,
+        (SATURATED | NEVER_INITIALISED, true) => {
+            match world.code.get(event.by.stack).map(|stack| stack.leading(&world.code).call) {
+                Some(Call::Get) => Kind::GetAfterRelease,
+                Some(Call::Put) => Kind::PutAfterRelease,
+                _ => Kind::UseAfterRelease,
+            }
+        }
+        (DEC_TO_ZERO, _) => Kind::DecToZero,
+        (GET_ON_ZERO | PUT_ON_ZERO | SATURATED | NEVER_INITIALISED, false) => Kind::Overwritten,
+        _ => return None,
+    };
+    if object.is(REPORTED) {
+        return None;
     }
+    object.set(REPORTED, true);
+    Some(Offence::new(kind, event.by, &process.table, at))
 }
 
-/// Around a fork.
-pub fn before_fork() {
-    TOLD.take();
-}
-
-/// In the parent and in the child.
-pub fn after_fork() {
-    TOLD.give_back();
+/// A get or put that libkref takes for one of a tracked object, at an address that the table does not know. Not an
+/// object whose kref_init() was not recorded, or was forgotten by the process that forked this one.
+pub fn no_object(world: &World, process: &mut Process, event: &Happened) {
+    let is_whole = world.events_lost.get() == 0 && process.table.lost == 0;
+    if is_whole && process.parent.is_none() {
+        report(world, process, &Offence::on_stranger(Kind::NoObject, event.address, event.by));
+    }
 }

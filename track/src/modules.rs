@@ -1,221 +1,272 @@
-//! The program and its libraries: where they are, and where their unwinding tables are.
+//! The files that programs have mapped: opened when a recorder first names them, and kept open.
+//!
+//! A file may have been replaced since the program was started. A file is used only if it is the one that was
+//! mapped: by the kernel's own link to it, by its inode, or by its build-id.
 
-use std::ffi::{CStr, OsStr};
-use std::ops::Range;
+use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use crate::lock::Lock;
+use addr2line::Loader;
 
-/// A loaded file. It stays known after it was unloaded: stacks that went through it stay in reports.
+use crate::elf::{self, Functions, Segment};
+use crate::names::Names;
+
+/// A file that was mapped. It stays known for good: stacks that went through it stay in reports.
 pub struct Module {
-    /// What its addresses are relative to.
-    pub base: u64,
-    /// Where its code and data lie.
-    pub range: Range<u64>,
-    /// The file.
-    pub path: PathBuf,
     /// The file's name, for reports.
     pub name: &'static str,
-    /// .eh_frame_hdr and where it is.
-    pub header: Option<Section>,
-    /// .eh_frame and where it is.
-    pub frames: Option<Section>,
+    /// Its path.
+    pub path: PathBuf,
+    /// Its build-id, if it has one.
+    pub build_id: Option<Vec<u8>>,
+    inode: Option<(u64, u64)>,
+    file: Option<File>,
+    loader: OnceCell<Option<Loader>>,
+    functions: OnceCell<Option<Functions>>,
 }
 
-/// A part of a module's memory.
-#[derive(Clone)]
-pub struct Section {
-    /// Relative to the module's base.
+/// What a recorder says of a mapping.
+pub struct Mapping<'a> {
+    /// The first address.
     pub start: u64,
-    /// A copy, unless the module stays for good.
-    pub bytes: &'static [u8],
-}
-
-/// What the loader counts.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Generation {
-    loaded: u64,
-    unloaded: u64,
-}
-
-/// The modules that are there now.
-pub struct Modules {
-    generation: Generation,
-    present: Vec<&'static Module>,
-}
-
-static MODULES: Lock<Modules> =
-    Lock::new(Modules { generation: Generation { loaded: 0, unloaded: 0 }, present: Vec::new() });
-static LIBKREF: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
-
-/// Whether `ip` is in libkref.so.
-pub fn is_libkref(ip: u64) -> bool {
-    (LIBKREF[0].load(Relaxed)..LIBKREF[1].load(Relaxed)).contains(&ip)
-}
-
-/// Whether there is a libkref.so: in a program with libkref.a its frames are the program's.
-pub fn libkref_is_shared() -> bool {
-    LIBKREF[1].load(Relaxed) != 0
-}
-
-/// The module at an address.
-pub fn at(ip: u64) -> Option<&'static Module> {
-    MODULES.lock().present.iter().find(|module| module.range.contains(&ip)).copied()
-}
-
-/// Looks whether the loader has loaded or unloaded something; if so, gives what is there to `renew`.
-pub fn refresh(renew: impl FnOnce(&[&'static Module])) -> bool {
-    let mut modules = MODULES.lock();
-    let generation = generation();
-    if generation == modules.generation {
-        return false;
-    }
-    let mut seen = Vec::new();
-    each(|info| {
-        if let Some(module) = module(info, &modules.present) {
-            seen.push(module);
-        }
-        true
-    });
-    for module in &seen {
-        if module.name.starts_with("libkref.so") {
-            LIBKREF[0].store(module.range.start, Relaxed);
-            LIBKREF[1].store(module.range.end, Relaxed);
-        }
-    }
-    modules.present = seen;
-    modules.generation = generation;
-    renew(&modules.present);
-    true
-}
-
-/// How often the loader has unloaded: the same address may mean something else after it.
-pub fn unloaded() -> u64 {
-    MODULES.lock().generation.unloaded
-}
-
-/// Around a fork.
-pub fn before_fork() {
-    MODULES.take();
-}
-
-/// In the parent and in the child.
-pub fn after_fork() {
-    MODULES.give_back();
-}
-
-fn generation() -> Generation {
-    let mut found = Generation::default();
-    each(|info| {
-        found = Generation { loaded: info.dlpi_adds, unloaded: info.dlpi_subs };
-        false
-    });
-    found
-}
-
-fn each(mut look: impl FnMut(&libc::dl_phdr_info) -> bool) {
-    type Look<'a> = &'a mut dyn FnMut(&libc::dl_phdr_info) -> bool;
-    unsafe extern "C" fn call(
-        info: *mut libc::dl_phdr_info,
-        _: usize,
-        look: *mut libc::c_void,
-    ) -> i32 {
-        // SAFETY: what dl_iterate_phdr was given below, and the loader's own structure.
-        let (look, info) = unsafe { (&mut *look.cast::<Look>(), &*info) };
-        i32::from(!look(info))
-    }
-    let mut look: Look = &mut look;
-    // SAFETY: `call` knows what its last argument is.
-    unsafe { libc::dl_iterate_phdr(Some(call), (&raw mut look).cast()) };
-}
-
-/// The module that `info` tells of: a known one if it is the same.
-fn module(info: &libc::dl_phdr_info, known: &[&'static Module]) -> Option<&'static Module> {
-    // SAFETY: the loader's array, while it calls us.
-    let segments = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-    let base = info.dlpi_addr;
-    let loaded = || segments.iter().filter(|segment| segment.p_type == libc::PT_LOAD);
-    let start = base.wrapping_add(loaded().map(|segment| segment.p_vaddr).min()?);
-    let end = base.wrapping_add(loaded().map(|segment| segment.p_vaddr + segment.p_memsz).max()?);
-    // SAFETY: the loader's C string.
-    let name = unsafe { CStr::from_ptr(info.dlpi_name) };
-    let program = name.is_empty();
-    let path = if program {
-        std::fs::read_link("/proc/self/exe").unwrap_or_default()
-    } else {
-        PathBuf::from(OsStr::from_bytes(name.to_bytes()))
-    };
-    let same = |module: &&&Module| module.base == base && module.range == (start..end);
-    if let Some(module) = known.iter().find(|module| same(module) && module.path == path) {
-        return Some(module);
-    }
-    let section = |address: u64, end: u64| Section {
-        start: address.wrapping_sub(base),
-        bytes: bytes(address, end, program),
-    };
-    let header = segments.iter().find(|segment| segment.p_type == libc::PT_GNU_EH_FRAME);
-    let header = header.map(|segment| {
-        let address = base.wrapping_add(segment.p_vaddr);
-        section(address, address + segment.p_memsz)
-    });
-    let frames = header.as_ref().and_then(|header| {
-        let address = frames_address(header, base)?;
-        let whole = loaded().map(|segment| (base.wrapping_add(segment.p_vaddr), segment.p_memsz));
-        let (start, size) =
-            whole.into_iter().find(|&(start, size)| (start..start + size).contains(&address))?;
-        Some(section(address, start + size))
-    });
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned().leak();
-    Some(Box::leak(Box::new(Module { base, range: start..end, path, name, header, frames })))
-}
-
-/// Memory of a module: as it lies there if it stays, else a copy, since it may be unloaded while another
-/// thread reads.
-fn bytes(start: u64, end: u64, stays: bool) -> &'static [u8] {
-    // SAFETY: the loader says that this memory is mapped, and it is read-only.
-    let bytes = unsafe { std::slice::from_raw_parts(start as *const u8, (end - start) as usize) };
-    if stays { bytes } else { bytes.to_vec().leak() }
-}
-
-/// What every linker writes at the header's start: version 1; .eh_frame's address relative to here; a
-/// count of four bytes; a table of addresses relative to the header's start, in order.
-const USUAL: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
-
-impl Section {
-    fn word(&self, offset: usize) -> Option<[u8; 4]> {
-        self.bytes.get(offset..offset + 4)?.try_into().ok()
-    }
-
-    fn offset(&self, offset: usize) -> Option<i64> {
-        Some(i32::from_le_bytes(self.word(offset)?).into())
-    }
-}
-
-/// Where .eh_frame is.
-fn frames_address(header: &Section, base: u64) -> Option<u64> {
-    if header.word(0)? != USUAL {
-        return None;
-    }
-    Some(base.wrapping_add(header.start + 4).wrapping_add_signed(header.offset(4)?))
+    /// What the file's addresses are relative to.
+    pub bias: u64,
+    /// The path, as the loader knows it.
+    pub path: &'a [u8],
 }
 
 impl Module {
-    /// Where the function around `ip` begins, by the unwinding tables: a stripped file has them, too.
-    pub fn function(&self, ip: u64) -> Option<u64> {
-        let header = self.header.as_ref().filter(|header| header.word(0) == Some(USUAL))?;
-        let start = self.base.wrapping_add(header.start);
-        let wanted = ip.wrapping_sub(start) as i64;
-        let (mut low, mut high) = (0, u32::from_le_bytes(header.word(8)?) as usize);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if header.offset(12 + 8 * middle)? <= wanted {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+    /// Opens the file of a mapping in a process that is alive, if it is there. `since` is a time before the process
+    /// was started.
+    pub fn of_process(pid: u32, mapping: &Mapping, since: SystemTime, names: &Names) -> Self {
+        let line = Line::of(pid, mapping.start);
+        let id = memory_build_id(pid, mapping);
+        let named = line.as_ref().map_or(mapping.path, |line| &line.path);
+        let path = PathBuf::from(OsStr::from_bytes(named));
+        let file = line.as_ref().and_then(|line| linked(pid, line)).or_else(|| {
+            // As the program sees it, which may have another root.
+            let rooted =
+                [format!("/proc/{pid}/root").as_bytes(), path.as_os_str().as_bytes()].concat();
+            let places = [Path::new(OsStr::from_bytes(&rooted)), &path];
+            let mut files = places.into_iter().filter_map(open);
+            files.find(|file| is_same(file, line.as_ref(), id.as_deref(), since))
+        });
+        Self::new(path, id, file, names)
+    }
+
+    /// Opens the file of a trace, if it still has the build-id, or else is older than the trace.
+    pub fn of_trace(path: &[u8], id: Option<Vec<u8>>, since: SystemTime, names: &Names) -> Self {
+        let path = PathBuf::from(OsStr::from_bytes(path));
+        let file = open(&path).filter(|file| is_same(file, None, id.as_deref(), since));
+        Self::new(path, id, file, names)
+    }
+
+    fn new(path: PathBuf, id: Option<Vec<u8>>, file: Option<File>, names: &Names) -> Self {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let inode = file.as_ref().and_then(|file| file.metadata().ok());
+        Self {
+            name: names.kept(name.as_bytes()),
+            build_id: id.or_else(|| file_build_id(file.as_ref()?)),
+            inode: inode.map(|data| (data.dev(), data.ino())),
+            path,
+            file,
+            loader: OnceCell::new(),
+            functions: OnceCell::new(),
         }
-        Some(start.wrapping_add_signed(header.offset(12 + 8 * low.checked_sub(1)?)?))
+    }
+
+    /// Whether it is the same file, so that one of both is enough.
+    pub fn is(&self, other: &Self) -> bool {
+        self.path == other.path && self.build_id == other.build_id && self.inode == other.inode
+    }
+
+    /// Whether it is libkref.so.
+    pub fn is_libkref(&self) -> bool {
+        self.name.starts_with("libkref.so")
+    }
+
+    /// The file's debug information and symbols.
+    pub fn loader(&self) -> Option<&Loader> {
+        let load = || {
+            // By its descriptor: the path may be another file by now.
+            Loader::new(format!("/proc/self/fd/{}", self.file.as_ref()?.as_raw_fd())).ok()
+        };
+        self.loader.get_or_init(load).as_ref()
+    }
+
+    /// Where the function around an address begins, without the load bias.
+    pub fn function(&self, address: u64) -> Option<u64> {
+        let load = || {
+            let file = self.file.as_ref()?;
+            let segments = elf::segments(&|at, length| bytes(file, at, length))?;
+            let table = segments.iter().find(|part| part.kind == libc::PT_GNU_EH_FRAME)?;
+            Functions::new(table.address, bytes(file, table.offset, table.size)?)
+        };
+        self.functions.get_or_init(load).as_ref()?.start(address)
+    }
+}
+
+/// The line of /proc/PID/maps that has an address.
+struct Line {
+    range: String,
+    inode: u64,
+    path: Vec<u8>,
+    is_deleted: bool,
+}
+
+impl Line {
+    fn of(pid: u32, address: u64) -> Option<Self> {
+        let maps = std::fs::read(format!("/proc/{pid}/maps")).ok()?;
+        maps.split(|&byte| byte == b'\n').find_map(|line| Self::parse(line, address))
+    }
+
+    fn parse(line: &[u8], address: u64) -> Option<Self> {
+        let mut words = line.splitn(6, |&byte| byte == b' ');
+        let range = std::str::from_utf8(words.next()?).ok()?;
+        let (start, end) = range.split_once('-')?;
+        let number = |text: &str| u64::from_str_radix(text, 16).ok();
+        if !(number(start)?..number(end)?).contains(&address) {
+            return None;
+        }
+        let inode = std::str::from_utf8(words.nth(3)?).ok()?.parse().ok()?;
+        let path = words.next()?.trim_ascii();
+        let deleted = path.strip_suffix(b" (deleted)");
+        Some(Self {
+            range: range.to_string(),
+            inode,
+            path: deleted.unwrap_or(path).to_vec(),
+            is_deleted: deleted.is_some(),
+        })
+    }
+}
+
+/// The mapped file by the kernel's links to it, which follow no renaming.
+fn linked(pid: u32, line: &Line) -> Option<File> {
+    open(Path::new(&format!("/proc/{pid}/map_files/{}", line.range))).or_else(|| {
+        let program = open(Path::new(&format!("/proc/{pid}/exe")))?;
+        (program.metadata().ok()?.ino() == line.inode).then_some(program)
+    })
+}
+
+/// Whether a file that was found by its path is the one that was mapped.
+fn is_same(file: &File, line: Option<&Line>, id: Option<&[u8]>, since: SystemTime) -> bool {
+    let Ok(data) = file.metadata() else { return false };
+    if let (Some(wanted), Some(found)) = (id, file_build_id(file)) {
+        return *wanted == *found;
+    }
+    match line {
+        Some(line) => !line.is_deleted && data.ino() == line.inode,
+        // The change of the inode, too: a file that was moved here keeps the time of its contents.
+        None => since
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .is_ok_and(|since| data.mtime().max(data.ctime()) < since.as_secs() as i64),
+    }
+}
+
+fn open(path: &Path) -> Option<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY) // it may be a device or a pipe
+        .open(path)
+        .ok()?;
+    file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
+}
+
+/// More bytes are no table of a file.
+const MOST_BYTES: u64 = 256 << 20;
+
+fn bytes(file: &File, at: u64, length: u64) -> Option<Vec<u8>> {
+    let end = at.checked_add(length)?;
+    if length > MOST_BYTES || end > file.metadata().ok()?.len() {
+        return None;
+    }
+    let mut bytes = vec![0; length as usize];
+    file.read_exact_at(&mut bytes, at).ok()?;
+    Some(bytes)
+}
+
+fn file_build_id(file: &File) -> Option<Vec<u8>> {
+    let segments = elf::segments(&|at, length| bytes(file, at, length))?;
+    elf::build_id(&segments, &|segment: &Segment| bytes(file, segment.offset, segment.size))
+}
+
+/// The build-id of what a process has mapped.
+fn memory_build_id(pid: u32, mapping: &Mapping) -> Option<Vec<u8>> {
+    let segments =
+        elf::segments(&|at, length| memory(pid, mapping.start.wrapping_add(at), length))?;
+    elf::build_id(&segments, &|segment: &Segment| {
+        memory(pid, mapping.bias.wrapping_add(segment.address), segment.size)
+    })
+}
+
+/// Bytes of a process's memory.
+fn memory(pid: u32, address: u64, length: u64) -> Option<Vec<u8>> {
+    let length = usize::try_from(length).ok().filter(|&length| length <= 1 << 20)?;
+    let mut bytes = vec![0_u8; length];
+    let here = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: length };
+    let there = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: length };
+    // SAFETY: the kernel writes into `bytes`, and checks the other address.
+    let read = unsafe { libc::process_vm_readv(pid as i32, &here, 1, &there, 1, 0) };
+    (usize::try_from(read) == Ok(length)).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::{Line, Mapping, Module};
+    use crate::names::Names;
+
+    /// The mapping of a function of this program.
+    fn here() -> (u64, u64) {
+        let address = here as *const () as u64;
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+        let ranges = maps.lines().filter(|line| line.contains(" r"));
+        let of_file: Vec<_> = ranges
+            .filter(|line| {
+                line.ends_with(std::env::current_exe().expect("a name").to_str().unwrap())
+            })
+            .map(|line| u64::from_str_radix(line.split('-').next().unwrap(), 16).unwrap())
+            .collect();
+        (of_file[0], address)
+    }
+
+    #[test]
+    fn a_line_of_maps() {
+        let line = b"7f00-8000 r-xp 00001000 08:01 1234    /usr/lib/my lib.so (deleted)";
+        let line = Line::parse(line, 0x7f80).expect("in the range");
+        assert_eq!((line.inode, line.is_deleted), (1234, true));
+        assert_eq!(line.path, b"/usr/lib/my lib.so");
+        assert!(Line::parse(b"7f00-8000 r-xp 0 08:01 1 /x", 0x8000).is_none());
+        assert!(Line::parse(b"", 0).is_none());
+    }
+
+    #[test]
+    fn the_mapped_file_is_found_and_knows_its_functions() {
+        let (start, address) = here();
+        let mapping = Mapping { start, bias: start, path: b"/nowhere" };
+        let names = Names::default();
+        let module =
+            Module::of_process(std::process::id(), &mapping, SystemTime::UNIX_EPOCH, &names);
+        assert!(module.loader().is_some());
+        assert_eq!(module.function(address + 1 - start), Some(address - start));
+    }
+
+    #[test]
+    fn a_replaced_file_is_not_used() {
+        let names = Names::default();
+        let now = SystemTime::now();
+        let shell = Module::of_trace(b"/bin/sh", Some(vec![1, 2, 3]), now, &names);
+        assert!(shell.loader().is_none(), "another build-id");
+        let shell = Module::of_trace(b"/bin/sh", None, SystemTime::UNIX_EPOCH, &names);
+        assert!(shell.loader().is_none(), "changed since");
+        assert!(Module::of_trace(b"/bin/sh", None, now, &names).loader().is_some());
     }
 }

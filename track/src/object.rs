@@ -1,90 +1,102 @@
-//! One object: who holds it, as far as its gets and puts have told.
-
-use std::ffi::{CStr, c_char};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+//! One object, and who holds it. Their sizes are what the judge costs: 48 bytes an object, 24 a group of references.
 
 use crate::clock::Time;
-use crate::matching::{self, Candidate, Choice};
-use crate::memory;
-use crate::stacks::Id;
-use crate::symbols;
-use crate::thread::Own;
-
-/// More ways to hold one object than this are counted together.
-const MOST_GROUPS: usize = 256;
-/// More call sites of one object than this are not balanced.
-const MOST_SITES: usize = 128;
-
-/// Checkpoints that were made: what is newer than the last is what a report then shows.
-pub static MARK: AtomicU32 = AtomicU32::new(0);
+use crate::code::{Id, PlaceId};
+use crate::names::{NONE, Name};
+use crate::slab::{At, NIL};
 
 /// Who did something, where and when.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Act {
     /// The stack.
     pub stack: Id,
-    /// The thread, by our number.
+    /// The thread, by its number in the session.
     pub thread: u32,
     /// The time.
     pub time: Time,
 }
 
-/// A holder's name: the program's C string, which outlives the reference, or null.
-#[derive(Clone, Copy)]
-pub struct Holder(pub usize);
+/// What was taken after a checkpoint has that checkpoint's mark. 0: before the last but 254, or by a parent.
+pub type Mark = u8;
 
-impl Holder {
-    /// The name.
-    pub fn name(self) -> Option<&'static str> {
-        if self.0 == 0 {
-            return None;
-        }
-        // SAFETY: kref_get_as() asks for a string that outlives the reference, and for no longer is it
-        // read.
-        let name = unsafe { CStr::from_ptr(self.0 as *const c_char) };
-        Some(name.to_str().unwrap_or("(no UTF-8)"))
-    }
-
-    /// Whether it is the same name, not only the same pointer.
-    pub fn is(self, other: Self) -> bool {
-        self.0 == other.0 || (self.0 != 0 && other.0 != 0 && self.name() == other.name())
-    }
-}
-
-/// The name of an object's type: the program's C string, or null.
-#[derive(Clone, Copy)]
-pub struct TypeName(pub usize);
-
-impl TypeName {
-    /// A copy of the name, which stays valid when the program's string does not: the string may lie in a
-    /// plugin that is unloaded while its objects are alive.
-    pub fn kept(self) -> Option<&'static str> {
-        if self.0 == 0 || !memory::has_room() {
-            return None;
-        }
-        // SAFETY: kref_init_as() asks for a string that is valid as long as the object.
-        let name = unsafe { CStr::from_ptr(self.0 as *const c_char) };
-        Some(symbols::kept(name.to_str().unwrap_or("(no UTF-8)")))
-    }
-}
-
-/// References that were taken alike and are held.
-#[derive(Clone, Copy)]
-pub struct Group {
+/// References that are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
     /// Who holds them.
-    pub holder: Holder,
+    pub holder: Name,
     /// Where, by whom and when the oldest was taken.
     pub by: Act,
     /// How many.
     pub count: u32,
     /// The checkpoint after which they were taken.
-    pub mark: u32,
+    pub mark: Mark,
     /// Whether it is kref_init()'s reference.
     pub is_first: bool,
 }
 
-/// Gets and puts of an object at one stack.
-#[derive(Clone, Copy)]
+/// References of one object that were taken alike, in a list whose newest is the first.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    /// The holder, and the mark in the highest byte.
+    holder_and_mark: u32,
+    stack: Id,
+    thread: u32,
+    time: Time,
+    /// How many.
+    pub count: u32,
+    /// The next older one.
+    pub next: At,
+}
+
+impl Group {
+    /// One reference.
+    pub fn new(by: Act, holder: Name, mark: Mark, next: At) -> Self {
+        let holder_and_mark = holder.0 | u32::from(mark) << 24;
+        let Act { stack, thread, time } = by;
+        Self { holder_and_mark, stack, thread, time, count: 1, next }
+    }
+
+    /// Who took the oldest.
+    pub fn by(&self) -> Act {
+        Act { stack: self.stack, thread: self.thread, time: self.time }
+    }
+
+    /// The holder's name.
+    pub fn holder(&self) -> Name {
+        Name(self.holder_and_mark & 0xff_ffff)
+    }
+
+    /// The checkpoint.
+    pub fn mark(&self) -> Mark {
+        (self.holder_and_mark >> 24) as Mark
+    }
+
+    /// Another checkpoint.
+    pub fn set_mark(&mut self, mark: Mark) {
+        self.holder_and_mark = self.holder().0 | u32::from(mark) << 24;
+    }
+
+    /// Whether another reference belongs here.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.holder_and_mark == other.holder_and_mark
+            && self.stack == other.stack
+            && self.thread == other.thread
+    }
+
+    /// For reports.
+    pub fn held(&self) -> Held {
+        Held {
+            holder: self.holder(),
+            by: self.by(),
+            count: self.count,
+            mark: self.mark(),
+            is_first: false,
+        }
+    }
+}
+
+/// Gets and puts of an object at one stack: of gets, those that were undone. Those that are held are in a [`Group`].
+#[derive(Debug, Clone, Copy)]
 pub struct Site {
     /// The stack.
     pub stack: Id,
@@ -92,170 +104,106 @@ pub struct Site {
     pub gets: u32,
     /// How many.
     pub puts: u32,
+    /// The next one.
+    pub next: At,
 }
 
-/// An object. Most have kref_init()'s reference and few others: that one needs no allocation.
+/// The stack of a [`Site`] that has no stack: the puts of which the rules could not tell which reference they gave
+/// back as gets, and the gets for which there was no room as puts.
+pub const DOUBTS: Id = Id::MAX;
+
+/// An object.
+#[derive(Debug, Clone, Copy)]
 pub struct Object {
+    /// The address of its count.
+    pub address: u64,
     /// In the order of creation, from 1.
     pub serial: u64,
-    /// kref_init().
-    pub created: Act,
+    stack: Id,
+    thread: u32,
+    time: Time,
     /// The type's name, if kref_init_as() has given one.
-    pub type_name: Option<&'static str>,
-    /// The last put, once it came.
-    pub released: Option<Act>,
-    /// The release function, once a put has told it; else 0.
-    pub release: usize,
-    first: Option<u32>,
-    groups: Vec<Group>,
-    /// The balance by stack.
-    pub sites: Vec<Site>,
-    /// Puts of which the rules could not tell which reference they gave back.
-    pub unsure: u32,
-    /// Gets for which there was no memory.
-    pub unrecorded: u32,
-    /// Misuse was reported: what follows from it is not news.
-    pub reported: bool,
-    /// It went out of the tracked zone: nobody tells us of it any more.
-    pub lost: bool,
+    pub type_name: Name,
+    /// The release function, once a put has told it.
+    pub release: PlaceId,
+    /// The references that are held, without kref_init()'s; of a released object, the last put.
+    pub groups: At,
+    /// The balance.
+    pub sites: At,
+    /// kref_init()'s reference, if it is held: the checkpoint after which it was taken.
+    pub first_mark: Mark,
+    flags: u8,
 }
 
-/// What a put was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Undone {
-    /// A reference that is known.
-    Known,
-    /// One that is not: all there is was given back already.
-    Nothing,
-    /// The holder that it names holds none.
-    WrongHolder,
-}
+/// The last reference is gone.
+pub const RELEASED: u8 = 1;
+/// Misuse was reported: what follows from it is not news.
+pub const REPORTED: u8 = 2;
+/// It went out of the tracked zone: nobody tells of it any more.
+pub const LOST: u8 = 4;
+/// kref_init()'s reference is held.
+pub const FIRST: u8 = 8;
+/// A parent process created it: what is known of it is what the parent knew, or nothing.
+pub const INHERITED: u8 = 16;
+/// It is no object: its number was given back.
+pub const FREE: u8 = 32;
 
 impl Object {
     /// After kref_init().
-    pub fn new(serial: u64, created: Act, type_name: Option<&'static str>) -> Self {
+    pub fn new(address: u64, serial: u64, created: Act, type_name: Name, mark: Mark) -> Self {
         Self {
+            address,
             serial,
-            created,
+            stack: created.stack,
+            thread: created.thread,
+            time: created.time,
             type_name,
-            released: None,
             release: 0,
-            first: Some(MARK.load(Relaxed)),
-            groups: Vec::new(),
-            sites: Vec::new(),
-            unsure: 0,
-            unrecorded: 0,
-            reported: false,
-            lost: false,
+            groups: NIL,
+            sites: NIL,
+            first_mark: mark,
+            flags: FIRST,
         }
     }
 
-    /// What is held, in the order in which it was taken.
-    pub fn held(&self) -> impl Iterator<Item = Group> + Clone + '_ {
-        let first = self.first.map(|mark| Group {
-            holder: Holder(0),
-            by: self.created,
+    /// Who created it.
+    pub fn created(&self) -> Act {
+        Act { stack: self.stack, thread: self.thread, time: self.time }
+    }
+
+    /// Whether it has a flag.
+    pub fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Gives it a flag, or takes it away.
+    pub fn set(&mut self, flag: u8, on: bool) {
+        self.flags = if on { self.flags | flag } else { self.flags & !flag };
+    }
+
+    /// Whether it is referenced.
+    pub fn is_live(&self) -> bool {
+        !self.is(RELEASED | FREE)
+    }
+
+    /// kref_init()'s reference, if it is held.
+    pub fn first(&self) -> Option<Held> {
+        self.is(FIRST).then(|| Held {
+            holder: NONE,
+            by: self.created(),
             count: 1,
-            mark,
+            mark: self.first_mark,
             is_first: true,
-        });
-        first.into_iter().chain(self.groups.iter().copied())
+        })
     }
+}
 
-    /// A get.
-    pub fn get(&mut self, by: Act, holder: Holder) {
-        if let Some(site) = self.site(by.stack) {
-            site.gets += 1;
-        }
-        let mark = MARK.load(Relaxed);
-        let same = |group: &Group| {
-            group.by.stack == by.stack
-                && group.by.thread == by.thread
-                && group.mark == mark
-                && group.holder.is(holder)
-        };
-        if let Some(place) = self.groups.iter().rposition(same) {
-            self.groups[place].count += 1;
-            self.groups[place..].rotate_left(1); // the latest is the last
-        } else if self.groups.len() < MOST_GROUPS
-            && memory::has_room()
-            && self.groups.try_reserve(1).is_ok()
-        {
-            self.groups.push(Group { holder, by, count: 1, mark, is_first: false });
-        } else {
-            self.unrecorded += 1;
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::{Group, Object, Site};
 
-    /// A put.
-    pub fn put(&mut self, by: Act, holder: Holder, own: &mut Own) -> Undone {
-        if let Some(site) = self.site(by.stack) {
-            site.puts += 1;
-        }
-        if holder.0 != 0 {
-            let place = self.groups.iter().rposition(|group| group.holder.is(holder));
-            if let Some(place) = place {
-                self.drop_one(place);
-                return Undone::Known;
-            }
-        }
-        let undone = self.put_unnamed(by, own);
-        if holder.0 != 0 && self.unrecorded == 0 { Undone::WrongHolder } else { undone }
-    }
-
-    /// A put that names nobody gives back what nobody named is held by, if there is such.
-    fn put_unnamed(&mut self, by: Act, own: &mut Own) -> Undone {
-        let unnamed = self.held().any(|group| group.holder.0 == 0);
-        let fits = |group: &Group| !unnamed || group.holder.0 == 0;
-        let candidates = self.held().filter(fits).map(|group| Candidate {
-            stack: group.by.stack,
-            thread: group.by.thread,
-            is_first: group.is_first,
-        });
-        let choice = matching::choose(by.stack, by.thread, candidates, own);
-        let Some(Choice { index, unsure }) = choice else {
-            self.unrecorded = self.unrecorded.saturating_sub(1);
-            return Undone::Nothing;
-        };
-        let places = self.held().enumerate().filter(|(_, group)| fits(group));
-        let place = places.map(|(place, _)| place).nth(index);
-        self.unsure += u32::from(unsure || !unnamed);
-        match (place, self.first) {
-            (Some(0), Some(_)) => self.first = None,
-            (Some(place), Some(_)) => self.drop_one(place - 1),
-            (Some(place), None) => self.drop_one(place),
-            (None, _) => {}
-        }
-        Undone::Known
-    }
-
-    fn drop_one(&mut self, place: usize) {
-        let group = &mut self.groups[place];
-        group.count -= 1;
-        if group.count == 0 {
-            self.groups.remove(place);
-        }
-    }
-
-    /// The last reference is gone: what is left to know is small.
-    pub fn end(&mut self, by: Act) {
-        self.released = Some(by);
-        self.first = None;
-        self.groups = Vec::new();
-        self.sites = Vec::new();
-    }
-
-    fn site(&mut self, stack: Id) -> Option<&mut Site> {
-        let place = self.sites.iter().position(|site| site.stack == stack);
-        let place = match place {
-            Some(place) => place,
-            None if self.sites.len() < MOST_SITES && memory::has_room() => {
-                self.sites.try_reserve(1).ok()?;
-                self.sites.push(Site { stack, gets: 0, puts: 0 });
-                self.sites.len() - 1
-            }
-            None => return None,
-        };
-        self.sites.get_mut(place)
+    #[test]
+    fn sizes() {
+        assert_eq!((size_of::<Object>(), size_of::<Group>(), size_of::<Site>()), (48, 24, 16));
     }
 }

@@ -1,7 +1,5 @@
 //! What KREF_OPTIONS says: `key=value` with colons between.
 
-use std::sync::OnceLock;
-
 /// The options, read once when the tracker starts.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -31,24 +29,14 @@ pub struct Options {
     pub summary: bool,
     /// What release functions free is kept for a while.
     pub keep_freed: bool,
-    /// A file in which kref-track looks whether the tracker was started.
-    pub started: Option<String>,
-}
-
-static OPTIONS: OnceLock<Options> = OnceLock::new();
-
-/// The options of this process.
-pub fn options() -> &'static Options {
-    OPTIONS.get_or_init(|| Options::parse("").expect("no option is no mistake"))
-}
-
-/// Sets them, once.
-pub fn set(options: Options) {
-    let _ = OPTIONS.set(options);
+    /// A full ring drops events. Otherwise the program waits.
+    pub lossy: bool,
+    /// A file that gets all that is recorded, for `kref-track report`.
+    pub trace: Option<String>,
 }
 
 impl Options {
-    /// Reads them. The core's own options are not ours to judge.
+    /// Reads them. libkref's own options are not for the judge.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut options = Self {
             depth: 16,
@@ -64,7 +52,8 @@ impl Options {
             flamegraph: None,
             summary: false,
             keep_freed: false,
-            started: None,
+            lossy: false,
+            trace: None,
         };
         let (mut chaos, mut seed) = (false, None);
         for option in text.split(':').filter(|option| !option.is_empty()) {
@@ -99,7 +88,8 @@ impl Options {
             "max_memory" => self.max_memory = (number(key, value, 1, 1 << 20)? as usize) << 20,
             "flamegraph" => self.flamegraph = Some(text(key, value)?),
             "keep_freed" => self.keep_freed = flag(key, value)?,
-            "started" => self.started = Some(text(key, value)?),
+            "lossy" => self.lossy = flag(key, value)?,
+            "trace" => self.trace = Some(text(key, value)?),
             "summary" => self.summary = flag(key, value)?,
             _ => return Err(format!("unknown option \"{key}\"; {CHOICES}")),
         }
@@ -109,7 +99,7 @@ impl Options {
 
 const CHOICES: &str = "the choices are depth=, filter=, sample=1/N, log_path=, exitcode=, \
     format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
-    keep_freed=1 and summary=1";
+    keep_freed=1, lossy=1, trace= and summary=1";
 
 fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
     match value.parse() {

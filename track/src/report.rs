@@ -1,13 +1,69 @@
 //! When a report is made, and what it says beside what is held.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use crate::leaks::{self, Leaks};
-use crate::object::MARK;
-use crate::options::options;
-use crate::slow::Undisturbed;
-use crate::thread::{self, BROKEN, Inside};
-use crate::{flame, json, memory, output, stacks, table, text};
+use crate::process::Process;
+use crate::world::World;
+use crate::{flame, json, output, text};
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// exit(), or a return from main().
+    Exit,
+    /// Without exit(), with this status if it is known: _exit(), or quick_exit().
+    Left(Option<i32>),
+    /// By a signal.
+    Signal(i32),
+    /// It executed another program.
+    Executed,
+}
+
+impl End {
+    /// For machines.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Exit => "exit",
+            Self::Left(_) => "left",
+            Self::Signal(_) => "signal",
+            Self::Executed => "exec",
+        }
+    }
+
+    /// For people: what is behind "are still held".
+    fn sentence(self, pid: u32) -> String {
+        match self {
+            Self::Exit => " at exit".to_string(),
+            Self::Left(Some(status)) => {
+                format!(": process {pid} ended with status {status}, without exit()")
+            }
+            Self::Left(None) => format!(": process {pid} ended without exit()"),
+            Self::Signal(signal) => format!(": process {pid} was ended by {}", name_of(signal)),
+            Self::Executed => format!(": process {pid} executed another program"),
+        }
+    }
+}
+
+/// "SIGSEGV", or "signal 40".
+pub fn name_of(signal: i32) -> String {
+    const NAMES: [(i32, &str); 14] = [
+        (libc::SIGHUP, "SIGHUP"),
+        (libc::SIGINT, "SIGINT"),
+        (libc::SIGQUIT, "SIGQUIT"),
+        (libc::SIGILL, "SIGILL"),
+        (libc::SIGTRAP, "SIGTRAP"),
+        (libc::SIGABRT, "SIGABRT"),
+        (libc::SIGBUS, "SIGBUS"),
+        (libc::SIGFPE, "SIGFPE"),
+        (libc::SIGKILL, "SIGKILL"),
+        (libc::SIGSEGV, "SIGSEGV"),
+        (libc::SIGPIPE, "SIGPIPE"),
+        (libc::SIGALRM, "SIGALRM"),
+        (libc::SIGTERM, "SIGTERM"),
+        (libc::SIGSYS, "SIGSYS"),
+    ];
+    let known = NAMES.iter().find(|(number, _)| *number == signal);
+    known.map_or(format!("signal {signal}"), |(_, name)| (*name).to_string())
+}
 
 /// What the report does not know, and why.
 pub struct Dropped {
@@ -15,21 +71,21 @@ pub struct Dropped {
     pub objects: u64,
     /// Stacks for which there was none.
     pub stacks: u64,
-    /// Events for which there was none.
+    /// Events that did not come.
     pub events: u64,
 }
 
 impl Dropped {
     /// Up to now.
-    pub fn now() -> Self {
+    pub fn now(world: &World, process: &Process) -> Self {
         Self {
-            objects: table::LOST.load(Relaxed),
-            stacks: stacks::LOST.load(Relaxed),
-            events: thread::LOST.load(Relaxed),
+            objects: process.table.lost,
+            stacks: world.stacks_lost.get(),
+            events: world.events_lost.get(),
         }
     }
 
-    fn lines(&self) -> String {
+    fn lines(&self, world: &World) -> String {
         let mut lines = String::new();
         let mut line = |count: u64, what: &str, why: &str| {
             if count > 0 {
@@ -37,103 +93,72 @@ impl Dropped {
                 lines += &format!("kref-track: {number} not recorded: {why}\n");
             }
         };
-        let full = format!("max_memory={} was reached", options().max_memory >> 20);
+        let full = format!("max_memory={} was reached", world.budget.limit() >> 20);
         line(self.objects, "object", &full);
         line(self.stacks, "stack", &full);
-        line(self.events, "event", "there was no memory for them");
+        line(self.events, "event", "there was no room for them, or their threads died");
         lines
     }
 }
 
-/// kref_track_report() and signal=: always says something.
-pub fn on_request(fd: i32, by: &str) {
-    inside(|| {
-        let leaks = leaks::gather();
-        let text = if options().json {
-            json::leaks(&leaks, "request")
-        } else {
-            let title = format!("held{}, asked by {by}", since());
-            text::leaks(&leaks, &title) + &Dropped::now().lines()
-        };
-        output::write_to(fd, &text);
-    });
+/// What is held now, by whose request: always says something.
+pub fn requested(world: &World, process: &Process, by: &str) -> String {
+    let leaks = leaks::gather(world, process);
+    if world.options.json {
+        return json::leaks(world, process, &leaks, "request");
+    }
+    let title = format!("held{}, asked by {by}", since(process));
+    text::leaks(world, &leaks, &title) + &Dropped::now(world, process).lines(world)
 }
 
 /// What a report is of, if not of everything.
-fn since() -> &'static str {
-    if has_checkpoint() { ", of those taken since the checkpoint" } else { "" }
+fn since(process: &Process) -> &'static str {
+    if process.checkpoints > 0 { ", of those taken since the checkpoint" } else { "" }
 }
 
-/// Whether reports leave out what was held at a checkpoint.
-pub fn has_checkpoint() -> bool {
-    MARK.load(Relaxed) > 0
-}
-
-/// kref_track_checkpoint(): reports show what comes from now on.
-pub fn checkpoint() {
-    MARK.fetch_add(1, Relaxed);
-}
-
-/// At exit: says nothing if there is nothing to say.
-pub fn at_exit() {
-    inside(|| {
-        let leaks = leaks::gather();
-        tell(&leaks);
-        if let Some(path) = &options().flamegraph {
-            flame::write(&leaks, &output::expand(path, std::process::id()));
-        }
-    });
-    if options().exitcode != 0 && output::FOUND.load(Relaxed) > 0 {
-        // SAFETY: what the program has printed and not yet flushed is flushed; then it is over.
-        unsafe {
-            libc::fflush(std::ptr::null_mut());
-            libc::_exit(options().exitcode);
-        }
-    }
-}
-
-fn tell(leaks: &Leaks) {
-    let options = options();
+/// When a process ends: says nothing if there is nothing to say.
+pub fn at_end(world: &World, process: &mut Process, end: End) {
+    process.is_reported = true;
+    let leaks = leaks::gather(world, process);
     let found = leaks.references > 0;
-    output::FOUND.fetch_add(u64::from(found), Relaxed);
-    let dropped = Dropped::now();
-    if options.json {
-        if found || options.summary {
-            output::write(&json::leaks(leaks, "exit"));
+    process.found += u64::from(found);
+    if world.options.json {
+        if found || world.options.summary {
+            let report = json::leaks(world, process, &leaks, end.name());
+            world.output.write(process.pid, &report);
         }
-        return;
+    } else {
+        tell(world, process, &leaks, end);
     }
-    if found {
-        output::write(&text::leaks(leaks, &format!("still held at exit{}", since())));
+    if let Some(path) = &world.options.flamegraph {
+        let path = output::expand(path, process.pid);
+        if let Err(error) = flame::write(world, &leaks, &path) {
+            world.output.say(process.pid, &format!("{path}: {error}"));
+        }
     }
-    output::write(&dropped.lines());
+}
+
+fn tell(world: &World, process: &Process, leaks: &Leaks, end: End) {
+    let say = |line: &str| world.output.say(process.pid, line);
+    if leaks.references > 0 {
+        let title = format!("still held{}{}", end.sentence(process.pid), since(process));
+        world.output.write(process.pid, &text::leaks(world, leaks, &title));
+    }
+    world.output.write(process.pid, &Dropped::now(world, process).lines(world));
     if leaks.lost > 0 {
         let objects = text::number(leaks.lost, "object");
-        output::say(&format!("{objects} had too many references to be tracked any further"));
+        say(&format!("{objects} had too many references to be tracked any further"));
     }
-    if let (Some(seed), true) = (options.chaos, output::FOUND.load(Relaxed) > 0) {
-        output::say(&format!("found with chaos=1:seed={seed}"));
+    if let (Some(seed), true) = (world.options.chaos, process.found > 0) {
+        say(&format!("found with chaos=1:seed={seed}"));
     }
-    if options.summary {
-        output::say(&format!(
+    if world.options.summary {
+        say(&format!(
             "{} tracked, {} found, {} stacks, {} MB",
-            text::number(table::created(), "object"),
-            output::FOUND.load(Relaxed),
-            stacks::count(),
-            memory::used() >> 20,
+            text::number(process.table.created, "object"),
+            process.found,
+            world.code.count(),
+            world.used() >> 20,
         ));
     }
-}
-
-/// Runs `work` in the tracker. Not in a handler that interrupted the tracker, where a lock may be held.
-fn inside(work: impl FnOnce()) {
-    if BROKEN.load(Relaxed) {
-        return;
-    }
-    let Some(inside) = thread::enter() else { return };
-    if !Inside::is_outermost(&inside) {
-        return output::say("asked for a report by a signal handler that interrupted the tracker");
-    }
-    let _undisturbed = Undisturbed::new();
-    work();
 }

@@ -4,14 +4,12 @@ use std::path::{Component, Path, PathBuf};
 
 use addr2line::Loader;
 use rustc_hash::FxBuildHasher;
-use std::collections::{HashMap, HashSet};
 
-use crate::lock::Lock;
 use crate::modules::Module;
-use crate::{memory, modules};
+use crate::names::Names;
 
 /// A function in which a stack's walk passed, or which was inlined there.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Frame {
     /// Its name; empty if nothing tells.
     pub function: &'static str,
@@ -29,158 +27,78 @@ pub struct Frame {
     pub identity: u64,
 }
 
-/// What was read of the modules' files, and the names.
-struct Known {
-    loaders: HashMap<usize, Option<Loader>, FxBuildHasher>,
-    names: HashSet<&'static str, FxBuildHasher>,
-    directory: Option<PathBuf>,
-}
-
-// SAFETY: a loader has no tie to a thread; it is used under the lock.
-unsafe impl Send for Known {}
-
-static KNOWN: Lock<Known> = Lock::new(Known {
-    loaders: HashMap::with_hasher(FxBuildHasher),
-    names: HashSet::with_hasher(FxBuildHasher),
-    directory: None,
-});
-
-/// Around a fork.
-pub fn before_fork() {
-    KNOWN.take();
-}
-
-/// In the parent and in the child.
-pub fn after_fork() {
-    KNOWN.give_back();
-}
-
-/// The functions at a return address: what was inlined first. Called on [`crate::slow`]'s stack.
-pub fn at(ip: u64) -> Vec<Frame> {
-    let before = memory::used();
-    let mut found = Vec::new();
-    let call = ip - 1; // the instruction that is to blame lies before the address it returns to
-    match modules::at(call) {
-        Some(module) => KNOWN.lock().look(module, call, &mut found),
-        None => found.push(Frame {
-            function: "",
-            file: "",
-            line: 0,
-            module: "",
-            offset: call,
-            into: 0,
-            identity: call,
-        }),
+/// The functions at an address of a module: what was inlined first.
+pub fn at(module: Option<&Module>, offset: u64, names: &Names, here: &Path) -> Vec<Frame> {
+    let Some(module) = module else {
+        let (function, file, module) = ("", "", "");
+        return vec![Frame { function, file, line: 0, module, offset, into: 0, identity: offset }];
+    };
+    let start = module.function(offset);
+    let bare = Frame {
+        function: "",
+        file: "",
+        line: 0,
+        module: module.name,
+        offset,
+        into: start.map_or(0, |start| offset - start),
+        identity: hash(&(module.name, start.unwrap_or(offset))),
+    };
+    let Some(loader) = module.loader() else { return vec![bare] };
+    let mut found = inlined(loader, bare, names, here);
+    if found.is_empty() {
+        found.push(Frame { function: symbol(loader, bare, start, names), ..bare });
     }
-    memory::forgive(memory::used().saturating_sub(before));
     found
 }
 
-/// A copy of `name` that is never freed.
-pub fn kept(name: &str) -> &'static str {
-    KNOWN.lock().name(name)
-}
-
-/// The name of the function that begins at `address`.
-pub fn function(address: usize) -> &'static str {
-    let mut name = "";
-    crate::slow::run(|| {
-        let frames = at(address as u64 + 1);
-        if let Some(frame) = frames.last() {
-            name = if frame.function.is_empty() {
-                KNOWN.lock().name(&format!("{}+{:#x}", frame.module, frame.offset))
-            } else {
-                frame.function
-            };
-        }
-    });
-    name
-}
-
-impl Known {
-    fn look(&mut self, module: &'static Module, call: u64, found: &mut Vec<Frame>) {
-        let start = module.function(call);
-        let probe = call.wrapping_sub(module.base);
-        let bare = Frame {
-            function: "",
-            file: "",
-            line: 0,
-            module: module.name,
-            offset: probe,
-            into: start.map_or(0, |start| call - start),
-            identity: start.unwrap_or(call),
-        };
-        let key = std::ptr::from_ref(module) as usize;
-        let loader = self.loaders.entry(key).or_insert_with(|| Loader::new(&module.path).ok());
-        let Some(loader) = loader.take() else { return found.push(bare) };
-        self.inlined(&loader, bare, found);
-        if found.is_empty() {
-            found.push(Frame { function: self.symbol(&loader, bare, start, module), ..bare });
-        }
-        self.loaders.insert(key, Some(loader));
-    }
-
-    fn inlined(&mut self, loader: &Loader, bare: Frame, found: &mut Vec<Frame>) {
-        let Ok(mut frames) = loader.find_frames(bare.offset) else { return };
-        while let Ok(Some(frame)) = frames.next() {
-            let Some(function) = frame.function else { continue };
-            let name = function.demangle().unwrap_or_default();
-            let function = self.name(&name);
-            let (file, line) = match frame.location {
-                Some(location) => {
-                    (location.file.map_or("", |file| self.file(file)), location.line.unwrap_or(0))
-                }
-                None => ("", 0),
-            };
-            // Names stand for their functions here: a copy that was inlined and one that was not are
-            // one function. Two static functions of one name are not, in different files.
-            let identity = hash(&(function, bare.module, file));
-            found.push(Frame { function, file, line, identity, ..bare });
-        }
-    }
-
-    /// From the symbol table, where there is no debug information. In a stripped file the nearest
-    /// symbol may be another function's: it counts if the function begins there.
-    fn symbol(
-        &mut self,
-        loader: &Loader,
-        bare: Frame,
-        start: Option<u64>,
-        module: &Module,
-    ) -> &'static str {
-        let Some(symbol) = loader.find_symbol_info(bare.offset) else { return "" };
-        if start.is_some_and(|start| start.wrapping_sub(module.base) != symbol.address()) {
-            return "";
-        }
-        let name = addr2line::demangle_auto(symbol.name().into(), None);
-        self.name(&name)
-    }
-
-    /// One copy of each name, for good.
-    fn name(&mut self, name: &str) -> &'static str {
-        if let Some(known) = self.names.get(name) {
-            return known;
-        }
-        let name: &'static str = name.to_string().leak();
-        self.names.insert(name);
-        name
-    }
-
-    /// A path as one would write it: from the current directory if it is in there.
-    fn file(&mut self, file: &str) -> &'static str {
-        let here =
-            self.directory.get_or_insert_with(|| std::env::current_dir().unwrap_or_default());
-        let mut path = PathBuf::new();
-        for part in Path::new(file).components() {
-            match part {
-                Component::ParentDir if path.file_name().is_some() => _ = path.pop(),
-                Component::CurDir => {}
-                part => path.push(part),
+fn inlined(loader: &Loader, bare: Frame, names: &Names, here: &Path) -> Vec<Frame> {
+    let mut found = Vec::new();
+    let Ok(mut frames) = loader.find_frames(bare.offset) else { return found };
+    while let Ok(Some(frame)) = frames.next() {
+        let Some(function) = frame.function else { continue };
+        let function = names.kept(function.demangle().unwrap_or_default().as_bytes());
+        let (file, line) = match frame.location {
+            Some(location) => {
+                let file = location.file.map_or("", |file| source(file, names, here));
+                (file, location.line.unwrap_or(0))
             }
+            None => ("", 0),
+        };
+        // Names stand for their functions here: a copy that was inlined and one that was not are one
+        // function. Two static functions of one name are not, in different files.
+        let identity = hash(&(function, bare.module, file));
+        found.push(Frame { function, file, line, identity, ..bare });
+        if found.len() == MOST_INLINED {
+            break; // debug information that goes round in circles
         }
-        let path = path.strip_prefix(here).unwrap_or(&path).to_string_lossy().into_owned();
-        self.name(&path)
     }
+    found
+}
+
+const MOST_INLINED: usize = 256;
+
+/// From the symbol table, where there is no debug information. In a stripped file the nearest symbol may be
+/// another function's: it counts if the function begins there.
+fn symbol(loader: &Loader, bare: Frame, start: Option<u64>, names: &Names) -> &'static str {
+    let Some(symbol) = loader.find_symbol_info(bare.offset) else { return "" };
+    if start.is_some_and(|start| start != symbol.address()) {
+        return "";
+    }
+    names.kept(addr2line::demangle_auto(symbol.name().into(), None).as_bytes())
+}
+
+/// A path as one would write it: from the current directory if it is in there.
+fn source(file: &str, names: &Names, here: &Path) -> &'static str {
+    let mut path = PathBuf::new();
+    for part in Path::new(file).components() {
+        match part {
+            Component::ParentDir if path.file_name().is_some() => _ = path.pop(),
+            Component::CurDir => {}
+            part => path.push(part),
+        }
+    }
+    let path = path.strip_prefix(here).unwrap_or(&path);
+    names.kept(path.as_os_str().as_encoded_bytes())
 }
 
 fn hash(value: &impl std::hash::Hash) -> u64 {

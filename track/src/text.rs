@@ -2,18 +2,20 @@
 
 use std::fmt::Write as _;
 
+use crate::clock::{self, Time};
+use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type};
 use crate::misuse::{Kind, Offence};
-use crate::object::{Act, Group};
-use crate::stacks::{self, Id};
+use crate::object::{Act, Held};
 use crate::symbols::Frame;
-use crate::{clock, thread, tree};
+use crate::tree;
+use crate::world::World;
 
 /// Lines of a report that repeat little are cut after so many.
 const MOST: usize = 32;
 
 /// What is held.
-pub fn leaks(leaks: &Leaks, title: &str) -> String {
+pub fn leaks(world: &World, leaks: &Leaks, title: &str) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
@@ -23,7 +25,7 @@ pub fn leaks(leaks: &Leaks, title: &str) -> String {
         if leaks.references == 1 { "is" } else { "are" },
     );
     for of in leaks.types.iter().take(MOST) {
-        one_type(&mut out, of, leaks.now);
+        one_type(world, &mut out, of, leaks.now);
     }
     if leaks.types.len() > MOST {
         let _ = writeln!(out, "\n... and {} more types", leaks.types.len() - MOST);
@@ -31,11 +33,11 @@ pub fn leaks(leaks: &Leaks, title: &str) -> String {
     out
 }
 
-fn one_type(out: &mut String, of: &Type, now: clock::Time) {
+fn one_type(world: &World, out: &mut String, of: &Type, now: Time) {
     let (references, objects) = (number(of.references, "reference"), number(of.objects, "object"));
     let _ = writeln!(out, "\n{}: {references} on {objects}", of.name);
     for held in of.held.iter().take(MOST) {
-        reference(out, held, now);
+        reference(world, out, held, now);
     }
     if of.held.len() > MOST {
         let _ = writeln!(out, "  ... and {} more stacks", of.held.len() - MOST);
@@ -50,12 +52,12 @@ fn one_type(out: &mut String, of: &Type, now: clock::Time) {
             out,
             "  It is not known which reference {puts} gave back: the above is likely, not certain."
         );
-        balance(out, of);
+        balance(world, out, of);
     }
-    tree::write(out, of);
+    tree::write(world, out, of);
 }
 
-fn reference(out: &mut String, held: &Reference, now: clock::Time) {
+fn reference(world: &World, out: &mut String, held: &Reference, now: Time) {
     let what = match (held.holder, held.is_first) {
         (Some(name), _) => format!(" of \"{name}\""),
         (None, true) => " of kref_init()'s".to_string(),
@@ -68,20 +70,22 @@ fn reference(out: &mut String, held: &Reference, now: clock::Time) {
     };
     let count = number(held.count, "reference");
     let ages = ages(held, now);
-    let _ = writeln!(out, "  {count}{what}, on {objects}, taken {ages} by {}:", threads(held));
-    stack(out, held.stack, "    ");
+    let _ =
+        writeln!(out, "  {count}{what}, on {objects}, taken {ages} by {}:", threads(world, held));
+    stack(world, out, held.stack, "    ");
 }
 
-fn ages(held: &Reference, now: clock::Time) -> String {
-    let age = |time: clock::Time| duration(now.saturating_sub(time));
+fn ages(held: &Reference, now: Time) -> String {
+    let age = |time: Time| duration(clock::age(now, time));
     match (age(held.times.0), age(held.times.1)) {
         (oldest, newest) if oldest == newest => format!("{oldest} ago"),
         (oldest, newest) => format!("{newest} to {oldest} ago"),
     }
 }
 
-fn duration(nanoseconds: u64) -> String {
-    match nanoseconds / 1_000_000 {
+/// Milliseconds for people.
+pub fn duration(milliseconds: u32) -> String {
+    match milliseconds {
         ms @ ..1000 => format!("{ms} ms"),
         ms @ ..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
         ms @ ..3_600_000 => format!("{} min", ms / 60_000),
@@ -89,28 +93,28 @@ fn duration(nanoseconds: u64) -> String {
     }
 }
 
-fn threads(held: &Reference) -> String {
+fn threads(world: &World, held: &Reference) -> String {
     let mut all = held.threads.keys();
     match (all.next(), all.next()) {
-        (Some(&only), None) => thread(only),
+        (Some(&only), None) => thread(world, only),
         _ => format!("{} threads", held.threads.len()),
     }
 }
 
 /// Gets, puts and the net of both, by call site.
-fn balance(out: &mut String, of: &Type) {
+fn balance(world: &World, out: &mut String, of: &Type) {
     let _ = writeln!(out, "        gets       puts        net");
-    for (place, (gets, puts)) in sites(of).into_iter().take(MOST) {
+    for (place, (gets, puts)) in sites(world, of).into_iter().take(MOST) {
         let net = gets as i64 - puts as i64;
         let _ = writeln!(out, "  {gets:>10} {puts:>10} {net:>+10}  {place}");
     }
 }
 
 /// The balance by innermost place, the gets first.
-fn sites(of: &Type) -> Vec<(String, (u64, u64))> {
+fn sites(world: &World, of: &Type) -> Vec<(String, (u64, u64))> {
     let mut sites: Vec<(String, (u64, u64))> = Vec::new();
     for (&stack, &(gets, puts)) in &of.sites {
-        let frame = stacks::get(stack).and_then(|stack| stack.frames.first());
+        let frame = world.code.described(stack).first();
         let name = frame.map_or("an unknown place".to_string(), place);
         match sites.iter_mut().find(|(known, _)| *known == name) {
             Some((_, sum)) => *sum = (sum.0 + gets, sum.1 + puts),
@@ -122,46 +126,47 @@ fn sites(of: &Type) -> Vec<(String, (u64, u64))> {
 }
 
 /// A misuse.
-pub fn misuse(offence: &Offence) -> String {
+pub fn misuse(world: &World, offence: &Offence) -> String {
     let mut out = String::new();
-    let holder = offence.holder.map(|name| format!(": \"{name}\"")).unwrap_or_default();
+    let holder = world.code.names.get(offence.holder);
+    let holder = holder.map(|name| format!(": \"{name}\"")).unwrap_or_default();
     let _ = writeln!(out, "kref-track: {}{holder}", offence.kind.sentence());
-    let _ = writeln!(out, "  {}", object(offence));
-    act(&mut out, "by", offence.by);
+    let _ = writeln!(out, "  {}", object(world, offence));
+    act(world, &mut out, "by", offence.by);
     if let Some(released) = offence.released {
-        act(&mut out, "released by", released);
+        act(world, &mut out, "released by", released);
     }
     if let Some(created) = offence.created {
-        act(&mut out, "created by", created);
+        act(world, &mut out, "created by", created);
     }
     if matches!(
         offence.kind,
         Kind::WrongHolder | Kind::Overflow | Kind::InitTwice | Kind::FreeAlive | Kind::Overwritten
     ) {
-        held(&mut out, &offence.held);
+        held(world, &mut out, &offence.held);
     }
     out
 }
 
-fn object(offence: &Offence) -> String {
-    match (offence.serial, offence.type_name()) {
+fn object(world: &World, offence: &Offence) -> String {
+    match (offence.serial, offence.type_name(&world.code)) {
         (0, _) => format!("count at {:#x}", offence.address),
         (serial, None) => format!("object #{serial} at {:#x}", offence.address),
         (serial, Some(name)) => format!("object #{serial} at {:#x}, {name}", offence.address),
     }
 }
 
-fn act(out: &mut String, what: &str, by: Act) {
-    let _ = writeln!(out, "  {what} {}, {} ago:", thread(by.thread), since(by.time));
-    stack(out, by.stack, "    ");
+fn act(world: &World, out: &mut String, what: &str, by: Act) {
+    let _ = writeln!(out, "  {what} {}, {} ago:", thread(world, by.thread), since(world, by.time));
+    stack(world, out, by.stack, "    ");
 }
 
-fn since(time: clock::Time) -> String {
-    duration(clock::now().saturating_sub(time))
+fn since(world: &World, time: Time) -> String {
+    duration(clock::age(world.now.get(), time))
 }
 
 /// Who holds references, those with the most first.
-fn held(out: &mut String, groups: &[Group]) {
+fn held(world: &World, out: &mut String, groups: &[Held]) {
     const TOP: usize = 5;
     let mut groups = groups.to_vec();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
@@ -169,34 +174,33 @@ fn held(out: &mut String, groups: &[Group]) {
         let _ = writeln!(out, "  nobody holds a reference");
     }
     for group in groups.iter().take(TOP) {
-        let holder = match (group.holder.name(), group.is_first) {
+        let holder = match (world.code.names.get(group.holder), group.is_first) {
             (Some(name), _) => format!("\"{name}\""),
             (None, true) => "kref_init()".to_string(),
-            (None, false) => thread(group.by.thread),
+            (None, false) => thread(world, group.by.thread),
         };
         let count = number(group.count.into(), "reference");
         let _ = writeln!(out, "  held: {count} by {holder}, taken:");
-        stack(out, group.by.stack, "    ");
+        stack(world, out, group.by.stack, "    ");
     }
 }
 
 /// A thread, by our number and the kernel's.
-pub fn thread(number: u32) -> String {
-    match thread::kernel_number(number) {
+pub fn thread(world: &World, number: u32) -> String {
+    match world.threads.kernel_number(number) {
         Some(tid) => format!("thread {number} ({tid})"),
         None => format!("thread {number}"),
     }
 }
 
 /// The frames, one in a line.
-pub fn stack(out: &mut String, id: Id, indent: &str) {
-    match stacks::get(id) {
-        Some(stack) if !stack.frames.is_empty() => {
-            for frame in &stack.frames {
-                let _ = writeln!(out, "{indent}{}", place(frame));
-            }
-        }
-        _ => _ = writeln!(out, "{indent}(stack not recorded)"),
+pub fn stack(world: &World, out: &mut String, id: Id, indent: &str) {
+    let frames = world.code.described(id);
+    if frames.is_empty() {
+        let _ = writeln!(out, "{indent}(stack not recorded)");
+    }
+    for frame in frames {
+        let _ = writeln!(out, "{indent}{}", place(frame));
     }
 }
 

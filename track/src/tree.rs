@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::leaks::Type;
-use crate::{stacks, text};
+use crate::text;
+use crate::world::World;
 
 /// Fewer objects than this have their stacks to themselves.
 const MANY: u64 = 8;
@@ -21,14 +22,16 @@ struct Node {
 }
 
 /// Writes the tree of a type of which there are many.
-pub fn write(out: &mut String, of: &Type) {
+pub fn write(world: &World, out: &mut String, of: &Type) {
     if of.objects < MANY {
         return;
     }
     let mut root = Node::default();
     for (&stack, &(gets, puts)) in &of.sites {
-        let Some(stack) = stacks::get(stack) else { continue };
-        root.add(stack.frames.iter().rev().map(text::place), gets, puts);
+        if stack == 0 {
+            continue;
+        }
+        root.add(world.code.described(stack).iter().rev().map(text::place), gets, puts);
     }
     let _ = writeln!(out, "  gets - puts by caller, without branches that are even:");
     let mut left = MOST;

@@ -1,0 +1,99 @@
+//! `kref-track -p PID`: asks the judge of a running program what the program holds.
+//!
+//! The judge listens at a socket without a file. It answers only its own user and the superuser.
+
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::time::Duration;
+
+use crate::judge::Judge;
+use crate::{clock, report};
+
+/// So long a question or its answer may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+fn address(judge: u32) -> std::io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(format!("kref-track.{judge}"))
+}
+
+/// Where a judge is asked.
+pub struct Desk(UnixListener);
+
+impl Desk {
+    /// Opens the desk of this process.
+    pub fn open() -> Option<Self> {
+        let listener = UnixListener::bind_addr(&address(std::process::id()).ok()?).ok()?;
+        listener.set_nonblocking(true).ok()?;
+        Some(Self(listener))
+    }
+
+    /// Answers those who wait.
+    pub fn serve(&mut self, judge: &Judge) {
+        while let Ok((stream, _)) = self.0.accept() {
+            let _ = answer(stream, judge);
+        }
+    }
+}
+
+fn answer(mut stream: UnixStream, judge: &Judge) -> std::io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    // SAFETY: no argument.
+    let own = unsafe { libc::geteuid() };
+    if peer(&stream).is_none_or(|peer| peer.uid != own && peer.uid != 0) {
+        return Ok(());
+    }
+    let mut question = [0; 4];
+    stream.read_exact(&mut question)?;
+    let pid = u32::from_le_bytes(question);
+    judge.world.now.set(clock::now());
+    let mut processes = judge.processes.all().filter(|it| it.pid == pid && !it.is_over);
+    let text = match processes.next() {
+        Some(process) => report::requested(&judge.world, process, "kref-track -p"),
+        None => format!("kref-track: process {pid} has not used a reference yet\n"),
+    };
+    stream.write_all(text.as_bytes())
+}
+
+fn peer(stream: &UnixStream) -> Option<libc::ucred> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `peer` has room for it.
+    let failed = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &mut length,
+        )
+    };
+    (failed == 0).then_some(peer)
+}
+
+/// What the process of a number holds, as its judge knows it.
+pub fn ask(pid: u32) -> Result<String, String> {
+    let judge =
+        judge_of(pid).ok_or(format!("process {pid} is not tracked, or is another user's"))?;
+    let failed = |error| format!("the judge of process {pid} does not answer: {error}");
+    let mut stream = address(judge).and_then(|at| UnixStream::connect_addr(&at)).map_err(failed)?;
+    stream.set_read_timeout(Some(10 * TIMEOUT)).map_err(failed)?;
+    if peer(&stream).is_none_or(|peer| peer.pid as u32 != judge) {
+        return Err(format!("another process answers for the judge of process {pid}"));
+    }
+    stream.write_all(&pid.to_le_bytes()).map_err(failed)?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
+}
+
+/// The judge's number is in the name of the memory that the process has mapped.
+fn judge_of(pid: u32) -> Option<u32> {
+    let maps = std::fs::read(format!("/proc/{pid}/maps")).ok()?;
+    let maps = String::from_utf8_lossy(&maps);
+    let behind = maps.split("/memfd:kref-track.").nth(1)?;
+    behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}

@@ -1,0 +1,186 @@
+//! The command line.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::options::Options;
+use crate::{ask, run, start, trace};
+
+const HELP: &str = "\
+kref-track - names the code that took references which nobody gave back
+
+usage: kref-track [options] PROGRAM [arguments]
+       kref-track [options] report FILE
+       kref-track -p PID
+
+Runs a program that uses libkref, and records its references. When the program exits, kref-track writes a
+report to standard error: the references that are still held, by type, by holder, and by the stack of the
+get that took them. It reports misuse at once: a get or put on a released object, with the stacks of the
+call, of the put that released the object and of the call that created it; a second kref_init() on a live
+object; memory that was freed or reused while somebody held a reference; a put by a holder that holds no
+reference. If there is nothing to report, kref-track prints nothing. The exit status is the program's. A report
+is written however the program ends.
+
+The first form runs a program. The second makes the reports of a trace. The third shows what a running program
+that is tracked holds now.
+
+  --filter GLOB         report an object only if GLOB matches its type's name (or its release function's),
+                        or a function or a file in the stack that created the object: 'session_*',
+                        '*server.c'
+  --object N            print each get and put of the Nth object that is created, with time, thread, count
+                        and stack. If several threads create objects, N is another object in the next run
+
+  --chaos               delay threads around each get and put, so that races become likely. A report has
+                        the seed
+  --seed N              make the same delays again
+
+  --format text|json    json: one value in a line; share/kref/report.schema.json describes it
+  --flamegraph FILE     draw the references that are held at exit, if any, as an SVG for a browser
+  --trace FILE          write all that is recorded to FILE, for kref-track report
+  --log-path FILE       write reports to FILE; %p becomes the number of the process
+  --exitcode N          exit with N, from 1 to 255, if anything was found
+  --signal USR1         report the held references when this signal comes (USR1, USR2, HUP, PROF, WINCH)
+  --summary             write one line at exit in any case
+
+  --depth N             keep N frames of each stack (16; at most 64)
+  --sample 1/N          track one object in N
+  --max-memory MB       limit the memory for the table (1024); a report says what was dropped
+  --lossy               do not make the program wait when kref-track is slower: drop what is too much
+  --survive             let the program go on, untracked, if kref-track is killed
+  --keep-freed          delay each free() that a release function calls, so that a later get or put is
+                        always found. Not for programs with AddressSanitizer
+  --library FILE        libkref_track.so, if it is not in kref/ beside this command or in ../lib/kref
+
+  --help, --version
+
+A program that calls kref_track_checkpoint() limits later reports to references that were taken after the
+call. kref_track_report(fd) writes a report at any time. Without this command,
+KREF_OPTIONS=track=1:depth=8:summary=1 does the same: the names are those above, with _ for -.
+KREF_TRACK_LIBRARY=FILE stands for --library.
+
+Compile the program with -g (or -g1, also with -O2). Without it a report has addresses in place of lines and
+no inlined functions, and may name another get of the same function.
+
+A get or put on a released object is found only if free() did not overwrite the count. free() overwrites
+the first bytes of the memory, so the count of a kref that is the first member is lost. --keep-freed finds
+these cases, too.
+
+To find the get that a put undoes, kref-track compares the holder's name; without a name, the functions in
+the two stacks: the put's own function first, then its caller, and so on. If the get is still not certain,
+the report says so, and has the number of gets and puts at each call site.
+
+example: kref-track --filter 'session_*' --flamegraph held.svg ./server --port 8080
+";
+
+/// What is to be done.
+pub enum Command {
+    /// Run a program.
+    Run(run::Program),
+    /// Make the reports of a trace.
+    Report(Options, PathBuf),
+    /// Ask the judge of a running program.
+    Ask(u32),
+    /// Judge a program that has asked for it itself.
+    JudgeFor([OsString; 3]),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self) -> Result<ExitCode, String> {
+        match self {
+            Self::Run(program) => return program.run(),
+            Self::Report(options, file) => trace::report(Path::new(&file), options)?,
+            Self::Ask(pid) => say(&ask::ask(pid)?),
+            Self::JudgeFor([pid, fd, options]) => {
+                if let Err(mistake) = start::judge_for(&pid, &fd, &options) {
+                    eprintln!("kref-track: {mistake}");
+                    return Ok(ExitCode::from(2));
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Reads the command line.
+pub fn read() -> Result<Command, String> {
+    use lexopt::prelude::*;
+    let mut parser = lexopt::Parser::from_env();
+    let mut options = String::new();
+    let mut add = |key: &str, value: OsString| -> Result<(), String> {
+        let value = value.into_string().map_err(|_| format!("--{key}: not UTF-8"))?;
+        if value.contains(':') {
+            return Err(format!("--{key} {value}: a colon cannot be passed on"));
+        }
+        options += &format!(":{}={value}", key.replace('-', "_"));
+        Ok(())
+    };
+    let (mut library, mut survive) = (None, false);
+    loop {
+        let argument = parser.next().map_err(|error| error.to_string())?;
+        match argument.ok_or("which program?")? {
+            Long("help") | Short('h') => say_and_end(HELP),
+            Long("version") => {
+                say_and_end(concat!("kref-track ", env!("CARGO_PKG_VERSION"), "\n"));
+            }
+            Long("judge-for") => {
+                let mut rest = parser.raw_args().map_err(|error| error.to_string())?;
+                let mut next = || rest.next().unwrap_or_default();
+                return Ok(Command::JudgeFor([next(), next(), next()]));
+            }
+            Short('p') => {
+                let pid = value(&mut parser)?;
+                let number = pid.to_str().and_then(|pid| pid.parse().ok());
+                return Ok(Command::Ask(number.ok_or("-p: it is the number of a process")?));
+            }
+            Long(flag @ ("chaos" | "summary" | "keep-freed" | "lossy")) => add(flag, "1".into())?,
+            Long("survive") => survive = true,
+            Long("library") => library = Some(value(&mut parser)?.into()),
+            Long(key) => {
+                let key = key.to_string();
+                let known = Options::parse(&key.replace('-', "_"));
+                if known.is_err_and(|mistake| mistake.starts_with("unknown")) {
+                    return Err(format!("unknown option --{key}"));
+                }
+                add(&key, value(&mut parser)?)?;
+            }
+            Value(program) => {
+                let mut arguments: Vec<_> =
+                    parser.raw_args().map_err(|error| error.to_string())?.collect();
+                let parsed = Options::parse(&options)?;
+                if is_report(&program, &arguments) {
+                    return Ok(Command::Report(parsed, arguments.remove(0).into()));
+                }
+                return Ok(Command::Run(run::Program {
+                    text: options,
+                    options: parsed,
+                    library,
+                    survive,
+                    program,
+                    arguments,
+                }));
+            }
+            Short(other) => return Err(format!("unknown option -{other}")),
+        }
+    }
+}
+
+/// Whether the words are `report FILE`, and not a program of that name.
+fn is_report(program: &OsStr, arguments: &[OsString]) -> bool {
+    program == "report" && arguments.len() == 1
+}
+
+fn value(parser: &mut lexopt::Parser) -> Result<OsString, String> {
+    parser.value().map_err(|error| error.to_string())
+}
+
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn say_and_end(text: &str) -> ! {
+    say(text);
+    std::process::exit(0)
+}

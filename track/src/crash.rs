@@ -1,0 +1,56 @@
+//! A fatal signal: what is known of the address and of the thread.
+
+use std::fmt::Write as _;
+
+use crate::object::{Act, Object, RELEASED};
+use crate::process::Process;
+use crate::report::name_of;
+use crate::text;
+use crate::world::World;
+
+/// An address so far from a count may be in the same object.
+const NEAR: u64 = 256;
+
+/// What is said when a thread gets a fatal signal.
+pub fn text(world: &World, process: &Process, signal: i32, address: u64, by: Act) -> String {
+    let mut out = String::new();
+    let (name, thread) = (name_of(signal), text::thread(world, by.thread));
+    let _ = writeln!(out, "kref-track: {name} in {thread}, at {address:#x}");
+    if by.stack != 0 {
+        text::stack(world, &mut out, by.stack, "    ");
+    }
+    if signal != libc::SIGABRT {
+        object(world, &mut out, process, address);
+    }
+    let last = world.threads.last(by.thread);
+    if !last.is_empty() {
+        let _ = writeln!(out, "  this thread's last calls, the latest first:");
+    }
+    for event in last {
+        let _ = writeln!(out, "  {} of the count at {:#x}:", event.act, event.address);
+        text::stack(world, &mut out, event.by.stack, "    ");
+    }
+    out
+}
+
+/// The object whose count is nearest to the address.
+fn object(world: &World, out: &mut String, process: &Process, address: u64) {
+    let table = &process.table;
+    let away = |object: &&Object| address.abs_diff(object.address);
+    let near = table.known().filter(|object| away(object) <= NEAR);
+    let Some(object) = near.min_by_key(away) else { return };
+    let side = if address < object.address { "before" } else { "behind" };
+    let away = away(&object);
+    let state = if object.is(RELEASED) { "was released" } else { "is referenced" };
+    let _ = writeln!(
+        out,
+        "  the address is {away} bytes {side} the count of object #{}, which {state}",
+        object.serial
+    );
+    if let Some(by) = table.released(object) {
+        let _ = writeln!(out, "  released by {}:", text::thread(world, by.thread));
+        text::stack(world, out, by.stack, "    ");
+    }
+    let _ = writeln!(out, "  created by {}:", text::thread(world, object.created().thread));
+    text::stack(world, out, object.created().stack, "    ");
+}

@@ -1,0 +1,153 @@
+//! What the judge itself reads of ELF files: the build-id, and where functions begin.
+//!
+//! The files are the program's, and may be wrong in any way: each number is checked by those who use it.
+
+/// A part of a file that is mapped, or a note, or unwinding tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// PT_LOAD and others.
+    pub kind: u32,
+    /// Where it is in the file.
+    pub offset: u64,
+    /// Where it is in memory, without the load bias.
+    pub address: u64,
+    /// Its bytes in the file.
+    pub size: u64,
+}
+
+/// Longer notes and tables of segments are not read.
+const MOST_BYTES: u64 = 1 << 16;
+const HEADER: usize = 64;
+const SEGMENT: usize = 56;
+
+/// The segments of a 64-bit little-endian ELF file, of which `read` gives bytes by offset and length.
+pub fn segments(read: &dyn Fn(u64, u64) -> Option<Vec<u8>>) -> Option<Vec<Segment>> {
+    let header = read(0, HEADER as u64)?;
+    if !header.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let (size, count) = (half(&header, 54)?, half(&header, 56)?);
+    if usize::from(size) != SEGMENT {
+        return None;
+    }
+    let table = read(word(&header, 32)?, u64::from(size) * u64::from(count))?;
+    table.chunks_exact(SEGMENT).map(segment).collect()
+}
+
+fn segment(bytes: &[u8]) -> Option<Segment> {
+    let kind = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
+    Some(Segment {
+        kind,
+        offset: word(bytes, 8)?,
+        address: word(bytes, 16)?,
+        size: word(bytes, 32)?,
+    })
+}
+
+/// The build-id, of which `read` gives the bytes of a segment.
+pub fn build_id(
+    segments: &[Segment],
+    read: &dyn Fn(&Segment) -> Option<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    let notes = segments
+        .iter()
+        .filter(|segment| segment.kind == libc::PT_NOTE && segment.size <= MOST_BYTES);
+    notes.filter_map(read).find_map(|notes| gnu_build_id(&notes))
+}
+
+fn gnu_build_id(mut notes: &[u8]) -> Option<Vec<u8>> {
+    const BUILD_ID: u32 = 3;
+    loop {
+        let number = |at: usize| Some(u32::from_le_bytes(notes.get(at..at + 4)?.try_into().ok()?));
+        let (name, length, kind) = (number(0)? as usize, number(4)? as usize, number(8)?);
+        let start = 12 + name.checked_next_multiple_of(4)?;
+        let content = notes.get(start..start.checked_add(length)?)?;
+        if kind == BUILD_ID && notes.get(12..16) == Some(b"GNU\0") {
+            return Some(content.to_vec());
+        }
+        notes = notes.get(start + length.checked_next_multiple_of(4)?..)?;
+    }
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// .eh_frame_hdr: the beginnings of all functions, in order. A stripped file has it, too.
+pub struct Functions {
+    /// Its address, without the load bias.
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+/// What every linker writes at its start: version 1; .eh_frame's address relative to here; a count of four bytes;
+/// a table of addresses relative to the header's start.
+const USUAL: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
+
+impl Functions {
+    /// A table at an address. `None` if it is of another form.
+    pub fn new(start: u64, bytes: Vec<u8>) -> Option<Self> {
+        (bytes.starts_with(&USUAL) && bytes.len() >= 12).then_some(Self { start, bytes })
+    }
+
+    /// Where the function around `address` begins.
+    pub fn start(&self, address: u64) -> Option<u64> {
+        let wanted = address.wrapping_sub(self.start) as i64;
+        let count = self.number(8)? as u32 as usize;
+        let (mut low, mut high) = (0, count.min(self.bytes.len() / 8));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if i64::from(self.number(12 + 8 * middle)?) <= wanted {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let found = self.number(12 + 8 * low.checked_sub(1)?)?;
+        Some(self.start.wrapping_add_signed(found.into()))
+    }
+
+    fn number(&self, at: usize) -> Option<i32> {
+        Some(i32::from_le_bytes(self.bytes.get(at..at + 4)?.try_into().ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Functions, build_id, gnu_build_id, segments};
+
+    #[test]
+    fn this_program() {
+        let file = std::fs::read("/proc/self/exe").expect("our own file");
+        let read = |at: u64, length: u64| {
+            file.get(at as usize..at.checked_add(length)? as usize).map(<[u8]>::to_vec)
+        };
+        let segments = segments(&read).expect("an ELF file");
+        let id = build_id(&segments, &|segment| read(segment.offset, segment.size));
+        assert!(id.is_none_or(|id| id.len() >= 8));
+        let table = segments.iter().find(|segment| segment.kind == libc::PT_GNU_EH_FRAME);
+        let table = table.expect("unwinding tables");
+        let bytes = read(table.offset, table.size).expect("inside the file");
+        let functions = Functions::new(table.address, bytes).expect("the usual form");
+        let text = segments.iter().filter(|segment| segment.kind == libc::PT_LOAD);
+        let text = text.max_by_key(|segment| segment.size).expect("code");
+        let middle = text.address + text.size / 2;
+        let start = functions.start(middle).expect("a function");
+        assert!(start <= middle && functions.start(start) == Some(start));
+    }
+
+    #[test]
+    fn garbage() {
+        assert_eq!(gnu_build_id(&[0xff; 40]), None);
+        assert_eq!(gnu_build_id(&[]), None);
+        assert!(Functions::new(0, vec![1, 0x1b, 3, 0x3b]).is_none());
+        // A count that is larger than the table.
+        let table = [&[1, 0x1b, 3, 0x3b][..], &[0xff; 16]].concat();
+        let table = Functions::new(0, table).expect("the usual form");
+        assert_eq!([0, 5, u64::MAX].map(|address| table.start(address)), [None; 3]);
+    }
+}

@@ -1,0 +1,408 @@
+//! The judge: takes records in, puts events into their order, and works on them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustc_hash::FxBuildHasher;
+use wire::record::{Event, Kind, MOST_FRAMES, MOST_NAME, MOST_WORDS, NO_NUMBER, read_name};
+use wire::ring::{First, Next, Reader};
+
+use crate::code::Id;
+use crate::event::{self, Happened};
+use crate::merge::{Numbered, Window};
+use crate::modules::{Mapping, Module};
+use crate::object::Act;
+use crate::process::{Mapped, Process, Processes};
+use crate::report::{self, End};
+use crate::session::Session;
+use crate::world::{Numbers, World};
+use crate::{clock, crash, ends, trace};
+
+/// A stack whose places are not known yet.
+struct Raw {
+    process: u16,
+    calls: Vec<u64>,
+    frames: Vec<u64>,
+}
+
+/// A ring, and since when an unfinished record stands in the way.
+struct Source {
+    reader: Reader<'static>,
+    stuck: Option<(Next, Instant)>,
+}
+
+/// Where records come from.
+enum Origin {
+    /// The rings of a session, whose processes are alive.
+    Session(Arc<Session>, Vec<Source>),
+    /// A file.
+    Trace,
+}
+
+/// The judge.
+pub struct Judge {
+    /// What all processes share.
+    pub world: World,
+    /// The processes.
+    pub processes: Processes,
+    /// Processes that have begun since the last look.
+    pub new: Vec<u16>,
+    /// The last request, and the process that it was from.
+    pub asked: (u32, u32),
+    /// Where all records go as well.
+    pub trace: Option<trace::Writer>,
+    origin: Origin,
+    window: Window,
+    numbers: Numbers,
+    raw: HashMap<u32, Raw, FxBuildHasher>,
+    /// Of a trace: the build-id of the next module.
+    pub build_id: Option<Vec<u8>>,
+    since: SystemTime,
+}
+
+/// An unfinished record is passed over after this time.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// So many records of one ring are read before the next one's turn.
+const TURN: usize = 4096;
+/// The same while many events wait for one that is missing.
+const SHORT_TURN: usize = 64;
+/// The most stacks that wait for their first event.
+const MOST_RAW: usize = 1 << 16;
+
+impl Judge {
+    /// Of a session's processes. `since` is a time before they were started.
+    pub fn of_session(world: World, session: Arc<Session>, since: SystemTime) -> Self {
+        let readers = session.rings().iter().map(|&ring| Reader::new(ring));
+        let sources = readers.map(|reader| Source { reader, stuck: None }).collect();
+        Self::new(world, Origin::Session(session, sources), since)
+    }
+
+    /// Of a trace that was written at a time.
+    pub fn of_trace(world: World, written: SystemTime) -> Self {
+        Self::new(world, Origin::Trace, written)
+    }
+
+    fn new(world: World, origin: Origin, since: SystemTime) -> Self {
+        Self {
+            world,
+            processes: Processes::default(),
+            new: Vec::new(),
+            asked: (0, 0),
+            trace: None,
+            origin,
+            window: Window::new(),
+            numbers: Numbers::default(),
+            raw: HashMap::default(),
+            build_id: None,
+            since,
+        }
+    }
+
+    /// Reads what the rings have, and works on it. Returns how many records there were.
+    pub fn work(&mut self) -> usize {
+        let read = self.read_rings();
+        self.apply_ready();
+        read
+    }
+
+    fn read_rings(&mut self) -> usize {
+        let Origin::Session(session, sources) = &mut self.origin else { return 0 };
+        let (session, mut sources) = (Arc::clone(session), std::mem::take(sources));
+        let turn = if self.window.is_full() { SHORT_TURN } else { TURN };
+        let mut read = 0;
+        let mut body = [0; MOST_WORDS];
+        for source in &mut sources {
+            for _ in 0..turn {
+                let Some(first) = source.reader.read(&mut body) else { break };
+                read += 1;
+                source.stuck = None;
+                let length = usize::from(first.length).saturating_sub(1).min(MOST_WORDS);
+                // Acquire: what the records say was there before their numbers were.
+                let end = session.head().sequence.0.load(Acquire);
+                self.take(first, &body[..length], end);
+            }
+        }
+        if let Origin::Session(_, place) = &mut self.origin {
+            *place = sources;
+        }
+        read
+    }
+
+    /// Passes over what will never come: records that nobody finishes, and numbers that nobody writes.
+    pub fn give_up(&mut self, nobody_writes: bool) {
+        for number in self.window.pass_over(nobody_writes) {
+            if let Some(trace) = &mut self.trace {
+                trace.write(First { kind: Kind::Void as u8, length: 2, process: 0 }, &[number]);
+            }
+        }
+        let mut lost = self.window.passed_over;
+        if let Origin::Session(session, sources) = &mut self.origin {
+            sources.iter_mut().for_each(|source| source.give_up(nobody_writes));
+            lost += session.head().dropped.load(Relaxed);
+        }
+        self.world.events_lost.set(lost);
+        self.apply_ready();
+    }
+
+    /// Takes a record in. `end` is the number of the session's next event.
+    pub fn take(&mut self, first: First, body: &[u64], end: u64) {
+        let Some(kind) = Kind::of(first.kind) else { return };
+        if kind == Kind::Module {
+            self.map(first.process, body);
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.write(first, body);
+        }
+        if !kind.is_event() {
+            let _ = self.note(kind, first.process, body, end);
+            return;
+        }
+        let mut name = [0; MOST_NAME];
+        let Some((event, length)) = Event::read(body, &mut name) else { return };
+        let name = match length {
+            0 => crate::names::NONE,
+            _ => self.world.code.names.of_bytes(&name[..length], self.world.budget.has_room()),
+        };
+        let late = self.window.add(Numbered { kind, process: first.process, name, event }, end);
+        late.iter().for_each(|event| self.apply(event));
+    }
+
+    /// A record that is no event.
+    fn note(&mut self, kind: Kind, process: u16, body: &[u64], end: u64) -> Option<()> {
+        match kind {
+            Kind::Process => self.begin(process, body)?,
+            Kind::Thread => {
+                self.world.threads.begin(u32::try_from(*body.first()?).ok()?, *body.get(1)? as i32);
+            }
+            Kind::Stack => self.keep_stack(process, body)?,
+            Kind::Void if *body.first()? != NO_NUMBER => {
+                self.window.pass(body[0]..body[0] + 1, end)
+            }
+            Kind::Lost => self.window.pass(*body.first()?..*body.get(1)?, end),
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn begin(&mut self, number: u16, body: &[u64]) -> Option<()> {
+        let (time, pid) = (*body.get(1)?, u32::try_from(*body.get(2)?).ok()?);
+        let parent = body.get(3).and_then(|&parent| u16::try_from(parent).ok()).unwrap_or(0);
+        if self.processes.get(number).is_some() || pid == 0 {
+            return None;
+        }
+        let mut process = Process::new(number, pid, clock::of_nanoseconds(time));
+        if let Some(parent) = self.processes.get(parent) {
+            process.forked(parent, body.get(4).copied().unwrap_or(0));
+        } else {
+            self.world.now.set(process.began);
+            self.executed(pid);
+        }
+        self.processes.put(Box::new(process));
+        self.new.push(number);
+        Some(())
+    }
+
+    /// A process that has executed another program, which now begins.
+    fn executed(&mut self, pid: u32) {
+        let before = self.processes.all().find(|process| process.pid == pid && !process.is_over);
+        if let Some(number) = before.map(|process| process.number) {
+            self.apply_ready();
+            self.end(number, End::Executed);
+        }
+    }
+
+    fn map(&mut self, process: u16, body: &[u64]) -> Option<()> {
+        let &[_, start, end, bias, length] = body.first_chunk::<5>()?;
+        let mut path = [0; 8 * MOST_WORDS];
+        let length = read_name(usize::try_from(length).ok()?, &body[5..], &mut path)?;
+        let names = &self.world.code.names;
+        let process = self.processes.get_mut(process)?;
+        let module = match &self.origin {
+            Origin::Session(..) => {
+                let mapping = Mapping { start, bias, path: &path[..length] };
+                Module::of_process(process.pid, &mapping, self.since, names)
+            }
+            Origin::Trace => {
+                Module::of_trace(&path[..length], self.build_id.take(), self.since, names)
+            }
+        };
+        if let Some(trace) = &mut self.trace {
+            trace.opened(&module);
+        }
+        process.map(Mapped { start, end, bias, module: self.world.code.module(module) });
+        Some(())
+    }
+
+    fn keep_stack(&mut self, process: u16, body: &[u64]) -> Option<()> {
+        let (number, count) = (u32::try_from(*body.first()?).ok()?, *body.get(1)? as usize);
+        let pairs = body[2..].chunks_exact(2).take(count.min(MOST_FRAMES));
+        let (calls, frames) = pairs.map(|pair| (pair[0], pair[1])).unzip();
+        if self.raw.len() < MOST_RAW {
+            self.raw.insert(number, Raw { process, calls, frames });
+        }
+        Some(())
+    }
+
+    /// Our number of a recorder's stack.
+    fn stack(&mut self, number: u32) -> Id {
+        if number == 0 {
+            return 0;
+        }
+        let mut raw = self.raw.remove(&number);
+        if raw.is_none() {
+            let known = self.numbers.get(number);
+            if known != 0 {
+                return known;
+            }
+            self.read_rings(); // it may be in a ring that was read before
+            raw = self.raw.remove(&number);
+        }
+        let Some(raw) = raw else { return 0 };
+        if !self.is_mapped(&raw) {
+            self.read_rings();
+        }
+        let world = &self.world;
+        if !world.budget.has_room() {
+            world.stacks_lost.set(world.stacks_lost.get() + 1);
+            return 0;
+        }
+        let Some(process) = self.processes.get(raw.process) else { return 0 };
+        let places = raw.calls.iter().map(|&call| process.place(call, &world.code));
+        let id = world.code.stack(&places.collect::<Vec<_>>());
+        let has_room = self.numbers.bytes() < world.budget.limit() / 8;
+        self.numbers.set(number, id, &raw.frames, has_room);
+        id
+    }
+
+    /// Whether the files of all calls are known.
+    fn is_mapped(&self, raw: &Raw) -> bool {
+        self.processes.get(raw.process).is_some_and(|process| {
+            raw.calls.iter().all(|call| process.module(call.wrapping_sub(1)).is_some())
+        })
+    }
+
+    fn apply_ready(&mut self) {
+        while let Some(event) = self.window.next() {
+            self.prefetch();
+            self.apply(&event);
+        }
+    }
+
+    /// Asks the processor for the memory of the objects of events to come: an object that was not used lately has
+    /// to come from far away, three times.
+    fn prefetch(&self) {
+        for (ahead, step) in [(24, 0), (16, 1), (8, 2)] {
+            if let Some(event) = self.window.ahead(ahead)
+                && let Some(process) = self.processes.get(event.process)
+            {
+                process.table.prefetch(event.event.object, step);
+            }
+        }
+    }
+
+    fn apply(&mut self, numbered: &Numbered) {
+        let event = &numbered.event;
+        let stack = self.stack(event.stack);
+        if self.processes.get(numbered.process).is_none() {
+            self.read_rings(); // its beginning may be in a ring that was read before
+        }
+        let Some(mut process) = self.processes.take(numbered.process) else { return };
+        let time = clock::of_nanoseconds(event.time);
+        let happened = Happened {
+            what: numbered.kind,
+            address: event.object,
+            by: Act { stack, thread: event.thread, time },
+            time: event.time,
+            count: event.count,
+            detail: event.detail,
+            name: numbered.name,
+        };
+        self.world.now.set(time);
+        process.last_event = event.sequence;
+        let is_request = matches!(numbered.kind, Kind::Report | Kind::Exit | Kind::Crash);
+        if !is_request {
+            event::apply(&self.world, &mut process, &self.processes, &happened);
+        }
+        self.processes.put(process);
+        if is_request {
+            self.answer(numbered.kind, numbered.process, &happened);
+        }
+    }
+
+    /// A request: the recorder waits for the answer, unless its number is 0.
+    fn answer(&mut self, kind: Kind, number: u16, event: &Happened) {
+        let Some(process) = self.processes.get_mut(number) else { return };
+        let world = &self.world;
+        let mut text = String::new();
+        match kind {
+            Kind::Exit if !process.is_reported => report::at_end(world, process, End::Exit),
+            Kind::Crash => {
+                process.crashed = i32::try_from(event.count).ok();
+                let signal = event.count as i32;
+                let text = crash::text(world, process, signal, event.address, event.by);
+                world.output.write(process.pid, &text);
+            }
+            Kind::Report if event.detail == 0 => {
+                world.output.write(process.pid, &report::requested(world, process, "a signal"));
+            }
+            Kind::Report => text = report::requested(world, process, "the program"),
+            _ => {}
+        }
+        let (pid, found) = (process.pid, process.found);
+        if let (Origin::Session(session, _), Ok(request)) =
+            (&self.origin, u32::try_from(event.detail))
+        {
+            session.head().found.store(u32::try_from(found).unwrap_or(u32::MAX), Relaxed);
+            self.asked = (request, pid);
+            session.answer(request, &text, || ends::is_running(pid));
+        } else {
+            world.output.write(pid, &text);
+        }
+    }
+
+    /// The end of a process: its report, if there was none at its exit. Returns how much was found in it.
+    pub fn end(&mut self, number: u16, end: End) -> u64 {
+        let daemon =
+            self.processes.heir(number).filter(|_| matches!(end, End::Left(None | Some(0))));
+        let process = self.processes.get_mut(number).filter(|process| !process.is_over);
+        let Some(process) = process else { return 0 };
+        let end = match (end, process.crashed) {
+            (End::Left(None), Some(signal)) => End::Signal(signal),
+            (end, _) => end,
+        };
+        process.is_over = true;
+        if let Some(trace) = &mut self.trace {
+            trace.ended(number, end);
+        }
+        if !process.is_reported {
+            match daemon {
+                Some(heir) => self.processes.inherit(number, heir, &self.world.budget),
+                None => report::at_end(&self.world, process, end),
+            }
+        }
+        let found = self.processes.get(number).map_or(0, |process| process.found);
+        self.processes.forget(&self.world.budget);
+        found
+    }
+}
+
+impl Source {
+    fn give_up(&mut self, nobody_writes: bool) {
+        let next = self.reader.next();
+        if !matches!(next, Next::Unfinished(_)) {
+            self.stuck = None;
+            return;
+        }
+        let since = match self.stuck {
+            Some((before, since)) if before == next => since,
+            _ => Instant::now(),
+        };
+        self.stuck = Some((next, since));
+        if nobody_writes || since.elapsed() >= PATIENCE {
+            self.reader.skip();
+            self.stuck = None;
+        }
+    }
+}

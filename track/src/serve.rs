@@ -1,0 +1,213 @@
+//! The judge's process: reads the rings until all processes of the session have ended.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::ask::Desk;
+use crate::clock;
+use crate::ends::{self, Watched};
+use crate::judge::Judge;
+use crate::options::Options;
+use crate::output::Output;
+use crate::report::End;
+use crate::session::Session;
+use crate::trace::Writer;
+use crate::world::World;
+
+/// After records have come the judge looks again so soon, and then less and less often.
+const SHORTEST: Duration = Duration::from_micros(50);
+const LONGEST: Duration = Duration::from_millis(5);
+/// How often the judge looks for what is not in the rings.
+const LOOK: Duration = Duration::from_millis(10);
+/// A request whose asker is dead is forgotten after this time.
+const FORGOTTEN: Duration = Duration::from_secs(2);
+
+/// A session that is served.
+pub struct Service {
+    session: Arc<Session>,
+    judge: Judge,
+    watched: Vec<Watched>,
+    /// The command that has started the program, and waits for its report.
+    command: Option<BufReader<UnixStream>>,
+    /// The program that the command has started: the command tells how it ended.
+    program: u32,
+    desk: Option<Desk>,
+    looked: Instant,
+    /// The request that asks, and since when.
+    asking: (u32, Instant),
+}
+
+impl Service {
+    /// A new session.
+    pub fn new(options: Options) -> Result<Self, String> {
+        let session = Session::new(&options);
+        let session = Arc::new(session.map_err(|error| format!("no shared memory: {error}"))?);
+        let trace = options.trace.as_deref().map(Writer::create).transpose();
+        let trace = trace.map_err(|error| format!("the trace: {error}"))?;
+        let output = Output::new(&options);
+        let world = World::new(options, output);
+        let mut judge = Judge::of_session(world, Arc::clone(&session), SystemTime::now());
+        judge.trace = trace;
+        Ok(Self {
+            session,
+            judge,
+            watched: Vec::new(),
+            command: None,
+            program: 0,
+            desk: Desk::open(),
+            looked: Instant::now(),
+            asking: (0, Instant::now()),
+        })
+    }
+
+    /// The path of the memory.
+    pub fn path(&self) -> String {
+        self.session.path()
+    }
+
+    /// Serves a program that another process starts and waits for: it tells of the program's end.
+    pub fn of_command(mut self, command: UnixStream) {
+        self.command = Some(BufReader::new(command));
+        self.serve();
+    }
+
+    /// Serves a program that has asked for it itself.
+    pub fn of_program(mut self, pid: u32) {
+        self.watched.push(Watched::new(0, pid));
+        self.serve();
+    }
+
+    fn serve(&mut self) {
+        self.session.beat();
+        let mut pause = SHORTEST;
+        loop {
+            if self.judge.work() > 0 {
+                pause = SHORTEST;
+            } else {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST);
+            }
+            if self.looked.elapsed() >= LOOK {
+                self.looked = Instant::now();
+                self.judge.give_up(false);
+                self.look();
+                if self.is_over() {
+                    break;
+                }
+            }
+        }
+        if let Some(trace) = &mut self.judge.trace {
+            trace.flush();
+        }
+    }
+
+    /// Looks for new processes and for those that have ended, and at what others ask.
+    fn look(&mut self) {
+        self.watch_new();
+        self.hear();
+        while let Some(place) = self.watched.iter().position(|it| self.has_ended(it)) {
+            let gone = self.watched.swap_remove(place);
+            self.drain();
+            self.judge.world.now.set(clock::now());
+            self.judge.end(gone.number, End::Left(None));
+        }
+        if let Some(desk) = &mut self.desk {
+            desk.serve(&self.judge);
+        }
+        self.forget_request();
+    }
+
+    fn has_ended(&self, watched: &Watched) -> bool {
+        let is_told = self.command.is_some() && watched.pid == self.program;
+        !is_told && watched.is_over()
+    }
+
+    fn watch_new(&mut self) {
+        for number in std::mem::take(&mut self.judge.new) {
+            let Some(process) = self.judge.processes.get(number) else { continue };
+            let pid = process.pid;
+            // A program that the process had executed before, or a process of which only this was known.
+            self.watched.retain(|watched| watched.pid != pid);
+            self.watched.push(Watched::new(number, pid));
+        }
+    }
+
+    /// Reads all that processes that are over have written.
+    fn drain(&mut self) {
+        while self.judge.work() > 0 {}
+        self.watch_new();
+        if self.watched.iter().all(Watched::is_over) {
+            self.judge.give_up(true);
+            while self.judge.work() > 0 {}
+        }
+    }
+
+    /// Hears the command: first the number of its program, then the program's status. It may end before.
+    fn hear(&mut self) {
+        while let Some(mut command) = self.command.take() {
+            if !ends::is_ready(command.get_ref().as_raw_fd()) {
+                self.command = Some(command);
+                return;
+            }
+            let mut line = String::new();
+            let _ = command.read_line(&mut line);
+            match line.trim_end().split_once(' ') {
+                Some(("program", pid)) => {
+                    self.program = pid.parse().unwrap_or(0);
+                    self.command = Some(command);
+                }
+                Some(("status", status)) => {
+                    let status = ExitStatus::from_raw(status.parse().unwrap_or(0));
+                    let (is_tracked, found) = self.program_ended(status);
+                    let _ = writeln!(command.into_inner(), "{} {found}", u8::from(is_tracked));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The program has ended. Returns whether it was tracked, and how much was found.
+    fn program_ended(&mut self, status: ExitStatus) -> (bool, u64) {
+        self.drain();
+        self.judge.world.now.set(clock::now());
+        let end = status.signal().map_or(End::Left(status.code()), End::Signal);
+        let ended = self.watched.extract_if(.., |watched| watched.pid == self.program);
+        let numbers: Vec<_> = ended.map(|watched| watched.number).collect();
+        let found = numbers.iter().map(|&number| self.judge.end(number, end)).sum();
+        (!numbers.is_empty(), found)
+    }
+
+    /// Lets go of a request whose asker has died.
+    fn forget_request(&mut self) {
+        let asking = self.session.head().asking.load(Relaxed);
+        if asking != self.asking.0 {
+            self.asking = (asking, Instant::now());
+        }
+        let (asked, pid) = self.judge.asked;
+        let is_dead = if asked == asking {
+            !ends::is_running(pid)
+        } else {
+            self.asking.1.elapsed() >= FORGOTTEN // it has not even written its record
+        };
+        if asking != 0 && is_dead {
+            self.session.forget(asking);
+        }
+    }
+
+    /// Whether nobody is left. A process that was forked and has not written anything yet has the memory all the
+    /// same.
+    fn is_over(&mut self) -> bool {
+        if self.command.is_some() || !self.watched.is_empty() {
+            return false;
+        }
+        let users = ends::users(std::process::id());
+        self.watched.extend(users.into_iter().map(|pid| Watched::new(0, pid)));
+        self.watched.is_empty()
+    }
+}

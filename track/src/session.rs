@@ -1,0 +1,191 @@
+//! The memory that the judge shares with the programs that it judges.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use std::time::Duration;
+
+use wire::head::{ANSWERED, CHAOS, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, Settings};
+use wire::ring::Ring;
+
+use crate::options::Options;
+
+/// 64 Ki words, and the ring's positions.
+pub const RING_BYTES: usize = 128 + (512 << 10);
+const ANSWER_BYTES: usize = 64 << 10;
+const FEWEST_RINGS: usize = 8;
+const MOST_RINGS: usize = 30;
+
+/// The memory, mapped.
+pub struct Session {
+    file: File,
+    start: *mut u8,
+    bytes: usize,
+    rings: Vec<Ring<'static>>,
+}
+
+// SAFETY: all that is shared is atomic.
+unsafe impl Send for Session {}
+// SAFETY: as above.
+unsafe impl Sync for Session {}
+
+impl Session {
+    /// A new session, with the settings that recorders are to know.
+    pub fn new(options: &Options) -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let rings = (2 * cores).clamp(FEWEST_RINGS, MOST_RINGS);
+        Self::with_rings(options, rings, RING_BYTES)
+    }
+
+    /// A session with so many rings of so many bytes.
+    pub fn with_rings(options: &Options, rings: usize, ring_bytes: usize) -> io::Result<Self> {
+        let name = format!("kref-track.{}\0", std::process::id());
+        // SAFETY: a C string.
+        let fd = unsafe { libc::memfd_create(name.as_ptr().cast(), libc::MFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: new, and nobody else's.
+        let file = unsafe { File::from_raw_fd(fd) };
+        let bytes = HEAD_BYTES + ANSWER_BYTES + rings * ring_bytes;
+        file.set_len(bytes as u64)?;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a new mapping.
+        let start = unsafe { libc::mmap(ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let mut session = Self { file, start: start.cast(), bytes, rings: Vec::new() };
+        session.begin(options, rings, ring_bytes);
+        Ok(session)
+    }
+
+    fn begin(&mut self, options: &Options, rings: usize, ring_bytes: usize) {
+        let head = self.start.cast::<Head>();
+        // SAFETY: mapped, zero, and nobody else knows of it yet. A head may be zero.
+        unsafe {
+            (*head).rings = rings as u32;
+            (*head).ring_bytes = ring_bytes as u32;
+            (*head).answer_bytes = ANSWER_BYTES as u32;
+            (*head).judge = std::process::id();
+            (*head).settings = settings(options);
+        }
+        for counter in [&self.head().processes.0, &self.head().threads, &self.head().stacks] {
+            counter.store(1, Relaxed);
+        }
+        self.head().modules.store(1, Relaxed);
+        self.head().requests.store(1, Relaxed);
+        self.rings = (0..rings)
+            .filter_map(|ring| {
+                let place = self.start.wrapping_add(self.head().ring_at(ring));
+                // SAFETY: inside the mapping, which stays, aligned, and zero at first.
+                unsafe { Ring::at(place, ring_bytes) }
+            })
+            .collect();
+        self.head().magic.store(MAGIC, Release);
+    }
+
+    /// The first page.
+    pub fn head(&self) -> &Head {
+        // SAFETY: mapped as long as the session. What is not atomic in it is not written after `begin`.
+        unsafe { &*self.start.cast() }
+    }
+
+    /// The rings. They were laid out at the start: what a program writes into the head changes nothing here.
+    pub fn rings(&self) -> &[Ring<'static>] {
+        &self.rings
+    }
+
+    /// The path by which a program opens the memory.
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
+    }
+
+    /// Counts the beat, from a thread, as long as this process lives.
+    pub fn beat(self: &Arc<Self>) {
+        let session = Arc::clone(self);
+        let beat = move || {
+            loop {
+                session.head().beat.0.fetch_add(1, Relaxed);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        // Without a thread the programs take the judge for dead when a ring is full: they go on.
+        let _ = std::thread::Builder::new().stack_size(64 << 10).spawn(beat);
+    }
+
+    /// Lets go of the request that asks, since its process is dead.
+    pub fn forget(&self, request: u32) {
+        let _ = self.head().asking.compare_exchange(request, 0, Relaxed, Relaxed);
+    }
+
+    /// Gives `text` to the request, part by part. `is_alive` tells whether somebody still waits for it.
+    pub fn answer(&self, request: u32, text: &str, mut is_alive: impl FnMut() -> bool) {
+        if request == 0 {
+            return;
+        }
+        let head = self.head();
+        let place = self.start.wrapping_add(Head::answer_at());
+        let mut parts = text.as_bytes().chunks(ANSWER_BYTES).peekable();
+        loop {
+            if head.asking.load(Relaxed) != request {
+                return;
+            }
+            let part = parts.next().unwrap_or_default();
+            // SAFETY: a part fits, and the asker reads it when `answered` says so.
+            unsafe { ptr::copy_nonoverlapping(part.as_ptr(), place, part.len()) };
+            head.answer_length.store(part.len() as u32, Relaxed);
+            let more = if parts.peek().is_some() { MORE } else { 0 };
+            // Release: pairs with the recorder's acquire. The part is there.
+            head.answered.store(ANSWERED | more, Release);
+            if more == 0 || !wait_until_taken(&head.answered, &mut is_alive) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // SAFETY: ours. The rings go as well.
+        unsafe { libc::munmap(self.start.cast(), self.bytes) };
+    }
+}
+
+/// Waits until the asker has copied a part.
+fn wait_until_taken(answered: &AtomicU32, is_alive: &mut impl FnMut() -> bool) -> bool {
+    const LOOKS: u32 = 200;
+    let mut looks = 0;
+    while answered.load(Acquire) != 0 {
+        looks += 1;
+        if looks % LOOKS == 0 && !is_alive() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    true
+}
+
+fn settings(options: &Options) -> Settings {
+    let mut flags = 0;
+    for (is_on, flag) in
+        [(options.chaos.is_some(), CHAOS), (options.lossy, LOSSY), (options.keep_freed, KEEP_FREED)]
+    {
+        flags |= if is_on { flag } else { 0 };
+    }
+    Settings {
+        depth: options.depth as u32,
+        sample: options.sample,
+        flags,
+        exit_code: options.exitcode as u32,
+        seed: options.chaos.unwrap_or(0),
+        signal: options.signal.unwrap_or(0) as u32,
+        unused: 0,
+    }
+}

@@ -1,0 +1,177 @@
+//! Right and wrong programs, as their recorders tell of them.
+
+use wire::record::{Event, Kind};
+
+use super::{Recorder, contains};
+use crate::report::End;
+
+const A: u64 = 0x5000;
+const B: u64 = 0x6000;
+
+#[test]
+fn a_balanced_program_is_passed_over_in_silence() {
+    let mut recorder = Recorder::new("");
+    for address in (0..100_u64).map(|n| A + 64 * n) {
+        recorder.created(address, 0, "object");
+        recorder.got(address, 0, "cache");
+        recorder.put(address, 0, "cache");
+        recorder.put(address, 0, "");
+        recorder.released(address, 0);
+    }
+    assert_eq!(recorder.ends(End::Exit), "");
+}
+
+#[test]
+fn a_leak() {
+    let mut recorder = Recorder::new("");
+    let (create, get) = (recorder.stack(1, &[0x101, 0x201]), recorder.stack(2, &[0x301, 0x201]));
+    recorder.created(A, create, "session");
+    recorder.got(A, get, "cache");
+    recorder.got(A, get, "index");
+    recorder.put(A, create, "cache");
+    recorder.put(A, create, "");
+    let told = recorder.ends(End::Exit);
+    contains(
+        &told,
+        &[
+            "kref-track: 1 reference on 1 object is still held at exit\n",
+            "\nsession: 1 reference on 1 object\n",
+            "  1 reference of \"index\", on object #1 at 0x5000, taken 0 ms ago by thread 1:\n",
+            "    +0x300\n    +0x200\n",
+        ],
+    );
+    assert!(!told.contains("cache") && !told.contains("not known"), "{told}");
+}
+
+#[test]
+fn how_a_process_ended() {
+    for (end, words) in [
+        (End::Left(Some(3)), "ended with status 3, without exit()"),
+        (End::Left(None), "ended without exit()"),
+        (End::Signal(9), "was ended by SIGKILL"),
+        (End::Executed, "executed another program"),
+    ] {
+        let mut recorder = Recorder::new("");
+        recorder.created(A, 0, "session");
+        let told = recorder.ends(end);
+        contains(&told, &["1 reference on 1 object is still held: process ", words]);
+    }
+}
+
+#[test]
+fn misuse() {
+    let mut recorder = Recorder::new("");
+    recorder.created(A, 0, "session");
+    recorder.got(A, 0, "cache");
+    recorder.put(A, 0, "index");
+    contains(&recorder.told(), &["put by a holder that holds nothing: \"index\"", "\"cache\""]);
+    recorder.created(A, 0, "session");
+    contains(&recorder.told(), &["kref_init() where an object is still referenced"]);
+    recorder.put(A, 0, "");
+    recorder.released(A, 0);
+    recorder.got(A, 0, "");
+    contains(
+        &recorder.told(),
+        &["get on a released object", "#2 at 0x5000, session", "released by"],
+    );
+    recorder.put(A, 0, "");
+    assert_eq!(recorder.told(), "", "it follows from the get");
+    recorder.put(B, 0, "");
+    contains(&recorder.told(), &["get or put where no object is"]);
+}
+
+#[test]
+fn names_move_no_cursor() {
+    for options in ["", "format=json"] {
+        let mut recorder = Recorder::new(options);
+        recorder.created(A, 0, "\x1b[2Jtype\n");
+        recorder.got(A, 0, "\u{9b}31m");
+        let told = recorder.held();
+        contains(&told, &["x1b[2Jtype", "x0a", "xc2", "x9b31m"]);
+        assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
+    }
+}
+
+#[test]
+fn a_child_answers_for_what_it_takes() {
+    let mut recorder = Recorder::new("");
+    recorder.created(A, 0, "parents");
+    recorder.created(B, 0, "parents");
+    let at = recorder.number();
+    recorder.put(B, 0, "");
+    recorder.released(B, 0);
+    recorder.told();
+    recorder.begin(2, 1, at);
+    recorder.got(A, 0, "child");
+    recorder.put(A, 0, "nobody");
+    recorder.put(B, 0, "");
+    recorder.put(B, 0, "");
+    recorder.created(0x9000, 0, "childs");
+    let told = recorder.ends(End::Exit);
+    contains(&told, &["kref-track: 2 references on 2 objects", "\nchilds: 1 ", "of \"child\""]);
+    assert!(!told.contains("released") && !told.contains("holds nothing"), "{told}");
+    recorder.process = 1;
+    let told = recorder.ends(End::Exit);
+    contains(&told, &["kref-track: 1 reference on 1 object is", "\nparents: 1 "]);
+}
+
+/// fork(), and _exit() of the parent: the child has what the parent held.
+#[test]
+fn a_daemon_inherits() {
+    let mut recorder = Recorder::new("");
+    recorder.created(A, 0, "config");
+    recorder.created(B, 0, "socket");
+    recorder.told();
+    let at = recorder.session.head().sequence.0.load(std::sync::atomic::Ordering::Relaxed);
+    recorder.begin(2, 1, at);
+    recorder.told();
+    recorder.process = 1;
+    assert_eq!(recorder.ends(End::Left(Some(0))), "");
+    recorder.process = 2;
+    recorder.put(B, 0, "");
+    recorder.released(B, 0);
+    let told = recorder.ends(End::Exit);
+    contains(&told, &["1 reference on 1 object is still held at exit", "\nconfig: 1 "]);
+}
+
+#[test]
+fn a_checkpoint_and_those_before() {
+    let mut recorder = Recorder::new("");
+    recorder.created(A, 0, "early");
+    for round in 0..300_u64 {
+        let sequence = recorder.number();
+        recorder.event(Kind::Checkpoint, Event { sequence, ..Event::default() }, "");
+        recorder.created(B + 64 * round, 0, &format!("type{round}"));
+        let told = recorder.held();
+        contains(&told, &["1 reference on 1 object is held, of those taken since the checkpoint"]);
+        contains(&told, &[&format!("\ntype{round}: 1 ")]);
+    }
+}
+
+/// The frames of this program: a recorder's addresses get their names from its file.
+#[test]
+fn places_in_this_program() {
+    let mut recorder = Recorder::new("");
+    let address = places_in_this_program as *const () as u64;
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+    let program = std::env::current_exe().expect("a name");
+    let lines = maps.lines().filter(|line| line.ends_with(program.to_str().expect("UTF-8")));
+    let ranges: Vec<_> = lines.map(|line| line.split_whitespace().next().unwrap()).collect();
+    let number = |text: &str| u64::from_str_radix(text, 16).expect("a number");
+    let start = number(ranges[0].split('-').next().unwrap());
+    let end = number(ranges[ranges.len() - 1].split('-').nth(1).unwrap());
+    recorder.module(start, end, "");
+    let stack = recorder.stack(1, &[address + 2]);
+    recorder.created(A, stack, "session");
+    contains(&recorder.held(), &["places_in_this_program", "src/tests/judged.rs:"]);
+}
+
+#[test]
+fn an_object_goes_over_its_memory() {
+    let mut recorder = Recorder::new("max_memory=1");
+    for object in 0..40_000_u64 {
+        recorder.created(A + 64 * object, 0, "object");
+    }
+    let told = recorder.ends(End::Exit);
+    contains(&told, &["objects not recorded: max_memory=1 was reached", "still held at exit"]);
+}

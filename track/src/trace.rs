@@ -1,0 +1,183 @@
+//! Traces: a file with all records of a session, from which `kref-track report` makes the reports later.
+//!
+//! ```text
+//!  "kref-trc", version and zero, seconds since 1970 at the start: a word each
+//!  records: a first word, and then its body
+//! ```
+//!
+//! All words are little-endian. A first word has the kind in its lowest byte, then the number of words of the body
+//! in a byte, then the process in two. The kinds are those of the rings, and two more:
+//!
+//! * [`OPENED`]: the build-id of the file that the next Module record names: its length, its bytes.
+//! * [`ENDED`]: the process has ended: how (0 exit, 1 without exit, 2 signal, 3 exec), and the status or the signal.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use wire::record::{MOST_WORDS, read_name, write_name};
+use wire::ring::First;
+
+use crate::judge::Judge;
+use crate::modules::Module;
+use crate::options::Options;
+use crate::output::Output;
+use crate::report::End;
+use crate::world::World;
+
+const MAGIC: [u8; 8] = *b"kref-trc";
+const VERSION: u64 = 1;
+/// A build-id.
+pub const OPENED: u8 = 0x81;
+/// The end of a process.
+pub const ENDED: u8 = 0x82;
+const MOST_BUILD_ID: usize = 64;
+
+/// Writes a trace. What cannot be written is said once.
+pub struct Writer {
+    file: Option<BufWriter<File>>,
+}
+
+impl Writer {
+    /// A new file.
+    pub fn create(path: &str) -> io::Result<Self> {
+        let mut writer =
+            Self { file: Some(BufWriter::with_capacity(1 << 16, File::create(path)?)) };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        writer.words(&[u64::from_le_bytes(MAGIC), VERSION, now]);
+        Ok(writer)
+    }
+
+    /// A record.
+    pub fn write(&mut self, first: First, body: &[u64]) {
+        self.record(first.kind, first.process, body);
+    }
+
+    fn record(&mut self, kind: u8, process: u16, body: &[u64]) {
+        let first = u64::from(kind) | (body.len() as u64) << 8 | u64::from(process) << 16;
+        self.words(&[first]);
+        self.words(body);
+    }
+
+    /// What the judge knows of the file that the next record names.
+    pub fn opened(&mut self, module: &Module) {
+        let id = module.build_id.as_deref().unwrap_or_default();
+        let id = &id[..id.len().min(MOST_BUILD_ID)];
+        let mut body = [0; 1 + MOST_BUILD_ID / 8];
+        body[0] = id.len() as u64;
+        let words = write_name(id, &mut body[1..]);
+        self.record(OPENED, 0, &body[..1 + words]);
+    }
+
+    /// A process has ended.
+    pub fn ended(&mut self, process: u16, end: End) {
+        let body = match end {
+            End::Exit => [0, 0],
+            End::Left(status) => [1, status.map_or(u64::MAX, |status| status as u64)],
+            End::Signal(signal) => [2, signal as u64],
+            End::Executed => [3, 0],
+        };
+        self.record(ENDED, process, &body);
+        self.flush();
+    }
+
+    /// Everything is in the file.
+    pub fn flush(&mut self) {
+        let flushed = self.file.as_mut().map_or(Ok(()), BufWriter::flush);
+        self.check(flushed);
+    }
+
+    fn words(&mut self, words: &[u64]) {
+        let Some(file) = &mut self.file else { return };
+        let written = words.iter().try_for_each(|word| file.write_all(&word.to_le_bytes()));
+        self.check(written);
+    }
+
+    fn check(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            eprintln!("kref-track: the trace is not complete: {error}");
+            self.file = None;
+        }
+    }
+}
+
+/// Makes the reports of a trace, on standard output.
+pub fn report(path: &Path, options: Options) -> Result<(), String> {
+    let say = |error: io::Error| format!("{}: {error}", path.display());
+    let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(say)?);
+    let mut header = [0; 3];
+    words(&mut file, &mut header).map_err(say)?;
+    let [magic, version, seconds] = header;
+    if magic != u64::from_le_bytes(MAGIC) || version != VERSION {
+        return Err(format!("{}: not a trace that this version reads", path.display()));
+    }
+    let written = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX)));
+    let mut judge = Judge::of_trace(World::new(options, Output::Out), written);
+    read(&mut file, &mut judge);
+    finish(&mut judge);
+    Ok(())
+}
+
+/// Gives all records to the judge, as far as they are there.
+fn read(file: &mut impl Read, judge: &mut Judge) {
+    let mut body = [0; MOST_WORDS];
+    let mut first = [0];
+    while words(file, &mut first).is_ok() {
+        let (kind, length) = (first[0] as u8, usize::from((first[0] >> 8) as u8));
+        let process = (first[0] >> 16) as u16;
+        let Some(body) = body.get_mut(..length) else { return };
+        if words(file, body).is_err() {
+            return;
+        }
+        match kind {
+            OPENED => judge.build_id = build_id(body),
+            ENDED => {
+                judge.give_up(true);
+                end(judge, process, body);
+            }
+            _ => {
+                judge.take(First { kind, length: 1 + length as u8, process }, body, u64::MAX);
+                judge.work();
+            }
+        }
+    }
+}
+
+fn build_id(body: &[u64]) -> Option<Vec<u8>> {
+    let mut id = [0; MOST_BUILD_ID];
+    let length = usize::try_from(*body.first()?).ok()?;
+    let length = read_name(length, &body[1..], &mut id)?;
+    (length > 0).then(|| id[..length].to_vec())
+}
+
+fn end(judge: &mut Judge, process: u16, body: &[u64]) {
+    let [kind, value] = *body else { return };
+    let value = i32::try_from(value).ok();
+    let end = match (kind, value) {
+        (0, _) => End::Exit,
+        (2, Some(signal)) => End::Signal(signal),
+        (3, _) => End::Executed,
+        _ => End::Left(value),
+    };
+    judge.end(process, end);
+}
+
+/// The trace is over before the processes are: what they held then.
+fn finish(judge: &mut Judge) {
+    judge.give_up(true);
+    let left: Vec<_> =
+        judge.processes.all().filter(|process| !process.is_over).map(|it| it.number).collect();
+    for process in left {
+        judge.end(process, End::Left(None));
+    }
+}
+
+fn words(file: &mut impl Read, words: &mut [u64]) -> io::Result<()> {
+    let mut bytes = [0; 8];
+    for word in words {
+        file.read_exact(&mut bytes)?;
+        *word = u64::from_le_bytes(bytes);
+    }
+    Ok(())
+}
