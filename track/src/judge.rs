@@ -49,6 +49,8 @@ pub struct Judge {
     pub processes: Processes,
     /// Processes that have begun since the last look.
     pub new: Vec<u16>,
+    /// Processes that have executed another program since the last look.
+    executed: Vec<u16>,
     /// The last request, and the process that it was from.
     pub asked: (u32, u32),
     /// Where all records go as well.
@@ -60,6 +62,8 @@ pub struct Judge {
     /// Of a trace: the build-id of the next module.
     pub build_id: Option<Vec<u8>>,
     since: SystemTime,
+    /// The bytes of the name of the event that is read.
+    name: [u8; MOST_NAME],
 }
 
 /// An unfinished record is passed over after this time.
@@ -97,6 +101,8 @@ impl Judge {
             raw: HashMap::default(),
             build_id: None,
             since,
+            name: [0; MOST_NAME],
+            executed: Vec::new(),
         }
     }
 
@@ -104,6 +110,9 @@ impl Judge {
     pub fn work(&mut self) -> usize {
         let read = self.read_rings();
         self.apply_ready();
+        for number in std::mem::take(&mut self.executed) {
+            self.end(number, End::Executed);
+        }
         read
     }
 
@@ -111,7 +120,7 @@ impl Judge {
         let Origin::Session(session, sources) = &mut self.origin else { return 0 };
         let (session, mut sources) = (Arc::clone(session), std::mem::take(sources));
         let turn = if self.window.is_full() { SHORT_TURN } else { TURN };
-        let mut read = 0;
+        let (mut read, mut end) = (0, 0);
         let mut body = [0; MOST_WORDS];
         for source in &mut sources {
             for _ in 0..turn {
@@ -119,8 +128,10 @@ impl Judge {
                 read += 1;
                 source.stuck = None;
                 let length = usize::from(first.length).saturating_sub(1).min(MOST_WORDS);
-                // Acquire: what the records say was there before their numbers were.
-                let end = session.head().sequence.0.load(Acquire);
+                if body[0] >= end {
+                    // Acquire: what the records say was there before their numbers were.
+                    end = session.head().sequence.0.load(Acquire);
+                }
                 self.take(first, &body[..length], end);
             }
         }
@@ -159,11 +170,10 @@ impl Judge {
             let _ = self.note(kind, first.process, body, end);
             return;
         }
-        let mut name = [0; MOST_NAME];
-        let Some((event, length)) = Event::read(body, &mut name) else { return };
+        let Some((event, length)) = Event::read(body, &mut self.name) else { return };
         let name = match length {
             0 => crate::names::NONE,
-            _ => self.world.code.names.of_bytes(&name[..length], self.world.budget.has_room()),
+            _ => self.world.code.names.of_bytes(&self.name[..length], self.world.budget.has_room()),
         };
         let late = self.window.add(Numbered { kind, process: first.process, name, event }, end);
         late.iter().for_each(|event| self.apply(event));
@@ -196,21 +206,13 @@ impl Judge {
         if let Some(parent) = self.processes.get(parent) {
             process.forked(parent, body.get(4).copied().unwrap_or(0));
         } else {
-            self.world.now.set(process.began);
-            self.executed(pid);
+            // A process of this number that is not over has executed another program.
+            let same = self.processes.all().filter(|other| other.pid == pid && !other.is_over);
+            self.executed.extend(same.map(|other| other.number));
         }
         self.processes.put(Box::new(process));
         self.new.push(number);
         Some(())
-    }
-
-    /// A process that has executed another program, which now begins.
-    fn executed(&mut self, pid: u32) {
-        let before = self.processes.all().find(|process| process.pid == pid && !process.is_over);
-        if let Some(number) = before.map(|process| process.number) {
-            self.apply_ready();
-            self.end(number, End::Executed);
-        }
     }
 
     fn map(&mut self, process: u16, body: &[u64]) -> Option<()> {
@@ -250,16 +252,14 @@ impl Judge {
         if number == 0 {
             return 0;
         }
-        let mut raw = self.raw.remove(&number);
-        if raw.is_none() {
-            let known = self.numbers.get(number);
-            if known != 0 {
-                return known;
-            }
-            self.read_rings(); // it may be in a ring that was read before
-            raw = self.raw.remove(&number);
+        let known = self.numbers.get(number);
+        if known != 0 {
+            return known;
         }
-        let Some(raw) = raw else { return 0 };
+        if !self.raw.contains_key(&number) {
+            self.read_rings(); // it may be in a ring that was read before
+        }
+        let Some(raw) = self.raw.remove(&number) else { return 0 };
         if !self.is_mapped(&raw) {
             self.read_rings();
         }

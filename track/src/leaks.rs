@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::code::{Id, PlaceId};
 use crate::filter;
 use crate::names::{NONE, Name};
-use crate::object::{Held, LOST, Mark, Object};
+use crate::object::{Held, LOST, Mark, Object, UNRECORDED, UNSURE};
 use crate::process::Process;
 use crate::table::Table;
 use crate::world::World;
@@ -123,15 +123,13 @@ fn key(world: &World, object: &Object) -> Key {
 impl Gathered {
     fn add(&mut self, world: &World, table: &Table, object: &Object, mark: Mark) {
         self.of.objects += 1;
-        let (unsure, unrecorded) = table.doubts(object);
-        self.of.unsure += u64::from(unsure);
-        self.of.unrecorded += u64::from(unrecorded);
-        for site in table.sites(object) {
-            let balance = self.of.sites.entry(site.stack).or_default();
-            balance.0 += u64::from(site.gets);
-            balance.1 += u64::from(site.puts);
-        }
-        self.of.sites.entry(object.created().stack).or_default().0 += 1;
+        self.of.unsure += u64::from(table.doubts(object, UNSURE));
+        self.of.unrecorded += u64::from(table.doubts(object, UNRECORDED));
+        table.balance(object, |stack, gets, puts| {
+            let balance = self.of.sites.entry(stack).or_default();
+            balance.0 += u64::from(gets);
+            balance.1 += u64::from(puts);
+        });
         let mut seen: Vec<Alike> = Vec::new();
         for held in table.held(object).filter(|held| held.mark == mark) {
             let alike = (held.holder, held.by.stack, held.is_first);

@@ -95,22 +95,26 @@ impl Group {
     }
 }
 
-/// Gets and puts of an object at one stack: of gets, those that were undone. Those that are held are in a [`Group`].
+/// References of one object that were taken at one stack and given back at another. What is held is in a [`Group`].
 #[derive(Debug, Clone, Copy)]
-pub struct Site {
-    /// The stack.
-    pub stack: Id,
+pub struct Pair {
+    /// The stack of the gets; 0 for kref_init()'s reference, and for puts that gave nothing back.
+    pub get: Id,
+    /// The stack of the puts.
+    pub put: Id,
     /// How many.
-    pub gets: u32,
-    /// How many.
-    pub puts: u32,
+    pub count: u32,
     /// The next one.
     pub next: At,
 }
 
-/// The stack of a [`Site`] that has no stack: the puts of which the rules could not tell which reference they gave
-/// back as gets, and the gets for which there was no room as puts.
+/// A [`Pair`] that is none has this in the place of the stack of its gets, and in the other's [`UNSURE`] or
+/// [`UNRECORDED`].
 pub const DOUBTS: Id = Id::MAX;
+/// Puts of which the rules could not tell which reference they gave back.
+pub const UNSURE: Id = 0;
+/// Gets for which there was no room.
+pub const UNRECORDED: Id = 1;
 
 /// An object.
 #[derive(Debug, Clone, Copy)]
@@ -128,8 +132,8 @@ pub struct Object {
     pub release: PlaceId,
     /// The references that are held, without kref_init()'s; of a released object, the last put.
     pub groups: At,
-    /// The balance.
-    pub sites: At,
+    /// The references that were given back.
+    pub pairs: At,
     /// kref_init()'s reference, if it is held: the checkpoint after which it was taken.
     pub first_mark: Mark,
     flags: u8,
@@ -160,7 +164,7 @@ impl Object {
             type_name,
             release: 0,
             groups: NIL,
-            sites: NIL,
+            pairs: NIL,
             first_mark: mark,
             flags: FIRST,
         }
@@ -200,10 +204,10 @@ impl Object {
 
 #[cfg(test)]
 mod tests {
-    use super::{Group, Object, Site};
+    use super::{Group, Object, Pair};
 
     #[test]
     fn sizes() {
-        assert_eq!((size_of::<Object>(), size_of::<Group>(), size_of::<Site>()), (48, 24, 16));
+        assert_eq!((size_of::<Object>(), size_of::<Group>(), size_of::<Pair>()), (48, 24, 16));
     }
 }

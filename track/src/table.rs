@@ -3,19 +3,20 @@
 use std::collections::VecDeque;
 
 use crate::budget::Budget;
-use crate::code::Code;
+use crate::code::{Code, Id};
 use crate::index::{Index, prefetch};
 use crate::matching::{self, Candidate, Choice, Distances};
 use crate::names::{NONE, Name};
 use crate::object::{
-    Act, DOUBTS, FIRST, FREE, Group, Held, INHERITED, Mark, Object, RELEASED, Site,
+    Act, DOUBTS, FIRST, FREE, Group, Held, INHERITED, Mark, Object, Pair, RELEASED, UNRECORDED,
+    UNSURE,
 };
 use crate::slab::{At, NIL, Slab};
 
 /// More ways to hold one object than this are counted together.
 const MOST_GROUPS: usize = 256;
-/// More call sites of one object than this are not balanced.
-const MOST_SITES: usize = 128;
+/// More pairs of call sites of one object than this are not balanced.
+const MOST_PAIRS: usize = 128;
 /// How many released objects are remembered, for whoever comes too late.
 const REMEMBERED: usize = 1 << 16;
 /// What an object takes with its share of the index.
@@ -38,7 +39,7 @@ pub struct Table {
     index: Index,
     objects: Slab<Object>,
     groups: Slab<Group>,
-    sites: Slab<Site>,
+    pairs: Slab<Pair>,
     /// Numbers and serials of the released ones, the oldest first.
     released: VecDeque<(At, u64)>,
     /// How many objects there were.
@@ -72,7 +73,10 @@ impl Table {
         let object = self.index.guess(address).and_then(|at| self.objects.get(at));
         match (step, object) {
             (1, Some(object)) => prefetch(object),
-            (_, Some(object)) => _ = self.groups.get(object.groups).map(prefetch),
+            (_, Some(object)) => {
+                let _ = self.groups.get(object.groups).map(prefetch);
+                let _ = self.pairs.get(object.pairs).map(prefetch);
+            }
             _ => {}
         }
     }
@@ -122,7 +126,7 @@ impl Table {
         let object = self.objects.at_mut(own);
         let first_mark = mark(before.first_mark);
         *object = before;
-        (object.groups, object.sites, object.first_mark) = (newest, NIL, first_mark);
+        (object.groups, object.pairs, object.first_mark) = (newest, NIL, first_mark);
         object.set(INHERITED, true);
         Some(own)
     }
@@ -183,26 +187,28 @@ impl Table {
         std::iter::successors(self.groups.get(object.groups), |group| self.groups.get(group.next))
     }
 
-    /// Gets and puts by stack: those that were undone, and those that are held.
-    pub fn sites(&self, object: &Object) -> impl Iterator<Item = Site> + '_ {
-        let groups = (!object.is(RELEASED)).then(|| self.groups_of(object));
-        let held = groups.into_iter().flatten().map(|group| Site {
-            stack: group.by().stack,
-            gets: group.count,
-            puts: 0,
-            next: NIL,
-        });
-        self.all_sites(object).filter(|site| site.stack != DOUBTS).copied().chain(held)
+    /// Shows the gets and puts of an object by stack: `look` gets a stack, how many gets, and how many puts.
+    pub fn balance(&self, object: &Object, mut look: impl FnMut(Id, u32, u32)) {
+        for held in self.held(object).filter(|held| !held.is_first) {
+            look(held.by.stack, held.count, 0);
+        }
+        for pair in self.pairs_of(object).filter(|pair| pair.get != DOUBTS) {
+            if pair.get != 0 {
+                look(pair.get, pair.count, 0);
+            }
+            look(pair.put, 0, pair.count);
+        }
+        look(object.created().stack, 1, 0);
     }
 
-    /// Puts of which the rules could not tell which reference they gave back, and gets for which there was no room.
-    pub fn doubts(&self, object: &Object) -> (u32, u32) {
-        let doubts = self.all_sites(object).find(|site| site.stack == DOUBTS);
-        doubts.map_or((0, 0), |doubts| (doubts.gets, doubts.puts))
+    /// How many puts of an object the rules could not match, or how many gets had no room.
+    pub fn doubts(&self, object: &Object, kind: Id) -> u32 {
+        let doubts = |pair: &&Pair| pair.get == DOUBTS && pair.put == kind;
+        self.pairs_of(object).find(doubts).map_or(0, |doubts| doubts.count)
     }
 
-    fn all_sites(&self, object: &Object) -> impl Iterator<Item = &Site> + '_ {
-        std::iter::successors(self.sites.get(object.sites), |site| self.sites.get(site.next))
+    fn pairs_of(&self, object: &Object) -> impl Iterator<Item = &Pair> + '_ {
+        std::iter::successors(self.pairs.get(object.pairs), |pair| self.pairs.get(pair.next))
     }
 
     /// A get.
@@ -226,11 +232,7 @@ impl Table {
                 budget.take(size_of::<Group>());
                 self.objects.at_mut(at).groups = new;
             }
-            None => {
-                if let Some(doubts) = self.site(at, DOUBTS, budget) {
-                    doubts.puts += 1;
-                }
-            }
+            None => self.count(at, DOUBTS, UNRECORDED, budget),
         }
     }
 
@@ -256,14 +258,15 @@ impl Table {
         distances: &Distances,
         budget: &Budget,
     ) -> Undone {
-        if let Some(site) = self.site(at, by.stack, budget) {
-            site.puts += 1;
-        }
-        if holder != NONE && self.drop_where(at, budget, |group| group.holder() == holder) {
+        if holder != NONE
+            && let Some(get) = self.drop_where(at, budget, |group| group.holder() == holder)
+        {
+            self.count(at, get, by.stack, budget);
             return Undone::Known;
         }
         let undone = self.put_unnamed(at, by, code, distances, budget);
-        let is_excused = self.objects.at(at).is(INHERITED) || self.doubts(self.object(at)).1 > 0;
+        let object = self.objects.at(at);
+        let is_excused = object.is(INHERITED) || self.doubts(object, UNRECORDED) > 0;
         if holder != NONE && !is_excused { Undone::WrongHolder } else { undone }
     }
 
@@ -277,22 +280,33 @@ impl Table {
         budget: &Budget,
     ) -> Undone {
         let Some((held, unsure)) = self.choose(at, by, code, distances) else {
-            if self.doubts(self.object(at)).1 > 0
-                && let Some(doubts) = self.site(at, DOUBTS, budget)
-            {
-                doubts.puts -= 1;
-            }
+            self.forgive(at);
+            self.count(at, 0, by.stack, budget);
             return Undone::Nothing;
         };
-        if unsure && let Some(doubts) = self.site(at, DOUBTS, budget) {
-            doubts.gets += 1;
+        if unsure {
+            self.count(at, DOUBTS, UNSURE, budget);
         }
-        if held.is_first {
+        let get = if held.is_first {
             self.objects.at_mut(at).set(FIRST, false);
+            None
         } else {
-            self.drop_where(at, budget, |group| group.held() == held);
-        }
+            self.drop_where(at, budget, |group| group.held() == held)
+        };
+        self.count(at, get.unwrap_or(0), by.stack, budget);
         Undone::Known
+    }
+
+    /// A put that undoes nothing that is known undoes one of the gets for which there was no room.
+    fn forgive(&mut self, at: At) {
+        let mut place = self.objects.at(at).pairs;
+        while let Some(pair) = self.pairs.get(place) {
+            if pair.get == DOUBTS && pair.put == UNRECORDED && pair.count > 0 {
+                self.pairs.at_mut(place).count -= 1;
+                return;
+            }
+            place = pair.next;
+        }
     }
 
     /// The reference that a put without a name gives back, and whether that is not certain.
@@ -311,67 +325,67 @@ impl Table {
         Some((chosen, unsure || !unnamed))
     }
 
-    /// Takes one reference from the latest group that fits.
-    fn drop_where(&mut self, at: At, budget: &Budget, fits: impl Fn(&Group) -> bool) -> bool {
+    /// Takes one reference from the latest group that fits. Returns the stack at which it was taken.
+    fn drop_where(&mut self, at: At, budget: &Budget, fits: impl Fn(&Group) -> bool) -> Option<Id> {
         let (mut before, mut place) = (NIL, self.objects.at(at).groups);
         while let Some(group) = self.groups.get(place) {
             let next = group.next;
-            if fits(group) {
-                let group = self.groups.at_mut(place);
-                group.count -= 1;
-                let (stack, is_empty) = (group.by().stack, group.count == 0);
-                if is_empty {
-                    match before {
-                        NIL => self.objects.at_mut(at).groups = next,
-                        before => self.groups.at_mut(before).next = next,
-                    }
-                    self.groups.remove(place);
-                    budget.give_back(size_of::<Group>());
-                }
-                if let Some(site) = self.site(at, stack, budget) {
-                    site.gets += 1;
-                }
-                return true;
+            if !fits(group) {
+                (before, place) = (place, next);
+                continue;
             }
-            (before, place) = (place, next);
+            let group = self.groups.at_mut(place);
+            group.count -= 1;
+            let (stack, is_empty) = (group.by().stack, group.count == 0);
+            if is_empty {
+                match before {
+                    NIL => self.objects.at_mut(at).groups = next,
+                    before => self.groups.at_mut(before).next = next,
+                }
+                self.groups.remove(place);
+                budget.give_back(size_of::<Group>());
+            }
+            return Some(stack);
         }
-        false
+        None
     }
 
-    /// The balance of an object at a stack.
-    fn site(&mut self, at: At, stack: u32, budget: &Budget) -> Option<&mut Site> {
-        let first = self.objects.at(at).sites;
+    /// Counts a pair.
+    fn count(&mut self, at: At, get: Id, put: Id, budget: &Budget) {
+        let first = self.objects.at(at).pairs;
         let (mut place, mut count) = (first, 0);
-        while let Some(site) = self.sites.get(place) {
-            if site.stack == stack {
-                return Some(self.sites.at_mut(place));
+        while let Some(pair) = self.pairs.get(place) {
+            if pair.get == get && pair.put == put {
+                let count = &mut self.pairs.at_mut(place).count;
+                *count = count.saturating_add(1);
+                return;
             }
             count += 1;
-            place = site.next;
+            place = pair.next;
         }
-        if stack != DOUBTS && (count >= MOST_SITES || !budget.has_room()) {
-            return None;
+        if get != DOUBTS && (count >= MOST_PAIRS || !budget.has_room()) {
+            return;
         }
-        let new = self.sites.add(Site { stack, gets: 0, puts: 0, next: first })?;
-        budget.take(size_of::<Site>());
-        self.objects.at_mut(at).sites = new;
-        Some(self.sites.at_mut(new))
+        if let Some(new) = self.pairs.add(Pair { get, put, count: 1, next: first }) {
+            budget.take(size_of::<Pair>());
+            self.objects.at_mut(at).pairs = new;
+        }
     }
 
-    /// Gives the groups and sites of an object back.
+    /// Gives the groups and pairs of an object back.
     fn clear(&mut self, at: At, budget: &Budget) {
         let object = self.objects.at_mut(at);
-        let (mut group, mut site) = (object.groups, object.sites);
-        (object.groups, object.sites) = (NIL, NIL);
+        let (mut group, mut pair) = (object.groups, object.pairs);
+        (object.groups, object.pairs) = (NIL, NIL);
         while let Some(next) = self.groups.get(group).map(|group| group.next) {
             self.groups.remove(group);
             budget.give_back(size_of::<Group>());
             group = next;
         }
-        while let Some(next) = self.sites.get(site).map(|site| site.next) {
-            self.sites.remove(site);
-            budget.give_back(size_of::<Site>());
-            site = next;
+        while let Some(next) = self.pairs.get(pair).map(|pair| pair.next) {
+            self.pairs.remove(pair);
+            budget.give_back(size_of::<Pair>());
+            pair = next;
         }
     }
 
@@ -407,6 +421,6 @@ impl Table {
     pub fn bytes(&self) -> usize {
         self.objects.count() * OBJECT_BYTES
             + self.groups.count() * size_of::<Group>()
-            + self.sites.count() * size_of::<Site>()
+            + self.pairs.count() * size_of::<Pair>()
     }
 }

@@ -66,6 +66,14 @@ pub struct Last {
     pub by: Act,
 }
 
+/// The last events of a thread.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recent {
+    thread: u32,
+    count: usize,
+    events: [Last; EVENTS],
+}
+
 /// A number that no thread has. The kernel's numbers of more threads are not kept.
 const MOST: usize = 1 << 22;
 /// The last events of so many threads are kept.
@@ -76,12 +84,12 @@ const EVENTS: usize = 4;
 /// The kernel's numbers of the threads, and what they did last.
 pub struct Threads {
     numbers: RefCell<Vec<i32>>,
-    last: RefCell<Vec<(u32, [Last; EVENTS])>>,
+    recent: RefCell<Vec<Recent>>,
 }
 
 impl Default for Threads {
     fn default() -> Self {
-        Self { numbers: RefCell::default(), last: RefCell::new(vec![Default::default(); RECENT]) }
+        Self { numbers: RefCell::default(), recent: RefCell::new(vec![Recent::default(); RECENT]) }
     }
 }
 
@@ -106,19 +114,21 @@ impl Threads {
 
     /// Keeps an event.
     pub fn note(&self, act: &'static str, address: u64, by: Act) {
-        let (owner, events) = &mut self.last.borrow_mut()[by.thread as usize % RECENT];
-        if *owner != by.thread {
-            (*owner, *events) = (by.thread, Default::default());
+        let recent = &mut self.recent.borrow_mut()[by.thread as usize % RECENT];
+        if recent.thread != by.thread {
+            *recent = Recent { thread: by.thread, ..Recent::default() };
         }
-        events.rotate_right(1);
-        events[0] = Last { act, address, by };
+        recent.events[recent.count % EVENTS] = Last { act, address, by };
+        recent.count += 1;
     }
 
     /// What a thread did, the last first.
     pub fn last(&self, thread: u32) -> Vec<Last> {
-        let (owner, events) = self.last.borrow()[thread as usize % RECENT];
-        let known = events.into_iter().filter(|event| !event.act.is_empty() && owner == thread);
-        known.collect()
+        let recent = self.recent.borrow()[thread as usize % RECENT];
+        if recent.thread != thread {
+            return Vec::new();
+        }
+        (1..=recent.count.min(EVENTS)).map(|n| recent.events[(recent.count - n) % EVENTS]).collect()
     }
 }
 
