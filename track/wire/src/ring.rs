@@ -168,13 +168,24 @@ impl<'a> Ring<'a> {
         self.is_over(next, tail)
     }
 
+    /// Whether there is room for a record.
+    pub fn has_room(&self, length: u8) -> bool {
+        let position = self.positions.taking.0.head.load(Relaxed) >> 16;
+        !self.is_full(position + u64::from(length))
+    }
+
     /// Whether `thread` has taken words at a position, by a `take` that did not return. `false` if that is not
     /// certain, because other threads have taken words behind them.
     pub fn has_taken(&self, position: u64, length: u8, thread: u16) -> bool {
         let head = self.positions.taking.0.head.load(Relaxed);
-        let first = First { kind: UNFINISHED, length, process: thread };
         head == (position + u64::from(length)) << 16 | u64::from(thread)
-            || self.word(position).load(Relaxed) == first.word(position)
+            || self.is_unfinished(position, length, thread)
+    }
+
+    /// Whether the record at a position is one that `thread` has taken and not finished.
+    pub fn is_unfinished(&self, position: u64, length: u8, thread: u16) -> bool {
+        let first = First { kind: UNFINISHED, length, process: thread };
+        self.word(position).load(Relaxed) == first.word(position)
     }
 
     /// Stores a word of the body of a record that was taken and is not finished.

@@ -62,6 +62,7 @@ fn a_full_ring_refuses_until_it_was_read() {
         let written = (0..).take_while(|n| ring.write(Kind::Got, 1, &[round, *n, 0, 0])).count();
         // The first word and four more.
         assert_eq!(written, SMALL / 5, "round {round}");
+        assert!(!ring.has_room(5) && ring.has_room((SMALL % 5) as u8));
         for n in 0..written as u64 {
             let body = [round, n, 0, 0].to_vec();
             assert_eq!(read(&mut reader), Some((Kind::Got as u8, 1, body)));
@@ -142,8 +143,9 @@ fn a_thread_knows_what_it_has_taken() {
     let later = ring.take(4, 8, |_| {}).expect("room");
     // By the unfinished record, since the head is the other thread's.
     assert!(ring.has_taken(position, 4, 9) && !ring.has_taken(later, 4, 9));
+    assert!(ring.is_unfinished(position, 4, 9) && !ring.is_unfinished(position, 4, 8));
     ring.word(position).store(0, super::Relaxed);
-    assert!(!ring.has_taken(position, 4, 9));
+    assert!(!ring.has_taken(position, 4, 9) && !ring.is_unfinished(position, 4, 9));
 }
 
 #[test]

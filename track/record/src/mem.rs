@@ -1,4 +1,4 @@
-//! memcpy() and its like, for the tracker alone.
+//! memcpy() and its like, for the recorder alone.
 //!
 //! The compiler calls them for moves, and in a program with a sanitizer the names are the sanitizer's:
 //! ThreadSanitizer, which cannot see our locks, would report races in our memory. So the names are
@@ -7,7 +7,7 @@
 /// A function of these instructions, for the C ABI.
 macro_rules! function {
     ($name:literal, $($instruction:literal,)+) => {
-        std::arch::global_asm!(
+        core::arch::global_asm!(
             ".pushsection .text.kref_track_mem,\"ax\",@progbits",
             concat!(".globl ", $name),
             concat!(".hidden ", $name),
@@ -30,6 +30,7 @@ mod functions;
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
+    use std::vec::Vec;
 
     #[test]
     fn every_length_and_overlap() {

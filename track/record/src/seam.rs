@@ -1,9 +1,13 @@
-//! The table of functions that libkref calls, as kref.h declares it, and how they are entered.
+//! The table of functions that libkref calls, as kref/track.h declares it, and how they are entered.
 //!
 //! Each entry is a few instructions (`enter!` of processor/). They make a [`Frame`] that the compiler cannot
-//! move, and call the function that does the work. So the walk up the stack begins in libkref and not in the tracker.
+//! move, and call the function that does the work. So the walk up the stack begins in libkref and not in the recorder.
 
-use std::ffi::{c_char, c_int, c_uint, c_void};
+use core::cell::UnsafeCell;
+use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::mem::MaybeUninit;
+
+use crate::processor;
 
 /// struct kref: to us only an address.
 #[repr(C)]
@@ -61,7 +65,7 @@ pub struct Frame {
 }
 
 /// The frame that called an entry, at the moment of the call.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// The return address.
     pub ip: u64,
@@ -74,9 +78,37 @@ pub struct Caller {
 impl From<&Frame> for Caller {
     fn from(frame: &Frame) -> Self {
         Self {
-            ip: frame.ip,
-            sp: &raw const *frame as u64 + size_of::<Frame>() as u64,
+            ip: processor::without_signature(frame.ip),
+            sp: frame.address() + size_of::<Frame>() as u64,
             fp: frame.fp,
         }
+    }
+}
+
+impl Frame {
+    /// Where the frame is. The recorder's frames lie below it.
+    pub fn address(&self) -> u64 {
+        &raw const *self as u64
+    }
+}
+
+/// A table that libkref keeps.
+pub struct Held(UnsafeCell<MaybeUninit<Table>>);
+
+// SAFETY: written by `hold` alone, which libkref's constructor calls.
+unsafe impl Sync for Held {}
+
+impl Held {
+    /// Empty.
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new(MaybeUninit::uninit()))
+    }
+
+    /// Keeps `table` until the process ends.
+    pub fn hold(&'static self, table: Table) -> *const Table {
+        let place = self.0.get().cast::<Table>();
+        // SAFETY: the place is for a table. libkref reads the table after this function has returned.
+        unsafe { place.write(table) };
+        place
     }
 }

@@ -1,0 +1,7 @@
+//! stub
+/// stub
+pub struct Walks {}
+impl Walks {
+    /// stub
+    pub fn clear(&self) {}
+}
