@@ -11,6 +11,7 @@ use core::sync::atomic::{
 
 use wire::record::{Kind, MOST_WORDS};
 
+use crate::cfi::Section;
 use crate::event::Name;
 use crate::thread::Guard;
 use crate::{session, write};
@@ -42,6 +43,9 @@ static FIND: AtomicUsize = AtomicUsize::new(0);
 static LIBKREF: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 /// Changes when a module was found where another one was: what is remembered of addresses is wrong then.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// The least page.
+const PAGE: u64 = 4096;
 
 /// Modules that were seen.
 const SEEN: usize = 512;
@@ -148,6 +152,36 @@ impl Module {
             |at: usize| b"libkref.so".iter().zip(at..).all(|(byte, at)| name.byte(at) == *byte);
         let after_slash = (0..name.length).rev().find(|&at| name.byte(at) == b'/');
         starts(after_slash.map_or(0, |slash| slash + 1))
+    }
+
+    /// The segment with the unwinding tables, by the program headers behind the module's first address.
+    pub fn section(&self) -> Option<Section<'static>> {
+        if self.header == 0 {
+            return None;
+        }
+        // SAFETY: the loader has mapped the first page of the file there, or at least a page of the module.
+        let file = unsafe { &*(self.start as *const libc::Elf64_Ehdr) };
+        let bias = self.bias();
+        let headers = self.start.wrapping_add(file.e_phoff);
+        let size = size_of::<libc::Elf64_Phdr>() as u64;
+        let count = u64::from(file.e_phnum);
+        if file.e_ident.first_chunk() != Some(b"\x7fELF") || file.e_phoff + count * size > PAGE {
+            return None;
+        }
+        (0..count).find_map(|index| {
+            // SAFETY: in the first page of the file.
+            let segment = unsafe { &*((headers + index * size) as *const libc::Elf64_Phdr) };
+            let address = bias.wrapping_add(segment.p_vaddr);
+            let has_it = segment.p_type == libc::PT_LOAD
+                && self.header.wrapping_sub(address) < segment.p_filesz;
+            // SAFETY: a loaded segment, of which nobody writes the unwinding tables. A frame of this thread is in
+            // the module, so the module stays.
+            has_it.then(|| unsafe {
+                let bytes =
+                    core::slice::from_raw_parts(address as *const u8, segment.p_filesz as usize);
+                Section { bytes, address }
+            })
+        })
     }
 
     /// What tells this module from another one at the same place: the loader's structure, and the beginning of the

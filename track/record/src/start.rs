@@ -5,7 +5,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
-use crate::{crash, fork, module, process, session, thread, walk};
+use crate::{crash, fork, module, process, session, thread};
 
 const SESSION: &CStr = c"KREF_TRACK_SESSION";
 const COMMAND: &CStr = c"KREF_TRACK_COMMAND";
@@ -33,7 +33,6 @@ pub unsafe fn start(options: *const c_char) -> bool {
         return false;
     }
     module::set_up();
-    walk::set_up();
     thread::set_up();
     fork::set_up();
     crash::set_up();

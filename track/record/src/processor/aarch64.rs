@@ -1,5 +1,7 @@
 //! 64-bit Arm.
 
+use crate::rules::{Cfa, Rule, Saved};
+
 /// A return address without its signature (pointer authentication).
 pub fn without_signature(ip: u64) -> u64 {
     let plain;
@@ -120,4 +122,9 @@ pub fn in_descriptor(offset: usize) -> usize {
 /// A moment for another thread.
 pub fn pause() {
     core::hint::spin_loop();
+}
+
+/// The rule for code without unwinding tables: frame pointers.
+pub fn without_tables() -> Rule {
+    Rule { cfa: Cfa::Fp(16), fp: Saved::AtCfa(-16), ip: Saved::AtCfa(-8), is_signal: false }
 }

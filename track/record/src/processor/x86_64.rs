@@ -1,5 +1,7 @@
 //! x86-64.
 
+use crate::rules::{Cfa, Rule, Saved};
+
 /// The body of an entry with so many arguments: calls `implementation` with these arguments and the address
 /// of the entry's [`Frame`](crate::seam::Frame).
 macro_rules! enter {
@@ -117,4 +119,9 @@ pub fn in_descriptor(offset: usize) -> usize {
 /// A moment for another thread.
 pub fn pause() {
     core::hint::spin_loop();
+}
+
+/// The rule for code without unwinding tables: frame pointers.
+pub fn without_tables() -> Rule {
+    Rule { cfa: Cfa::Fp(16), fp: Saved::AtCfa(-16), ip: Saved::AtCfa(-8), is_signal: false }
 }
