@@ -98,6 +98,7 @@ fn ask_now(head: &'static Head, event: &Event, stack: u32, guard: &mut Guard, fd
         }
     }
     head.answered.store(0, Relaxed);
+    guard.let_go_of_records();
     let event = Event { detail: number.into(), ..*event };
     let answered = record(&event, stack, guard) && take_answer(head, fd);
     // Release: pairs with the acquire above.

@@ -43,7 +43,7 @@ static WIPES: AtomicBool = AtomicBool::new(false);
 pub static FIRST_THREAD: AtomicU64 = AtomicU64::new(0);
 
 /// Sizes of the memory that are tried: RLIMIT_AS may be small.
-const SIZES: [usize; 4] = [4 << 20, 1 << 20, 256 << 10, 64 << 10];
+const SIZES: [usize; 4] = [2 << 20, 1 << 20, 256 << 10, 64 << 10];
 
 fn front() -> Option<&'static Front> {
     // SAFETY: null, or mapped for good.

@@ -5,6 +5,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
+use crate::own::own;
 use crate::{crash, fork, module, process, session, thread};
 
 const SESSION: &CStr = c"KREF_TRACK_SESSION";
@@ -33,6 +34,7 @@ pub unsafe fn start(options: *const c_char) -> bool {
         return false;
     }
     module::set_up();
+    process::begin(own());
     thread::set_up();
     fork::set_up();
     crash::set_up();

@@ -107,7 +107,7 @@ impl State {
     #[inline]
     fn enter(&self, frame: u64, guard: &mut Guard) {
         let inside = self.level.load(Relaxed);
-        let level = if inside == 0 { 0 } else { self.first_abandoned(inside, frame) };
+        let level = if inside == 0 { 0 } else { self.first_abandoned(inside, frame, guard) };
         let Some(place) = self.levels.get(level as usize) else { return };
         place.frame.store(frame, Relaxed);
         let epoch = place.epoch.load(Relaxed) + 1;
@@ -121,7 +121,8 @@ impl State {
 
     /// The first level whose call is over, because its frame is not above this one; or the next free level.
     #[cold]
-    fn first_abandoned(&self, inside: u32, frame: u64) -> u32 {
+    fn first_abandoned(&self, inside: u32, frame: u64, guard: &Guard) -> u32 {
+        self.levels.iter().take(inside as usize).for_each(|level| level.journal.mark(guard));
         let mut levels = self.levels.iter().take(inside as usize);
         let abandoned = levels.position(|level| level.frame.load(Relaxed) <= frame);
         abandoned.map_or(inside, |level| level as u32)
@@ -202,6 +203,16 @@ impl Guard {
         match self.state.and_then(|state| state.levels.get(self.level as usize)) {
             Some(level) => level.epoch.load(Relaxed) == self.epoch,
             None => process::number() == self.process,
+        }
+    }
+
+    /// Gives up the records of the calls that this one has interrupted. So the judge, for which this call is about to
+    /// wait, does not wait for them.
+    #[cold]
+    pub fn let_go_of_records(&self) {
+        if let Some(state) = self.state.filter(|_| self.level > 0) {
+            let levels = state.levels.iter().take(self.level as usize);
+            levels.for_each(|level| level.journal.repair(self));
         }
     }
 

@@ -235,7 +235,7 @@ impl Frames {
 }
 
 /// Stacks that are remembered.
-const STACKS: usize = 16384;
+const STACKS: usize = 32768;
 static KNOWN: [[AtomicU64; 2]; STACKS] = [const { [const { AtomicU64::new(0) }; 2] }; STACKS];
 
 /// A stack's place. The first word is the hash and the number, as in rules.rs.

@@ -22,6 +22,8 @@ pub struct Journal {
     number: AtomicU64,
     /// The last number that this level has taken, plus 1.
     last: AtomicU64,
+    /// Changes with each record, and when a record is given up.
+    generation: AtomicU64,
 }
 
 /// The thread tries to take words of a ring.
@@ -32,9 +34,13 @@ const TAKEN: u32 = 2;
 const NUMBERING: u64 = 1;
 
 impl Journal {
-    fn begin(&self, ring: u32, length: u8) {
+    /// Begins a record. Returns its generation.
+    fn begin(&self, ring: u32, length: u8) -> u64 {
+        let generation = self.generation.load(Relaxed) + 1;
+        self.generation.store(generation, Relaxed);
         self.number.store(0, Relaxed);
         self.note(ring, length, TAKING);
+        generation
     }
 
     fn note(&self, ring: u32, length: u8, state: u32) {
@@ -47,9 +53,25 @@ impl Journal {
         self.last.store(0, Relaxed);
     }
 
-    /// Gives up a record that was left unfinished. The calling thread is the one that has begun it.
+    /// Marks words that a call has taken when it was interrupted. The calling handler may take others, and then nobody
+    /// could say any more who has taken the first ones.
+    #[cold]
+    pub fn mark(&self, guard: &Guard) {
+        let noted = self.taking.load(Relaxed);
+        let (position, length) = (self.position.load(Relaxed), (noted >> 8) as u8);
+        if noted & 0xff == TAKING
+            && let Some(ring) = session::ring(noted >> 16)
+            && ring.has_taken(position, length, guard.number as u16)
+        {
+            ring.mark(position, length, guard.number as u16);
+        }
+    }
+
+    /// Gives up a record that was left unfinished. The calling thread is the one that has begun it. If the call that
+    /// has begun it goes on, it writes the record anew.
     #[cold]
     pub fn repair(&self, guard: &Guard) {
+        self.generation.fetch_add(1, Relaxed);
         let noted = self.taking.swap(0, Relaxed);
         let (state, length) = (noted & 0xff, (noted >> 8) as u8);
         let number = self.number.load(Relaxed);
@@ -80,71 +102,111 @@ impl Journal {
 /// function takes when all else is ready. `false`: the record was dropped.
 #[inline]
 pub fn record(guard: &mut Guard, kind: Kind, words: u8, word: impl Fn(u64) -> u64) -> bool {
-    let length = 1 + words;
     loop {
         if !guard.is_valid() && !guard.renew() {
             return false;
         }
-        let (tag, process) = (guard.number as u16, guard.process as u16);
-        let Some(head) = session::head() else { return false };
-        let Some((index, ring)) = session::ring_of(guard.number) else { return false };
-        let journal = guard.journal();
-        if let Some(journal) = journal {
-            journal.begin(index, length);
-        }
-        let taken = ring.take(length, tag, |position| {
-            if let Some(journal) = journal {
-                journal.position.store(position, Relaxed);
+        match attempt(guard, kind, 1 + words, &word) {
+            Outcome::Recorded => return true,
+            Outcome::Interrupted => {}
+            Outcome::NoRoom(head, ring) => {
+                guard.let_go_of_records();
+                if !wait_for_room(head, ring, 1 + words) {
+                    return false;
+                }
             }
-        });
-        let Some(position) = taken else {
-            if let Some(journal) = journal {
-                journal.taking.store(0, Relaxed);
-            }
-            if !wait_for_room(head, ring, length) {
-                return false;
-            }
-            continue;
-        };
-        if let Some(journal) = journal {
-            journal.note(index, length, TAKEN);
-        }
-        let is_event = kind.is_event();
-        // In a fork's child, and after a jump out of a handler, the words are somebody else's. A thread may find
-        // that between any two words.
-        let filled = (u64::from(is_event)..words.into()).all(|at| {
-            let is_valid = guard.is_valid();
-            if is_valid {
-                ring.fill(position, at, word(at));
-            }
-            is_valid
-        });
-        if !filled {
-            continue;
-        }
-        if is_event {
-            if let Some(journal) = journal {
-                journal.number.store(NUMBERING, Relaxed);
-            }
-            // Relaxed: two events of which one happens before the other take their numbers in this order.
-            let number = head.sequence.0.fetch_add(1, Relaxed);
-            if let Some(journal) = journal {
-                journal.number.store(number + 2, Relaxed);
-                journal.last.store(number + 1, Relaxed);
-            }
-            if !guard.is_valid() {
-                continue;
-            }
-            ring.fill(position, 0, number);
-        }
-        if guard.is_valid() {
-            ring.finish(position, First { kind: kind as u8, length, process });
-            if let Some(journal) = journal {
-                journal.taking.store(0, Relaxed);
-            }
-            return true;
+            Outcome::Gone => return false,
         }
     }
+}
+
+enum Outcome {
+    Recorded,
+    /// The words were given up, by a handler that had to wait; or this is a fork's child now.
+    Interrupted,
+    NoRoom(&'static Head, Ring<'static>),
+    Gone,
+}
+
+#[inline]
+fn attempt(guard: &Guard, kind: Kind, length: u8, word: impl Fn(u64) -> u64) -> Outcome {
+    let Some(head) = session::head() else { return Outcome::Gone };
+    let Some((index, ring)) = session::ring_of(guard.number) else { return Outcome::Gone };
+    let (tag, process) = (guard.number as u16, guard.process as u16);
+    let Some(journal) = guard.journal() else {
+        return attempt_without_journal(guard, kind, length, word);
+    };
+    let generation = journal.begin(index, length);
+    let taken = ring.take(length, tag, |position| journal.position.store(position, Relaxed));
+    let Some(position) = taken else {
+        journal.taking.store(0, Relaxed);
+        return Outcome::NoRoom(head, ring);
+    };
+    // The words may become somebody else's between any two stores.
+    let is_ours = || journal.generation.load(Relaxed) == generation && guard.is_valid();
+    if !is_ours() {
+        return Outcome::Interrupted;
+    }
+    ring.mark(position, length, tag);
+    journal.note(index, length, TAKEN);
+    let first = u64::from(kind.is_event());
+    for at in first..u64::from(length) - 1 {
+        let word = word(at);
+        if !is_ours() {
+            return Outcome::Interrupted;
+        }
+        ring.fill(position, at, word);
+    }
+    let mut number_taken = None;
+    if kind.is_event() {
+        journal.number.store(NUMBERING, Relaxed);
+        // Relaxed: two events of which one happens before the other take their numbers in this order.
+        let number = head.sequence.0.fetch_add(1, Relaxed);
+        journal.number.store(number + 2, Relaxed);
+        journal.last.store(number + 1, Relaxed);
+        number_taken = Some(number);
+    }
+    if !is_ours() {
+        if let Some(number) = number_taken.filter(|_| guard.is_valid()) {
+            plain(Kind::Void, guard.process, &[number]);
+        }
+        return Outcome::Interrupted;
+    }
+    if let Some(number) = number_taken {
+        ring.fill(position, 0, number);
+    }
+    ring.finish(position, First { kind: kind as u8, length, process });
+    journal.taking.store(0, Relaxed);
+    Outcome::Recorded
+}
+
+/// For a thread that has no state, and for a level that was taken over.
+#[cold]
+fn attempt_without_journal(
+    guard: &Guard,
+    kind: Kind,
+    length: u8,
+    word: impl Fn(u64) -> u64,
+) -> Outcome {
+    let Some(head) = session::head() else { return Outcome::Gone };
+    let Some((_, ring)) = session::ring_of(guard.number) else { return Outcome::Gone };
+    let (tag, process) = (guard.number as u16, guard.process as u16);
+    let Some(position) = ring.take(length, tag, |_| {}) else {
+        return Outcome::NoRoom(head, ring);
+    };
+    ring.mark(position, length, tag);
+    for at in u64::from(kind.is_event())..u64::from(length) - 1 {
+        let word = word(at);
+        if !guard.is_valid() {
+            return Outcome::Interrupted;
+        }
+        ring.fill(position, at, word);
+    }
+    if kind.is_event() {
+        ring.fill(position, 0, head.sequence.0.fetch_add(1, Relaxed));
+    }
+    ring.finish(position, First { kind: kind as u8, length, process });
+    Outcome::Recorded
 }
 
 /// Writes a record that is no event, without a journal: where a thread has none yet.
@@ -160,6 +222,7 @@ pub fn plain(kind: Kind, process: u32, body: &[u64]) -> bool {
             }
             continue;
         };
+        ring.mark(position, length, 0);
         for (word, at) in body.iter().zip(0..) {
             ring.fill(position, at, *word);
         }
