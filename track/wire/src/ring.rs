@@ -120,6 +120,7 @@ impl<'a> Ring<'a> {
     pub fn write(&self, kind: Kind, process: u16, body: &[u64]) -> bool {
         let length = 1 + body.len() as u8;
         let Some(position) = self.take(length, 0, |_| {}) else { return false };
+        self.mark(position, length, 0);
         for (word, at) in body.iter().zip(0..) {
             self.fill(position, at, *word);
         }
@@ -127,8 +128,8 @@ impl<'a> Ring<'a> {
         true
     }
 
-    /// Takes words at the head and marks them as an unfinished record. Returns their position, or `None` if the
-    /// ring has no room now. Calls `about_to` with a position before it tries to take this position.
+    /// Takes words at the head, for `thread`. Returns their position, or `None` if the ring has no room now. Calls
+    /// `about_to` with a position before it tries to take this position.
     #[inline]
     pub fn take(&self, length: u8, thread: u16, mut about_to: impl FnMut(u64)) -> Option<u64> {
         let Taking { head, seen_tail } = &self.positions.taking.0;
@@ -143,11 +144,7 @@ impl<'a> Ring<'a> {
             about_to(position);
             match head.compare_exchange_weak(now, next << 16 | u64::from(thread), Relaxed, Relaxed)
             {
-                Ok(_) => {
-                    let first = First { kind: UNFINISHED, length, process: thread };
-                    self.word(position).store(first.word(position), Relaxed);
-                    return Some(position);
-                }
+                Ok(_) => return Some(position),
                 Err(other) => now = other,
             }
         }
@@ -168,13 +165,31 @@ impl<'a> Ring<'a> {
         self.is_over(next, tail)
     }
 
-    /// Whether `thread` has taken words at a position, by a `take` that did not return. `false` if that is not
+    /// Whether there is room for a record.
+    pub fn has_room(&self, length: u8) -> bool {
+        let position = self.positions.taking.0.head.load(Relaxed) >> 16;
+        !self.is_full(position + u64::from(length))
+    }
+
+    /// Whether `thread` has taken words at a position, marked or not. `false` if that is not
     /// certain, because other threads have taken words behind them.
     pub fn has_taken(&self, position: u64, length: u8, thread: u16) -> bool {
         let head = self.positions.taking.0.head.load(Relaxed);
-        let first = First { kind: UNFINISHED, length, process: thread };
         head == (position + u64::from(length)) << 16 | u64::from(thread)
-            || self.word(position).load(Relaxed) == first.word(position)
+            || self.is_unfinished(position, length, thread)
+    }
+
+    /// Whether the record at a position is one that `thread` has taken and not finished.
+    pub fn is_unfinished(&self, position: u64, length: u8, thread: u16) -> bool {
+        let first = First { kind: UNFINISHED, length, process: thread };
+        self.word(position).load(Relaxed) == first.word(position)
+    }
+
+    /// Marks words that `thread` has taken as an unfinished record.
+    #[inline]
+    pub fn mark(&self, position: u64, length: u8, thread: u16) {
+        let first = First { kind: UNFINISHED, length, process: thread };
+        self.word(position).store(first.word(position), Relaxed);
     }
 
     /// Stores a word of the body of a record that was taken and is not finished.

@@ -62,6 +62,7 @@ fn a_full_ring_refuses_until_it_was_read() {
         let written = (0..).take_while(|n| ring.write(Kind::Got, 1, &[round, *n, 0, 0])).count();
         // The first word and four more.
         assert_eq!(written, SMALL / 5, "round {round}");
+        assert!(!ring.has_room(5) && ring.has_room((SMALL % 5) as u8));
         for n in 0..written as u64 {
             let body = [round, n, 0, 0].to_vec();
             assert_eq!(read(&mut reader), Some((Kind::Got as u8, 1, body)));
@@ -88,6 +89,8 @@ fn an_unfinished_record_stops_the_reader_until_it_is_finished() {
     let mut tried = Vec::new();
     let position = ring.take(3, 9, |position| tried.push(position)).expect("room");
     assert_eq!(tried, [position]);
+    assert_eq!(reader.next(), Next::Unfinished(None));
+    ring.mark(position, 3, 9);
     assert!(ring.write(Kind::Got, 1, &[1]));
     assert_eq!((reader.next(), read(&mut reader)), (Next::Unfinished(Some(9)), None));
     ring.fill(position, 0, 5);
@@ -97,17 +100,24 @@ fn an_unfinished_record_stops_the_reader_until_it_is_finished() {
     assert_eq!(read(&mut reader), Some((Kind::Got as u8, 1, [1].to_vec())));
 }
 
+/// Takes words and marks them.
+fn take(ring: Ring<'_>) -> u64 {
+    let position = ring.take(6, 9, |_| {}).expect("room");
+    ring.mark(position, 6, 9);
+    position
+}
+
 #[test]
 fn a_record_whose_writer_died_is_skipped() {
     let memory = Memory::new(SMALL);
     let (ring, mut reader) = (memory.ring(), Reader::new(memory.ring()));
     // Several laps, so that the words have had records before.
     for _ in 0..100 {
-        ring.take(6, 9, |_| {}).expect("room");
+        take(ring);
         assert!(ring.write(Kind::Got, 1, &[1]));
         reader.skip();
         assert_eq!(read(&mut reader), Some((Kind::Got as u8, 1, [1].to_vec())));
-        ring.take(6, 9, |_| {}).expect("room");
+        take(ring);
         reader.skip();
         assert_eq!((reader.next(), read(&mut reader)), (Next::Nothing, None));
     }
@@ -119,14 +129,12 @@ fn words_without_a_first_word_are_skipped() {
     let memory = Memory::new(SMALL);
     let (ring, mut reader) = (memory.ring(), Reader::new(memory.ring()));
     for _ in 0..100 {
-        let position = ring.take(6, 9, |_| {}).expect("room");
-        ring.word(position).store(0, super::Relaxed);
+        ring.take(6, 9, |_| {}).expect("room");
         assert!(ring.write(Kind::Got, 1, &[1]));
         assert_eq!(reader.next(), Next::Unfinished(None));
         reader.skip();
         assert_eq!(read(&mut reader), Some((Kind::Got as u8, 1, [1].to_vec())));
-        let position = ring.take(6, 9, |_| {}).expect("room");
-        ring.word(position).store(0, super::Relaxed);
+        ring.take(6, 9, |_| {}).expect("room");
         reader.skip();
         assert_eq!((reader.next(), read(&mut reader)), (Next::Nothing, None));
     }
@@ -139,11 +147,14 @@ fn a_thread_knows_what_it_has_taken() {
     let position = ring.take(4, 9, |_| {}).expect("room");
     assert!(ring.has_taken(position, 4, 9));
     assert!(!ring.has_taken(position, 4, 8) && !ring.has_taken(position + 4, 4, 9));
+    assert!(!ring.is_unfinished(position, 4, 9));
+    ring.mark(position, 4, 9);
     let later = ring.take(4, 8, |_| {}).expect("room");
     // By the unfinished record, since the head is the other thread's.
     assert!(ring.has_taken(position, 4, 9) && !ring.has_taken(later, 4, 9));
+    assert!(ring.is_unfinished(position, 4, 9) && !ring.is_unfinished(position, 4, 8));
     ring.word(position).store(0, super::Relaxed);
-    assert!(!ring.has_taken(position, 4, 9));
+    assert!(!ring.has_taken(position, 4, 9) && !ring.is_unfinished(position, 4, 9));
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! Requests: the thread waits for the judge's answer.
+
+use core::ffi::c_int;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use wire::head::{Head, MORE};
+use wire::record::Kind;
+
+use crate::event::{Event, record};
+use crate::seam::{Caller, Frame};
+use crate::thread::{self, Guard};
+use crate::write::Patience;
+use crate::{session, walk};
+
+/// kref_track_report(): writes the judge's answer to a descriptor.
+pub fn report(fd: c_int, frame: &Frame) {
+    let Some(mut guard) = thread::enter(frame.address()) else { return };
+    let stack = walk::stack(Caller::from(frame), &mut guard);
+    let asked = ask(&Event::of(Kind::Report, 0), stack, &mut guard, fd);
+    if asked == Asked::Already {
+        write(
+            fd,
+            b"kref-track: asked for a report by a signal handler that interrupted a request\n",
+        );
+    }
+}
+
+/// The signal that asks for a report: the report goes to the judge's log, and nobody waits.
+pub fn signalled(frame: u64, caller: Caller) {
+    let Some(mut guard) = thread::enter(frame) else { return };
+    let stack = walk::stack(caller, &mut guard);
+    record(&Event::of(Kind::Report, 0), stack, &mut guard);
+}
+
+/// A fatal signal.
+pub fn crashed(signal: c_int, address: usize, frame: u64, caller: Caller) {
+    let Some(mut guard) = thread::enter(frame) else { return };
+    let stack = walk::stack(caller, &mut guard);
+    let event = Event { count: signal as u32, ..Event::of(Kind::Crash, address) };
+    ask(&event, stack, &mut guard, -1);
+}
+
+/// The process exits.
+pub fn at_exit() {
+    let marker = 0_u64;
+    if let Some(mut guard) = thread::enter(&raw const marker as u64) {
+        ask(&Event::of(Kind::Exit, 0), 0, &mut guard, -1);
+        drop(guard);
+    }
+    let Some(head) = session::head() else { return };
+    let code = head.settings.exit_code;
+    if code != 0 && head.found.load(Relaxed) > 0 {
+        // SAFETY: what the program has printed and not yet flushed is flushed; then it is over.
+        unsafe {
+            libc::fflush(core::ptr::null_mut());
+            libc::_exit(code as c_int);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Done,
+    Gone,
+    /// This thread waits for an answer already: it was interrupted by a handler.
+    Already,
+}
+
+/// Asks the judge, and waits. The parts of the answer go to a descriptor, if that is not negative.
+fn ask(event: &Event, stack: u32, guard: &mut Guard, fd: c_int) -> Asked {
+    if let Some(state) = guard.state()
+        && state.asks.swap(true, Relaxed)
+    {
+        return Asked::Already;
+    }
+    let asked = match session::head() {
+        Some(head) if ask_now(head, event, stack, guard, fd) => Asked::Done,
+        _ => Asked::Gone,
+    };
+    if let Some(state) = guard.state() {
+        state.asks.store(false, Relaxed);
+    }
+    asked
+}
+
+fn ask_now(head: &'static Head, event: &Event, stack: u32, guard: &mut Guard, fd: c_int) -> bool {
+    let number = loop {
+        let number = head.requests.fetch_add(1, Relaxed).wrapping_add(1);
+        if number != 0 {
+            break number;
+        }
+    };
+    let mut patience = Patience::new(head);
+    // Acquire: pairs with the release of the request before. The judge gives back what a process has that ended.
+    while head.asking.compare_exchange(0, number, Acquire, Relaxed).is_err() {
+        if !patience.wait() {
+            return false;
+        }
+    }
+    head.answered.store(0, Relaxed);
+    guard.let_go_of_records();
+    let event = Event { detail: number.into(), ..*event };
+    let answered = record(&event, stack, guard) && take_answer(head, fd);
+    // Release: pairs with the acquire above.
+    head.asking.store(0, Release);
+    answered
+}
+
+fn take_answer(head: &'static Head, fd: c_int) -> bool {
+    let mut patience = Patience::new(head);
+    loop {
+        // Acquire: pairs with the release of the judge, which has written the answer.
+        let answered = head.answered.load(Acquire);
+        if answered != 0 {
+            let most = head.answer_bytes.min(head.answer_length.load(Relaxed));
+            // SAFETY: the answer is part of the memory.
+            let part = unsafe { core::slice::from_raw_parts(session::answer(head), most as usize) };
+            write(fd, part);
+            // Release: pairs with the acquire of the judge, which writes the next part.
+            head.answered.store(0, Release);
+            if answered & MORE == 0 {
+                return true;
+            }
+        }
+        if answered == 0 && !patience.wait() {
+            return false;
+        }
+    }
+}
+
+/// Writes to the program's descriptor. Negative: to none.
+fn write(fd: c_int, mut bytes: &[u8]) {
+    while fd >= 0 && !bytes.is_empty() {
+        // SAFETY: the bytes are there.
+        let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+        // SAFETY: errno is this thread's.
+        let interrupted = written < 0 && unsafe { *libc::__errno_location() } == libc::EINTR;
+        match usize::try_from(written) {
+            Ok(written) if written > 0 => bytes = bytes.get(written..).unwrap_or_default(),
+            _ if interrupted => {}
+            _ => return,
+        }
+    }
+}

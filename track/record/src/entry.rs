@@ -1,0 +1,148 @@
+//! The functions of the table.
+
+use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::ptr;
+use core::sync::atomic::Ordering::Relaxed;
+
+use wire::head::{CHAOS, KEEP_FREED};
+use wire::record::Kind;
+
+use crate::event::{Event, happen};
+use crate::processor::enter;
+use crate::seam::{Frame, Kref, Release, Table, Violation};
+use crate::{ask, chaos, session, thread};
+
+/// The table that libkref gets. libkref need not call it twice for a get or put, unless for chaos or for memory that
+/// is kept.
+pub fn table() -> Table {
+    let flags = session::settings().map_or(0, |settings| settings.flags);
+    let chaos = flags & CHAOS != 0;
+    Table {
+        size: size_of::<Table>(),
+        created,
+        getting: chaos.then_some(getting),
+        got,
+        putting,
+        released,
+        done: (flags & (CHAOS | KEEP_FREED) != 0).then_some(done),
+        violated,
+        report: Some(report),
+        checkpoint: Some(checkpoint),
+    }
+}
+
+#[unsafe(naked)]
+extern "C" fn created(kref: *mut Kref, type_name: *const c_char) -> c_int {
+    enter!(on_created, 2)
+}
+
+extern "C" fn on_created(kref: *mut Kref, type_name: *const c_char, frame: &Frame) -> c_int {
+    let event = Event { name: type_name, count: 1, ..Event::of(Kind::Created, kref.addr()) };
+    c_int::from(is_sampled(frame) && happen(&event, frame))
+}
+
+/// One object in N of each thread.
+fn is_sampled(frame: &Frame) -> bool {
+    let every = session::settings().map_or(1, |settings| settings.sample);
+    if every <= 1 {
+        return true;
+    }
+    let Some(guard) = thread::enter(frame.address()) else { return false };
+    let Some(state) = guard.state() else { return false };
+    state.countdown.fetch_add(1, Relaxed).checked_rem(every) == Some(0)
+}
+
+extern "C" fn getting(_: *mut Kref) {
+    chaos::turn();
+}
+
+#[unsafe(naked)]
+extern "C" fn got(kref: *mut Kref, count: c_uint, holder: *const c_char) {
+    enter!(on_got, 3)
+}
+
+extern "C" fn on_got(kref: *mut Kref, count: c_uint, holder: *const c_char, frame: &Frame) {
+    happen(&Event { name: holder, count, ..Event::of(Kind::Got, kref.addr()) }, frame);
+    chaos::turn();
+}
+
+#[unsafe(naked)]
+extern "C" fn putting(kref: *mut Kref, release: Release, count: c_uint, holder: *const c_char) {
+    enter!(on_putting, 4)
+}
+
+extern "C" fn on_putting(
+    kref: *mut Kref,
+    release: Release,
+    count: c_uint,
+    holder: *const c_char,
+    frame: &Frame,
+) {
+    let event = Event::of(Kind::Putting, kref.addr());
+    happen(&Event { name: holder, count, detail: address(release), ..event }, frame);
+    chaos::turn();
+}
+
+#[unsafe(naked)]
+extern "C" fn released(kref: *mut Kref, release: Release) {
+    enter!(on_released, 2)
+}
+
+extern "C" fn on_released(kref: *mut Kref, release: Release, frame: &Frame) {
+    happen(&Event { detail: address(release), ..Event::of(Kind::Released, kref.addr()) }, frame);
+    if session::settings().is_some_and(|settings| settings.flags & KEEP_FREED != 0)
+        && let Some(guard) = thread::enter(frame.address())
+        && let Some(state) = guard.state().filter(|_| guard.is_outermost())
+    {
+        state.begin_release(kref.addr() as u64);
+    }
+}
+
+fn address(release: Release) -> u64 {
+    release.map_or(0, |release| release as *const () as u64)
+}
+
+#[unsafe(naked)]
+extern "C" fn done(kref: *const c_void) {
+    enter!(on_done, 1)
+}
+
+extern "C" fn on_done(kref: *const c_void, frame: &Frame) {
+    if thread::is_known()
+        && let Some(guard) = thread::enter(frame.address())
+        && let Some(state) = guard.state().filter(|_| guard.is_outermost())
+    {
+        state.end_put(kref.addr() as u64);
+    }
+    chaos::turn();
+}
+
+#[unsafe(naked)]
+extern "C" fn violated(violation: *const Violation) {
+    enter!(on_violated, 1)
+}
+
+extern "C" fn on_violated(violation: *const Violation, frame: &Frame) {
+    // SAFETY: libkref gives a violation.
+    let violation = unsafe { &*violation };
+    let event = Event::of(Kind::Violated, violation.kref.addr());
+    happen(&Event { detail: violation.kind as u64, ..event }, frame);
+}
+
+#[unsafe(naked)]
+extern "C" fn report(fd: c_int) {
+    enter!(on_report, 1)
+}
+
+extern "C" fn on_report(fd: c_int, frame: &Frame) {
+    ask::report(fd, frame);
+}
+
+#[unsafe(naked)]
+extern "C" fn checkpoint() {
+    enter!(on_checkpoint, 0)
+}
+
+extern "C" fn on_checkpoint(frame: &Frame) {
+    happen(&Event::of(Kind::Checkpoint, ptr::null::<Kref>().addr()), frame);
+}

@@ -1,0 +1,308 @@
+//! What each thread has of its own, and the mark that it is inside the recorder.
+//!
+//! A signal handler may get or put while its thread is in here. Such a call has a level of its own. A handler may
+//! also leave the recorder for good, with siglongjmp(). The next call sees that by the addresses of the frames:
+//!
+//! ```text
+//!   main     main          main          main
+//!   got      got           work          work
+//!            handler       got           got     level 0, abandoned: the frame of level 1 is not below it
+//!            got  level 1                        the frame of this call
+//! ```
+//!
+//! The comparison may be wrong if a handler runs on another stack. So a level that was taken over notices that
+//! ([`Guard::is_valid`]), and writes its record anew.
+
+use core::ffi::c_void;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use wire::record::Kind;
+
+use crate::own::{Own, own};
+use crate::walks::Walks;
+use crate::write::{self, Journal};
+use crate::{process, session};
+
+/// Handlers that interrupt each other deeper than that walk one frame, and have no journal.
+const LEVELS: u32 = 3;
+/// Release functions that a thread is in, each inside the other. The rest is not noted.
+const RELEASING: usize = 16;
+
+/// A thread's own. Only that thread uses it, and its signal handlers. Zeros: not begun.
+#[repr(C, align(64))]
+pub struct State {
+    /// How many calls of the recorder this thread is in.
+    level: AtomicU32,
+    /// The next of the idle states.
+    pub next: AtomicU32,
+    levels: [Level; LEVELS as usize],
+    /// The lowest address of the thread's stack that is known to be readable, as are all above it. 0: none is.
+    pub readable: AtomicU64,
+    /// The lowest page above a foreign stack that was found unreadable.
+    pub barrier: AtomicU64,
+    /// The object and the stack of the put that this thread is in: the release comes from there.
+    pub last_put: (AtomicU64, AtomicU32),
+    /// The objects whose release functions this thread is in, and how many there are.
+    pub releasing: [AtomicU64; RELEASING],
+    /// How many there are, also of those that are not noted.
+    pub releasing_depth: AtomicU32,
+    /// For sampling.
+    pub countdown: AtomicU32,
+    /// The steps of chaos.
+    pub step: AtomicU64,
+    /// Whether this thread waits for an answer.
+    pub asks: AtomicBool,
+    /// Walks that were done before.
+    pub walks: Walks,
+}
+
+/// A call of the recorder.
+struct Level {
+    /// The address of its entry's frame.
+    frame: AtomicU64,
+    /// Changes with each call. The high half is the thread's number.
+    epoch: AtomicU64,
+    journal: Journal,
+}
+
+/// Being inside. When the guard is dropped, the thread is outside again, or in the call that was interrupted.
+pub struct Guard {
+    state: Option<&'static State>,
+    level: u32,
+    epoch: u64,
+    /// The thread's number in the session.
+    pub number: u32,
+    /// The process's number in the session.
+    pub process: u32,
+}
+
+/// Enters the recorder, from an entry with this frame. `None`: nothing can be recorded.
+#[inline]
+pub fn enter(frame: u64) -> Option<Guard> {
+    session::head()?;
+    let own = own();
+    let process = process::number();
+    if (process == 0 || own.process.load(Relaxed) != process) && !begin(own) {
+        return None;
+    }
+    let number = own.number.load(Relaxed);
+    let process = own.process.load(Relaxed);
+    // SAFETY: null, or a state of this thread, which stays mapped.
+    let state = unsafe { own.state.load(Relaxed).as_ref() };
+    let mut guard = Guard { state, level: LEVELS, epoch: 0, number, process };
+    if let Some(state) = state {
+        state.enter(frame, &mut guard);
+    }
+    Some(guard)
+}
+
+/// Whether this thread was ever here.
+pub fn is_known() -> bool {
+    let process = process::number();
+    process != 0 && own().process.load(Relaxed) == process
+}
+
+impl State {
+    #[inline]
+    fn enter(&self, frame: u64, guard: &mut Guard) {
+        let inside = self.level.load(Relaxed);
+        let level = if inside == 0 { 0 } else { self.first_abandoned(inside, frame, guard) };
+        let Some(place) = self.levels.get(level as usize) else { return };
+        place.frame.store(frame, Relaxed);
+        let epoch = place.epoch.load(Relaxed) + 1;
+        place.epoch.store(epoch, Relaxed);
+        self.level.store(level + 1, Relaxed);
+        (guard.level, guard.epoch) = (level, epoch);
+        if level < inside {
+            self.repair(level, inside, guard);
+        }
+    }
+
+    /// The first level whose call is over, because its frame is not above this one; or the next free level.
+    #[cold]
+    fn first_abandoned(&self, inside: u32, frame: u64, guard: &Guard) -> u32 {
+        self.levels.iter().take(inside as usize).for_each(|level| level.journal.mark(guard));
+        let mut levels = self.levels.iter().take(inside as usize);
+        let abandoned = levels.position(|level| level.frame.load(Relaxed) <= frame);
+        abandoned.map_or(inside, |level| level as u32)
+    }
+
+    #[cold]
+    fn repair(&self, from: u32, to: u32, guard: &Guard) {
+        for level in self.levels.iter().take(to as usize).skip(from as usize + 1) {
+            level.epoch.fetch_add(1, Relaxed);
+        }
+        for level in self.levels.iter().take(to as usize).skip(from as usize) {
+            level.journal.repair(guard);
+        }
+    }
+
+    /// Makes the state this thread's.
+    fn adopt(&self, number: u32) {
+        self.level.store(0, Relaxed);
+        for level in &self.levels {
+            level.epoch.store(u64::from(number) << 32, Relaxed);
+            level.journal.reset();
+        }
+        self.readable.store(0, Relaxed);
+        self.barrier.store(0, Relaxed);
+        self.last_put.0.store(0, Relaxed);
+        self.releasing_depth.store(0, Relaxed);
+        self.countdown.store(number, Relaxed);
+        self.step.store(0, Relaxed);
+        self.asks.store(false, Relaxed);
+        self.walks.clear();
+    }
+
+    /// A release function begins.
+    pub fn begin_release(&self, object: u64) {
+        let depth = self.releasing_depth.load(Relaxed);
+        if let Some(place) = self.releasing.get(depth as usize) {
+            place.store(object, Relaxed);
+        }
+        self.releasing_depth.store(depth + 1, Relaxed);
+    }
+
+    /// A put is over; and if it was the last, so is its release function.
+    pub fn end_put(&self, object: u64) {
+        self.last_put.0.store(0, Relaxed);
+        let Some(last) = self.releasing_depth.load(Relaxed).checked_sub(1) else { return };
+        let place = self.releasing.get(last as usize);
+        if place.is_none_or(|place| place.load(Relaxed) == object) {
+            self.releasing_depth.store(last, Relaxed);
+        }
+    }
+}
+
+impl Guard {
+    /// Whether no other call of the recorder was interrupted.
+    pub fn is_outermost(&self) -> bool {
+        self.level == 0
+    }
+
+    /// Whether too many handlers have interrupted each other for a walk.
+    pub fn is_deep(&self) -> bool {
+        self.state.is_some() && self.level == LEVELS
+    }
+
+    /// The thread's state.
+    pub fn state(&self) -> Option<&'static State> {
+        self.state
+    }
+
+    /// The journal of this level.
+    #[inline]
+    pub fn journal(&self) -> Option<&'static Journal> {
+        Some(&self.state?.levels.get(self.level as usize)?.journal)
+    }
+
+    /// Whether this call still has its level. Not in a fork's child, and not if another call has taken the level.
+    #[inline]
+    pub fn is_valid(&self) -> bool {
+        match self.state.and_then(|state| state.levels.get(self.level as usize)) {
+            Some(level) => level.epoch.load(Relaxed) == self.epoch,
+            None => process::number() == self.process,
+        }
+    }
+
+    /// Gives up the records of the calls that this one has interrupted. So the judge, for which this call is about to
+    /// wait, does not wait for them.
+    #[cold]
+    pub fn let_go_of_records(&self) {
+        if let Some(state) = self.state.filter(|_| self.level > 0) {
+            let levels = state.levels.iter().take(self.level as usize);
+            levels.for_each(|level| level.journal.repair(self));
+        }
+    }
+
+    /// Goes on without a level, in the process that this is now.
+    #[cold]
+    pub fn renew(&mut self) -> bool {
+        let own = own();
+        if process::number() != own.process.load(Relaxed) && !begin(own) {
+            return false;
+        }
+        (self.state, self.level) = (None, LEVELS);
+        self.number = own.number.load(Relaxed);
+        self.process = own.process.load(Relaxed);
+        true
+    }
+}
+
+impl Drop for Guard {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(state) = self.state
+            && self.level < LEVELS
+            && self.is_valid()
+        {
+            state.level.store(self.level, Relaxed);
+        }
+    }
+}
+
+/// This thread's first event in this process.
+#[cold]
+#[inline(never)]
+fn begin(own: &Own) -> bool {
+    let process = process::begin(own);
+    let Some(head) = session::head().filter(|_| process != 0) else { return false };
+    let number = loop {
+        let number = head.threads.fetch_add(1, Relaxed);
+        if number != 0 {
+            break number;
+        }
+    };
+    write::plain(Kind::Thread, process, &[number.into(), process::tid().into()]);
+    let state = process::take_state();
+    if let Some(state) = state {
+        state.adopt(number);
+    }
+    // A handler that comes now finds the thread either not begun, and begins it as another, or begun.
+    let place = state.map_or(ptr::null_mut(), |state| ptr::from_ref(state).cast_mut());
+    own.process.store(0, Relaxed);
+    own.state.store(place, Relaxed);
+    own.number.store(number, Relaxed);
+    own.process.store(process, Relaxed);
+    let key = KEY.load(Relaxed);
+    if key >= 0 {
+        // SAFETY: a key of ours, with which the C library allocates nothing.
+        unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, place.cast()) };
+    }
+    true
+}
+
+/// The key whose destructor gives a state back. -1: there is none.
+static KEY: AtomicI32 = AtomicI32::new(-1);
+/// glibc has room for as many keys in a thread's descriptor, and allocates for others.
+const KEYS: u32 = 32;
+
+/// Lets a thread's state serve another when the thread ends.
+pub fn set_up() {
+    let mut key = 0;
+    // SAFETY: `key` is ours to fill.
+    if unsafe { libc::pthread_key_create(&mut key, Some(end)) } != 0 {
+        return;
+    }
+    if key < KEYS {
+        KEY.store(key as i32, Relaxed);
+    } else {
+        // SAFETY: created above.
+        unsafe { libc::pthread_key_delete(key) };
+    }
+}
+
+unsafe extern "C" fn end(_: *mut c_void) {
+    let own = own();
+    if !is_known() {
+        return;
+    }
+    // From here on a handler or a later destructor of this thread begins it as another.
+    own.process.store(0, Relaxed);
+    let state = own.state.swap(ptr::null_mut(), Relaxed);
+    // SAFETY: null, or a state of this thread, which stays mapped.
+    if let Some(state) = unsafe { state.as_ref() } {
+        process::leave_state(state);
+    }
+}
