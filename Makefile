@@ -49,6 +49,7 @@ RUSTC ?= rustc
 TARGET ?= $(shell $(RUSTC) -vV 2>/dev/null | sed -n 's/^host: //p')
 BUILD = $(TARGET_DIR)/$(TARGET)/capi
 TRACKED = $(TARGET_DIR)/$(TARGET)/track
+RECORDER = $(TARGET_DIR)/$(TARGET)/record
 
 # make splits a variable at blanks. So `make uninstall` would take a path with a blank for two paths, and remove
 # the wrong files.
@@ -156,16 +157,18 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 	ln -sf $(SONAME) $(OUT)/libkref.so
 	@touch $@
 
-$(OUT)/built-track: Cargo.toml Cargo.lock Makefile track/Cargo.toml track/build.rs \
-		$(wildcard track/src/*.rs track/src/*/*.rs)
+$(OUT)/built-track: Cargo.toml Cargo.lock Makefile $(wildcard track/Cargo.toml track/*/Cargo.toml track/record/build.rs) \
+		$(foreach crate,track track/record track/wire,$(wildcard $(crate)/src/*.rs $(crate)/src/*/*.rs))
 	@$(call need,$(CARGO),build the tracker: install Rust $(TRACK_FLOOR) or later$(comma) or set TRACK=no)
 	@version=$$($(RUSTC) -V); minor=$${version#rustc 1.}; [ "$${minor%%.*}" -ge $(TRACK_FLOOR:1.%=%) ] || { \
 		echo "make: the tracker needs Rust $(TRACK_FLOOR) or later; this is $$version. TRACK=no leaves it out." >&2; \
 		exit 1; }
+	$(CARGO) build $(REPRODUCIBLE) $(LINK_TRACKED) --locked --profile record --manifest-path track/record/Cargo.toml \
+		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
 	$(CARGO) build $(REPRODUCIBLE) $(LINK_TRACKED) --locked --profile track --manifest-path track/Cargo.toml \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
 	@mkdir -p $(OUT)/kref
-	cp $(TRACKED)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
+	cp $(RECORDER)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
 	cp $(TRACKED)/kref-track $(OUT)/kref-track
 	@touch $@
 

@@ -197,12 +197,12 @@ impl Judge {
     }
 
     fn begin(&mut self, number: u16, body: &[u64]) -> Option<()> {
-        let (time, pid) = (*body.get(1)?, u32::try_from(*body.get(2)?).ok()?);
+        let pid = u32::try_from(*body.get(2)?).ok()?;
         let parent = body.get(3).and_then(|&parent| u16::try_from(parent).ok()).unwrap_or(0);
         if self.processes.get(number).is_some() || pid == 0 {
             return None;
         }
-        let mut process = Process::new(number, pid, clock::of_nanoseconds(time));
+        let mut process = Process::new(number, pid);
         if let Some(parent) = self.processes.get(parent) {
             process.forked(parent, body.get(4).copied().unwrap_or(0));
         } else {

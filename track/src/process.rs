@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use rustc_hash::FxBuildHasher;
 
 use crate::budget::Budget;
-use crate::clock::Time;
 use crate::code::{Code, Id, PlaceId};
 use crate::misuse::Kind;
 use crate::modules::Module;
@@ -57,8 +56,6 @@ pub struct Process {
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
     /// How many reports of misuse and leaks there were.
     pub found: u64,
-    /// When it began.
-    pub began: Time,
     /// The number of its last event.
     pub last_event: u64,
     /// The fatal signal of a thread.
@@ -71,7 +68,7 @@ pub struct Process {
 
 impl Process {
     /// A process that has no objects yet.
-    pub fn new(number: u16, pid: u32, began: Time) -> Self {
+    pub fn new(number: u16, pid: u32) -> Self {
         Self {
             number,
             pid,
@@ -82,7 +79,6 @@ impl Process {
             modules: Vec::new(),
             told: HashSet::default(),
             found: 0,
-            began,
             last_event: 0,
             crashed: None,
             is_reported: false,
