@@ -168,8 +168,9 @@ $(OUT)/built-track: Cargo.toml Cargo.lock Makefile $(wildcard track/Cargo.toml t
 	$(CARGO) build $(REPRODUCIBLE) $(LINK_TRACKED) --locked --profile track --manifest-path track/Cargo.toml \
 		$(addprefix --target=,$(TARGET)) --target-dir $(TARGET_DIR)
 	@mkdir -p $(OUT)/kref
-	cp $(RECORDER)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
-	cp $(TRACKED)/kref-track $(OUT)/kref-track
+	@# -f: a program may be running.
+	cp -f $(RECORDER)/libkref_track.so $(OUT)/kref/$(TRACK_SONAME)
+	cp -f $(TRACKED)/kref-track $(OUT)/kref-track
 	@touch $@
 
 DEMO := $(abspath $(TARGET_DIR))/demo

@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use addr2line::Loader;
 
@@ -50,10 +50,11 @@ impl Module {
         let named = line.as_ref().map_or(mapping.path, |line| &line.path);
         let path = PathBuf::from(OsStr::from_bytes(named));
         let file = line.as_ref().and_then(|line| linked(pid, line)).or_else(|| {
-            // As the program sees it, which may have another root.
-            let rooted =
-                [format!("/proc/{pid}/root").as_bytes(), path.as_os_str().as_bytes()].concat();
-            let places = [Path::new(OsStr::from_bytes(&rooted)), &path];
+            // As the program sees it, which may have another root, and another directory.
+            let base = if path.is_absolute() { "root" } else { "cwd/" };
+            let mut seen = format!("/proc/{pid}/{base}").into_bytes();
+            seen.extend(path.as_os_str().as_bytes());
+            let places = [Path::new(OsStr::from_bytes(&seen)), &path];
             let mut files = places.into_iter().filter_map(open);
             files.find(|file| is_same(file, line.as_ref(), id.as_deref(), since))
         });
@@ -162,11 +163,17 @@ fn is_same(file: &File, line: Option<&Line>, id: Option<&[u8]>, since: SystemTim
     }
     match line {
         Some(line) => !line.is_deleted && data.ino() == line.inode,
-        // The change of the inode, too: a file that was moved here keeps the time of its contents.
-        None => since
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .is_ok_and(|since| data.mtime().max(data.ctime()) < since.as_secs() as i64),
+        None => changed(&data) <= since,
     }
+}
+
+/// When a file was last changed, or put to its place: a file that was moved keeps the time of its contents.
+fn changed(data: &std::fs::Metadata) -> SystemTime {
+    let time = |seconds: i64, nanoseconds: i64| {
+        let (seconds, nanoseconds) = (seconds.max(0) as u64, nanoseconds.max(0) as u64);
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
+    };
+    time(data.mtime(), data.mtime_nsec()).max(time(data.ctime(), data.ctime_nsec()))
 }
 
 fn open(path: &Path) -> Option<File> {

@@ -42,6 +42,7 @@ impl Program {
         CHILD.store(pid as i32, Relaxed);
         judge.has_started(pid);
         let status = wait(pid as i32)?;
+        forward_to_nobody();
         let result = judge.has_ended(status.into_raw());
         match result {
             None => eprintln!("kref-track: the judge has ended before {name}: there is no report"),
@@ -160,11 +161,12 @@ fn preload(library: &Path) -> OsString {
 
 static CHILD: AtomicI32 = AtomicI32::new(0);
 
-/// What somebody sends to us is meant for the program.
+const FORWARDED: [libc::c_int; 6] =
+    [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, libc::SIGINT, libc::SIGQUIT];
+
+/// What somebody sends to this command is meant for the program.
 fn forward_signals() {
-    for signal in
-        [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, libc::SIGINT, libc::SIGQUIT]
-    {
+    for signal in FORWARDED {
         // SAFETY: `forward` does what a handler may.
         unsafe { libc::signal(signal, forward as *const () as usize) };
     }
@@ -176,5 +178,13 @@ extern "C" fn forward(signal: libc::c_int) {
     if child > 0 && signal != libc::SIGINT && signal != libc::SIGQUIT {
         // SAFETY: a bare system call.
         unsafe { libc::kill(child, signal) };
+    }
+}
+
+/// The program is over: a signal is for this command.
+fn forward_to_nobody() {
+    for signal in FORWARDED {
+        // SAFETY: the default action.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
 }

@@ -151,7 +151,8 @@ impl Service {
     /// Hears the command: first the number of its program, then the program's status. It may end before.
     fn hear(&mut self) {
         while let Some(mut command) = self.command.take() {
-            if !ends::is_ready(command.get_ref().as_raw_fd()) {
+            // Two lines may have come at once: the second is in the buffer.
+            if command.buffer().is_empty() && !ends::is_ready(command.get_ref().as_raw_fd()) {
                 self.command = Some(command);
                 return;
             }
