@@ -15,8 +15,13 @@ pub fn now() -> Time {
 
 /// How long ago something was, in milliseconds.
 pub fn age(now: Time, time: Time) -> u32 {
-    let age = now.wrapping_sub(time);
-    if age > u32::MAX / 2 { 0 } else { age } // a clock that is read on another core may be a tick behind
+    // A clock that is read on another core may be a tick behind.
+    if is_at_most(time, now) { now.wrapping_sub(time) } else { 0 }
+}
+
+/// Whether a time is not later than another.
+pub fn is_at_most(time: Time, other: Time) -> bool {
+    other.wrapping_sub(time) <= u32::MAX / 2
 }
 
 /// Nanoseconds, precisely.

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use serde_json::json;
+
+use crate::json;
 use crate::object::{Act, Object, RELEASED};
 use crate::process::Process;
 use crate::report::name_of;
@@ -12,15 +15,20 @@ use crate::world::World;
 const NEAR: u64 = 256;
 
 /// What is said when a thread gets a fatal signal.
-pub fn text(world: &World, process: &Process, signal: i32, address: u64, by: Act) -> String {
+pub fn report(world: &World, process: &Process, signal: i32, address: u64, by: Act) -> String {
+    let object = if signal == libc::SIGABRT { None } else { nearest(process, address) };
+    if world.options.json {
+        return json(world, process, signal, address, by, object);
+    }
+
     let mut out = String::new();
     let (name, thread) = (name_of(signal), text::thread(world, by.thread));
     let _ = writeln!(out, "kref-track: {name} in {thread}, at {address:#x}");
     if by.stack != 0 {
         text::stack(world, &mut out, by.stack, "    ");
     }
-    if signal != libc::SIGABRT {
-        object(world, &mut out, process, address);
+    if let Some(object) = object {
+        tell(world, &mut out, process, address, object);
     }
     let last = world.threads.last(by.thread);
     if !last.is_empty() {
@@ -34,23 +42,64 @@ pub fn text(world: &World, process: &Process, signal: i32, address: u64, by: Act
 }
 
 /// The object whose count is nearest to the address.
-fn object(world: &World, out: &mut String, process: &Process, address: u64) {
-    let table = &process.table;
+fn nearest(process: &Process, address: u64) -> Option<&Object> {
     let away = |object: &&Object| address.abs_diff(object.address);
-    let near = table.known().filter(|object| away(object) <= NEAR);
-    let Some(object) = near.min_by_key(away) else { return };
+    process.table.known().filter(|object| away(object) <= NEAR).min_by_key(away)
+}
+
+fn tell(world: &World, out: &mut String, process: &Process, address: u64, object: &Object) {
     let side = if address < object.address { "before" } else { "behind" };
-    let away = away(&object);
+    let away = address.abs_diff(object.address);
     let state = if object.is(RELEASED) { "was released" } else { "is referenced" };
     let _ = writeln!(
         out,
         "  the address is {away} bytes {side} the count of object #{}, which {state}",
         object.serial
     );
-    if let Some(by) = table.released(object) {
+    if let Some(by) = process.table.released(object) {
         let _ = writeln!(out, "  released by {}:", text::thread(world, by.thread));
         text::stack(world, out, by.stack, "    ");
     }
     let _ = writeln!(out, "  created by {}:", text::thread(world, object.created().thread));
     text::stack(world, out, object.created().stack, "    ");
+}
+
+fn json(
+    world: &World,
+    process: &Process,
+    signal: i32,
+    address: u64,
+    by: Act,
+    object: Option<&Object>,
+) -> String {
+    let last: Vec<_> = world
+        .threads
+        .last(by.thread)
+        .iter()
+        .map(|event| {
+            json!({
+                "act": event.act,
+                "address": format!("{:#x}", event.address),
+                "by": json::act(world, event.by),
+            })
+        })
+        .collect();
+    let object = object.map(|object| {
+        json!({
+            "object": object.serial,
+            "address": format!("{:#x}", object.address),
+            "released": process.table.released(object).map(|by| json::act(world, by)),
+            "created": json::act(world, object.created()),
+        })
+    });
+    let report = json!({
+        "kind": "crash",
+        "process": process.pid,
+        "signal": signal,
+        "address": format!("{address:#x}"),
+        "by": json::act(world, by),
+        "object": object,
+        "last": last,
+    });
+    format!("{report}\n")
 }

@@ -55,6 +55,7 @@ fn create(world: &World, process: &mut Process, event: &Happened) {
     if let Some(at) = process.table.find(address) {
         let before = *process.table.object(at);
         let is_live = !before.is(RELEASED | LOST | INHERITED);
+        let is_live = is_live && !world.is_doubtful(before.created());
         let offence = is_live.then(|| {
             let kind = Kind::created_again(&before, by, &world.code);
             Offence::new(kind, by, &process.table, at)
@@ -120,7 +121,8 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
         None => Vec::new(),
     };
     let undone = process.table.put(at, event.by, event.name, code, &world.distances, &world.budget);
-    if undone == Undone::WrongHolder {
+    let is_doubtful = world.is_doubtful(process.table.object(at).created());
+    if undone == Undone::WrongHolder && !is_doubtful {
         let mut offence = Offence::new(Kind::WrongHolder, event.by, &process.table, at);
         (offence.holder, offence.held) = (event.name, held);
         misuse::report(world, process, &offence);
@@ -130,7 +132,7 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
 /// A get or put on a released object: told once for each object.
 fn late(world: &World, process: &mut Process, kind: Kind, at: At, by: Act) {
     let object = process.table.object_mut(at);
-    if !object.is(REPORTED) {
+    if !object.is(REPORTED) && !world.is_doubtful(object.created()) {
         object.set(REPORTED, true);
         let offence = Offence::new(kind, by, &process.table, at);
         misuse::report(world, process, &offence);

@@ -107,7 +107,8 @@ fn group(world: &World, group: &Held) -> Value {
     })
 }
 
-fn act(world: &World, act: Act) -> Value {
+/// Who did something, where, and how long ago.
+pub fn act(world: &World, act: Act) -> Value {
     let age = f64::from(clock::age(world.now.get(), act.time)) / 1e3;
     json!({
         "thread": thread(world, act.thread),

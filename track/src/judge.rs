@@ -148,13 +148,22 @@ impl Judge {
                 trace.write(First { kind: Kind::Void as u8, length: 2, process: 0 }, &[number]);
             }
         }
+        let before = self.world.events_lost.get();
         let mut lost = self.window.passed_over;
         if let Origin::Session(session, sources) = &mut self.origin {
             sources.iter_mut().for_each(|source| source.give_up(nobody_writes));
             lost += session.head().dropped.load(Relaxed);
         }
         self.world.events_lost.set(lost);
+        if lost > before {
+            self.world.lost_at.set(self.world.now.get());
+        }
         self.apply_ready();
+    }
+
+    /// Whether so many events wait for one that is missing that the rings should be read slowly.
+    pub fn is_stalled(&self) -> bool {
+        self.window.is_full()
     }
 
     /// Takes a record in. `end` is the number of the session's next event.
@@ -341,7 +350,7 @@ impl Judge {
             Kind::Crash => {
                 process.crashed = i32::try_from(event.count).ok();
                 let signal = event.count as i32;
-                let text = crash::text(world, process, signal, event.address, event.by);
+                let text = crash::report(world, process, signal, event.address, event.by);
                 world.output.write(process.pid, &text);
             }
             Kind::Report if event.detail == 0 => {

@@ -24,7 +24,7 @@ pub struct Numbered {
 /// A number that does not come in this time is passed over: its thread has died, or left a handler by a jump.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The same for a number of which a recorder has said that it may be lost.
-const LITTLE_PATIENCE: Duration = Duration::from_millis(50);
+const LITTLE_PATIENCE: Duration = Duration::from_millis(5);
 /// The most events that wait for one that is missing.
 const MOST: usize = 1 << 20;
 

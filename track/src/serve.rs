@@ -23,6 +23,8 @@ use crate::world::World;
 /// After records have come the judge looks again so soon, and then less and less often.
 const SHORTEST: Duration = Duration::from_micros(50);
 const LONGEST: Duration = Duration::from_millis(5);
+/// The pause while many events wait for one that is missing: so their number is bounded.
+const STALL: Duration = Duration::from_millis(1);
 /// How often the judge looks for what is not in the rings.
 const LOOK: Duration = Duration::from_millis(10);
 /// A request whose asker is dead is forgotten after this time.
@@ -89,6 +91,9 @@ impl Service {
         loop {
             if self.judge.work() > 0 {
                 pause = SHORTEST;
+                if self.judge.is_stalled() {
+                    std::thread::sleep(STALL);
+                }
             } else {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST);

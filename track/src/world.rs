@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use crate::budget::Budget;
-use crate::clock::Time;
+use crate::clock::{self, Time};
 use crate::code::{Code, Id};
 use crate::matching::Distances;
 use crate::object::Act;
@@ -30,6 +30,8 @@ pub struct World {
     pub stacks_lost: Cell<u64>,
     /// Events that did not come: there was no room in the rings, or their threads died.
     pub events_lost: Cell<u64>,
+    /// When the last of these was missed.
+    pub lost_at: Cell<Time>,
 }
 
 impl World {
@@ -46,7 +48,13 @@ impl World {
             now: Cell::new(0),
             stacks_lost: Cell::new(0),
             events_lost: Cell::new(0),
+            lost_at: Cell::new(0),
         }
+    }
+
+    /// Whether an event may be missing that belongs to an object which was created by this act.
+    pub fn is_doubtful(&self, created: Act) -> bool {
+        self.events_lost.get() > 0 && clock::is_at_most(created.time, self.lost_at.get())
     }
 
     /// The bytes in use, without the files' debug information.
