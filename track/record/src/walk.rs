@@ -12,10 +12,11 @@ use crate::module::{self, Module};
 use crate::processor;
 use crate::rules::{self, Cfa, Rule, Saved};
 use crate::seam::Caller;
+use crate::session;
 use crate::stack::Stack;
 use crate::thread::{Guard, State};
 use crate::walks::Trail;
-use crate::{session, write};
+use crate::write::{self, Body};
 
 /// Frames of libkref's that may come first where they cannot be told from the program's.
 const OURS: u32 = 3;
@@ -43,7 +44,8 @@ fn new_stack(caller: Caller, stack: Stack, guard: &mut Guard) -> u32 {
         walk(caller, stack, &mut frames, &mut trail, guard);
     }
     let number = frames.number(guard);
-    if let Some(state) = guard.state().filter(|_| guard.is_valid()) {
+    // A handler keeps none, since it may have interrupted this or the search for a walk.
+    if let Some(state) = guard.state().filter(|_| guard.is_outermost() && guard.is_valid()) {
         state.walks.keep(caller, &trail, &stack, number);
     }
     number
@@ -221,11 +223,10 @@ impl Frames {
                 break number;
             }
         };
-        let recorded = write::record(guard, Kind::Stack, 2 + self.length as u8, |at| match at {
-            0 => number.into(),
-            1 => self.length as u64 / 2,
-            _ => self.word(at as usize - 2),
-        });
+        let front = [number.into(), self.length as u64 / 2];
+        let others = self.length;
+        let body = Body { kind: Kind::Stack, front: &front, others, other: |at| self.word(at) };
+        let recorded = write::record(guard, body);
         if !recorded {
             return 0;
         }
