@@ -83,7 +83,9 @@ pub struct Guard {
 }
 
 /// Enters the recorder, from an entry with this frame. `None`: nothing can be recorded.
-#[inline]
+///
+/// Inlined: a guard that is moved costs more than all the rest.
+#[inline(always)]
 pub fn enter(frame: u64) -> Option<Guard> {
     session::head()?;
     let own = own();
@@ -107,7 +109,7 @@ pub fn is_known() -> bool {
 }
 
 impl State {
-    #[inline]
+    #[inline(always)]
     fn enter(&'static self, frame: u64, guard: &mut Guard) {
         guard.state = Some(self);
         let inside = self.level.load(Relaxed);
