@@ -155,6 +155,11 @@ pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
                     return false;
                 }
             }
+            Outcome::Lost(number) => {
+                if guard.is_valid() {
+                    give_up(guard, number);
+                }
+            }
             Outcome::NoRoom(head, ring) => {
                 guard.let_go_of_records();
                 if !wait_for_room(head, ring, body.length()) {
@@ -170,6 +175,8 @@ enum Outcome {
     Recorded,
     /// The words were given up, by a handler that had to wait; or this is a fork's child now.
     Interrupted,
+    /// The same, and the record had this number.
+    Lost(u64),
     NoRoom(&'static Head, Ring<'static>),
     Gone,
 }
@@ -207,7 +214,7 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
         journal.number.store(number + 2, Relaxed);
         journal.last.store(number + 1, Relaxed);
         if !is_ours() {
-            return lose(guard, number);
+            return Outcome::Lost(number);
         }
         ring.fill(position, 0, number);
     }
@@ -219,14 +226,11 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     Outcome::Recorded
 }
 
-/// A number was taken, and the record was given up.
+/// No event has this number.
 #[cold]
-fn lose(guard: &Guard, number: u64) -> Outcome {
-    // In a fork's child the number is the parent's.
-    if guard.is_valid() {
-        plain(Kind::Void, guard.process, &[number]);
-    }
-    Outcome::Interrupted
+fn give_up(guard: &mut Guard, number: u64) {
+    let body = Body { kind: Kind::Void, front: &[number], others: 0, other: |_| 0 };
+    record(guard, body);
 }
 
 /// For a thread that has no state, and for a level that was taken over.
