@@ -155,6 +155,7 @@ impl Seen {
     }
 }
 
+#[expect(clippy::zombie_processes, reason = "the loop ends when the program has ended")]
 fn main() -> ExitCode {
     let options = options();
     let session = Session::new(&options);

@@ -190,7 +190,7 @@ impl Module {
     fn identity(&self) -> u64 {
         let mut identity = self.map.addr() as u64 ^ self.end.rotate_left(17);
         let room = self.end.saturating_sub(self.header) / 8;
-        if self.header != 0 && self.header % 4 == 0 {
+        if self.header != 0 && self.header.is_multiple_of(4) {
             for at in 0..room.min(8) {
                 // SAFETY: .eh_frame_hdr lies in the module, and is longer than the numbers of functions that were
                 // looked at here, or the segment's page is.

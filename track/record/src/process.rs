@@ -157,9 +157,9 @@ fn state(front: &'static Front, index: u32) -> Option<&'static State> {
 /// filters kill for that. In the first thread the number is the process's.
 fn find_tid() {
     // SAFETY: bare system calls.
-    let (pid, tid) = unsafe { (libc::getpid(), libc::syscall(libc::SYS_gettid)) };
+    let (pid, tid) = unsafe { (libc::getpid(), libc::syscall(libc::SYS_gettid) as libc::pid_t) };
     PID.store(pid as u32, Relaxed);
-    if i64::from(pid) != i64::from(tid) {
+    if pid != tid {
         return;
     }
     FIRST_THREAD.store(processor::thread_pointer() as u64, Relaxed);

@@ -67,7 +67,7 @@ impl Stack {
     /// A word of the stack. `None`: it is not readable, or is not in the stack.
     #[inline]
     pub fn read(&mut self, address: u64) -> Option<u64> {
-        if address % 8 != 0 || address < self.start {
+        if !address.is_multiple_of(8) || address < self.start {
             return None;
         }
         let page = address & !(PAGE - 1);

@@ -141,7 +141,7 @@ pub const SIGNAL_LINK: Option<u64> = Some(SIGNAL_REGISTERS as u64 + 8 * 30);
 pub fn signal_rule(ip: u64) -> Option<Rule> {
     // mov x8, 139; svc 0
     const CODE: [u32; 2] = [0xd280_1168, 0xd400_0001];
-    if ip % 4 != 0 || !stack::is_readable(ip) || !stack::is_readable(ip + 7) {
+    if !ip.is_multiple_of(4) || !stack::is_readable(ip) || !stack::is_readable(ip + 7) {
         return None;
     }
     // SAFETY: readable.
