@@ -1,9 +1,9 @@
 //! A judge that judges nothing: makes a session, starts a program, and prints the records. For tests of the recorder.
 //!
-//!     reader [--quiet] [--depth N] [--sample N] [--seed N] [--lossy] [--keep-freed] [--signal N] [--found N]
+//!     reader [--quiet] [--drain] [--depth N] [--sample N] [--seed N] [--lossy] [--keep-freed] [--signal N] [--found N]
 //!            [--exit-code N] [--ring BYTES] [--stall MS] [--die MS] [--answer TEXT] PROGRAM [ARGUMENTS]
 //!
-//! `--stall`: nothing is read for so long. `--die`: nothing is read from then on, and the beat stops.
+//! `--drain`: events are read and not looked at. `--stall`: nothing is read for so long. `--die`: nothing is read from then on, and the beat stops.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -20,6 +20,7 @@ const ANSWER: usize = 4096;
 
 struct Options {
     quiet: bool,
+    drain: bool,
     settings: Settings,
     found: u32,
     ring: usize,
@@ -34,6 +35,7 @@ fn options() -> Options {
         Settings { depth: 16, sample: 1, flags: 0, exit_code: 0, seed: 0, signal: 0, unused: 0 };
     let mut options = Options {
         quiet: false,
+        drain: false,
         settings,
         found: 0,
         ring: 128 + (512 << 10),
@@ -48,6 +50,7 @@ fn options() -> Options {
             || -> u64 { arguments.next().and_then(|n| n.parse().ok()).expect("a number") };
         match argument.as_str() {
             "--quiet" => options.quiet = true,
+            "--drain" => options.drain = true,
             "--lossy" => options.settings.flags |= LOSSY,
             "--keep-freed" => options.settings.flags |= KEEP_FREED,
             "--depth" => options.settings.depth = number() as u32,
@@ -152,6 +155,7 @@ impl Seen {
     }
 }
 
+#[expect(clippy::zombie_processes, reason = "the loop ends when the program has ended")]
 fn main() -> ExitCode {
     let options = options();
     let session = Session::new(&options);
@@ -218,6 +222,9 @@ fn report(session: &Session, seen: &Seen) {
 }
 
 fn take(session: &Session, options: &Options, seen: &mut Seen, first: First, body: &[u64]) {
+    if options.drain && (Kind::Created as u8..Kind::Checkpoint as u8).contains(&first.kind) {
+        return;
+    }
     *seen.counts.entry(first.kind).or_default() += 1;
     let (Some(kind), process) = (Kind::of(first.kind), first.process) else {
         panic!("impossible: {first:?} {body:x?}");

@@ -520,3 +520,6 @@ fn address_of(inside: &mut Reader<'_>) -> Option<Address> {
     }
     Some(if is_word { Address::At(register, offset) } else { Address::Plus(register, offset) })
 }
+
+#[cfg(test)]
+mod tests;

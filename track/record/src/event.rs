@@ -8,7 +8,8 @@ use wire::record::{EVENT_WORDS, Kind, MOST_NAME};
 
 use crate::seam::{Caller, Frame};
 use crate::thread::{self, Guard};
-use crate::{clock, walk, write};
+use crate::write::{self, Body};
+use crate::{clock, walk};
 
 /// What happened.
 pub struct Event {
@@ -63,17 +64,17 @@ fn stack(event: &Event, caller: Caller, guard: &mut Guard) -> u32 {
 pub fn record(event: &Event, stack: u32, guard: &mut Guard) -> bool {
     let name = Name::of(event.name);
     let time = clock::now();
-    let thread = guard.number;
-    let words = (EVENT_WORDS + name.length.div_ceil(8)) as u8;
-    write::record(guard, event.kind, words, |at| match at {
-        0 => 0,
-        1 => time,
-        2 => u64::from(thread) | u64::from(stack) << 32,
-        3 => event.object,
-        4 => u64::from(event.count) | (name.length as u64) << 32,
-        5 => event.detail,
-        _ => name.word(at as usize - EVENT_WORDS),
-    })
+    let front: [u64; EVENT_WORDS] = [
+        0,
+        time,
+        u64::from(guard.number) | u64::from(stack) << 32,
+        event.object,
+        u64::from(event.count) | (name.length as u64) << 32,
+        event.detail,
+    ];
+    let others = name.length.div_ceil(8);
+    let body = Body { kind: event.kind, front: &front, others, other: |at| name.word(at) };
+    write::record(guard, body)
 }
 
 /// The bytes of a C string that are recorded.

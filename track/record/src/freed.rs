@@ -36,7 +36,6 @@ unsafe extern "C" {
 ///
 /// # Safety
 /// As free()'s.
-#[cfg(not(test))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn free(memory: *mut c_void) {
     let keeps = session::settings().is_some_and(|settings| settings.flags & KEEP_FREED != 0);

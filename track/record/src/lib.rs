@@ -29,6 +29,7 @@ mod crash;
 mod entry;
 mod event;
 mod fork;
+#[cfg(not(test))]
 mod freed;
 #[cfg(not(test))]
 mod mem;

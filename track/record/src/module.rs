@@ -13,8 +13,9 @@ use wire::record::{Kind, MOST_WORDS};
 
 use crate::cfi::Section;
 use crate::event::Name;
+use crate::session;
 use crate::thread::Guard;
-use crate::{session, write};
+use crate::write::{self, Body};
 
 /// glibc's struct dl_find_object.
 #[repr(C)]
@@ -189,7 +190,7 @@ impl Module {
     fn identity(&self) -> u64 {
         let mut identity = self.map.addr() as u64 ^ self.end.rotate_left(17);
         let room = self.end.saturating_sub(self.header) / 8;
-        if self.header != 0 && self.header % 4 == 0 {
+        if self.header != 0 && self.header.is_multiple_of(4) {
             for at in 0..room.min(8) {
                 // SAFETY: .eh_frame_hdr lies in the module, and is longer than the numbers of functions that were
                 // looked at here, or the segment's page is.
@@ -242,23 +243,19 @@ impl Module {
     }
 
     fn record(&self, guard: &mut Guard) {
-        const WORDS: usize = 5;
+        const FRONT: usize = 5;
         let Some(head) = session::head() else { return };
         let number = head.modules.fetch_add(1, Relaxed);
-        let most = 8 * (MOST_WORDS - WORDS);
+        let most = 8 * (MOST_WORDS - FRONT);
         let mut name = Name::up_to(most + 1, self.name());
         // A name that is cut is no name: the judge looks into /proc.
         if name.length > most {
             name.length = 0;
         }
-        let words = (WORDS + name.length.div_ceil(8)) as u8;
-        write::record(guard, Kind::Module, words, |at| match at {
-            0 => number.into(),
-            1 => self.start,
-            2 => self.end,
-            3 => self.bias(),
-            4 => name.length as u64,
-            _ => name.word(at as usize - WORDS),
-        });
+        let front: [u64; FRONT] =
+            [number.into(), self.start, self.end, self.bias(), name.length as u64];
+        let others = name.length.div_ceil(8);
+        let body = Body { kind: Kind::Module, front: &front, others, other: |at| name.word(at) };
+        write::record(guard, body);
     }
 }

@@ -18,6 +18,8 @@ pub struct Own {
     pub process: AtomicU32,
     /// The thread's number in the session.
     pub number: AtomicU32,
+    /// The index of the thread's ring.
+    pub ring: AtomicU32,
     /// While this thread forks: the number of the next event, plus 1.
     pub forks_at: AtomicU64,
 }

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::cfi;
 use crate::module::{self, Module};
+use crate::processor;
 
 /// Where a frame's canonical address (CFA) comes from: the stack pointer after the return.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,7 +139,11 @@ pub fn at(address: u64) -> Rule {
 #[cold]
 #[inline(never)]
 fn find(address: u64, key: u64, known: &Known) -> Rule {
-    let found = module::at(address).and_then(|module: Module| cfi::rule(&module, address));
+    let by_tables = module::at(address).and_then(|module: Module| cfi::rule(&module, address));
+    let found = match by_tables {
+        Some(rule) if !rule.is_signal => by_tables,
+        _ => processor::signal_rule(address + 1).or(by_tables),
+    };
     let rule = found.and_then(Rule::packed).or_else(|| Rule::NONE.packed()).unwrap_or(0);
     known.check.store(key ^ rule, Relaxed);
     known.rule.store(rule, Relaxed);

@@ -77,11 +77,12 @@ pub struct Caller {
 
 impl From<&Frame> for Caller {
     fn from(frame: &Frame) -> Self {
-        Self {
-            ip: processor::without_signature(frame.ip),
-            sp: frame.address() + size_of::<Frame>() as u64,
-            fp: frame.fp,
-        }
+        // SAFETY: a frame. Two loads, each as wide as the store that it waits for: one wide load would wait longer.
+        let (ip, fp) = unsafe {
+            ((&raw const frame.ip).read_volatile(), (&raw const frame.fp).read_volatile())
+        };
+        let sp = frame.address() + size_of::<Frame>() as u64;
+        Self { ip: processor::without_signature(ip), sp, fp }
     }
 }
 

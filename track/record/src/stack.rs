@@ -67,7 +67,7 @@ impl Stack {
     /// A word of the stack. `None`: it is not readable, or is not in the stack.
     #[inline]
     pub fn read(&mut self, address: u64) -> Option<u64> {
-        if address % 8 != 0 || address < self.start {
+        if !address.is_multiple_of(8) || address < self.start {
             return None;
         }
         let page = address & !(PAGE - 1);
@@ -112,7 +112,7 @@ fn is_whole(sp: u64, end: u64, readable: u64, state: &State) -> bool {
 
 /// Whether the memory at an address is readable. The kernel reads a signal set there, and then finds that nothing is
 /// to be done with it.
-fn is_readable(address: u64) -> bool {
+pub fn is_readable(address: u64) -> bool {
     const NO_SUCH_WAY: usize = usize::MAX;
     let arguments = [NO_SUCH_WAY, address as usize & !7, 0, 8];
     // SAFETY: the call changes nothing.

@@ -58,27 +58,34 @@ pub struct State {
 }
 
 /// A call of the recorder.
-struct Level {
+pub struct Level {
     /// The address of its entry's frame.
     frame: AtomicU64,
     /// Changes with each call. The high half is the thread's number.
     epoch: AtomicU64,
-    journal: Journal,
+    /// The record that the call writes.
+    pub journal: Journal,
 }
 
 /// Being inside. When the guard is dropped, the thread is outside again, or in the call that was interrupted.
 pub struct Guard {
     state: Option<&'static State>,
-    level: u32,
+    level: Option<&'static Level>,
+    /// How many calls this one has interrupted.
+    depth: u32,
     epoch: u64,
     /// The thread's number in the session.
     pub number: u32,
     /// The process's number in the session.
     pub process: u32,
+    /// The index of the thread's ring.
+    pub ring: u32,
 }
 
 /// Enters the recorder, from an entry with this frame. `None`: nothing can be recorded.
-#[inline]
+///
+/// Inlined: a guard that is moved costs more than all the rest.
+#[inline(always)]
 pub fn enter(frame: u64) -> Option<Guard> {
     session::head()?;
     let own = own();
@@ -86,11 +93,9 @@ pub fn enter(frame: u64) -> Option<Guard> {
     if (process == 0 || own.process.load(Relaxed) != process) && !begin(own) {
         return None;
     }
-    let number = own.number.load(Relaxed);
-    let process = own.process.load(Relaxed);
+    let mut guard = Guard::new(own);
     // SAFETY: null, or a state of this thread, which stays mapped.
     let state = unsafe { own.state.load(Relaxed).as_ref() };
-    let mut guard = Guard { state, level: LEVELS, epoch: 0, number, process };
     if let Some(state) = state {
         state.enter(frame, &mut guard);
     }
@@ -104,8 +109,9 @@ pub fn is_known() -> bool {
 }
 
 impl State {
-    #[inline]
-    fn enter(&self, frame: u64, guard: &mut Guard) {
+    #[inline(always)]
+    fn enter(&'static self, frame: u64, guard: &mut Guard) {
+        guard.state = Some(self);
         let inside = self.level.load(Relaxed);
         let level = if inside == 0 { 0 } else { self.first_abandoned(inside, frame, guard) };
         let Some(place) = self.levels.get(level as usize) else { return };
@@ -113,7 +119,7 @@ impl State {
         let epoch = place.epoch.load(Relaxed) + 1;
         place.epoch.store(epoch, Relaxed);
         self.level.store(level + 1, Relaxed);
-        (guard.level, guard.epoch) = (level, epoch);
+        (guard.level, guard.depth, guard.epoch) = (Some(place), level, epoch);
         if level < inside {
             self.repair(level, inside, guard);
         }
@@ -176,32 +182,52 @@ impl State {
 }
 
 impl Guard {
+    /// Of a thread that has begun.
+    fn new(own: &Own) -> Self {
+        Self {
+            state: None,
+            level: None,
+            depth: LEVELS,
+            epoch: 0,
+            number: own.number.load(Relaxed),
+            process: own.process.load(Relaxed),
+            ring: own.ring.load(Relaxed),
+        }
+    }
+
     /// Whether no other call of the recorder was interrupted.
     pub fn is_outermost(&self) -> bool {
-        self.level == 0
+        self.depth == 0
     }
 
     /// Whether too many handlers have interrupted each other for a walk.
     pub fn is_deep(&self) -> bool {
-        self.state.is_some() && self.level == LEVELS
+        self.state.is_some() && self.level.is_none()
     }
 
     /// The thread's state.
+    #[inline]
     pub fn state(&self) -> Option<&'static State> {
         self.state
     }
 
-    /// The journal of this level.
+    /// This call's level.
     #[inline]
-    pub fn journal(&self) -> Option<&'static Journal> {
-        Some(&self.state?.levels.get(self.level as usize)?.journal)
+    pub fn level(&self) -> Option<&'static Level> {
+        self.level
+    }
+
+    /// Whether a level, which was this call's, still is.
+    #[inline]
+    pub fn owns(&self, level: &Level) -> bool {
+        level.epoch.load(Relaxed) == self.epoch
     }
 
     /// Whether this call still has its level. Not in a fork's child, and not if another call has taken the level.
     #[inline]
     pub fn is_valid(&self) -> bool {
-        match self.state.and_then(|state| state.levels.get(self.level as usize)) {
-            Some(level) => level.epoch.load(Relaxed) == self.epoch,
+        match self.level {
+            Some(level) => self.owns(level),
             None => process::number() == self.process,
         }
     }
@@ -210,8 +236,8 @@ impl Guard {
     /// wait, does not wait for them.
     #[cold]
     pub fn let_go_of_records(&self) {
-        if let Some(state) = self.state.filter(|_| self.level > 0) {
-            let levels = state.levels.iter().take(self.level as usize);
+        if let Some(state) = self.state {
+            let levels = state.levels.iter().take(self.depth as usize);
             levels.for_each(|level| level.journal.repair(self));
         }
     }
@@ -223,9 +249,7 @@ impl Guard {
         if process::number() != own.process.load(Relaxed) && !begin(own) {
             return false;
         }
-        (self.state, self.level) = (None, LEVELS);
-        self.number = own.number.load(Relaxed);
-        self.process = own.process.load(Relaxed);
+        *self = Self::new(own);
         true
     }
 }
@@ -233,11 +257,10 @@ impl Guard {
 impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
-        if let Some(state) = self.state
-            && self.level < LEVELS
-            && self.is_valid()
+        if let (Some(state), Some(level)) = (self.state, self.level)
+            && self.owns(level)
         {
-            state.level.store(self.level, Relaxed);
+            state.level.store(self.depth, Relaxed);
         }
     }
 }
@@ -264,6 +287,7 @@ fn begin(own: &Own) -> bool {
     own.process.store(0, Relaxed);
     own.state.store(place, Relaxed);
     own.number.store(number, Relaxed);
+    own.ring.store(session::ring_of(number), Relaxed);
     own.process.store(process, Relaxed);
     let key = KEY.load(Relaxed);
     if key >= 0 {

@@ -12,10 +12,11 @@ use crate::module::{self, Module};
 use crate::processor;
 use crate::rules::{self, Cfa, Rule, Saved};
 use crate::seam::Caller;
+use crate::session;
 use crate::stack::Stack;
 use crate::thread::{Guard, State};
 use crate::walks::Trail;
-use crate::{session, write};
+use crate::write::{self, Body};
 
 /// Frames of libkref's that may come first where they cannot be told from the program's.
 const OURS: u32 = 3;
@@ -43,7 +44,8 @@ fn new_stack(caller: Caller, stack: Stack, guard: &mut Guard) -> u32 {
         walk(caller, stack, &mut frames, &mut trail, guard);
     }
     let number = frames.number(guard);
-    if let Some(state) = guard.state().filter(|_| guard.is_valid()) {
+    // A handler keeps none, since it may have interrupted this or the search for a walk.
+    if let Some(state) = guard.state().filter(|_| guard.is_outermost() && guard.is_valid()) {
         state.walks.keep(caller, &trail, &stack, number);
     }
     number
@@ -55,6 +57,8 @@ struct Registers {
     ip: u64,
     sp: u64,
     fp: u64,
+    /// Where a function returns to that has saved nothing: known in code that a signal has interrupted. 0: not known.
+    link: u64,
     /// Whether `ip` is the next instruction, and not a return address.
     is_exact: bool,
 }
@@ -69,7 +73,8 @@ fn walk(
 ) {
     let depth = session::settings().map_or(1, |settings| settings.depth);
     let mut left = if module::libkref_is_shared() { depth } else { depth + OURS };
-    let mut registers = Registers { ip: caller.ip, sp: caller.sp, fp: caller.fp, is_exact: false };
+    let mut registers =
+        Registers { ip: caller.ip, sp: caller.sp, fp: caller.fp, link: 0, is_exact: false };
     let mut module: Option<Module> = None;
     loop {
         let call = if registers.is_exact { registers.ip } else { registers.ip - 1 };
@@ -108,7 +113,8 @@ impl Step<'_> {
             _ => rule,
         };
         let step = self.cfa(now, rule.cfa);
-        let Some(cfa) = step.filter(|&cfa| rule.is_signal || cfa > now.sp) else {
+        let is_below = |cfa| cfa > now.sp || (cfa == now.sp && now.link != 0);
+        let Some(cfa) = step.filter(|&cfa| rule.is_signal || is_below(cfa)) else {
             self.trail.lose();
             return (0, None);
         };
@@ -136,18 +142,25 @@ impl Step<'_> {
     }
 
     fn registers(&mut self, now: Registers, rule: Rule, cfa: u64) -> Option<Registers> {
-        let ip = self.place(now, rule.ip, cfa)?;
-        let ip = processor::without_signature(self.word(ip)?);
+        let ip = match self.place(now, rule.ip, cfa) {
+            Some(place) => self.word(place)?,
+            None => Some(now.link).filter(|&link| link != 0)?,
+        };
+        let ip = processor::without_signature(ip);
         let mut fp = now.fp;
         if let Some(place) = self.place(now, rule.fp, cfa) {
             fp = self.stack.read(place)?;
             self.trail.has_pointer_from(place);
         }
+        let mut link = 0;
         if rule.is_signal {
+            if let Some(offset) = processor::SIGNAL_LINK {
+                link = self.word(now.sp.wrapping_add(offset))?;
+            }
             // The interrupted code may have run on another stack.
             self.stack.go_to(cfa, self.state);
         }
-        Some(Registers { ip, sp: cfa, fp, is_exact: rule.is_signal })
+        Some(Registers { ip, sp: cfa, fp, link, is_exact: rule.is_signal })
     }
 
     /// Where a register is saved. `None`: it is not.
@@ -221,11 +234,10 @@ impl Frames {
                 break number;
             }
         };
-        let recorded = write::record(guard, Kind::Stack, 2 + self.length as u8, |at| match at {
-            0 => number.into(),
-            1 => self.length as u64 / 2,
-            _ => self.word(at as usize - 2),
-        });
+        let front = [number.into(), self.length as u64 / 2];
+        let others = self.length;
+        let body = Body { kind: Kind::Stack, front: &front, others, other: |at| self.word(at) };
+        let recorded = write::record(guard, body);
         if !recorded {
             return 0;
         }

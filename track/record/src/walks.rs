@@ -4,7 +4,11 @@
 //! registers on the way, and on nothing else. If all of them are what they were, the stack is the same. A walk is kept
 //! as the places of these words and a hash of their values.
 
-use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed, compiler_fence};
+use core::sync::atomic::{
+    AtomicU16, AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+    compiler_fence,
+};
 
 use crate::module;
 use crate::seam::Caller;
@@ -113,8 +117,6 @@ pub struct Walks {
     known: [Known; KEPT],
     /// Which of those that begin alike gives way next.
     turn: AtomicU32,
-    /// Changes before and after each change of the walks: a handler may change them.
-    changes: AtomicU32,
 }
 
 /// The beginning of a walk, in a number. Not 0.
@@ -128,23 +130,33 @@ fn first(key: u64) -> usize {
     (key >> 32) as usize % (KEPT / ALIKE) * ALIKE
 }
 
-/// The values of words of the stack, in a number.
+/// A factor for each word.
+const FACTORS: [u64; WORDS] = factors();
+
+const fn factors() -> [u64; WORDS] {
+    let (mut factors, mut factor, mut index) = ([0; WORDS], 0x9e37_79b9_7f4a_7c15_u64, 0);
+    while index < WORDS {
+        factor = (factor ^ factor >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        factor = (factor ^ factor >> 32).wrapping_mul(0x94d0_49bb_1331_11eb);
+        factors[index] = factor | 1;
+        index += 1;
+    }
+    factors
+}
+
+/// The values of words of the stack, in a number: each word times its factor.
 ///
 /// # Safety
 /// The words are readable.
 #[inline]
 unsafe fn hash(sp: u64, places: impl Iterator<Item = u16>) -> u64 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    // Two at a time, since a multiplication takes longer than a load.
-    let mut hash = [1_u64, 2];
-    for place in places {
+    let mut hash = 0_u64;
+    for (place, factor) in places.zip(&FACTORS) {
         // SAFETY: the caller's promise.
         let word = unsafe { ((sp + 8 * u64::from(place)) as *const u64).read_volatile() };
-        let [one, other] = hash;
-        hash = [other, (one ^ word).wrapping_mul(FACTOR).rotate_left(32)];
+        hash = hash.wrapping_add(word.wrapping_mul(*factor));
     }
-    let [one, other] = hash;
-    one ^ other.wrapping_mul(FACTOR)
+    hash
 }
 
 impl Walks {
@@ -158,15 +170,10 @@ impl Walks {
     pub fn find(&self, caller: Caller, stack: &Stack) -> Option<u32> {
         let key = key(caller);
         let first = first(key);
-        let changes = self.changes.load(Relaxed);
-        let alike = self.keys.iter().zip(&self.known).skip(first).take(ALIKE);
-        for (_, known) in alike.filter(|(kept, _)| kept.load(Relaxed) == key) {
-            if let Some(number) = known.is_still(caller, stack) {
-                compiler_fence(core::sync::atomic::Ordering::SeqCst);
-                return (self.changes.load(Relaxed) == changes).then_some(number);
-            }
-        }
-        None
+        let keys = self.keys.get(first..first + ALIKE)?;
+        let known = self.known.get(first..first + ALIKE)?;
+        let alike = keys.iter().zip(known).filter(|(kept, _)| kept.load(Relaxed) == key);
+        alike.map(|(_, known)| known).find_map(|known| known.is_still(caller, stack))
     }
 
     /// Keeps a walk.
@@ -180,15 +187,15 @@ impl Walks {
             return;
         }
         let key = key(caller);
-        let turn = self.turn.fetch_add(1, Relaxed) as usize % ALIKE;
+        let turn = self.turn.load(Relaxed);
+        self.turn.store(turn.wrapping_add(1), Relaxed);
+        let turn = turn as usize % ALIKE;
         let place = first(key) + turn;
         let (Some(kept), Some(known)) = (self.keys.get(place), self.known.get(place)) else {
             return;
         };
-        // A handler may come at any point, and keep a walk at the same place.
-        let changes = self.changes.fetch_add(1, Relaxed) + 1;
         kept.store(0, Relaxed);
-        compiler_fence(core::sync::atomic::Ordering::SeqCst);
+        compiler_fence(SeqCst);
         known.ip.store(caller.ip, Relaxed);
         known.sp.store(caller.sp, Relaxed);
         known.fp.store(caller.fp, Relaxed);
@@ -201,12 +208,8 @@ impl Walks {
         }
         // SAFETY: up to the end all is readable.
         known.hash.store(unsafe { hash(caller.sp, places.iter().copied()) }, Relaxed);
-        compiler_fence(core::sync::atomic::Ordering::SeqCst);
-        if self.changes.load(Relaxed) == changes {
-            kept.store(key, Relaxed);
-        } else {
-            kept.store(0, Relaxed);
-        }
+        compiler_fence(SeqCst);
+        kept.store(key, Relaxed);
     }
 }
 

@@ -10,7 +10,7 @@ use wire::head::{Head, LOSSY};
 use wire::record::{Kind, NO_NUMBER};
 use wire::ring::{First, Ring};
 
-use crate::thread::Guard;
+use crate::thread::{Guard, Level};
 use crate::{clock, processor, session};
 
 /// The record that a thread writes at one level. Zeros: none.
@@ -98,20 +98,71 @@ impl Journal {
     }
 }
 
-/// Writes a record of `words` words, which `word` computes. Word 0 of an event is the event's number, which this
-/// function takes when all else is ready. `false`: the record was dropped.
-#[inline]
-pub fn record(guard: &mut Guard, kind: Kind, words: u8, word: impl Fn(u64) -> u64) -> bool {
-    loop {
-        if !guard.is_valid() && !guard.renew() {
-            return false;
+/// What a record says: the first words of its body, and a function for the others. Word 0 of an event is the event's
+/// number, which is taken when all else is ready.
+pub struct Body<'a, const FRONT: usize, Rest> {
+    /// What the record is.
+    pub kind: Kind,
+    /// The first words.
+    pub front: &'a [u64; FRONT],
+    /// How many others there are.
+    pub others: usize,
+    /// Computes one of the others, by its index among them.
+    pub other: Rest,
+}
+
+impl<const FRONT: usize, Rest: Fn(usize) -> u64> Body<'_, FRONT, Rest> {
+    fn length(&self) -> u8 {
+        (1 + FRONT + self.others) as u8
+    }
+
+    /// Stores the words as long as they are the caller's. `false`: they are not any more.
+    #[inline(always)]
+    fn fill(&self, ring: Ring<'_>, position: u64, is_ours: impl Fn() -> bool) -> bool {
+        for (word, at) in self.front.iter().zip(0..) {
+            if !is_ours() {
+                return false;
+            }
+            ring.fill(position, at, *word);
         }
-        match attempt(guard, kind, 1 + words, &word) {
+        for at in 0..self.others {
+            let word = (self.other)(at);
+            if !is_ours() {
+                return false;
+            }
+            ring.fill(position, (FRONT + at) as u64, word);
+        }
+        true
+    }
+}
+
+/// Writes a record. `false`: it was dropped.
+#[inline]
+pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
+    guard: &mut Guard,
+    body: Body<'_, FRONT, Rest>,
+) -> bool {
+    loop {
+        let outcome = match guard.level() {
+            Some(level) => attempt(guard, level, &body),
+            None if guard.is_valid() => attempt_without_journal(guard, &body),
+            None => Outcome::Interrupted,
+        };
+        match outcome {
             Outcome::Recorded => return true,
-            Outcome::Interrupted => {}
+            Outcome::Interrupted => {
+                if !guard.is_valid() && !guard.renew() {
+                    return false;
+                }
+            }
+            Outcome::Lost(number) => {
+                if guard.is_valid() {
+                    give_up(guard, number);
+                }
+            }
             Outcome::NoRoom(head, ring) => {
                 guard.let_go_of_records();
-                if !wait_for_room(head, ring, 1 + words) {
+                if !wait_for_room(head, ring, body.length()) {
                     return false;
                 }
             }
@@ -124,88 +175,84 @@ enum Outcome {
     Recorded,
     /// The words were given up, by a handler that had to wait; or this is a fork's child now.
     Interrupted,
+    /// The same, and the record had this number.
+    Lost(u64),
     NoRoom(&'static Head, Ring<'static>),
     Gone,
 }
 
-#[inline]
-fn attempt(guard: &Guard, kind: Kind, length: u8, word: impl Fn(u64) -> u64) -> Outcome {
+#[inline(always)]
+fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
+    guard: &Guard,
+    level: &Level,
+    body: &Body<'_, FRONT, Rest>,
+) -> Outcome {
     let Some(head) = session::head() else { return Outcome::Gone };
-    let Some((index, ring)) = session::ring_of(guard.number) else { return Outcome::Gone };
-    let (tag, process) = (guard.number as u16, guard.process as u16);
-    let Some(journal) = guard.journal() else {
-        return attempt_without_journal(guard, kind, length, word);
-    };
-    let generation = journal.begin(index, length);
+    let Some(ring) = session::ring(guard.ring) else { return Outcome::Gone };
+    let (tag, process, length) = (guard.number as u16, guard.process as u16, body.length());
+    let journal = &level.journal;
+    let generation = journal.begin(guard.ring, length);
     let taken = ring.take(length, tag, |position| journal.position.store(position, Relaxed));
     let Some(position) = taken else {
         journal.taking.store(0, Relaxed);
         return Outcome::NoRoom(head, ring);
     };
     // The words may become somebody else's between any two stores.
-    let is_ours = || journal.generation.load(Relaxed) == generation && guard.is_valid();
+    let is_ours = || journal.generation.load(Relaxed) == generation && guard.owns(level);
     if !is_ours() {
         return Outcome::Interrupted;
     }
     ring.mark(position, length, tag);
-    journal.note(index, length, TAKEN);
-    let first = u64::from(kind.is_event());
-    for at in first..u64::from(length) - 1 {
-        let word = word(at);
-        if !is_ours() {
-            return Outcome::Interrupted;
-        }
-        ring.fill(position, at, word);
+    journal.note(guard.ring, length, TAKEN);
+    if !body.fill(ring, position, is_ours) {
+        return Outcome::Interrupted;
     }
-    let mut number_taken = None;
-    if kind.is_event() {
+    if body.kind.is_event() {
         journal.number.store(NUMBERING, Relaxed);
         // Relaxed: two events of which one happens before the other take their numbers in this order.
         let number = head.sequence.0.fetch_add(1, Relaxed);
         journal.number.store(number + 2, Relaxed);
         journal.last.store(number + 1, Relaxed);
-        number_taken = Some(number);
-    }
-    if !is_ours() {
-        if let Some(number) = number_taken.filter(|_| guard.is_valid()) {
-            plain(Kind::Void, guard.process, &[number]);
+        if !is_ours() {
+            return Outcome::Lost(number);
         }
-        return Outcome::Interrupted;
-    }
-    if let Some(number) = number_taken {
         ring.fill(position, 0, number);
     }
-    ring.finish(position, First { kind: kind as u8, length, process });
+    if !is_ours() {
+        return Outcome::Interrupted;
+    }
+    ring.finish(position, First { kind: body.kind as u8, length, process });
     journal.taking.store(0, Relaxed);
     Outcome::Recorded
 }
 
+/// No event has this number.
+#[cold]
+fn give_up(guard: &mut Guard, number: u64) {
+    let body = Body { kind: Kind::Void, front: &[number], others: 0, other: |_| 0 };
+    record(guard, body);
+}
+
 /// For a thread that has no state, and for a level that was taken over.
 #[cold]
-fn attempt_without_journal(
+fn attempt_without_journal<const FRONT: usize, Rest: Fn(usize) -> u64>(
     guard: &Guard,
-    kind: Kind,
-    length: u8,
-    word: impl Fn(u64) -> u64,
+    body: &Body<'_, FRONT, Rest>,
 ) -> Outcome {
     let Some(head) = session::head() else { return Outcome::Gone };
-    let Some((_, ring)) = session::ring_of(guard.number) else { return Outcome::Gone };
-    let (tag, process) = (guard.number as u16, guard.process as u16);
+    let Some(ring) = session::ring(guard.ring) else { return Outcome::Gone };
+    let (tag, process, length) = (guard.number as u16, guard.process as u16, body.length());
     let Some(position) = ring.take(length, tag, |_| {}) else {
         return Outcome::NoRoom(head, ring);
     };
     ring.mark(position, length, tag);
-    for at in u64::from(kind.is_event())..u64::from(length) - 1 {
-        let word = word(at);
-        if !guard.is_valid() {
-            return Outcome::Interrupted;
-        }
-        ring.fill(position, at, word);
+    if !body.fill(ring, position, || guard.is_valid()) {
+        return Outcome::Interrupted;
     }
-    if kind.is_event() {
+    if body.kind.is_event() {
         ring.fill(position, 0, head.sequence.0.fetch_add(1, Relaxed));
     }
-    ring.finish(position, First { kind: kind as u8, length, process });
+    ring.finish(position, First { kind: body.kind as u8, length, process });
     Outcome::Recorded
 }
 
@@ -215,7 +262,7 @@ pub fn plain(kind: Kind, process: u32, body: &[u64]) -> bool {
     let length = 1 + body.len() as u8;
     loop {
         let Some(head) = session::head() else { return false };
-        let Some((_, ring)) = session::ring_of(process) else { return false };
+        let Some(ring) = session::ring(session::ring_of(process)) else { return false };
         let Some(position) = ring.take(length, 0, |_| {}) else {
             if !wait_for_room(head, ring, length) {
                 return false;

@@ -1,6 +1,7 @@
 //! 64-bit Arm.
 
 use crate::rules::{Cfa, Rule, Saved};
+use crate::stack;
 
 /// A return address without its signature (pointer authentication).
 pub fn without_signature(ip: u64) -> u64 {
@@ -127,4 +128,28 @@ pub fn pause() {
 /// The rule for code without unwinding tables: frame pointers.
 pub fn without_tables() -> Rule {
     Rule { cfa: Cfa::Fp(16), fp: Saved::AtCfa(-16), ip: Saved::AtCfa(-8), is_signal: false }
+}
+
+/// Where the kernel's struct rt_sigframe has the register x0: behind struct siginfo, the front of struct ucontext,
+/// and the address of the fault.
+const SIGNAL_REGISTERS: i64 = 128 + 176 + 8;
+/// Where a signal's frame has the register of the return address.
+pub const SIGNAL_LINK: Option<u64> = Some(SIGNAL_REGISTERS as u64 + 8 * 30);
+
+/// The rule for the code that ends a signal handler, if a return address is in it. The unwinding tables have no rule,
+/// or one for the frame pointer alone.
+pub fn signal_rule(ip: u64) -> Option<Rule> {
+    // mov x8, 139; svc 0
+    const CODE: [u32; 2] = [0xd280_1168, 0xd400_0001];
+    if !ip.is_multiple_of(4) || !stack::is_readable(ip) || !stack::is_readable(ip + 7) {
+        return None;
+    }
+    // SAFETY: readable.
+    let code = unsafe { (ip as *const [u32; 2]).read_volatile() };
+    (code == CODE).then_some(Rule {
+        cfa: Cfa::AtSp(SIGNAL_REGISTERS + 8 * 31),
+        fp: Saved::AtSp(SIGNAL_REGISTERS + 8 * 29),
+        ip: Saved::AtSp(SIGNAL_REGISTERS + 8 * 32),
+        is_signal: true,
+    })
 }

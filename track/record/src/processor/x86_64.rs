@@ -128,3 +128,11 @@ pub fn pause() {
 pub fn without_tables() -> Rule {
     Rule { cfa: Cfa::Fp(16), fp: Saved::AtCfa(-16), ip: Saved::AtCfa(-8), is_signal: false }
 }
+
+/// Where a signal's frame has the register of the return address: this processor has none.
+pub const SIGNAL_LINK: Option<u64> = None;
+
+/// The rule for the code that ends a signal handler, if a return address is in it: the tables have it.
+pub fn signal_rule(_: u64) -> Option<Rule> {
+    None
+}
