@@ -177,8 +177,7 @@ fn flame_graph() {
 /// A name is text in the drawing, and neither markup nor a control character.
 fn flame_graph_of_hostile_names() {
     let svg = drawn("reports/hostile-names");
-    let name =
-        r"&quot;\x1b[31m&lt;/text&gt;&lt;script&gt;alert(&apos;&amp;&quot;&apos;)\x0a&quot;";
+    let name = r"&quot;\x1b[31m&lt;/text&gt;&lt;script&gt;alert(&apos;&amp;&quot;&apos;)\x0a&quot;";
     let titles = svg.matches(&format!("<title>{name}: 1 reference, 50.00%</title>")).count();
     let labels = svg.matches(&format!(">{name}</text>")).count();
     assert_eq!((titles, labels), (1, 1), "{svg}");

@@ -12,7 +12,7 @@ use wire::ring::{First, Next, Reader};
 use crate::code::Id;
 use crate::event::{self, Happened};
 use crate::merge::{Numbered, Window};
-use crate::modules::{Mapping, Module};
+use crate::modules::{self, Mapping, Module};
 use crate::object::Act;
 use crate::process::{Mapped, Process, Processes};
 use crate::report::{self, End};
@@ -49,6 +49,8 @@ pub struct Judge {
     pub processes: Processes,
     /// Processes that have begun since the last look.
     pub new: Vec<u16>,
+    /// Forks that the events have not reached yet: the number of the next event, and the child.
+    forks: Vec<(u64, u16)>,
     /// Processes that have executed another program since the last look.
     executed: Vec<u16>,
     /// The last request, and the process that it was from.
@@ -103,6 +105,7 @@ impl Judge {
             since,
             name: [0; MOST_NAME],
             executed: Vec::new(),
+            forks: Vec::new(),
         }
     }
 
@@ -213,7 +216,9 @@ impl Judge {
         }
         let mut process = Process::new(number, pid);
         if let Some(parent) = self.processes.get(parent) {
-            process.forked(parent, body.get(4).copied().unwrap_or(0));
+            let at = body.get(4).copied().unwrap_or(0);
+            process.forked(parent, at);
+            self.forks.push((at, number));
         } else {
             // A process of this number that is not over has executed another program.
             let same = self.processes.all().filter(|other| other.pid == pid && !other.is_over);
@@ -271,6 +276,7 @@ impl Judge {
         let Some(raw) = self.raw.remove(&number) else { return 0 };
         if !self.is_mapped(&raw) {
             self.read_rings();
+            self.map_as_parent(raw.process);
         }
         let world = &self.world;
         if !world.budget.has_room() {
@@ -283,6 +289,14 @@ impl Judge {
         let has_room = self.numbers.bytes() < world.budget.limit() / 8;
         self.numbers.set(number, id, &raw.frames, has_room);
         id
+    }
+
+    fn map_as_parent(&mut self, number: u16) {
+        let Some(mut process) = self.processes.take(number) else { return };
+        if let Some(parent) = process.parent.and_then(|parent| self.processes.get(parent.number)) {
+            process.map_as(&parent.modules);
+        }
+        self.processes.put(process);
     }
 
     /// Whether the files of all calls are known.
@@ -311,8 +325,24 @@ impl Judge {
         }
     }
 
+    /// The events have come to a number: what came before forks at lower numbers is known.
+    fn reach_forks(&mut self, next: u64) {
+        let reached: Vec<_> = self.forks.extract_if(.., |&mut (at, _)| at <= next).collect();
+        for (_, child) in reached {
+            let parent = self.processes.get(child).and_then(|child| child.parent);
+            let parent = parent.and_then(|parent| self.processes.get(parent.number));
+            let created = parent.map_or(0, |parent| parent.table.created);
+            if let Some(child) = self.processes.get_mut(child) {
+                child.fork_is_reached(created);
+            }
+        }
+    }
+
     fn apply(&mut self, numbered: &Numbered) {
         let event = &numbered.event;
+        if !self.forks.is_empty() {
+            self.reach_forks(event.sequence);
+        }
         let stack = self.stack(event.stack);
         if self.processes.get(numbered.process).is_none() {
             self.read_rings(); // its beginning may be in a ring that was read before
@@ -330,7 +360,8 @@ impl Judge {
         };
         self.world.now.set(time);
         process.last_event = event.sequence;
-        let is_request = matches!(numbered.kind, Kind::Report | Kind::Exit | Kind::Crash);
+        let is_request =
+            matches!(numbered.kind, Kind::Report | Kind::Exit | Kind::Crash | Kind::Begun);
         if !is_request {
             event::apply(&self.world, &mut process, &self.processes, &happened);
         }
@@ -340,8 +371,45 @@ impl Judge {
         }
     }
 
+    /// Opens all files that a program has mapped. A module's record may come when the process is over.
+    fn open_files(&mut self, number: u16) {
+        let Origin::Session(..) = self.origin else { return };
+        let (world, since) = (&self.world, self.since);
+        let Some(process) = self.processes.get_mut(number) else { return };
+        for (start, end, bias) in modules::mapped(process.pid) {
+            let mapping = Mapping { start, bias, path: &[] };
+            let module = Module::of_process(process.pid, &mapping, since, &world.code.names);
+            process.map(Mapped { start, end, bias, module: world.code.module(module) });
+        }
+    }
+
+    /// A daemon's parent may have ended before the daemon, and nobody has seen it yet.
+    fn inherit_from_dead_parent(&mut self, number: u16) {
+        let parent = self.processes.get(number).and_then(|process| process.parent);
+        let Some(parent) = parent.map(|parent| parent.number) else { return };
+        let pid = self.processes.get(parent).filter(|it| !it.is_reported).map(|it| it.pid);
+        if self.processes.heir(parent) == Some(number)
+            && pid.is_some_and(|it| !ends::is_running(it))
+        {
+            self.inherit(parent, number);
+        }
+    }
+
+    /// What a process held when it ended becomes its child's, which goes on with it.
+    fn inherit(&mut self, parent: u16, heir: u16) {
+        self.processes.inherit(parent, heir, &self.world.budget);
+        if let Some(process) = self.processes.get_mut(parent) {
+            process.is_reported = true;
+        }
+    }
+
     /// A request: the recorder waits for the answer, unless its number is 0.
     fn answer(&mut self, kind: Kind, number: u16, event: &Happened) {
+        match kind {
+            Kind::Begun => self.open_files(number),
+            Kind::Exit => self.inherit_from_dead_parent(number),
+            _ => {}
+        }
         let Some(process) = self.processes.get_mut(number) else { return };
         let world = &self.world;
         let mut text = String::new();
@@ -387,7 +455,7 @@ impl Judge {
         }
         if !process.is_reported {
             match daemon {
-                Some(heir) => self.processes.inherit(number, heir, &self.world.budget),
+                Some(heir) => self.inherit(number, heir),
                 None => report::at_end(&self.world, process, end),
             }
         }

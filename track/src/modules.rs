@@ -87,6 +87,11 @@ impl Module {
         self.path == other.path && self.build_id == other.build_id && self.inode == other.inode
     }
 
+    /// Whether its file was found.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Whether it is libkref.so.
     pub fn is_libkref(&self) -> bool {
         self.name.starts_with("libkref.so")
@@ -111,6 +116,37 @@ impl Module {
         };
         self.functions.get_or_init(load).as_ref()?.start(address)
     }
+}
+
+/// Where files with code are mapped in a process: the first address, the address behind the last, and the load bias.
+pub fn mapped(pid: u32) -> Vec<(u64, u64, u64)> {
+    let maps = std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let mut files: Vec<(u64, u64, bool, Vec<u8>)> = Vec::new();
+    for line in maps.split(|&byte| byte == b'\n') {
+        let Some((start, end, is_code, path)) = file_line(line) else { continue };
+        match files.last_mut().filter(|last| last.3 == path) {
+            Some(last) => (last.1, last.2) = (end, last.2 || is_code),
+            None => files.push((start, end, is_code, path.to_vec())),
+        }
+    }
+    let with_code = files.into_iter().filter(|file| file.2);
+    with_code.filter_map(|(start, end, ..)| Some((start, end, bias(pid, start)?))).collect()
+}
+
+/// The addresses of a line of /proc/PID/maps, whether it is code, and the file.
+fn file_line(line: &[u8]) -> Option<(u64, u64, bool, &[u8])> {
+    let mut words = line.splitn(6, |&byte| byte == b' ');
+    let (start, end) = std::str::from_utf8(words.next()?).ok()?.split_once('-')?;
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    let is_code = words.next()?.contains(&b'x');
+    let path = words.nth(3)?.trim_ascii();
+    path.starts_with(b"/").then_some((number(start)?, number(end)?, is_code, path))
+}
+
+fn bias(pid: u32, start: u64) -> Option<u64> {
+    let segments = elf::segments(&|at, length| memory(pid, start.wrapping_add(at), length))?;
+    let first = segments.iter().find(|segment| segment.kind == libc::PT_LOAD)?;
+    Some(start.wrapping_sub(first.address & !4095))
 }
 
 /// The line of /proc/PID/maps that has an address.
@@ -253,6 +289,14 @@ mod tests {
         assert_eq!(line.path, b"/usr/lib/my lib.so");
         assert!(Line::parse(b"7f00-8000 r-xp 0 08:01 1 /x", 0x8000).is_none());
         assert!(Line::parse(b"", 0).is_none());
+    }
+
+    #[test]
+    fn where_this_program_is_mapped() {
+        let (start, address) = here();
+        let mapped = super::mapped(std::process::id());
+        let own = mapped.iter().find(|file| file.0 == start).expect("this program");
+        assert!((own.0..own.1).contains(&address) && own.2 == start);
     }
 
     #[test]

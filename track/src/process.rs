@@ -88,14 +88,34 @@ impl Process {
 
     /// A fork's child: it has the parent's files, and its objects, which are looked up when they are used.
     pub fn forked(&mut self, parent: &Self, at: u64) {
-        let created = parent.table.created;
-        self.parent = Some(Parent { number: parent.number, created, at });
+        self.parent = Some(Parent { number: parent.number, created: 0, at });
         self.modules.clone_from(&parent.modules);
-        self.table.created = parent.table.created;
     }
 
-    /// Adds a mapped file. It takes the place of those that were there.
+    /// All that the parent did before the fork is known.
+    pub fn fork_is_reached(&mut self, parent_created: u64) {
+        if let Some(parent) = &mut self.parent {
+            parent.created = parent_created;
+        }
+        self.table.created = parent_created;
+    }
+
+    /// Takes over files that the parent has mapped, and that were not known at the fork.
+    pub fn map_as(&mut self, parent: &[Mapped]) {
+        for mapped in parent {
+            if self.module(mapped.start).is_none() {
+                self.modules.push(*mapped);
+            }
+        }
+    }
+
+    /// Adds a mapped file. It takes the place of those that were there, unless it could not be opened and the same one
+    /// could before.
     pub fn map(&mut self, mapped: Mapped) {
+        let known = self.modules.iter().find(|known| known.start == mapped.start);
+        if !mapped.module.has_file() && known.is_some_and(|known| known.module.has_file()) {
+            return;
+        }
         self.modules.retain(|old| old.end <= mapped.start || old.start >= mapped.end);
         self.modules.push(mapped);
     }
@@ -203,12 +223,14 @@ impl Processes {
     pub fn inherit(&mut self, number: u16, heir: u16, budget: &Budget) {
         let Some(mut heir) = self.take(heir) else { return };
         if let Some(process) = self.get(number) {
-            let mark = heir.mark;
-            let mark = |before: Mark| if before == process.mark { mark } else { 0 };
+            let own = heir.mark;
+            let mark = |before: Mark| if before == process.mark { own } else { 0 };
             for at in process.table.live_numbers() {
                 let address = process.table.object(at).address;
-                if heir.table.find(address).is_none() {
-                    heir.table.inherit(&process.table, at, mark, budget);
+                match heir.table.find(address) {
+                    None => _ = heir.table.inherit(&process.table, at, mark, budget),
+                    Some(at) if process.checkpoints == 0 => heir.table.own(at, own),
+                    Some(_) => {}
                 }
             }
             heir.checkpoints = process.checkpoints;

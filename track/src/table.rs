@@ -131,6 +131,22 @@ impl Table {
         Some(own)
     }
 
+    /// What was held of an object before all checkpoints gets a mark: it is this process's now.
+    pub fn own(&mut self, at: At, mark: Mark) {
+        let object = self.objects.at_mut(at);
+        if object.first_mark == 0 {
+            object.first_mark = mark;
+        }
+        let mut place = if object.is(RELEASED) { NIL } else { object.groups };
+        while place != NIL {
+            let group = self.groups.at_mut(place);
+            if group.mark() == 0 {
+                group.set_mark(mark);
+            }
+            place = group.next;
+        }
+    }
+
     /// An object of a parent's of which nothing is known.
     pub fn adopt(&mut self, address: u64, budget: &Budget) -> Option<At> {
         let at = self.insert(address, Act::default(), NONE, 0, budget)?;

@@ -40,6 +40,14 @@ pub fn crashed(signal: c_int, address: usize, frame: u64, caller: Caller) {
     ask(&event, stack, &mut guard, -1);
 }
 
+/// A program begins.
+pub fn begun() {
+    let marker = 0_u64;
+    if let Some(mut guard) = thread::enter(&raw const marker as u64) {
+        ask(&Event::of(Kind::Begun, 0), 0, &mut guard, -1);
+    }
+}
+
 /// The process exits.
 pub fn at_exit() {
     let marker = 0_u64;

@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
 use crate::own::own;
-use crate::{crash, fork, module, process, session, thread};
+use crate::{ask, crash, fork, module, process, session, thread};
 
 const SESSION: &CStr = c"KREF_TRACK_SESSION";
 const COMMAND: &CStr = c"KREF_TRACK_COMMAND";
@@ -38,6 +38,7 @@ pub unsafe fn start(options: *const c_char) -> bool {
     thread::set_up();
     fork::set_up();
     crash::set_up();
+    ask::begun();
     true
 }
 

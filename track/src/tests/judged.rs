@@ -121,9 +121,10 @@ fn a_daemon_inherits() {
     let mut recorder = Recorder::new("");
     recorder.created(A, 0, "config");
     recorder.created(B, 0, "socket");
-    recorder.told();
     let at = recorder.session.head().sequence.0.load(std::sync::atomic::Ordering::Relaxed);
     recorder.begin(2, 1, at);
+    recorder.told();
+    recorder.got(A, 0, "daemon");
     recorder.told();
     recorder.process = 1;
     assert_eq!(recorder.ends(End::Left(Some(0))), "");
@@ -131,7 +132,7 @@ fn a_daemon_inherits() {
     recorder.put(B, 0, "");
     recorder.released(B, 0);
     let told = recorder.ends(End::Exit);
-    contains(&told, &["1 reference on 1 object is still held at exit", "\nconfig: 1 "]);
+    contains(&told, &["2 references on 1 object are still held at exit", "\nconfig: 2 "]);
 }
 
 #[test]

@@ -66,12 +66,14 @@ pub enum Kind {
     Exit = 15,
     /// A fatal signal: its number in the place of the count, the address in that of the object. A request.
     Crash = 16,
+    /// A program begins. A request: the judge opens the files that are mapped, since the program may be over soon.
+    Begun = 17,
 }
 
 impl Kind {
     /// The kind by its number.
     pub fn of(number: u8) -> Option<Self> {
-        const ALL: [Kind; 16] = [
+        const ALL: [Kind; 17] = [
             Kind::Process,
             Kind::Thread,
             Kind::Module,
@@ -88,6 +90,7 @@ impl Kind {
             Kind::Report,
             Kind::Exit,
             Kind::Crash,
+            Kind::Begun,
         ];
         ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
@@ -180,7 +183,7 @@ mod tests {
         for number in 0..=u8::MAX {
             assert!(Kind::of(number).is_none_or(|kind| kind as u8 == number));
         }
-        assert!(Kind::of(0).is_none() && Kind::of(17).is_none());
+        assert!(Kind::of(0).is_none() && Kind::of(18).is_none());
         assert_eq!(Kind::of(16), Some(Kind::Crash));
     }
 
