@@ -145,23 +145,36 @@ impl Judge {
     }
 
     /// Passes over what will never come: records that nobody finishes, and numbers that nobody writes.
-    pub fn give_up(&mut self, nobody_writes: bool) {
-        for number in self.window.pass_over(nobody_writes) {
-            if let Some(trace) = &mut self.trace {
-                trace.write(First { kind: Kind::Void as u8, length: 2, process: 0 }, &[number]);
+    /// Returns whether a record stands in the way, or did.
+    pub fn give_up(&mut self, nobody_writes: bool) -> bool {
+        let mut is_blocked = false;
+        let mut dropped = 0;
+        if let Origin::Session(session, sources) = &mut self.origin {
+            for source in sources {
+                is_blocked |= source.give_up(nobody_writes);
+            }
+            dropped = session.head().dropped.load(Relaxed);
+        }
+        // The events that are missing may be behind a record that nobody has finished yet.
+        if !is_blocked {
+            for number in self.window.pass_over(nobody_writes) {
+                if let Some(trace) = &mut self.trace {
+                    trace.write(First { kind: Kind::Void as u8, length: 2, process: 0 }, &[number]);
+                }
             }
         }
-        let before = self.world.events_lost.get();
-        let mut lost = self.window.passed_over;
-        if let Origin::Session(session, sources) = &mut self.origin {
-            sources.iter_mut().for_each(|source| source.give_up(nobody_writes));
-            lost += session.head().dropped.load(Relaxed);
-        }
+        let (before, lost) = (self.world.events_lost.get(), self.window.passed_over + dropped);
         self.world.events_lost.set(lost);
         if lost > before {
             self.world.lost_at.set(self.world.now.get());
         }
         self.apply_ready();
+        is_blocked
+    }
+
+    /// Whether all events before a number have come, or will not.
+    pub fn has_reached(&self, number: u64) -> bool {
+        self.window.has_reached(number)
     }
 
     /// Whether so many events wait for one that is missing that the rings should be read slowly.
@@ -466,11 +479,12 @@ impl Judge {
 }
 
 impl Source {
-    fn give_up(&mut self, nobody_writes: bool) {
+    /// Passes over a record that is unfinished for too long. Returns whether there is an unfinished one, or was.
+    fn give_up(&mut self, nobody_writes: bool) -> bool {
         let next = self.reader.next();
         if !matches!(next, Next::Unfinished(_)) {
             self.stuck = None;
-            return;
+            return false;
         }
         let since = match self.stuck {
             Some((before, since)) if before == next => since,
@@ -481,5 +495,6 @@ impl Source {
             self.reader.skip();
             self.stuck = None;
         }
+        true
     }
 }

@@ -27,6 +27,9 @@ const LONGEST: Duration = Duration::from_millis(5);
 const STALL: Duration = Duration::from_millis(1);
 /// How often the judge looks for what is not in the rings.
 const LOOK: Duration = Duration::from_millis(10);
+/// The last events of a process that has ended are waited for so long: others may write, too.
+const LONG_ENOUGH: Duration = Duration::from_secs(3);
+const MOST_ROUNDS: u32 = 10_000;
 /// A request whose asker is dead is forgotten after this time.
 const FORGOTTEN: Duration = Duration::from_secs(2);
 
@@ -48,6 +51,9 @@ pub struct Service {
 impl Service {
     /// A new session.
     pub fn new(options: Options) -> Result<Self, String> {
+        // Large tables grow by moving their pages: nothing is copied, and nothing is left behind.
+        // SAFETY: this process has one thread.
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20) };
         let session = Session::new(&options);
         let session = Arc::new(session.map_err(|error| format!("no shared memory: {error}"))?);
         let trace = options.trace.as_deref().map(Writer::create).transpose();
@@ -143,12 +149,25 @@ impl Service {
         }
     }
 
-    /// Reads all that processes that are over have written.
+    /// Works on all that processes that are over have written.
     fn drain(&mut self) {
-        while self.judge.work() > 0 {}
-        self.watch_new();
-        if self.watched.iter().all(Watched::is_over) {
-            self.judge.give_up(true);
+        let end = self.session.head().sequence.0.load(Relaxed);
+        let since = Instant::now();
+        loop {
+            while self.judge.work() > 0 {}
+            self.watch_new();
+            if self.judge.has_reached(end) || since.elapsed() >= LONG_ENOUGH {
+                return;
+            }
+            if self.watched.iter().all(Watched::is_over) {
+                break;
+            }
+            self.judge.give_up(false);
+            std::thread::sleep(SHORTEST);
+        }
+        // Nobody is left who could finish a record. Not for ever: the memory may have anything in it.
+        let mut rounds = 0..MOST_ROUNDS;
+        while self.judge.give_up(true) && rounds.next().is_some() {
             while self.judge.work() > 0 {}
         }
     }

