@@ -126,7 +126,7 @@ impl Known {
 /// The rule for the code at an address: that of a call, not the one after it.
 #[inline]
 pub fn at(address: u64) -> Rule {
-    let key = address ^ module::generation() << 56;
+    let key = address ^ module::generation().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let place = (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as usize % RULES;
     let Some(known) = KNOWN.get(place) else { return Rule::NONE };
     let rule = known.rule.load(Relaxed);

@@ -42,6 +42,14 @@ fn end_of_stack(sp: u64) -> Option<u64> {
     (is_below(pointer) && pointer != FIRST_THREAD.load(Relaxed)).then_some(pointer)
 }
 
+/// Whether an address is in the stack that the C library has made for this thread.
+pub fn is_of_thread(address: u64, state: &State) -> bool {
+    let readable = state.readable.load(Relaxed);
+    let reaches =
+        |end| (readable != 0 && address >= readable) || is_whole(address, end, readable, state);
+    end_of_stack(address).is_some_and(reaches)
+}
+
 impl Stack {
     /// The stack of this thread with a stack pointer.
     #[inline]

@@ -10,7 +10,7 @@
 //!            got  level 1                        the frame of this call
 //! ```
 //!
-//! The comparison may be wrong if a handler runs on another stack. So a level that was taken over notices that
+//! Frames on different stacks tell less: the comparison may be wrong for coroutines. So a level that was taken over notices that
 //! ([`Guard::is_valid`]), and writes its record anew.
 
 use core::ffi::c_void;
@@ -22,7 +22,7 @@ use wire::record::Kind;
 use crate::own::{Own, own};
 use crate::walks::Walks;
 use crate::write::{self, Journal};
-use crate::{process, session};
+use crate::{process, session, stack};
 
 /// Handlers that interrupt each other deeper than that walk one frame, and have no journal.
 const LEVELS: u32 = 3;
@@ -130,8 +130,22 @@ impl State {
     fn first_abandoned(&self, inside: u32, frame: u64, guard: &Guard) -> u32 {
         self.levels.iter().take(inside as usize).for_each(|level| level.journal.mark(guard));
         let mut levels = self.levels.iter().take(inside as usize);
-        let abandoned = levels.position(|level| level.frame.load(Relaxed) <= frame);
+        let abandoned = levels.position(|level| self.is_over(level.frame.load(Relaxed), frame));
         abandoned.map_or(inside, |level| level as u32)
+    }
+
+    /// Whether a call with one frame is over, because there is a call with the other one.
+    fn is_over(&self, before: u64, now: u64) -> bool {
+        /// Two frames of which nobody knows the stack are in one if they are as close as this.
+        const NEAR: u64 = 64 << 10;
+        match [before, now].map(|frame| stack::is_of_thread(frame, self)) {
+            [true, true] => before <= now,
+            // The handler runs on a stack of its own.
+            [true, false] => false,
+            // The handler has jumped back to the thread's stack.
+            [false, true] => true,
+            [false, false] => before <= now && now - before < NEAR,
+        }
     }
 
     #[cold]
@@ -223,12 +237,17 @@ impl Guard {
         level.epoch.load(Relaxed) == self.epoch
     }
 
+    /// Whether this is the process in which the call began, and not a fork's child.
+    pub fn is_in_process(&self) -> bool {
+        process::number() == self.process
+    }
+
     /// Whether this call still has its level. Not in a fork's child, and not if another call has taken the level.
     #[inline]
     pub fn is_valid(&self) -> bool {
         match self.level {
             Some(level) => self.owns(level),
-            None => process::number() == self.process,
+            None => self.is_in_process(),
         }
     }
 

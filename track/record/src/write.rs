@@ -30,6 +30,8 @@ pub struct Journal {
 const TAKING: u32 = 1;
 /// The thread has taken words.
 const TAKEN: u32 = 2;
+/// The thread has not looked yet where the words are.
+const NOWHERE: u64 = u64::MAX;
 /// The thread takes a number.
 const NUMBERING: u64 = 1;
 
@@ -39,6 +41,8 @@ impl Journal {
         let generation = self.generation.load(Relaxed) + 1;
         self.generation.store(generation, Relaxed);
         self.number.store(0, Relaxed);
+        // The position is still that of the record before.
+        self.position.store(NOWHERE, Relaxed);
         self.note(ring, length, TAKING);
         generation
     }
@@ -60,6 +64,7 @@ impl Journal {
         let noted = self.taking.load(Relaxed);
         let (position, length) = (self.position.load(Relaxed), (noted >> 8) as u8);
         if noted & 0xff == TAKING
+            && position != NOWHERE
             && let Some(ring) = session::ring(noted >> 16)
             && ring.has_taken(position, length, guard.number as u16)
         {
@@ -81,9 +86,8 @@ impl Journal {
         let position = self.position.load(Relaxed);
         if let Some(ring) = session::ring(noted >> 16) {
             let tag = guard.number as u16;
-            let is_unfinished = ring.is_unfinished(position, length, tag)
-                || (state == TAKING && ring.has_taken(position, length, tag));
-            if is_unfinished {
+            // `mark` has marked the words, if they were taken.
+            if ring.is_unfinished(position, length, tag) {
                 ring.fill(position, 0, number.checked_sub(2).unwrap_or(NO_NUMBER));
                 let process = guard.process as u16;
                 ring.finish(position, First { kind: Kind::Void as u8, length, process });
@@ -199,13 +203,21 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     };
     // The words may become somebody else's between any two stores.
     let is_ours = || journal.generation.load(Relaxed) == generation && guard.owns(level);
+    // The handler that has given the record up may have come before the words were taken, or before the mark below.
+    let interrupted = || {
+        if guard.is_in_process() && ring.is_open(position, length, tag) {
+            ring.fill(position, 0, NO_NUMBER);
+            ring.finish(position, First { kind: Kind::Void as u8, length, process });
+        }
+        Outcome::Interrupted
+    };
     if !is_ours() {
-        return Outcome::Interrupted;
+        return interrupted();
     }
     ring.mark(position, length, tag);
     journal.note(guard.ring, length, TAKEN);
     if !body.fill(ring, position, is_ours) {
-        return Outcome::Interrupted;
+        return interrupted();
     }
     if body.kind.is_event() {
         journal.number.store(NUMBERING, Relaxed);
@@ -214,12 +226,13 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
         journal.number.store(number + 2, Relaxed);
         journal.last.store(number + 1, Relaxed);
         if !is_ours() {
+            interrupted();
             return Outcome::Lost(number);
         }
         ring.fill(position, 0, number);
     }
     if !is_ours() {
-        return Outcome::Interrupted;
+        return interrupted();
     }
     ring.finish(position, First { kind: body.kind as u8, length, process });
     journal.taking.store(0, Relaxed);

@@ -192,6 +192,16 @@ impl<'a> Ring<'a> {
         self.word(position).store(first.word(position), Relaxed);
     }
 
+    /// Whether words that `thread` has taken are still nobody's record: neither finished nor given up, by a handler
+    /// that has interrupted the thread, nor read.
+    pub fn is_open(&self, position: u64, length: u8, thread: u16) -> bool {
+        // Acquire: as in `is_full`. Words are taken again only after the tail has passed them.
+        let tail = self.positions.tail.0.load(Acquire);
+        tail <= position
+            && (First::of(self.word(position).load(Relaxed), position).is_none()
+                || self.is_unfinished(position, length, thread))
+    }
+
     /// Stores a word of the body of a record that was taken and is not finished.
     #[inline]
     pub fn fill(&self, position: u64, index: u64, word: u64) {

@@ -158,6 +158,23 @@ fn a_thread_knows_what_it_has_taken() {
 }
 
 #[test]
+fn words_are_open_until_they_are_a_record() {
+    let memory = Memory::new(SMALL);
+    let (ring, mut reader) = (memory.ring(), Reader::new(memory.ring()));
+    for lap in 0..100 {
+        let position = ring.take(6, 9, |_| {}).expect("room");
+        assert!(ring.is_open(position, 6, 9), "{lap}");
+        ring.mark(position, 6, 9);
+        assert!(ring.is_open(position, 6, 9) && !ring.is_open(position, 6, 8));
+        ring.finish(position, First { kind: Kind::Void as u8, length: 6, process: 1 });
+        assert!(!ring.is_open(position, 6, 9));
+        assert!(read(&mut reader).is_some() && read(&mut reader).is_none());
+        ring.word(position).store(0, super::Relaxed);
+        assert!(!ring.is_open(position, 6, 9));
+    }
+}
+
+#[test]
 fn what_the_program_has_overwritten_is_no_record() {
     for (kind, length) in [(0, 1), (1, 0), (1, MOST_WORDS + 2), (UNFINISHED, 255)] {
         let first = First { kind, length: length as u8, process: 1 };
