@@ -464,7 +464,7 @@ impl Judge {
         };
         process.is_over = true;
         if let Some(trace) = &mut self.trace {
-            trace.ended(number, end);
+            trace.ended(number, end, self.world.now.get());
         }
         if !process.is_reported {
             match daemon {

@@ -9,7 +9,8 @@
 //! in a byte, then the process in two. The kinds are those of the rings, and two more:
 //!
 //! * [`OPENED`]: the build-id of the file that the next Module record names: its length, its bytes.
-//! * [`ENDED`]: the process has ended: how (0 exit, 1 without exit, 2 signal, 3 exec), and the status or the signal.
+//! * [`ENDED`]: the process has ended: how (0 exit, 1 without exit, 2 signal, 3 exec), and the status or the signal, and the
+//!   time in milliseconds of CLOCK_MONOTONIC.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -19,6 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wire::record::{MOST_WORDS, read_name, write_name};
 use wire::ring::First;
 
+use crate::clock::Time;
 use crate::judge::Judge;
 use crate::modules::Module;
 use crate::options::Options;
@@ -71,14 +73,14 @@ impl Writer {
     }
 
     /// A process has ended.
-    pub fn ended(&mut self, process: u16, end: End) {
-        let body = match end {
-            End::Exit => [0, 0],
-            End::Left(status) => [1, status.map_or(u64::MAX, |status| status as u64)],
-            End::Signal(signal) => [2, signal as u64],
-            End::Executed => [3, 0],
+    pub fn ended(&mut self, process: u16, end: End, now: Time) {
+        let (how, value) = match end {
+            End::Exit => (0, 0),
+            End::Left(status) => (1, status.map_or(u64::MAX, |status| status as u64)),
+            End::Signal(signal) => (2, signal as u64),
+            End::Executed => (3, 0),
         };
-        self.record(ENDED, process, &body);
+        self.record(ENDED, process, &[how, value, now.into()]);
         self.flush();
     }
 
@@ -104,6 +106,11 @@ impl Writer {
 
 /// Makes the reports of a trace, on standard output.
 pub fn report(path: &Path, options: Options) -> Result<(), String> {
+    judge(path, World::new(options, Output::Out)).map(drop)
+}
+
+/// Reads a trace to its end.
+fn judge(path: &Path, world: World) -> Result<Judge, String> {
     let say = |error: io::Error| format!("{}: {error}", path.display());
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(say)?);
     let mut header = [0; 3];
@@ -113,10 +120,10 @@ pub fn report(path: &Path, options: Options) -> Result<(), String> {
         return Err(format!("{}: not a trace that this version reads", path.display()));
     }
     let written = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX)));
-    let mut judge = Judge::of_trace(World::new(options, Output::Out), written);
+    let mut judge = Judge::of_trace(world, written);
     read(&mut file, &mut judge);
     finish(&mut judge);
-    Ok(())
+    Ok(judge)
 }
 
 /// Gives all records to the judge, as far as they are there.
@@ -152,7 +159,8 @@ fn build_id(body: &[u64]) -> Option<Vec<u8>> {
 }
 
 fn end(judge: &mut Judge, process: u16, body: &[u64]) {
-    let [kind, value] = *body else { return };
+    let [kind, value, now] = *body else { return };
+    judge.world.now.set(now as Time);
     let value = i32::try_from(value).ok();
     let end = match (kind, value) {
         (0, _) => End::Exit,
@@ -180,4 +188,74 @@ fn words(file: &mut impl Read, words: &mut [u64]) -> io::Result<()> {
         *word = u64::from_le_bytes(bytes);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::path::{Path, PathBuf};
+
+    use super::{Writer, judge};
+    use crate::options::Options;
+    use crate::output::Output;
+    use crate::report::End;
+    use crate::world::World;
+    use wire::record::{Event, Kind, MOST_EVENT_WORDS};
+    use wire::ring::First;
+
+    fn file(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("{name}.{}", std::process::id()))
+    }
+
+    fn told(path: &Path) -> Result<String, String> {
+        let options = Options::parse("").expect("no options");
+        let judge = judge(path, World::new(options, Output::Text(RefCell::default())))?;
+        match &judge.world.output {
+            Output::Text(text) => Ok(text.take()),
+            _ => unreachable!("a test's output is a text"),
+        }
+    }
+
+    fn write(path: &Path) {
+        let mut writer = Writer::create(path.to_str().expect("UTF-8")).expect("a file");
+        let first = |kind: Kind| First { kind: kind as u8, length: 0, process: 1 };
+        writer.write(first(Kind::Process), &[1, 0, 4711, 0, 0]);
+        let mut body = [0; MOST_EVENT_WORDS];
+        let event = Event { object: 0x5000, thread: 1, ..Event::default() };
+        let words = event.write(b"session", &mut body);
+        writer.write(first(Kind::Created), &body[..words]);
+        writer.ended(1, End::Signal(9), 2000);
+    }
+
+    #[test]
+    fn a_trace_is_read_as_it_was_written() {
+        let path = file("kref-track-trace");
+        write(&path);
+        let text = told(&path).expect("a trace");
+        assert!(
+            text.contains("session: 1 reference") && text.contains("taken 2.0 s ago"),
+            "{text}"
+        );
+        assert!(text.contains("process 4711 was ended by SIGKILL"), "{text}");
+        std::fs::remove_file(path).expect("our file");
+    }
+
+    /// Each beginning of a trace, and a trace with each byte wrong, is read without a crash.
+    #[test]
+    fn damaged_traces() {
+        let path = file("kref-track-damaged");
+        write(&path);
+        let whole = std::fs::read(&path).expect("the trace");
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).expect("our file");
+            assert_eq!(told(&path).is_err(), length < 24);
+        }
+        for place in 24..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[place] = !damaged[place];
+            std::fs::write(&path, damaged).expect("our file");
+            told(&path).expect("the header is right");
+        }
+        std::fs::remove_file(path).expect("our file");
+    }
 }

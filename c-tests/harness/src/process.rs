@@ -21,7 +21,7 @@ pub struct Finished {
 /// ThreadSanitizer fail with it. libkref's environment variables are removed, unless the command
 /// sets them itself.
 pub fn run(command: &mut Command) -> Finished {
-    for name in ["KREF_OPTIONS", "KREF_TRACK_LIBRARY"] {
+    for name in ["KREF_OPTIONS", "KREF_TRACK_LIBRARY", "KREF_TRACK_SESSION"] {
         if !command.get_envs().any(|(set, _)| set == name) {
             command.env_remove(name);
         }
