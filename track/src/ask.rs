@@ -95,5 +95,6 @@ fn judge_of(pid: u32) -> Option<u32> {
     let maps = std::fs::read(format!("/proc/{pid}/maps")).ok()?;
     let maps = String::from_utf8_lossy(&maps);
     let behind = maps.split("/memfd:kref-track.").nth(1)?;
-    behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    let judge = behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    (judge != pid).then_some(judge) // the judge has the memory, too
 }

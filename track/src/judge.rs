@@ -188,7 +188,7 @@ impl Judge {
         if kind == Kind::Module {
             self.map(first.process, body);
         }
-        if let Some(trace) = &mut self.trace {
+        if let Some(trace) = self.trace.as_mut().filter(|_| kind != Kind::Module) {
             trace.write(first, body);
         }
         if !kind.is_event() {
@@ -257,10 +257,9 @@ impl Judge {
                 Module::of_trace(&path[..length], self.build_id.take(), self.since, names)
             }
         };
-        if let Some(trace) = &mut self.trace {
-            trace.opened(&module);
-        }
-        process.map(Mapped { start, end, bias, module: self.world.code.module(module) });
+        let module = self.world.code.module(module);
+        process.map(Mapped { start, end, bias, module });
+        trace_module(&mut self.trace, process);
         Some(())
     }
 
@@ -393,6 +392,7 @@ impl Judge {
             let mapping = Mapping { start, bias, path: &[] };
             let module = Module::of_process(process.pid, &mapping, since, &world.code.names);
             process.map(Mapped { start, end, bias, module: world.code.module(module) });
+            trace_module(&mut self.trace, process);
         }
     }
 
@@ -475,6 +475,13 @@ impl Judge {
         let found = self.processes.get(number).map_or(0, |process| process.found);
         self.processes.forget(&self.world.budget);
         found
+    }
+}
+
+/// Writes the file that a process has mapped last.
+fn trace_module(trace: &mut Option<trace::Writer>, process: &Process) {
+    if let (Some(trace), Some(mapped)) = (trace, process.modules.last()) {
+        trace.mapped(process.number, mapped);
     }
 }
 

@@ -17,14 +17,14 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wire::record::{MOST_WORDS, read_name, write_name};
+use wire::record::{Kind, MOST_WORDS, read_name, write_name};
 use wire::ring::First;
 
 use crate::clock::Time;
 use crate::judge::Judge;
-use crate::modules::Module;
 use crate::options::Options;
 use crate::output::Output;
+use crate::process::Mapped;
 use crate::report::End;
 use crate::world::World;
 
@@ -62,14 +62,26 @@ impl Writer {
         self.words(body);
     }
 
-    /// What the judge knows of the file that the next record names.
-    pub fn opened(&mut self, module: &Module) {
-        let id = module.build_id.as_deref().unwrap_or_default();
+    /// A file that a process has mapped, as the judge knows it: a recorder does not know each path.
+    pub fn mapped(&mut self, process: u16, mapped: &Mapped) {
+        let id = mapped.module.build_id.as_deref().unwrap_or_default();
         let id = &id[..id.len().min(MOST_BUILD_ID)];
-        let mut body = [0; 1 + MOST_BUILD_ID / 8];
+        let mut body = [0; MOST_WORDS];
         body[0] = id.len() as u64;
         let words = write_name(id, &mut body[1..]);
         self.record(OPENED, 0, &body[..1 + words]);
+        let path = mapped.module.path.as_os_str().as_encoded_bytes();
+        let path = &path[..path.len().min(8 * (MOST_WORDS - 5))];
+        let number = 0; // no record names it
+        body[..5].copy_from_slice(&[
+            number,
+            mapped.start,
+            mapped.end,
+            mapped.bias,
+            path.len() as u64,
+        ]);
+        let words = write_name(path, &mut body[5..]);
+        self.record(Kind::Module as u8, process, &body[..5 + words]);
     }
 
     /// A process has ended.
