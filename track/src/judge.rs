@@ -31,6 +31,8 @@ struct Raw {
 struct Source {
     reader: Reader<'static>,
     stuck: Option<(Next, Instant)>,
+    /// The number of the last event.
+    last: u64,
 }
 
 /// Where records come from.
@@ -72,8 +74,6 @@ pub struct Judge {
 const PATIENCE: Duration = Duration::from_secs(1);
 /// So many records of one ring are read before the next one's turn.
 const TURN: usize = 4096;
-/// The same while many events wait for one that is missing.
-const SHORT_TURN: usize = 64;
 /// The most stacks that wait for their first event.
 const MOST_RAW: usize = 1 << 16;
 
@@ -81,7 +81,7 @@ impl Judge {
     /// Of a session's processes. `since` is a time before they were started.
     pub fn of_session(world: World, session: Arc<Session>, since: SystemTime) -> Self {
         let readers = session.rings().iter().map(|&ring| Reader::new(ring));
-        let sources = readers.map(|reader| Source { reader, stuck: None }).collect();
+        let sources = readers.map(|reader| Source { reader, stuck: None, last: 0 }).collect();
         Self::new(world, Origin::Session(session, sources), since)
     }
 
@@ -122,11 +122,13 @@ impl Judge {
     fn read_rings(&mut self) -> usize {
         let Origin::Session(session, sources) = &mut self.origin else { return 0 };
         let (session, mut sources) = (Arc::clone(session), std::mem::take(sources));
-        let turn = if self.window.is_full() { SHORT_TURN } else { TURN };
         let (mut read, mut end) = (0, 0);
         let mut body = [0; MOST_WORDS];
         for source in &mut sources {
-            for _ in 0..turn {
+            for _ in 0..TURN {
+                if self.window.is_ahead(source.last) {
+                    break;
+                }
                 let Some(first) = source.reader.read(&mut body) else { break };
                 read += 1;
                 source.stuck = None;
@@ -136,6 +138,9 @@ impl Judge {
                     end = session.head().sequence.0.load(Acquire);
                 }
                 self.take(first, &body[..length], end);
+                if first.kind >= Kind::Created as u8 && self.window.has(body[0]) {
+                    source.last = body[0];
+                }
             }
         }
         if let Origin::Session(_, place) = &mut self.origin {
@@ -175,11 +180,6 @@ impl Judge {
     /// Whether all events before a number have come, or will not.
     pub fn has_reached(&self, number: u64) -> bool {
         self.window.has_reached(number)
-    }
-
-    /// Whether so many events wait for one that is missing that the rings should be read slowly.
-    pub fn is_stalled(&self) -> bool {
-        self.window.is_full()
     }
 
     /// Takes a record in. `end` is the number of the session's next event.

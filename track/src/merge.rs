@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LITTLE_PATIENCE: Duration = Duration::from_millis(5);
 /// The most events that wait for one that is missing.
 const MOST: usize = 1 << 20;
+/// A ring whose events are so far ahead is not read.
+const AHEAD: u64 = 1 << 17;
 
 /// What is known of a number.
 #[derive(Debug, Clone, Copy)]
@@ -138,9 +140,15 @@ impl Window {
         self.next >= number
     }
 
-    /// Whether so many wait that the rings should be read slowly.
-    pub fn is_full(&self) -> bool {
-        self.waiting.len() > MOST / 2
+    /// Whether a number's event has come and waits.
+    pub fn has(&self, number: u64) -> bool {
+        number.checked_sub(self.next).is_some_and(|place| place < self.waiting.len() as u64)
+    }
+
+    /// Whether a number is so far ahead that its ring can wait. The ring of an event that is missing is not ahead, since
+    /// a writer takes its place in the ring before it takes its number.
+    pub fn is_ahead(&self, number: u64) -> bool {
+        number >= self.next + AHEAD && number < self.next + MOST as u64
     }
 
     /// Passes over the numbers that are missing, if their time is over, or if nobody is left who may write them.

@@ -23,8 +23,6 @@ use crate::world::World;
 /// After records have come the judge looks again so soon, and then less and less often.
 const SHORTEST: Duration = Duration::from_micros(50);
 const LONGEST: Duration = Duration::from_millis(5);
-/// The pause while many events wait for one that is missing: so their number is bounded.
-const STALL: Duration = Duration::from_millis(1);
 /// How often the judge looks for what is not in the rings.
 const LOOK: Duration = Duration::from_millis(10);
 /// The last events of a process that has ended are waited for so long: others may write, too.
@@ -97,9 +95,6 @@ impl Service {
         loop {
             if self.judge.work() > 0 {
                 pause = SHORTEST;
-                if self.judge.is_stalled() {
-                    std::thread::sleep(STALL);
-                }
             } else {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST);
