@@ -148,9 +148,9 @@ pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
 ) -> bool {
     loop {
         let outcome = match guard.level() {
+            _ if !guard.is_valid() => Outcome::Interrupted,
             Some(level) => attempt(guard, level, &body),
-            None if guard.is_valid() => attempt_without_journal(guard, &body),
-            None => Outcome::Interrupted,
+            None => attempt_without_journal(guard, &body),
         };
         match outcome {
             Outcome::Recorded => return true,
@@ -160,7 +160,12 @@ pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
                 }
             }
             Outcome::Lost(number) => {
-                if guard.is_valid() {
+                // In a fork's child the number is the parent's.
+                let is_own = guard.is_in_process();
+                if !guard.is_valid() && !guard.renew() {
+                    return false;
+                }
+                if is_own {
                     give_up(guard, number);
                 }
             }
