@@ -186,6 +186,7 @@ fn main() -> ExitCode {
                         eprintln!("reader: an unfinished record of thread {thread:?}");
                         seen.skipped += 1;
                         reader.skip();
+                        idle = false;
                     }
                 }
             }

@@ -2,122 +2,14 @@
 //!
 //! What is read here is the file of a program, which may be damaged. All reads are checked.
 
+mod bytes;
+
+use bytes::Reader;
+pub use bytes::Section;
+
 use crate::module::Module;
 use crate::processor::dwarf::{FRAME_POINTER, RETURN_ADDRESS, STACK_POINTER};
 use crate::rules::{Cfa, Rule, Saved};
-
-/// Memory of a module, and its address.
-#[derive(Clone, Copy)]
-pub struct Section<'a> {
-    /// The bytes.
-    pub bytes: &'a [u8],
-    /// Where they are.
-    pub address: u64,
-}
-
-/// A place in a section.
-#[derive(Clone, Copy)]
-struct Reader<'a> {
-    section: Section<'a>,
-    at: usize,
-    end: usize,
-}
-
-impl<'a> Section<'a> {
-    fn reader(self, address: u64) -> Option<Reader<'a>> {
-        let at = usize::try_from(address.checked_sub(self.address)?).ok()?;
-        let end = self.bytes.len();
-        (at < end).then_some(Reader { section: self, at, end })
-    }
-}
-
-impl<'a> Reader<'a> {
-    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let next = self.at.checked_add(N).filter(|&next| next <= self.end)?;
-        let bytes = self.section.bytes.get(self.at..next)?.first_chunk::<N>()?;
-        self.at = next;
-        Some(*bytes)
-    }
-
-    fn skip(&mut self, bytes: u64) -> Option<()> {
-        let next = self.at.checked_add(usize::try_from(bytes).ok()?)?;
-        self.at = Some(next).filter(|&next| next <= self.end)?;
-        Some(())
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        Some(u8::from_ne_bytes(self.bytes()?))
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        Some(u16::from_ne_bytes(self.bytes()?))
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_ne_bytes(self.bytes()?))
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        Some(u64::from_ne_bytes(self.bytes()?))
-    }
-
-    fn i32(&mut self) -> Option<i64> {
-        Some(i32::from_ne_bytes(self.bytes()?).into())
-    }
-
-    /// A number of any length.
-    fn unsigned(&mut self) -> Option<u64> {
-        Some(self.number()?.0)
-    }
-
-    /// A signed number of any length.
-    fn signed(&mut self) -> Option<i64> {
-        let (number, bits) = self.number()?;
-        if bits >= 64 {
-            return Some(number as i64);
-        }
-        Some((number << (64 - bits)) as i64 >> (64 - bits))
-    }
-
-    fn number(&mut self) -> Option<(u64, u32)> {
-        let (mut number, mut bits) = (0, 0);
-        loop {
-            let byte = self.u8()?;
-            number |= u64::from(byte & 0x7f).checked_shl(bits).unwrap_or(0);
-            bits += 7;
-            if byte & 0x80 == 0 {
-                return Some((number, bits));
-            }
-            if bits > 70 {
-                return None;
-            }
-        }
-    }
-
-    fn address(&self) -> u64 {
-        self.section.address.wrapping_add(self.at as u64)
-    }
-
-    /// A pointer in one of the encodings that linkers write.
-    fn pointer(&mut self, encoding: u8) -> Option<u64> {
-        let from = match encoding & 0x70 {
-            0 => 0,
-            0x10 => self.address(),
-            _ => return None,
-        };
-        let value = match encoding & 0x0f {
-            0x00 | 0x04 | 0x0c => self.u64()?,
-            0x01 => self.unsigned()?,
-            0x02 => self.u16()?.into(),
-            0x03 => self.u32()?.into(),
-            0x09 => self.signed()? as u64,
-            0x0a => i64::from(self.u16()? as i16) as u64,
-            0x0b => self.i32()? as u64,
-            _ => return None,
-        };
-        Some(value.wrapping_add(from))
-    }
-}
 
 /// The rule for the code at an address.
 pub fn rule(module: &Module, address: u64) -> Option<Rule> {

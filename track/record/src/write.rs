@@ -103,7 +103,7 @@ impl Journal {
 }
 
 /// What a record says: the first words of its body, and a function for the others. Word 0 of an event is the event's
-/// number, which is taken when all else is ready.
+/// number, which is taken when there is room for the record.
 pub struct Body<'a, const FRONT: usize, Rest> {
     /// What the record is.
     pub kind: Kind,
@@ -148,9 +148,9 @@ pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
 ) -> bool {
     loop {
         let outcome = match guard.level() {
+            _ if !guard.is_valid() => Outcome::Interrupted,
             Some(level) => attempt(guard, level, &body),
-            None if guard.is_valid() => attempt_without_journal(guard, &body),
-            None => Outcome::Interrupted,
+            None => attempt_without_journal(guard, &body),
         };
         match outcome {
             Outcome::Recorded => return true,
@@ -160,7 +160,12 @@ pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
                 }
             }
             Outcome::Lost(number) => {
-                if guard.is_valid() {
+                // In a fork's child the number is the parent's.
+                let is_own = guard.is_in_process();
+                if !guard.is_valid() && !guard.renew() {
+                    return false;
+                }
+                if is_own {
                     give_up(guard, number);
                 }
             }
@@ -211,6 +216,22 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
         }
         Outcome::Interrupted
     };
+    // The number comes before the words: an atomic addition waits for the stores before it, and these wait for lines
+    // that the judge has read.
+    let number = if body.kind.is_event() {
+        journal.number.store(NUMBERING, Relaxed);
+        // Relaxed: two events of which one happens before the other take their numbers in this order.
+        let number = head.sequence.0.fetch_add(1, Relaxed);
+        journal.number.store(number + 2, Relaxed);
+        journal.last.store(number + 1, Relaxed);
+        Some(number)
+    } else {
+        None
+    };
+    let interrupted = || match (interrupted(), number) {
+        (_, Some(number)) => Outcome::Lost(number),
+        (outcome, None) => outcome,
+    };
     if !is_ours() {
         return interrupted();
     }
@@ -219,16 +240,7 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     if !body.fill(ring, position, is_ours) {
         return interrupted();
     }
-    if body.kind.is_event() {
-        journal.number.store(NUMBERING, Relaxed);
-        // Relaxed: two events of which one happens before the other take their numbers in this order.
-        let number = head.sequence.0.fetch_add(1, Relaxed);
-        journal.number.store(number + 2, Relaxed);
-        journal.last.store(number + 1, Relaxed);
-        if !is_ours() {
-            interrupted();
-            return Outcome::Lost(number);
-        }
+    if let Some(number) = number {
         ring.fill(position, 0, number);
     }
     if !is_ours() {
