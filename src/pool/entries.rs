@@ -11,7 +11,7 @@ use crate::kref::Kref;
 use crate::sys::memory;
 use crate::sys::sync::AtomicU32;
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sys::tsan;
+use crate::sys::{tsan, watch};
 
 /// The entries of the first chunk.
 pub(super) const FIRST: u32 = 1 << FIRST_LOG2;
@@ -134,7 +134,7 @@ impl KrefPool {
             .is_err()
         {
             // SAFETY: mapped above, and nobody has seen the address.
-            unsafe { memory::unmap(memory, size) };
+            unsafe { unmap(memory, size) };
         }
         Some(())
     }
@@ -173,6 +173,7 @@ impl KrefPool {
     /// The memory of a chunk. In a loom model an atomic is not a number in memory, so zeros are not enough.
     fn map(&self, size: usize) -> Option<NonNull<u8>> {
         let memory = memory::map(size)?;
+        watch::mapped(memory.as_ptr(), size);
         #[cfg(loom)]
         for at in (0..size).step_by(self.stride()) {
             // SAFETY: the memory has this size.
@@ -219,10 +220,20 @@ impl KrefPool {
             let memory = ptr::with_exposed_provenance_mut(first - self.layout.lead as usize);
             if let (true, Some(memory)) = (base != 0, NonNull::new(memory)) {
                 // SAFETY: `add_chunk` has mapped it with this size.
-                unsafe { memory::unmap(memory, size) };
+                unsafe { unmap(memory, size) };
             }
         }
         self.fresh.store(FIRST, Relaxed);
         self.seed.store(0, Relaxed);
     }
+}
+
+/// Gives the memory of a chunk back.
+///
+/// # Safety
+/// `map` has returned it, with this size, and nobody uses it again.
+unsafe fn unmap(memory: NonNull<u8>, size: usize) {
+    watch::unmapped(memory.as_ptr(), size);
+    // SAFETY: as promised.
+    unsafe { memory::unmap(memory, size) };
 }

@@ -49,6 +49,7 @@ use crate::kref::Kref;
 use crate::report::{or_report, report};
 use crate::sys::sync::Ordering::Relaxed;
 use crate::sys::sync::{AtomicPtr, AtomicU32, AtomicUsize};
+use crate::sys::watch;
 use crate::tracker::ReleaseFn;
 use entries::{CHUNKS, ENTRY, Entry, FIRST, LINE};
 use free_list::Stack;
@@ -158,8 +159,12 @@ impl KrefPool {
         // SAFETY: the entry is the pool's, and nobody else's now.
         unsafe { entry.as_ref() }.link.store(position, Relaxed);
         let kref = self.kref_of(entry);
-        if self.layout.flags & ZEROED != 0 {
-            self.clear(kref);
+        for (memory, size) in self.around(kref) {
+            watch::allow(memory, size);
+            if self.layout.flags & ZEROED != 0 {
+                // SAFETY: a part of the object, which is nobody else's.
+                unsafe { memory.write_bytes(0, size) };
+            }
         }
         Some(kref)
     }
@@ -190,6 +195,9 @@ impl KrefPool {
         let is_dead = unsafe { kref.as_ref() }.is_dead();
         if !is_dead || self.entry_at(link) != Some(entry) {
             return report(ViolationKind::BadFree, kref.as_ptr().cast(), caller);
+        }
+        for (memory, size) in self.around(kref) {
+            watch::forbid(memory, size);
         }
         // SAFETY: the entry is in use, and its last user gives it up.
         unsafe { self.put_free(entry, link) };
@@ -239,16 +247,12 @@ impl KrefPool {
         unsafe { kref.as_ref() }.read() != 0
     }
 
-    /// Sets an object to zero, except for its count.
-    fn clear(&self, kref: NonNull<Kref>) {
+    /// The parts of an object before and behind its count. A lookup by a stale handle may read the count at any time.
+    fn around(&self, kref: NonNull<Kref>) -> [(*mut u8, usize); 2] {
         let Layout { size, kref_at, .. } = self.layout;
         let object = self.object_of(kref).cast::<u8>();
         let after = kref_at as usize + size_of::<Kref>();
-        // SAFETY: the object is `size` bytes, and nobody else's.
-        unsafe {
-            object.write_bytes(0, kref_at as usize);
-            object.add(after).write_bytes(0, size as usize - after);
-        }
+        [(object, kref_at as usize), (object.wrapping_add(after), size as usize - after)]
     }
 
     /// The object that contains `kref`.
