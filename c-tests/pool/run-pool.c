@@ -36,6 +36,25 @@ static void line_release(struct kref *kref)
     kref_pool_free(&line_pool, kref);
 }
 
+/* Types whose alignment is more than a pointer's. */
+struct wide {
+    struct kref kref;
+    char vector[16] __attribute__((aligned(16)));
+};
+struct whole {
+    struct kref kref;
+    char line[64] __attribute__((aligned(64)));
+};
+struct page {
+    struct kref kref;
+    char page[8] __attribute__((aligned(4096)));
+};
+
+static void unused_release(struct kref *kref)
+{
+    CHECK(!kref);
+}
+
 static struct told told;
 
 /* Whether the last call was a violation of this kind, the only one. */
@@ -118,6 +137,40 @@ static void a_limit_and_its_error(void)
     CHECK(kref_pool_destroy(&line_pool) == 0);
 }
 
+/* Each object is aligned, and has lines of its own with the flag. */
+static void are_aligned(struct kref_pool *pool, uintptr_t size, uintptr_t align, uintptr_t apart)
+{
+    uintptr_t objects[300];
+    int i;
+
+    for (i = 0; i < 300; i++) {
+        objects[i] = (uintptr_t)kref_pool_alloc(pool);
+        CHECK(objects[i] && objects[i] % align == 0);
+        CHECK(objects[i] / apart == (objects[i] - 8) / apart || apart <= align);
+        CHECK(!i || i == 256 || (objects[i] - 8) / apart > (objects[i - 1] + size - 1) / apart);
+    }
+    CHECK(kref_pool_destroy(pool) == 0);
+}
+
+#define ARE_ALIGNED(type, flags, apart)                                                            \
+    do {                                                                                           \
+        static struct kref_pool pool =                                                             \
+            KREF_POOL_INIT_WITH(type, kref, unused_release, flags, 0);                             \
+        are_aligned(&pool, sizeof(type), __alignof__(type), apart);                                \
+    } while (0)
+
+static void objects_are_aligned(void)
+{
+    ARE_ALIGNED(struct session, 0, 1);
+    ARE_ALIGNED(struct wide, 0, 1);
+    ARE_ALIGNED(struct whole, 0, 1);
+    ARE_ALIGNED(struct page, 0, 1);
+    ARE_ALIGNED(struct session, KREF_POOL_CACHE_LINES, 64);
+    ARE_ALIGNED(struct wide, KREF_POOL_CACHE_LINES, 64);
+    ARE_ALIGNED(struct whole, KREF_POOL_CACHE_LINES, 64);
+    ARE_ALIGNED(struct page, KREF_POOL_CACHE_LINES, 64);
+}
+
 static void each_misuse_is_told(void)
 {
     struct session *session = session_alloc();
@@ -155,6 +208,7 @@ int main(void)
     the_life_of_an_object();
     any_number_is_a_handle();
     a_limit_and_its_error();
+    objects_are_aligned();
     kref_set_violation_handler(remember, &told);
     each_misuse_is_told();
     return 0;

@@ -53,7 +53,7 @@ extern "C" {
 
 /* Set an object to zero each time that it is allocated. */
 #define KREF_POOL_ZEROED 1
-/* Let each object begin a cache line, after its 8 bytes. So two objects do not share a line. */
+/* Give each object, with its 8 bytes, cache lines of its own. So two objects do not share a line. */
 #define KREF_POOL_CACHE_LINES 2
 
 /** A pool: objects that a handle names. Use its functions, never the members. */
@@ -81,17 +81,22 @@ struct kref_pool {
  */
 #define KREF_POOL_INIT(type, member, release) KREF_POOL_INIT_WITH(type, member, release, 0, 0)
 #define KREF_POOL_INIT_WITH(type, member, release, flags, limit)                                   \
-    { { 0 }, release, sizeof(type), offsetof(type, member),                                        \
-      KREF_POOL_ROUND(sizeof(type) + 8, KREF_POOL_ALIGN(type, flags)),                             \
-      ((flags) & KREF_POOL_CACHE_LINES) && KREF_POOL_ALIGN(type, flags) == 64 ?                    \
-          0 : KREF_POOL_ROUND(8, KREF_POOL_ALIGN(type, flags)) - 8,                                \
-      flags, limit, 0, 0, NULL, { 0 }, 256, 0 }
+    { { 0 }, release, sizeof(type), offsetof(type, member), KREF_POOL_STRIDE(type, flags),         \
+      KREF_POOL_BEFORE(type) - 8, flags, limit, 0, 0, NULL, { 0 }, 256, 0 }
 
-/* For the macros above only. */
+/*
+ * For the macros above only: the distance between two objects, and the bytes before the first. An object
+ * whose alignment is more than a page does not compile.
+ */
+#define KREF_POOL_STRIDE(type, flags)                                                              \
+    ((flags) & KREF_POOL_CACHE_LINES ?                                                             \
+     KREF_POOL_ROUND(KREF_POOL_BEFORE(type) + sizeof(type), KREF_POOL_ALIGN(type, 64)) :           \
+     KREF_POOL_ROUND(8 + sizeof(type), KREF_POOL_ALIGN(type, 4)))
+#define KREF_POOL_BEFORE(type) KREF_POOL_ROUND(8, KREF_POOL_ALIGN(type, 4))
+#define KREF_POOL_ALIGN(type, least)                                                               \
+    ((KREF_ALIGNOF(type) > least ? KREF_ALIGNOF(type) : least) *                                   \
+     sizeof(char[KREF_ALIGNOF(type) > 4096 ? -1 : 1]))
 #define KREF_POOL_ROUND(size, align) (((size) + (align) - 1) / (align) * (align))
-#define KREF_POOL_ALIGN(type, flags)                                                               \
-    (((flags) & KREF_POOL_CACHE_LINES) && KREF_ALIGNOF(type) < 64 ? 64 :                           \
-     KREF_ALIGNOF(type) < 4 ? 4 : KREF_ALIGNOF(type))
 #define KREF_ALIGNOF(type) __alignof__(type)
 
 /**

@@ -57,7 +57,7 @@ use free_list::Stack;
 /// Set each object to zero when it is allocated. Otherwise an object is zero the first time, and later it is as
 /// its release function left it.
 pub(crate) const ZEROED: u32 = 1;
-/// Each entry begins a cache line, so that two objects do not share one.
+/// Each entry has cache lines of its own, so that two objects do not share one.
 pub(crate) const CACHE_LINES: u32 = 2;
 
 /// Names one object of one pool, for ever. Never 0.
@@ -105,16 +105,17 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The layout of objects of `size` bytes. `align` is a power of two, at most a page.
+    /// The layout of objects of `size` bytes, at least those of a kref. `align` is a power of two, at most a page.
     pub(crate) const fn new(size: u32, align: u32, kref_at: u32, flags: u32) -> Self {
-        let align = if flags & CACHE_LINES != 0 && align < LINE { LINE } else { align };
         let least = align_of::<Entry>() as u32;
         let align = if align < least { least } else { align };
-        let stride = (size + ENTRY).next_multiple_of(align);
-        // With CACHE_LINES an entry begins a line, and its object follows.
-        let in_line = flags & CACHE_LINES != 0 && align == LINE;
-        let lead = if in_line { 0 } else { ENTRY.next_multiple_of(align) - ENTRY };
-        Self { release: None, size, kref_at, stride, lead, flags, limit: 0 }
+        let before = ENTRY.next_multiple_of(align);
+        let stride = if flags & CACHE_LINES == 0 {
+            (ENTRY + size).next_multiple_of(align)
+        } else {
+            (before + size).next_multiple_of(if align < LINE { LINE } else { align })
+        };
+        Self { release: None, size, kref_at, stride, lead: before - ENTRY, flags, limit: 0 }
     }
 }
 
