@@ -89,6 +89,11 @@ impl Kref {
         self.refcount.dec_not_one_from(Caller::UNKNOWN)
     }
 
+    /// An acquire that pairs with the release of each earlier put.
+    pub(crate) fn acquire(&self) {
+        self.refcount.acquire_last();
+    }
+
     /// Whether the caller holds the only reference. Acquire: the caller sees what earlier holders did to the
     /// object before they gave their references back. So the caller may change an object that is copied on
     /// write.

@@ -91,10 +91,10 @@ impl KrefPool {
                 return None;
             }
             let (number, entries) = chunk(position)?;
-            if self.chunks.get(number)?.load(Acquire) == 0 {
+            if self.chunks.get(number)?.load(Relaxed) == 0 {
                 self.add_chunk(number, entries)?;
             }
-            // Relaxed: only the position is taken. The chunk was acquired above.
+            // Relaxed: only the position is taken. `entry_at` acquires the chunk.
             match self.fresh.compare_exchange_weak(position, position + 1, Relaxed, Relaxed) {
                 Ok(_) => break,
                 Err(now) => position = now,

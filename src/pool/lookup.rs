@@ -60,7 +60,11 @@ impl KrefPool {
     /// Gives back a reference that a lookup has taken on another object.
     #[cold]
     #[inline(never)]
-    fn give_back(&self, entry: NonNull<Entry>, kref: NonNull<Kref>) -> Option<NonNull<Kref>> {
+    pub(super) fn give_back(
+        &self,
+        entry: NonNull<Entry>,
+        kref: NonNull<Kref>,
+    ) -> Option<NonNull<Kref>> {
         tsan::release(kref.as_ptr());
         // SAFETY: this lookup holds a reference.
         if !unsafe { kref.as_ref() }.put_unless_last() {
@@ -71,7 +75,10 @@ impl KrefPool {
 
     /// Leaves the caller's reference to the pool.
     fn park(&self, entry: NonNull<Entry>) {
-        // SAFETY: the reference keeps the entry in use.
+        // The object may have been parked before. `drain` restores the link, and then gives that reference back.
+        // SAFETY: the reference keeps the object alive.
+        unsafe { self.kref_of(entry).as_ref() }.acquire();
+        // SAFETY: as above.
         let link = &unsafe { entry.as_ref() }.link;
         let position = link.load(Relaxed);
         let mut first = self.parked.load(Relaxed);

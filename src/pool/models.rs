@@ -257,3 +257,5 @@ fn a_thread_takes_the_entries_of_another_cpu() {
         assert_eq!(pool.count(), 0);
     });
 }
+
+mod parked;

@@ -7,6 +7,7 @@ use core::mem::offset_of;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
+use super::Invariant;
 use crate::kind::Caller;
 use crate::kref::Kref;
 use crate::pool::{KrefPool, Layout};
@@ -37,10 +38,29 @@ struct Counted<T> {
 /// drop(session);
 /// assert!(SESSIONS.get(handle).is_none());
 /// ```
+///
+/// Objects go into a pool and come out of it, so `Pool` is invariant in `T`, as [`Slot`](crate::Slot) is. This does not
+/// compile:
+///
+/// ```compile_fail,E0521
+/// use kref::{Handle, Pool};
+///
+/// static NAMES: Pool<&'static str> = Pool::new();
+///
+/// fn add<'a>(names: &Pool<&'a str>, name: &'a str) -> u64 {
+///     let name = names.insert(name).expect("memory");
+///     let handle = name.handle().to_bits();
+///     core::mem::forget(name);
+///     handle
+/// }
+///
+/// fn add_for_ever(name: &str) -> Handle<&'static str> {
+///     Handle::from_bits(add(&NAMES, name)) // the pool would have `name` longer than it is valid
+/// }
+/// ```
 pub struct Pool<T> {
     raw: KrefPool,
-    /// The pool owns its objects, and any thread may drop one.
-    objects: PhantomData<T>,
+    objects: PhantomData<(T, Invariant<T>)>,
 }
 
 // SAFETY: any thread with the pool may get a `&T` (Sync), and may drop a `T` (Send).
