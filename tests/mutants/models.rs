@@ -26,6 +26,11 @@ pub const WORD: &str = "src/percpu/word.rs";
 pub const MODE: &str = "src/percpu/mode.rs";
 pub const COUNTERS: &str = "src/percpu/counters.rs";
 pub const PERCPU_SLOT: &str = "src/percpu/slot.rs";
+pub const KREF: &str = "src/kref.rs";
+pub const POOL: &str = "src/pool/mod.rs";
+pub const POOL_ENTRIES: &str = "src/pool/entries.rs";
+pub const POOL_LOOKUP: &str = "src/pool/lookup.rs";
+pub const FREE_LIST: &str = "src/pool/free_list.rs";
 
 pub const PAIR_MODEL: &str = "report::handler::tests::a_reader_sees_a_complete_pair";
 
@@ -50,6 +55,12 @@ pub const NO_COUNTERS: &str = "the counters are gone";
 pub const NOT_SATURATED: &str = "not saturated";
 /// One of two pairs of a handler and a context, which two threads add, is not in the list.
 pub const LOST: &str = "a lost pair";
+/// A handle that is stale found the next object.
+pub const OTHER_OBJECT: &str = "a handle found another object";
+/// An object of a pool is alive, although nobody holds a reference on it.
+pub const NEVER_RELEASED: &str = "parked and never released";
+/// An entry of a pool was freed too early, twice, or never.
+pub const LOST_ENTRY: &str = "an entry is lost";
 /// A put gave back a reference and did not call the tracker.
 pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 
@@ -228,5 +239,47 @@ pub const ORDERINGS: &[Mutant] = &[
         mutated: "self.head.cpus.store(data.cpus, Relaxed)",
         test: "percpu::models::tryget_against_a_reinit",
         failure: ZERO,
+    },
+    Mutant {
+        file: COUNT,
+        source: "self.stored.store(one, Release)",
+        mutated: "self.stored.store(one, Relaxed)",
+        test: "pool::models::a_lookup_by_a_handle_that_is_known_before_the_publish",
+        failure: RACE,
+    },
+    Mutant {
+        file: KREF,
+        source: "self.refcount.try_add(1, Acquire)",
+        mutated: "self.refcount.try_add(1, crate::sys::sync::Ordering::Relaxed)",
+        test: "pool::models::a_lookup_against_the_last_put_and_the_next_object",
+        failure: RACE,
+    },
+    Mutant {
+        file: POOL_ENTRIES,
+        source: "self.chunks.get(chunk)?.load(Acquire)",
+        mutated: "self.chunks.get(chunk)?.load(Relaxed)",
+        test: "pool::models::a_thread_takes_the_entries_of_another_cpu",
+        failure: RACE,
+    },
+    Mutant {
+        file: POOL_ENTRIES,
+        source: "compare_exchange(0, base.wrapping_add(1), Release, Relaxed)",
+        mutated: "compare_exchange(0, base.wrapping_add(1), Relaxed, Relaxed)",
+        test: "pool::models::a_thread_takes_the_entries_of_another_cpu",
+        failure: RACE,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "compare_exchange_weak(first, position, Release, Relaxed)",
+        mutated: "compare_exchange_weak(first, position, Relaxed, Relaxed)",
+        test: "pool::models::parked::a_drain_against_two_lookups_that_park",
+        failure: NEVER_RELEASED,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "self.parked.swap(0, Acquire)",
+        mutated: "self.parked.swap(0, Relaxed)",
+        test: "pool::models::parked::a_drain_against_a_lookup_that_parks",
+        failure: NEVER_RELEASED,
     },
 ];

@@ -213,4 +213,59 @@ pub const STEPS: &[Mutant] = &[
         test: "count::gets_and_a_put_on_a_full_count",
         failure: NOT_SATURATED,
     },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "got if generation_of(entry) == generation(handle) =>",
+        mutated: "got if got.is_ok() =>",
+        test: "pool::models::a_lookup_against_the_last_put_and_the_next_object",
+        failure: OTHER_OBJECT,
+    },
+    // The reference on another object is not given back.
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "Ok(true) => self.give_back(entry, kref),",
+        mutated: "Ok(true) => None,",
+        test: "pool::models::a_stale_lookup_parks_the_next_object",
+        failure: NEVER_RELEASED,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "self.park(entry);",
+        mutated: "self.put(kref);",
+        test: "pool::models::parked::an_object_is_parked_again",
+        failure: "a lookup has released an object",
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "unsafe { self.kref_of(entry).as_ref() }.acquire();",
+        mutated: "",
+        test: "pool::models::parked::an_object_is_parked_again",
+        failure: NEVER_RELEASED,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "link.store(position, Relaxed);",
+        mutated: "",
+        test: "pool::models::parked::a_drain_against_a_lookup_that_parks",
+        failure: LOST_ENTRY,
+    },
+    // The habit of kref_init() in a constructor: a count that is alive before the publish.
+    Mutant {
+        file: POOL,
+        source: "unsafe { entry.as_ref() }.link.store(position, Relaxed);",
+        mutated: "unsafe { entry.as_ref() }.link.store(position, Relaxed); \
+                   unsafe { self.kref_of(entry).as_ref() }.init();",
+        test: "pool::models::a_lookup_by_a_handle_that_is_known_before_the_publish",
+        failure: RACE,
+    },
+    // The generation is raised after the entry is free.
+    Mutant {
+        file: FREE_LIST,
+        source: "generation.store(next, Relaxed);",
+        mutated: "struct Late<'a>(&'a crate::sys::sync::AtomicU32, u32); \
+                   impl Drop for Late<'_> { fn drop(&mut self) { self.0.store(self.1, Relaxed); } } \
+                   let _late = Late(generation, next);",
+        test: "pool::models::a_thread_takes_the_entries_of_another_cpu",
+        failure: "look(pool, handle, ",
+    },
 ];

@@ -65,6 +65,7 @@ fn an_object_is_parked_again() {
         for kref in krefs {
             give_back(pool, kref);
         }
+        assert_eq!(pool.count(), 2, "a lookup has released an object");
         // SAFETY: the parked reference keeps the object alive.
         unsafe { kref.as_ref() }.get();
         let drain = spawn(CPU_0, move || pool.drain());
