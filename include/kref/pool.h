@@ -72,6 +72,7 @@ struct kref_pool {
     uint8_t apart[64];
     unsigned int fresh;
     unsigned int parked;
+    unsigned int retired;
 };
 
 /*
@@ -82,7 +83,7 @@ struct kref_pool {
 #define KREF_POOL_INIT(type, member, release) KREF_POOL_INIT_WITH(type, member, release, 0, 0)
 #define KREF_POOL_INIT_WITH(type, member, release, flags, limit)                                   \
     { { 0 }, release, sizeof(type), offsetof(type, member), KREF_POOL_STRIDE(type, flags),         \
-      KREF_POOL_BEFORE(type) - 8, flags, limit, 0, 0, NULL, { 0 }, 256, 0 }
+      KREF_POOL_BEFORE(type) - 8, flags, limit, 0, 0, NULL, { 0 }, 256, 0, 0 }
 
 /*
  * For the macros above only: the distance between two objects, and the bytes before the first. An object

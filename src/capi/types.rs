@@ -68,6 +68,7 @@ pub struct kref_pool {
     pub apart: [u8; 64],
     pub fresh: c_uint,
     pub parked: c_uint,
+    pub retired: c_uint,
 }
 
 /// The kind of a violation: what the program did wrong with a count.

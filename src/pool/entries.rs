@@ -102,7 +102,7 @@ impl KrefPool {
         }
         let entry = self.entry_at(position)?;
         tsan::acquire(&raw const self.fresh); // ThreadSanitizer takes a new mapping for a write
-        // The count first: a lookup by a handle that was never given may look at any time.
+        // A lookup by a handle that was never given may look at any time. A count of zero is as good as a dead one.
         // SAFETY: the memory is zero, which is a kref and an entry.
         unsafe {
             self.kref_of(entry).as_ref().set_dead();
@@ -114,7 +114,9 @@ impl KrefPool {
     /// Whether no entry is left that was never used, if the next one is at `position`.
     pub(super) fn is_exhausted(&self, position: u32) -> bool {
         let limit = self.layout.limit;
-        position == u32::MAX || (limit != 0 && position - FIRST >= limit)
+        // Another thread may have retired an entry that is behind this position.
+        let used = position.saturating_sub(FIRST).saturating_sub(self.retired.load(Relaxed));
+        position == u32::MAX || (limit != 0 && used >= limit)
     }
 
     /// Maps a chunk. Another thread may have done so meanwhile.
@@ -202,7 +204,7 @@ impl KrefPool {
 
     /// The index and the kref of each entry that was ever used, from an index on.
     pub(super) fn entries(&self, from: u32) -> impl Iterator<Item = (u32, NonNull<Kref>)> {
-        let end = self.fresh.load(Relaxed) - FIRST;
+        let end = self.fresh.load(Relaxed).saturating_sub(FIRST);
         (from..end).filter_map(|index| Some((index, self.kref_of(self.entry_at(index + FIRST)?))))
     }
 
@@ -225,6 +227,7 @@ impl KrefPool {
         }
         self.fresh.store(FIRST, Relaxed);
         self.seed.store(0, Relaxed);
+        self.retired.store(0, Relaxed);
     }
 }
 

@@ -47,6 +47,7 @@ impl KrefPool {
         let Some(next) = self.next_generation(generation.load(Relaxed)) else {
             // Relaxed: no lookup succeeds, because the count stays dead.
             generation.store(0, Relaxed);
+            self.retired.fetch_add(1, Relaxed);
             return;
         };
         // Relaxed: the push is a release.

@@ -82,6 +82,8 @@ pub(crate) struct KrefPool {
     fresh: AtomicU32,
     /// The position of the first parked entry, or 0.
     parked: AtomicU32,
+    /// The number of entries whose generations have run out.
+    retired: AtomicU32,
 }
 
 /// What a pool's creator says about it, and what follows from it. C's initialiser has the same members.
@@ -135,6 +137,7 @@ impl KrefPool {
             apart: [0; 64],
             fresh: AtomicU32::new(FIRST),
             parked: AtomicU32::new(0),
+            retired: AtomicU32::new(0),
         }
     }
 
@@ -150,6 +153,7 @@ impl KrefPool {
             apart: [0; 64],
             fresh: AtomicU32::new(FIRST),
             parked: AtomicU32::new(0),
+            retired: AtomicU32::new(0),
         }
     }
 

@@ -188,18 +188,21 @@ fn again_is_dead(kref: NonNull<Kref>) -> bool {
     unsafe { kref.as_ref() }.is_dead()
 }
 
+/// Gives an object the last generation of its entry.
+fn make_last(pool: &KrefPool, kref: NonNull<Kref>) {
+    let last = match pool.seed().wrapping_sub(1) {
+        0 => u32::MAX,
+        last => last,
+    };
+    unsafe { pool.entry_of(kref).as_ref() }.generation.store(last, Relaxed);
+}
+
 #[test]
 fn a_generation_that_would_come_back_retires_its_entry() {
     with_pool(layout(0), |pool| {
         let kref = pool.alloc().unwrap();
-        let entry = pool.entry_of(kref);
         let first = unsafe { pool.handle(kref) };
-        let generation = &unsafe { entry.as_ref() }.generation;
-        let last = match pool.seed().wrapping_sub(1) {
-            0 => u32::MAX,
-            last => last,
-        };
-        generation.store(last, Relaxed);
+        make_last(pool, kref);
         let handle = unsafe { pool.handle(kref) };
         publish(pool, kref);
         assert_eq!(find(pool, handle), Some(kref));
@@ -212,6 +215,20 @@ fn a_generation_that_would_come_back_retires_its_entry() {
                 && find(pool, handle).is_none()
                 && find(pool, handle & 0xffff_ffff).is_none()
         );
+        give(pool, next);
+    });
+}
+
+/// A pool that has run for long has as many objects as at first.
+#[test]
+fn an_entry_that_was_retired_does_not_count_for_the_limit() {
+    with_pool(Layout { limit: 2, ..layout(0) }, |pool| {
+        let krefs: Vec<_> = (0..2).map(|_| pool.alloc().unwrap()).collect();
+        make_last(pool, krefs[0]);
+        give(pool, krefs[0]);
+        let next = pool.alloc().unwrap();
+        assert!(!krefs.contains(&next) && pool.alloc().is_none());
+        give(pool, krefs[1]);
         give(pool, next);
     });
 }
@@ -254,4 +271,14 @@ fn handles_of_another_pool_are_gone() {
     assert!(find(&other, handle).is_none(), "after destroy and a second life");
     put(&other, again);
     assert_eq!(destroy(&other), 0);
+}
+
+/// A C program may forget KREF_POOL_INIT.
+#[test]
+fn a_pool_of_zeros_has_no_objects() {
+    let pool: KrefPool = unsafe { std::mem::zeroed() };
+    assert!(find(&pool, 0).is_none() && find(&pool, u64::MAX).is_none());
+    assert_eq!(pool.count(), 0);
+    assert!(pool.alloc().is_none());
+    assert_eq!(destroy(&pool), 0);
 }
