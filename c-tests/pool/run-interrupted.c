@@ -92,10 +92,17 @@ static void *churn(void *unused)
     return unused;
 }
 
+/* The handler's object lives until the next signal, so the free objects are others than before. */
+static struct object *kept;
+
 static void handle(int signal)
 {
+    struct object *before = kept;
+
     (void)signal;
     live();
+    kept = create();
+    object_unref(before);
     __atomic_fetch_add(&handled, 1, __ATOMIC_RELEASE);
 }
 
@@ -158,6 +165,7 @@ int main(void)
     interrupt_by_forks();
     __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
     join(churning);
+    object_unref(kept);
     CHECK(created > 0 && created == released);
     CHECK(kref_pool_destroy(&object_pool) == 0);
     return 0;
