@@ -1,9 +1,8 @@
-//! A pool in one thread: against a model with a table, and the edges.
+//! The edges of a pool, in one thread. tests/rust.rs has a model with random operations.
 
 extern crate std;
 
 use std::boxed::Box;
-use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::vec::Vec;
@@ -69,49 +68,6 @@ fn destroy(pool: &KrefPool) -> usize {
 
 fn put(pool: &KrefPool, kref: NonNull<Kref>) {
     unsafe { Kref::put(kref, |kref| give(pool, kref)) };
-}
-
-#[test]
-fn a_handle_names_one_object_for_ever() {
-    with_pool(layout(0), |pool| {
-        let mut alive: HashMap<u64, u64> = HashMap::new();
-        let mut gone = Vec::new();
-        let mut random = 1_u64;
-        for secret in 1..20_000_u64 {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            if random >> 62 != 0 || alive.is_empty() {
-                let kref = pool.alloc().unwrap();
-                object(pool, kref).secret = secret;
-                let handle = unsafe { pool.handle(kref) };
-                assert!(find(pool, handle).is_none(), "found before it was published");
-                publish(pool, kref);
-                assert_eq!(alive.insert(handle, secret), None, "a handle was given twice");
-            } else {
-                let handle = *alive.keys().nth(random as usize % alive.len()).unwrap();
-                let secret = alive.remove(&handle);
-                let kref = find(pool, handle).unwrap();
-                assert_eq!(Some(object(pool, kref).secret), secret);
-                put(pool, kref);
-                put(pool, kref);
-                gone.push(handle);
-            }
-            assert!(gone.iter().rev().take(50).all(|&handle| find(pool, handle).is_none()));
-        }
-        assert_eq!(pool.count(), alive.len());
-        let mut cursor = 0;
-        let mut found = 0;
-        while let Some(kref) = pool.next(&mut cursor, Caller::UNKNOWN) {
-            let handle = unsafe { pool.handle(kref) };
-            assert_eq!(alive[&handle], object(pool, kref).secret);
-            put(pool, kref);
-            put(pool, kref);
-            found += 1;
-        }
-        assert_eq!((found, pool.count()), (alive.len(), 0));
-        assert!(gone.iter().all(|&handle| find(pool, handle).is_none()));
-    });
 }
 
 #[test]
