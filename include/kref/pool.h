@@ -60,6 +60,7 @@ extern "C" {
 struct kref_pool {
     size_t chunks[24];
     void (*release)(struct kref*);
+    const char *type_name;
     unsigned int size;
     unsigned int kref_at;
     unsigned int stride;
@@ -81,13 +82,15 @@ struct kref_pool {
  */
 #define KREF_POOL_INIT(type, member, release) KREF_POOL_INIT_WITH(type, member, release, 0, 0)
 #define KREF_POOL_INIT_WITH(type, member, release, flags, limit)                                   \
-    { { 0 }, release, sizeof(type), offsetof(type, member),                                        \
+    KREF_POOL_INIT_AS(NULL, type, member, release, flags, limit)
+
+/* For the macros here only. */
+#define KREF_POOL_INIT_AS(name, type, member, release, flags, limit)                               \
+    { { 0 }, release, name, sizeof(type), offsetof(type, member),                                  \
       KREF_POOL_ROUND(sizeof(type) + 8, KREF_POOL_ALIGN(type, flags)),                             \
       ((flags) & KREF_POOL_CACHE_LINES) && KREF_POOL_ALIGN(type, flags) == 64 ?                    \
           0 : KREF_POOL_ROUND(8, KREF_POOL_ALIGN(type, flags)) - 8,                                \
       flags, limit, 0, 0, NULL, { 0 }, 256, 0 }
-
-/* For the macros above only. */
 #define KREF_POOL_ROUND(size, align) (((size) + (align) - 1) / (align) * (align))
 #define KREF_POOL_ALIGN(type, flags)                                                               \
     (((flags) & KREF_POOL_CACHE_LINES) && KREF_ALIGNOF(type) < 64 ? 64 :                           \
@@ -224,7 +227,7 @@ size_t kref_pool_destroy(struct kref_pool *pool) KREF_NONNULL;
 #define KREF_POOL_DEFINE_WITH(name, type, member, cleanup, flags, limit)                           \
     static void name##_kref_release(struct kref *kref);                                            \
     static struct kref_pool name##_pool =                                                          \
-        KREF_POOL_INIT_WITH(type, member, name##_kref_release, flags, limit);                      \
+        KREF_POOL_INIT_AS(#name, type, member, name##_kref_release, flags, limit);                 \
     KREF_NONNULL KREF_UNUSED static void name##_kref_release(struct kref *kref)                    \
     {                                                                                              \
         cleanup(kref_entry(kref, type, member));                                                   \

@@ -52,15 +52,17 @@ struct kref_tracker {
     /** sizeof(struct kref_tracker). libkref does not use members beyond this size. */
     size_t size;
     /**
-     * Called by kref_init(), before the count is initialised. Returns 0 if the object is not to be
-     * tracked. type is the name from kref_init_as(), or NULL.
+     * Called by kref_init() and kref_pool_publish(), before the count is initialised. Returns 0 if the
+     * object is not to be tracked. type is the name from kref_init_as() or KREF_POOL_DEFINE(), or NULL.
      */
     int (*created)(struct kref *kref, const char *type);
     /** Called before a reference is taken. The get may still fail. */
     void (*getting)(struct kref *kref);
     /**
      * Called after a reference was taken; once for each, if the operation has taken several. count
-     * includes the reference. holder is the name from kref_get_as(), or NULL.
+     * includes the reference. holder is the name from kref_get_as(), or NULL. A lookup in a pool may
+     * take a reference on another object for a moment, and give it back: no function is called for
+     * that, but the count of the other object includes it.
      */
     void (*got)(struct kref *kref, unsigned int count, const char *holder);
     /**
@@ -95,6 +97,12 @@ struct kref_tracker {
     void (*report)(int fd);
     /** Called by kref_track_checkpoint(). */
     void (*checkpoint)(void);
+    /**
+     * Called when kref_pool_get() has found no object. given is 1 if the pool has given this handle: the
+     * object is gone, or not published yet. given is 0 if the pool has never given the handle since it
+     * was initialised or destroyed.
+     */
+    void (*missed)(struct kref_pool *pool, uint64_t handle, int given);
 };
 
 /**

@@ -41,7 +41,7 @@ mod entries;
 mod free_list;
 mod lookup;
 
-use core::ffi::c_void;
+use core::ffi::{c_char, c_void};
 use core::ptr::NonNull;
 
 use crate::kind::{Caller, ViolationKind};
@@ -89,6 +89,8 @@ pub(crate) struct KrefPool {
 pub(crate) struct Layout {
     /// Gives the object's parts back, and frees the entry.
     pub(crate) release: Option<ReleaseFn>,
+    /// The name of the objects' type, for a tracker, or null.
+    pub(crate) type_name: *const c_char,
     /// The size of an object.
     pub(crate) size: u32,
     /// The offset of the kref in an object.
@@ -113,11 +115,12 @@ impl Layout {
         // With CACHE_LINES an entry begins a line, and its object follows.
         let in_line = flags & CACHE_LINES != 0 && align == LINE;
         let lead = if in_line { 0 } else { ENTRY.next_multiple_of(align) - ENTRY };
-        Self { release: None, size, kref_at, stride, lead, flags, limit: 0 }
+        let type_name = core::ptr::null();
+        Self { release: None, type_name, size, kref_at, stride, lead, flags, limit: 0 }
     }
 }
 
-// SAFETY: a function pointer and numbers.
+// SAFETY: atomics, a function pointer, a string that nobody changes, and numbers.
 unsafe impl Sync for KrefPool {}
 
 impl KrefPool {
@@ -158,6 +161,10 @@ impl KrefPool {
         // SAFETY: the entry is the pool's, and nobody else's now.
         unsafe { entry.as_ref() }.link.store(position, Relaxed);
         let kref = self.kref_of(entry);
+        // A put too many on the entry's last object, after its end, has saturated the count. The report of that put
+        // is enough: the next object is not to blame.
+        // SAFETY: as above.
+        unsafe { kref.as_ref() }.set_dead();
         if self.layout.flags & ZEROED != 0 {
             self.clear(kref);
         }
@@ -173,7 +180,8 @@ impl KrefPool {
     /// `kref` came from [`alloc`](Self::alloc) of this pool, and was not published.
     pub(crate) unsafe fn publish(&self, kref: NonNull<Kref>, caller: Caller) {
         // SAFETY: a pool's memory is valid while the pool lives.
-        or_report(unsafe { kref.as_ref() }.publish(), kref.as_ptr(), (), caller);
+        let published = unsafe { kref.as_ref() }.publish(self.layout.type_name);
+        or_report(published, kref.as_ptr(), (), caller);
     }
 
     /// Gives the entry of `kref` back to the pool: the last thing that the release function does. An object that

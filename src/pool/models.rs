@@ -1,5 +1,8 @@
 //! Loom models of a pool: lookups by handle against the end of the object, and against the next object at its place.
 
+/// Models with a tracker.
+mod tracked;
+
 use std::sync::atomic::AtomicPtr as StdPtr;
 
 use loom::cell::UnsafeCell;
@@ -211,7 +214,10 @@ fn a_head_that_came_back_is_not_taken_for_the_old_one() {
         give(pool, first);
         let theirs = slow.join().unwrap();
         let third = alloc(pool);
-        assert!(third != second && theirs != second.addr() && theirs != third.addr(), "given twice");
+        assert!(
+            third != second && theirs != second.addr() && theirs != third.addr(),
+            "given twice"
+        );
     });
 }
 

@@ -25,6 +25,7 @@ pub const LOOKUP: &str = "src/lookup.rs";
 pub const WORD: &str = "src/percpu/word.rs";
 pub const MODE: &str = "src/percpu/mode.rs";
 pub const COUNTERS: &str = "src/percpu/counters.rs";
+pub const POOL_LOOKUP: &str = "src/pool/lookup.rs";
 pub const PERCPU_SLOT: &str = "src/percpu/slot.rs";
 
 pub const PAIR_MODEL: &str = "report::handler::tests::a_reader_sees_a_complete_pair";
@@ -50,6 +51,8 @@ pub const NO_COUNTERS: &str = "the counters are gone";
 pub const NOT_SATURATED: &str = "not saturated";
 /// One of two pairs of a handler and a context, which two threads add, is not in the list.
 pub const LOST: &str = "a lost pair";
+/// The tracker of a pool's objects learned of a get or put too many, or too few.
+pub const TOLD: &str = "gets, puts and ends that were told";
 /// A put gave back a reference and did not call the tracker.
 pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 
@@ -144,6 +147,13 @@ pub const ORDERINGS: &[Mutant] = &[
         mutated: "",
         test: "count::models::put_against_put",
         failure: RACE,
+    },
+    Mutant {
+        file: TRACKER,
+        source: "fence(Acquire);",
+        mutated: "",
+        test: "pool::models::tracked::a_lookup_sees_that_a_tracker_was_set",
+        failure: MISUSED,
     },
     Mutant {
         file: TRACKER,
