@@ -53,6 +53,7 @@ int main(void)
     session_unref(session);
     session_unref(session);
     CHECK(!serve(first));
+    CHECK(!session_by_handle(12345));
     first = session_open(4);
     (void)first;
 
