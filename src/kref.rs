@@ -79,20 +79,14 @@ impl Kref {
         self.refcount.publish(tracked)
     }
 
-    /// [`try_get_unless_zero`](Self::try_get_unless_zero) with acquire ordering on success.
-    #[inline(always)]
-    pub(crate) fn try_get_acquire(&self) -> Result<bool, ViolationKind> {
-        self.refcount.try_add(1, Acquire)
-    }
-
     /// Takes a reference with acquire ordering if the count is alive and not tracked, and has room for one.
     #[inline(always)]
     pub(crate) fn get_alive_acquire(&self) -> bool {
         self.refcount.add_alive(1, Acquire)
     }
 
-    /// [`try_get_acquire`](Self::try_get_acquire) for a lookup that may have found another object. The tracker
-    /// does not learn of the reference yet.
+    /// [`try_get_unless_zero`](Self::try_get_unless_zero) with acquire ordering, for a lookup that may have found
+    /// another object. The tracker does not learn of the reference yet.
     pub(crate) fn get_unsure(&self) -> Result<bool, ViolationKind> {
         self.refcount.get_unsure()
     }

@@ -94,10 +94,13 @@ impl KrefPool {
     pub(crate) fn next(&self, cursor: &mut u32, caller: Caller) -> Option<NonNull<Kref>> {
         for (index, kref) in self.entries(*cursor) {
             // SAFETY: a pool's memory is valid while the pool lives.
-            match unsafe { kref.as_ref() }.try_get_acquire() {
-                Ok(false) => continue,
-                Ok(true) => {}
-                Err(kind) => report(kind, kref.as_ptr().cast(), caller),
+            let count = unsafe { kref.as_ref() };
+            if !count.get_alive_acquire() {
+                match count.get_unsure() {
+                    Ok(false) => continue,
+                    Ok(true) => count.keep_unsure(ptr::null()),
+                    Err(kind) => report(kind, kref.as_ptr().cast(), caller),
+                }
             }
             *cursor = index + 1;
             return Some(kref);

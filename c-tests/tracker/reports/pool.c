@@ -1,4 +1,7 @@
-/* Objects of a pool are leaked: one by its creator, one by a lookup, one by a loop over the pool. */
+/*
+ * Objects of a pool are leaked: one by its creator, one by a lookup, one by a loop over the pool. Two lookups find no
+ * object.
+ */
 #include "../../harness/check.h"
 
 struct session {
@@ -11,58 +14,59 @@ static void session_cleanup(struct session *session)
     session->id = 0;
 }
 
-KREF_POOL_DEFINE(session, struct session, kref, session_cleanup);
+KREF_POOL_DEFINE(session, struct session, kref, session_cleanup); /* HERE */
 
-static struct session *found[2];
-
-static uint64_t session_open(int id)
+static struct session *session_new(int id)
 {
     struct session *session = session_alloc();
 
     CHECK(session);
     session->id = id;
-    session_publish(session);
-    return session_handle(session);
+    return session;
 }
 
-static struct session *serve(uint64_t handle)
+static void session_open(int id)
+{
+    session_publish(session_new(id));
+}
+
+static struct session *find(uint64_t handle)
 {
     return session_by_handle(handle);
 }
 
-static struct session *last(void)
+static struct session *search(uint64_t handle)
 {
-    struct session *next, *session = NULL;
+    struct session *session;
     unsigned cursor = 0;
 
-    while ((next = session_next(&cursor))) {
-        if (session)
-            session_unref(session);
-        session = next;
-    }
+    while ((session = session_next(&cursor)) && session_handle(session) != handle)
+        session_unref(session);
     return session;
+}
+
+/* A session that ends unless `take` keeps a reference. Returns its handle. */
+static uint64_t run(int id, struct session *(*take)(uint64_t handle))
+{
+    struct session *session = session_new(id);
+    uint64_t handle = session_handle(session);
+
+    session_publish(session);
+    CHECK(!take || take(handle) == session);
+    session_unref(session);
+    return handle;
 }
 
 int main(void)
 {
-    uint64_t first = session_open(1), second = session_open(2), third = session_open(3);
-    struct session *session;
+    uint64_t gone = run(1, NULL);
 
-    /* The place of the first is used again. */
-    session = serve(first);
-    session_unref(session);
-    session_unref(session);
-    CHECK(!serve(first));
+    run(2, find); /* where the first one was */
+    run(3, search);
+    session_open(4);
+    CHECK(!find(gone));
     CHECK(!session_by_handle(12345));
-    first = session_open(4);
-    (void)first;
-
-    found[0] = serve(second);
-    session_unref(found[0]);
-
-    found[1] = last();
-    session_unref(found[1]);
-    CHECK(serve(third) == found[1]);
-    session_unref(found[1]);
+    CHECK(kref_pool_count(&session_pool) == 3);
+    CHECK(kref_pool_destroy(&session_pool) == 3);
     return 0;
 }
