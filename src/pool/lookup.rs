@@ -99,6 +99,7 @@ impl KrefPool {
                 match count.get_unsure() {
                     Ok(false) => continue,
                     Ok(true) => count.keep_unsure(ptr::null()),
+                    Err(_) if !self.is_alive(kref) => continue,
                     Err(kind) => report(kind, kref.as_ptr().cast(), caller),
                 }
             }

@@ -44,6 +44,7 @@ mod lookup;
 use core::ffi::{c_char, c_void};
 use core::ptr::NonNull;
 
+use crate::count::SATURATED;
 use crate::kind::{Caller, ViolationKind};
 use crate::kref::Kref;
 use crate::report::{or_report, report};
@@ -190,17 +191,22 @@ impl KrefPool {
     /// # Safety
     /// `kref` is in an entry of this pool, and nobody uses the object any more.
     pub(crate) unsafe fn free(&self, kref: NonNull<Kref>, caller: Caller) {
-        let entry = self.entry_of(kref);
         // SAFETY: as promised.
-        let link = unsafe { entry.as_ref() }.link.load(Relaxed);
-        // A free entry has another link, so a second free is found, and so is an object of another pool.
-        // SAFETY: as above.
         let is_dead = unsafe { kref.as_ref() }.is_dead();
-        if !is_dead || self.entry_at(link) != Some(entry) {
+        // A second free is found, and so is an object of another pool.
+        let Some(position) = self.position_in_use(kref).filter(|_| is_dead) else {
             return report(ViolationKind::BadFree, kref.as_ptr().cast(), caller);
-        }
+        };
         // SAFETY: the entry is in use, and its last user gives it up.
-        unsafe { self.put_free(entry, link) };
+        unsafe { self.put_free(self.entry_of(kref), position) };
+    }
+
+    /// The position of an entry that is in use and not parked. A free entry has another link.
+    fn position_in_use(&self, kref: NonNull<Kref>) -> Option<u32> {
+        let entry = self.entry_of(kref);
+        // SAFETY: the kref is behind an entry.
+        let link = unsafe { entry.as_ref() }.link.load(Relaxed);
+        (self.entry_at(link) == Some(entry)).then_some(link)
     }
 
     /// The handle of the object of `kref`. 0 if it is not in this pool.
@@ -244,7 +250,12 @@ impl KrefPool {
 
     fn is_alive(&self, kref: NonNull<Kref>) -> bool {
         // SAFETY: a pool's memory is valid while the pool lives.
-        unsafe { kref.as_ref() }.read() != 0
+        match unsafe { kref.as_ref() }.read() {
+            0 => false,
+            // A put too many after the object's end saturates the count of a free entry.
+            SATURATED => self.position_in_use(kref).is_some(),
+            _ => true,
+        }
     }
 
     /// Sets an object to zero, except for its count.
