@@ -6,8 +6,8 @@
  *
  * `kref-track ./program`, or KREF_OPTIONS=track=1 in the program's environment, makes the program load
  * libkref_track.so. This tracker records the gets and puts of each object that kref_init()
- * initialises. When the program exits, the tracker reports the references that nobody has given back.
- * `kref-track --help` lists its options.
+ * initialises or kref_pool_publish() publishes. When the program exits, the tracker reports the
+ * references that nobody has given back. `kref-track --help` lists its options.
  *
  * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the folder
  * kref/ beside libkref.so; and if it is not there, from the folders that the dynamic loader searches.
@@ -106,8 +106,9 @@ struct kref_tracker {
 };
 
 /**
- * Set the tracker. From now on kref_init() calls created() for each new object. If the result is
- * not 0, the object is tracked: the other functions are called for each of its gets and puts.
+ * Set the tracker. From now on kref_init() and kref_pool_publish() call created() for each new object.
+ * If the result is not 0, the object is tracked: the other functions are called for each of its gets and
+ * puts.
  *
  * Range:    tracker may be NULL, for no tracker: then new objects are not tracked, and objects that
  *           are tracked already keep their counts, but no function is called for them. Objects that

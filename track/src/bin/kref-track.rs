@@ -41,7 +41,8 @@ reference. If there is nothing to report, kref-track prints nothing. The exit st
   --log-path FILE       write reports to FILE; %p becomes the number of the process
   --exitcode N          exit with N, from 1 to 255, if anything was found
   --signal USR1         report the held references when this signal comes (USR1, USR2, HUP, PROF, WINCH)
-  --stale-handles       count the lookups in pools that find no object, by stack, and report them at exit
+  --stale-handles       count the lookups by handle that find no object in their pool, and report them at exit,
+                        by stack
   --summary             write one line at exit in any case
 
   --depth N             keep N frames of each stack (16; at most 64)
