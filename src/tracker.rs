@@ -1,8 +1,8 @@
 //! The tracker: a table of functions, and the calls of these functions.
 //!
 //! The table belongs to libkref_track.so or to the program, and may be older or newer than this library.
-//! So its first member is its size: members beyond the size do not exist. `Kref::init` calls the table's
-//! `created`. The operations on tracked counts (count/cold_path.rs) call the functions for gets and puts.
+//! So its first member is its size: members beyond the size do not exist. `Kref::init` and `Kref::publish` call
+//! the table's `created`. The operations on tracked counts (count/cold_path.rs) call the functions for gets and puts.
 //!
 //! The functions are called wherever the program gets and puts: by several threads at the same time,
 //! and in signal handlers. A call preserves `errno`.
@@ -14,6 +14,7 @@ use crate::kind::Violation;
 use crate::sys::sync::{
     AtomicPtr,
     Ordering::{Acquire, Release},
+    fence,
 };
 
 /// A C release function. A tracker uses the function's name as the name of the object's type.
@@ -45,6 +46,7 @@ pub struct Tracker {
     pub violated: Option<unsafe extern "C" fn(violation: *const Violation)>,
     pub report: Option<unsafe extern "C" fn(fd: c_int)>,
     pub checkpoint: Option<unsafe extern "C" fn()>,
+    pub missed: Option<unsafe extern "C" fn(pool: *mut c_void, handle: u64, given: c_int)>,
 }
 
 /// Sets the tracker. Null means no tracker: new objects are not tracked, and no function is called for
@@ -90,7 +92,12 @@ impl By {
     /// A put without a release function and without a holder's name.
     pub(crate) const NOBODY: Self = Self { release: None, holder: ptr::null() };
 
+    /// A put of a reference that a lookup has left to its pool. The tracker got the same holder's name.
+    pub(crate) const PARKED: Self =
+        Self { release: None, holder: c"the pool, for a stale lookup".as_ptr() };
+
     /// A put with a release function and without a holder's name.
+    #[cfg(feature = "capi")]
     pub(crate) const fn putting(release: ReleaseFn) -> Self {
         Self { release: Some(release), holder: ptr::null() }
     }
@@ -105,9 +112,8 @@ struct Current(AtomicPtr<Tracker>);
 #[cfg_attr(feature = "capi", unsafe(export_name = "kref_current_tracker"))]
 static CURRENT: Current = Current(AtomicPtr::new(ptr::null_mut()));
 
-/// Whether a tracker was ever set. Relaxed everywhere: a thread that initialises a tracked count has
-/// acquired the table, which was set after this flag. Other threads received the object through a lock,
-/// a queue or a slot, which orders the flag too. Each copy of libkref has its own flag; kref.h says that a
+/// Whether a tracker was ever set. Relaxed: a thread that initialises a tracked count has acquired the table,
+/// which was set after this flag. Other threads acquire the count in `was_set`. Each copy of libkref has its own flag; kref.h says that a
 /// tracked object belongs to one copy.
 #[cfg(not(loom))]
 static WAS_SET: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
@@ -169,8 +175,7 @@ mod calls {
         !CURRENT.get().is_null()
     }
 
-    /// Whether there may be tracked counts.
-    pub(crate) fn was_set() -> bool {
+    pub(super) fn flag() -> bool {
         super::WAS_SET.load(core::sync::atomic::Ordering::Relaxed)
     }
 
@@ -223,6 +228,12 @@ mod calls {
         call!(violated(violation));
     }
 
+    /// A lookup in `pool` has found nothing. `given`: whether the pool has given the handle.
+    #[inline(never)]
+    pub(crate) fn missed(pool: *const c_void, handle: u64, given: bool) {
+        call!(missed(pool.cast_mut(), handle, given.into()));
+    }
+
     /// Makes the tracker write its report to `fd`. `false` if there is no tracker, or if it has no
     /// reports.
     #[cfg(feature = "capi")]
@@ -245,7 +256,7 @@ mod calls {
 /// The tracker of a loom model writes the events to a log. (A model cannot use the static table.)
 #[cfg(loom)]
 mod calls {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
 
     use super::{By, Violation, c_char, c_void};
 
@@ -265,6 +276,16 @@ mod calls {
         static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
     }
 
+    std::thread_local! {
+        static IS_SET: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether new objects are tracked from now on. A test sets it in its own thread.
+    #[cfg(test)]
+    pub(crate) fn track(is_set: bool) {
+        IS_SET.set(is_set);
+    }
+
     fn write_down(event: Event) {
         EVENTS.with_borrow_mut(|events| events.push(event));
     }
@@ -276,11 +297,25 @@ mod calls {
     }
 
     pub(crate) fn is_set() -> bool {
-        false
+        IS_SET.get()
     }
 
-    pub(crate) fn was_set() -> bool {
-        true
+    std::thread_local! {
+        static FLAG: Cell<Option<&'static loom::sync::atomic::AtomicBool>> = const { Cell::new(None) };
+    }
+
+    /// The flag of the model that runs. Without one a tracker was set before the model began.
+    #[cfg(test)]
+    pub(crate) fn set_flag(flag: Option<&'static loom::sync::atomic::AtomicBool>) {
+        FLAG.set(flag);
+    }
+
+    pub(super) fn has_flag() -> bool {
+        FLAG.get().is_some()
+    }
+
+    pub(super) fn flag() -> bool {
+        FLAG.get().is_none_or(|flag| flag.load(loom::sync::atomic::Ordering::Relaxed))
     }
 
     pub(crate) fn created(_: *const c_void, _: *const c_char) -> bool {
@@ -310,9 +345,24 @@ mod calls {
     pub(crate) fn violated(_: &Violation) {
         write_down(Event::Violated);
     }
+
+    pub(crate) fn missed(_: *const c_void, _: u64, _: bool) {}
 }
 
 pub(crate) use calls::*;
+
+/// Whether a count may be tracked whose stored value the calling thread has read.
+pub(crate) fn was_set() -> bool {
+    // The fence would order too much in a model of the count.
+    #[cfg(loom)]
+    if !calls::has_flag() {
+        return true;
+    }
+    // Acquire: pairs with the release of `Count::publish`. A lookup in a pool knows the object by its handle,
+    // which may come from another thread without any order.
+    fence(Acquire);
+    calls::flag()
+}
 
 /// A loom model cannot use the static table, and sets no tracker.
 #[cfg(loom)]

@@ -173,8 +173,9 @@ static void objects_are_aligned(void)
 
 static void each_misuse_is_told(void)
 {
-    struct session *session = session_alloc();
+    struct session *session = session_alloc(), *next;
     struct kref outside[3];
+    unsigned cursor = 0;
     uint64_t handle;
 
     kref_init(&session->kref); /* the habit */
@@ -195,6 +196,19 @@ static void each_misuse_is_told(void)
     session_unref(session);
     kref_pool_free(&session_pool, &session->kref); /* free already */
     CHECK(was_told(KREF_BAD_FREE, &session->kref));
+
+    session = create(4);
+    session_unref(session);
+    session_unref(session); /* a put too many */
+    CHECK(was_told(KREF_PUT_ON_ZERO, &session->kref));
+    CHECK(kref_pool_count(&session_pool) == 2 && !was_told(0, NULL));
+    next = create(5);
+    CHECK(next == session && kref_read(&next->kref) == 1);
+    session_unref(next);
+    session_unref(next); /* and nobody uses the place again */
+    CHECK(was_told(KREF_PUT_ON_ZERO, &next->kref));
+    while ((next = session_next(&cursor)))
+        CHECK(was_told(KREF_USE_OF_SATURATED, &next->kref) && next != session);
 
     memset(outside, 0, sizeof outside);
     CHECK(kref_pool_handle(&session_pool, &outside[2]) == 0);

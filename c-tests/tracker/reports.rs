@@ -10,6 +10,9 @@ use kref_c_tests::{
 use libtest_mimic::Arguments;
 use serde_json::Value;
 
+#[path = "pools.rs"]
+mod pools;
+
 fn main() {
     let mut tests = vec![
         plain("a-leak-by-type-holder-and-stack", a_leak),
@@ -44,6 +47,7 @@ fn main() {
             inlined(compiler, flags);
         }
     }));
+    tests.extend(pools::tests());
     tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
@@ -122,8 +126,7 @@ fn last_put_in_a_lookup() {
 fn json() {
     let ended = track("reports/holders", &["--format", "json"], &[]);
     let report: Value = serde_json::from_str(&ended.output).expect("one line of JSON");
-    let schema = std::fs::read(project().join("track/schema.json")).expect("the schema");
-    let schema: Value = serde_json::from_slice(&schema).expect("JSON");
+    let schema = schema();
     must_match(&report, &schema["$defs"]["held"], &schema);
     assert_eq!(report["types"][0]["held"][0]["holder"], "index");
     let misuse = track("reports/lookup", &["--format", "json"], &[]);
@@ -134,6 +137,11 @@ fn json() {
     let event: Value =
         serde_json::from_str(chronicle.output.lines().next().expect("a line")).expect("JSON");
     must_match(&event, &schema["$defs"]["event"], &schema);
+}
+
+fn schema() -> Value {
+    let schema = std::fs::read(project().join("track/schema.json")).expect("the schema");
+    serde_json::from_slice(&schema).expect("JSON")
 }
 
 /// Checks that the schema describes each member of `value`, and that `value` has all members of the
@@ -198,7 +206,7 @@ fn object_history() {
     let ended = track("reports/lookup", &["--object", "1"], &[]);
     let acts: Vec<_> = ended.output.lines().filter(|line| line.starts_with("object #1,")).collect();
     let wanted =
-        ["kref_init, count 1", "get, count 2", "put, count 1", "put, count 0", "released, count 0"];
+        ["created, count 1", "get, count 2", "put, count 1", "put, count 0", "released, count 0"];
     assert_eq!(acts.len(), wanted.len(), "{}", ended.output);
     for (line, act) in acts.iter().zip(wanted) {
         assert!(line.contains(act) && line.contains("thread 1 ("), "{line}");

@@ -60,6 +60,7 @@ extern "C" {
 struct kref_pool {
     size_t chunks[24];
     void (*release)(struct kref*);
+    const char *type_name;
     unsigned int size;
     unsigned int kref_at;
     unsigned int stride;
@@ -82,13 +83,15 @@ struct kref_pool {
  */
 #define KREF_POOL_INIT(type, member, release) KREF_POOL_INIT_WITH(type, member, release, 0, 0)
 #define KREF_POOL_INIT_WITH(type, member, release, flags, limit)                                   \
-    { { 0 }, release, sizeof(type), offsetof(type, member), KREF_POOL_STRIDE(type, flags),         \
-      KREF_POOL_BEFORE(type) - 8, flags, limit, 0, 0, NULL, { 0 }, 256, 0, 0 }
+    KREF_POOL_INIT_AS(NULL, type, member, release, flags, limit)
 
 /*
- * For the macros above only: the distance between two objects, and the bytes before the first. An object
- * whose alignment is more than a page does not compile.
+ * For the macros here only: the initialiser with the type's name; the distance between two objects, and the
+ * bytes before the first. An object whose alignment is more than a page does not compile.
  */
+#define KREF_POOL_INIT_AS(name, type, member, release, flags, limit)                               \
+    { { 0 }, release, name, sizeof(type), offsetof(type, member), KREF_POOL_STRIDE(type, flags),   \
+      KREF_POOL_BEFORE(type) - 8, flags, limit, 0, 0, NULL, { 0 }, 256, 0, 0 }
 #define KREF_POOL_STRIDE(type, flags)                                                              \
     ((flags) & KREF_POOL_CACHE_LINES ?                                                             \
      KREF_POOL_ROUND(KREF_POOL_BEFORE(type) + sizeof(type), KREF_POOL_ALIGN(type, 64)) :           \
@@ -230,7 +233,7 @@ size_t kref_pool_destroy(struct kref_pool *pool) KREF_NONNULL;
 #define KREF_POOL_DEFINE_WITH(name, type, member, cleanup, flags, limit)                           \
     static void name##_kref_release(struct kref *kref);                                            \
     static struct kref_pool name##_pool =                                                          \
-        KREF_POOL_INIT_WITH(type, member, name##_kref_release, flags, limit);                      \
+        KREF_POOL_INIT_AS(#name, type, member, name##_kref_release, flags, limit);                 \
     KREF_NONNULL KREF_UNUSED static void name##_kref_release(struct kref *kref)                    \
     {                                                                                              \
         cleanup(kref_entry(kref, type, member));                                                   \

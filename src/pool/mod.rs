@@ -41,9 +41,10 @@ mod entries;
 mod free_list;
 mod lookup;
 
-use core::ffi::c_void;
+use core::ffi::{c_char, c_void};
 use core::ptr::NonNull;
 
+use crate::count::SATURATED;
 use crate::kind::{Caller, ViolationKind};
 use crate::kref::Kref;
 use crate::report::{or_report, report};
@@ -92,6 +93,8 @@ pub(crate) struct KrefPool {
 pub(crate) struct Layout {
     /// Gives the object's parts back, and frees the entry.
     pub(crate) release: Option<ReleaseFn>,
+    /// The name of the objects' type, for a tracker, or null.
+    pub(crate) type_name: *const c_char,
     /// The size of an object.
     pub(crate) size: u32,
     /// The offset of the kref in an object.
@@ -117,11 +120,12 @@ impl Layout {
         } else {
             (before + size).next_multiple_of(if align < LINE { LINE } else { align })
         };
-        Self { release: None, size, kref_at, stride, lead: before - ENTRY, flags, limit: 0 }
+        let (type_name, lead) = (core::ptr::null(), before - ENTRY);
+        Self { release: None, type_name, size, kref_at, stride, lead, flags, limit: 0 }
     }
 }
 
-// SAFETY: a function pointer and numbers.
+// SAFETY: atomics, a function pointer, a string that nobody changes, and numbers.
 unsafe impl Sync for KrefPool {}
 
 impl KrefPool {
@@ -164,6 +168,10 @@ impl KrefPool {
         // SAFETY: the entry is the pool's, and nobody else's now.
         unsafe { entry.as_ref() }.link.store(position, Relaxed);
         let kref = self.kref_of(entry);
+        // A put too many on the entry's last object, after its end, has saturated the count. The report of that put
+        // is enough: the next object is not to blame.
+        // SAFETY: as above.
+        unsafe { kref.as_ref() }.set_dead();
         for (memory, size) in self.around(kref) {
             watch::allow(memory, size);
             if self.layout.flags & ZEROED != 0 {
@@ -183,7 +191,8 @@ impl KrefPool {
     /// `kref` came from [`alloc`](Self::alloc) of this pool, and was not published.
     pub(crate) unsafe fn publish(&self, kref: NonNull<Kref>, caller: Caller) {
         // SAFETY: a pool's memory is valid while the pool lives.
-        or_report(unsafe { kref.as_ref() }.publish(), kref.as_ptr(), (), caller);
+        let published = unsafe { kref.as_ref() }.publish(self.layout.type_name);
+        or_report(published, kref.as_ptr(), (), caller);
     }
 
     /// Gives the entry of `kref` back to the pool: the last thing that the release function does. An object that
@@ -192,20 +201,25 @@ impl KrefPool {
     /// # Safety
     /// `kref` is in an entry of this pool, and nobody uses the object any more.
     pub(crate) unsafe fn free(&self, kref: NonNull<Kref>, caller: Caller) {
-        let entry = self.entry_of(kref);
         // SAFETY: as promised.
-        let link = unsafe { entry.as_ref() }.link.load(Relaxed);
-        // A free entry has another link, so a second free is found, and so is an object of another pool.
-        // SAFETY: as above.
         let is_dead = unsafe { kref.as_ref() }.is_dead();
-        if !is_dead || self.entry_at(link) != Some(entry) {
+        // A second free is found, and so is an object of another pool.
+        let Some(position) = self.position_in_use(kref).filter(|_| is_dead) else {
             return report(ViolationKind::BadFree, kref.as_ptr().cast(), caller);
-        }
+        };
         for (memory, size) in self.around(kref) {
             watch::forbid(memory, size);
         }
         // SAFETY: the entry is in use, and its last user gives it up.
-        unsafe { self.put_free(entry, link) };
+        unsafe { self.put_free(self.entry_of(kref), position) };
+    }
+
+    /// The position of an entry that is in use and not parked. A free entry has another link.
+    fn position_in_use(&self, kref: NonNull<Kref>) -> Option<u32> {
+        let entry = self.entry_of(kref);
+        // SAFETY: the kref is behind an entry.
+        let link = unsafe { entry.as_ref() }.link.load(Relaxed);
+        (self.entry_at(link) == Some(entry)).then_some(link)
     }
 
     /// The handle of the object of `kref`. 0 if it is not in this pool.
@@ -249,7 +263,12 @@ impl KrefPool {
 
     fn is_alive(&self, kref: NonNull<Kref>) -> bool {
         // SAFETY: a pool's memory is valid while the pool lives.
-        unsafe { kref.as_ref() }.read() != 0
+        match unsafe { kref.as_ref() }.read() {
+            0 => false,
+            // A put too many after the object's end saturates the count of a free entry.
+            SATURATED => self.position_in_use(kref).is_some(),
+            _ => true,
+        }
     }
 
     /// The parts of an object before and behind its count. A lookup by a stale handle may read the count at any time.

@@ -1,5 +1,8 @@
 //! Loom models of a pool: lookups by handle against the end of the object, and against the next object at its place.
 
+/// Models with a tracker.
+mod tracked;
+
 use std::sync::atomic::AtomicPtr as StdPtr;
 
 use loom::cell::UnsafeCell;

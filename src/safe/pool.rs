@@ -147,7 +147,7 @@ impl<T> Pool<T> {
     ///
     /// # Safety
     /// The caller holds a reference on the object and gives it up.
-    unsafe fn put(&self, kref: NonNull<Kref>) {
+    unsafe fn put(&self, kref: NonNull<Kref>, by: By) {
         let release = |kref: NonNull<Kref>| {
             // SAFETY: no reference is left, so nobody uses the value or the entry.
             unsafe {
@@ -157,13 +157,13 @@ impl<T> Pool<T> {
             self.drain();
         };
         // SAFETY: as promised.
-        unsafe { Kref::put_from(kref, By::NOBODY, release, Caller::UNKNOWN) };
+        unsafe { Kref::put_from(kref, by, release, Caller::UNKNOWN) };
     }
 
     /// Gives back what lookups have left to the pool.
     fn drain(&self) {
         // SAFETY: each parked reference is given back once.
-        self.raw.drain_by(|kref| unsafe { self.put(kref) });
+        self.raw.drain_by(|kref| unsafe { self.put(kref, By::PARKED) });
     }
 }
 
@@ -289,7 +289,7 @@ impl<T> Clone for PoolRef<'_, T> {
 impl<T> Drop for PoolRef<'_, T> {
     fn drop(&mut self) {
         // SAFETY: this reference, which nobody uses again.
-        unsafe { self.pool.put(self.kref) };
+        unsafe { self.pool.put(self.kref, By::NOBODY) };
     }
 }
 

@@ -61,6 +61,8 @@ pub const OTHER_OBJECT: &str = "a handle found another object";
 pub const NEVER_RELEASED: &str = "parked and never released";
 /// An entry of a pool was freed too early, twice, or never.
 pub const LOST_ENTRY: &str = "an entry is lost";
+/// The tracker of a pool's objects learned of a get or put too many, or too few.
+pub const TOLD: &str = "gets, puts and ends that were told";
 /// A put gave back a reference and did not call the tracker.
 pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 
@@ -155,6 +157,13 @@ pub const ORDERINGS: &[Mutant] = &[
         mutated: "",
         test: "count::models::put_against_put",
         failure: RACE,
+    },
+    Mutant {
+        file: TRACKER,
+        source: "fence(Acquire);",
+        mutated: "",
+        test: "pool::models::tracked::a_lookup_sees_that_a_tracker_was_set",
+        failure: MISUSED,
     },
     Mutant {
         file: TRACKER,

@@ -206,6 +206,36 @@ pub const STEPS: &[Mutant] = &[
         test: "count::models::put_against_put",
         failure: PUT_WITHOUT_CALL,
     },
+    // A stale lookup's get and put of another object, told.
+    Mutant {
+        file: COLD_PATH,
+        source: "Ok(self.add_untold(1)?.is_some())",
+        mutated: "self.add_slow(1, core::ptr::null())",
+        test: "pool::models::tracked::a_stale_lookup_is_not_told",
+        failure: TOLD,
+    },
+    Mutant {
+        file: COLD_PATH,
+        source: "let left = |s| match less(s, 1) {",
+        mutated: "tracker::putting(self.address(), 1, 1, By::NOBODY); \
+                   let left = |s| match less(s, 1) {",
+        test: "pool::models::tracked::a_stale_lookup_is_not_told",
+        failure: TOLD,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "Ok(true) => count.keep_unsure(ptr::null()),",
+        mutated: "Ok(true) => {}",
+        test: "pool::models::tracked::a_stale_lookup_is_not_told",
+        failure: TOLD,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "count.keep_unsure(By::PARKED.holder);",
+        mutated: "",
+        test: "pool::models::tracked::a_parked_reference_is_told",
+        failure: TOLD,
+    },
     Mutant {
         file: MISUSE,
         source: "self.stored.store(SATURATED_AT, Relaxed);",

@@ -24,6 +24,7 @@ pub fn table() -> Table {
         violated,
         report: Some(on_report),
         checkpoint: Some(on_checkpoint),
+        missed: options().stale_handles.then_some(missed),
     }
 }
 
@@ -120,6 +121,15 @@ extern "C" fn on_violated(violation: *const Violation, frame: &Frame) {
     // SAFETY: libkref gives a violation.
     let violation = unsafe { &*violation };
     happen(What::Violated(violation.kind), violation.kref as usize, Caller::from(frame));
+}
+
+#[unsafe(naked)]
+extern "C" fn missed(pool: *mut c_void, handle: u64, given: c_int) {
+    enter!(on_missed, 3)
+}
+
+extern "C" fn on_missed(_: *mut c_void, _: u64, given: c_int, frame: &Frame) {
+    happen(What::Missed(given != 0), 0, Caller::from(frame));
 }
 
 extern "C" fn on_report(fd: c_int) {

@@ -10,12 +10,12 @@ use crate::object::{Act, Holder, Object, TypeName, Undone};
 use crate::seam::Caller;
 use crate::thread::{self, Inside};
 use crate::unwind::{self, Walk};
-use crate::{options, stacks, table};
+use crate::{options, stacks, stale, table};
 
 /// What happened.
 #[derive(Clone, Copy)]
 pub enum What {
-    /// kref_init(): the name of the type.
+    /// kref_init() or kref_pool_publish(): the name of the type.
     Created(TypeName),
     /// A get: the count after it, and who holds it.
     Got(u32, Holder),
@@ -25,6 +25,8 @@ pub enum What {
     Released(usize),
     /// Misuse, by its number in kref.h.
     Violated(i32),
+    /// A lookup found no object: whether its pool has given the handle.
+    Missed(bool),
 }
 
 /// An event that waits for the call it interrupted.
@@ -96,6 +98,7 @@ fn apply(what: What, address: usize, by: Act, inside: &mut Inside) -> bool {
         What::Putting(release, count, holder) => put(address, by, release, count, holder, inside),
         What::Released(release) => end(address, by, release),
         What::Violated(kind) => misuse::violated(kind, address, by),
+        What::Missed(given) => stale::count(by.stack, given),
     }
     true
 }
@@ -109,7 +112,7 @@ fn create(address: usize, by: Act, type_name: TypeName) -> bool {
         }
     }
     if let Some(serial) = serial {
-        chronicle::note(serial, Line { act: "kref_init", by, count: 1, holder: Holder(0) });
+        chronicle::note(serial, Line { act: "created", by, count: 1, holder: Holder(0) });
     }
     serial.is_some()
 }

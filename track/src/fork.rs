@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::thread::{BROKEN, Inside};
 use crate::{
-    freed, memory, misuse, modules, object, output, signal, slow, stacks, symbols, table, thread,
+    freed, memory, misuse, modules, object, output, signal, slow, stacks, stale, symbols, table,
+    thread,
 };
 
 /// Whether this fork came from a signal handler that interrupted the tracker: then nothing can be
@@ -25,6 +26,7 @@ unsafe extern "C" fn before() {
         // In the order in which they are taken within each other; the heap, which all use, is last.
         freed::before_fork();
         misuse::before_fork();
+        stale::before_fork();
         output::before_fork();
         table::before_fork();
         slow::before_fork();
@@ -48,6 +50,7 @@ fn after() {
         slow::after_fork();
         table::after_fork();
         output::after_fork();
+        stale::after_fork();
         misuse::after_fork();
         freed::after_fork();
     }
@@ -70,5 +73,6 @@ unsafe extern "C" fn in_child() {
     // What the parent holds is the parent's to give back: the child answers for what it takes.
     object::MARK.fetch_add(1, Relaxed);
     output::FOUND.store(0, Relaxed);
+    stale::forget();
     signal::renew();
 }

@@ -7,7 +7,7 @@ use crate::leaks::{Leaks, Reference, Type};
 use crate::misuse::Offence;
 use crate::object::{Act, Group};
 use crate::stacks::{self, Id};
-use crate::{memory, report, symbols, table};
+use crate::{memory, report, stale, symbols, table};
 
 /// What is held.
 pub fn leaks(leaks: &Leaks, when: &str) -> String {
@@ -69,6 +69,29 @@ fn reference(held: &Reference, now: clock::Time) -> Value {
         "threads": threads,
         "stack": stack(held.stack),
     })
+}
+
+/// Lookups in pools that found no object.
+pub fn stale_handles() -> String {
+    let (all, stacks) = stale::gather();
+    let by: Vec<_> = stacks
+        .into_iter()
+        .map(|(id, of)| {
+            json!({
+                "lookups": of.all,
+                "never_given": of.never_given,
+                "stack": stack(id),
+            })
+        })
+        .collect();
+    let report = json!({
+        "kind": "stale-handles",
+        "process": std::process::id(),
+        "lookups": all.all,
+        "never_given": all.never_given,
+        "by": by,
+    });
+    format!("{report}\n")
 }
 
 /// A misuse.

@@ -42,6 +42,7 @@ mod seam;
 mod signal;
 mod slow;
 mod stacks;
+mod stale;
 mod symbols;
 mod table;
 mod text;

@@ -41,6 +41,12 @@ pub enum Kind {
     Overwritten,
     /// The last put, by a thread that is in kref_lookup_mutex().
     EndInLookup,
+    /// kref_pool_publish() of an object that is referenced already.
+    BadPublish,
+    /// kref_pool_free() of an object that is referenced, or was freed before.
+    BadFree,
+    /// kref_pool_destroy() while an object is referenced: this is the first one.
+    PoolInUse,
 }
 
 impl Kind {
@@ -61,6 +67,9 @@ impl Kind {
             Self::DecToZero => "dec-to-zero",
             Self::Overwritten => "overwritten",
             Self::EndInLookup => "end-in-lookup",
+            Self::BadPublish => "bad-publish",
+            Self::BadFree => "bad-free",
+            Self::PoolInUse => "pool-in-use",
         }
     }
 
@@ -88,6 +97,15 @@ impl Kind {
             Self::Overwritten => "the count of a referenced object was overwritten",
             Self::EndInLookup => {
                 "the last reference was dropped inside kref_lookup_mutex(), with its mutex held"
+            }
+            Self::BadPublish => {
+                "kref_pool_publish() of an object whose count was touched before: the object leaks"
+            }
+            Self::BadFree => {
+                "kref_pool_free() of an object that is referenced or free: nothing was freed"
+            }
+            Self::PoolInUse => {
+                "kref_pool_destroy() while an object is referenced: nothing was freed"
             }
         }
     }
@@ -198,6 +216,9 @@ pub fn violated(number: i32, address: usize, by: Act) {
     const DEC_TO_ZERO: i32 = 4;
     const SATURATED: i32 = 5;
     const NEVER_INITIALISED: i32 = 11;
+    const BAD_PUBLISH: i32 = 12;
+    const BAD_FREE: i32 = 13;
+    const POOL_IN_USE: i32 = 14;
     let known = table::with(address, |object| {
         let kind = match (number, object.released.is_some()) {
             (OVERFLOW, _) => {
@@ -214,6 +235,9 @@ pub fn violated(number: i32, address: usize, by: Act) {
                 })
             }
             (DEC_TO_ZERO, _) => Some(Kind::DecToZero),
+            (BAD_PUBLISH, _) => Some(Kind::BadPublish),
+            (BAD_FREE, _) => Some(Kind::BadFree),
+            (POOL_IN_USE, _) => Some(Kind::PoolInUse),
             (GET_ON_ZERO | PUT_ON_ZERO | SATURATED | NEVER_INITIALISED, false) => {
                 Some(Kind::Overwritten)
             }

@@ -29,6 +29,8 @@ pub struct Options {
     pub flamegraph: Option<String>,
     /// One line at exit even if nothing was found.
     pub summary: bool,
+    /// Lookups in pools that find no object are counted.
+    pub stale_handles: bool,
     /// What release functions free is kept for a while.
     pub keep_freed: bool,
     /// A file in which kref-track looks whether the tracker was started.
@@ -63,6 +65,7 @@ impl Options {
             max_memory: 1024 << 20,
             flamegraph: None,
             summary: false,
+            stale_handles: false,
             keep_freed: false,
             started: None,
         };
@@ -101,6 +104,7 @@ impl Options {
             "keep_freed" => self.keep_freed = flag(key, value)?,
             "started" => self.started = Some(text(key, value)?),
             "summary" => self.summary = flag(key, value)?,
+            "stale_handles" => self.stale_handles = flag(key, value)?,
             _ => return Err(format!("unknown option \"{key}\"; {CHOICES}")),
         }
         Ok(())
@@ -109,7 +113,7 @@ impl Options {
 
 const CHOICES: &str = "the choices are depth=, filter=, sample=1/N, log_path=, exitcode=, \
     format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
-    keep_freed=1 and summary=1";
+    keep_freed=1, stale_handles=1 and summary=1";
 
 fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
     match value.parse() {

@@ -101,10 +101,16 @@ fn tell(leaks: &Leaks) {
         if found || options.summary {
             output::write(&json::leaks(leaks, "exit"));
         }
+        if options.stale_handles {
+            output::write(&json::stale_handles());
+        }
         return;
     }
     if found {
         output::write(&text::leaks(leaks, &format!("still held at exit{}", since())));
+    }
+    if options.stale_handles {
+        output::write(&text::stale_handles());
     }
     output::write(&dropped.lines());
     if leaks.lost > 0 {

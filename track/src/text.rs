@@ -6,6 +6,7 @@ use crate::leaks::{Leaks, Reference, Type};
 use crate::misuse::{Kind, Offence};
 use crate::object::{Act, Group};
 use crate::stacks::{self, Id};
+use crate::stale::{self, Lookups};
 use crate::symbols::Frame;
 use crate::{clock, thread, tree};
 
@@ -58,7 +59,7 @@ fn one_type(out: &mut String, of: &Type, now: clock::Time) {
 fn reference(out: &mut String, held: &Reference, now: clock::Time) {
     let what = match (held.holder, held.is_first) {
         (Some(name), _) => format!(" of \"{name}\""),
-        (None, true) => " of kref_init()'s".to_string(),
+        (None, true) => " of the creator's".to_string(),
         (None, false) => String::new(),
     };
     let (serial, address) = held.example;
@@ -94,6 +95,28 @@ fn threads(held: &Reference) -> String {
     match (all.next(), all.next()) {
         (Some(&only), None) => thread(only),
         _ => format!("{} threads", held.threads.len()),
+    }
+}
+
+/// Lookups in pools that found no object.
+pub fn stale_handles() -> String {
+    let (all, stacks) = stale::gather();
+    let (count, never) = (number(all.all, "lookup"), never_given(all));
+    let mut out = format!("kref-track: {count} by handle found no object{never}\n");
+    for &(id, of) in stacks.iter().take(MOST) {
+        let _ = writeln!(out, "  {}{}:", number(of.all, "lookup"), never_given(of));
+        stack(&mut out, id, "    ");
+    }
+    if stacks.len() > MOST {
+        let _ = writeln!(out, "  ... and {} more stacks", stacks.len() - MOST);
+    }
+    out
+}
+
+fn never_given(of: Lookups) -> String {
+    match of.never_given {
+        0 => String::new(),
+        n => format!(", {n} of them by a number that is no handle of the pool"),
     }
 }
 
@@ -136,7 +159,14 @@ pub fn misuse(offence: &Offence) -> String {
     }
     if matches!(
         offence.kind,
-        Kind::WrongHolder | Kind::Overflow | Kind::InitTwice | Kind::FreeAlive | Kind::Overwritten
+        Kind::WrongHolder
+            | Kind::Overflow
+            | Kind::InitTwice
+            | Kind::FreeAlive
+            | Kind::Overwritten
+            | Kind::BadPublish
+            | Kind::BadFree
+            | Kind::PoolInUse
     ) {
         held(&mut out, &offence.held);
     }
@@ -171,7 +201,7 @@ fn held(out: &mut String, groups: &[Group]) {
     for group in groups.iter().take(TOP) {
         let holder = match (group.holder.name(), group.is_first) {
             (Some(name), _) => format!("\"{name}\""),
-            (None, true) => "kref_init()".to_string(),
+            (None, true) => "the creator".to_string(),
             (None, false) => thread(group.by.thread),
         };
         let count = number(group.count.into(), "reference");

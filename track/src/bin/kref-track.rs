@@ -41,6 +41,8 @@ reference. If there is nothing to report, kref-track prints nothing. The exit st
   --log-path FILE       write reports to FILE; %p becomes the number of the process
   --exitcode N          exit with N, from 1 to 255, if anything was found
   --signal USR1         report the held references when this signal comes (USR1, USR2, HUP, PROF, WINCH)
+  --stale-handles       count the lookups by handle that find no object in their pool, and report them at exit,
+                        by stack
   --summary             write one line at exit in any case
 
   --depth N             keep N frames of each stack (16; at most 64)
@@ -110,7 +112,7 @@ impl Arguments {
                 Long("version") => {
                     say_and_end(concat!("kref-track ", env!("CARGO_PKG_VERSION"), "\n"));
                 }
-                Long(flag @ ("chaos" | "summary")) => add(flag, "1".into())?,
+                Long(flag @ ("chaos" | "summary" | "stale-handles")) => add(flag, "1".into())?,
                 Long("keep-freed") => {
                     keep_freed = true;
                     add("keep_freed", "1".into())?;

@@ -1,0 +1,34 @@
+/*
+ * The creator of an object in a pool calls kref_init(), as for an object of malloc(). A lookup by an old handle may be
+ * changing the count at that moment. The report names the publish, and as the object's creation the kref_init().
+ *
+ * found by: bad-publish
+ */
+#include "check.h"
+
+struct session {
+    int requests;
+    struct kref kref;
+};
+
+static void session_release(struct kref *kref);
+static struct kref_pool pool = KREF_POOL_INIT(struct session, kref, session_release);
+
+static void session_release(struct kref *kref)
+{
+    kref_pool_free(&pool, kref);
+}
+
+int main(void)
+{
+    struct session *session = kref_pool_alloc(&pool);
+
+    CHECK(session);
+    session->requests = 0;
+#ifndef RIGHT
+    kref_init(&session->kref); /* FIX */
+#endif
+    kref_pool_publish(&pool, &session->kref); /* BLAME */
+    kref_put(&session->kref, session_release);
+    return 0;
+}
