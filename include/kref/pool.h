@@ -56,6 +56,12 @@ extern "C" {
 /* Let each object begin a cache line, after its 8 bytes. So two objects do not share a line. */
 #define KREF_POOL_CACHE_LINES 2
 
+/** For the headers only: the number of objects in a pool's first chunk, and the position of the first object. */
+#define KREF_POOL_FIRST 256
+
+/** For the headers only: the bytes in front of each object of a pool. */
+#define KREF_POOL_ENTRY 8
+
 /** A pool: objects that a handle names. Use its functions, never the members. */
 struct kref_pool {
     size_t chunks[24];
@@ -82,10 +88,10 @@ struct kref_pool {
 #define KREF_POOL_INIT(type, member, release) KREF_POOL_INIT_WITH(type, member, release, 0, 0)
 #define KREF_POOL_INIT_WITH(type, member, release, flags, limit)                                   \
     { { 0 }, release, sizeof(type), offsetof(type, member),                                        \
-      KREF_POOL_ROUND(sizeof(type) + 8, KREF_POOL_ALIGN(type, flags)),                             \
+      KREF_POOL_ROUND(sizeof(type) + KREF_POOL_ENTRY, KREF_POOL_ALIGN(type, flags)),               \
       ((flags) & KREF_POOL_CACHE_LINES) && KREF_POOL_ALIGN(type, flags) == 64 ?                    \
-          0 : KREF_POOL_ROUND(8, KREF_POOL_ALIGN(type, flags)) - 8,                                \
-      flags, limit, 0, 0, NULL, { 0 }, 256, 0 }
+          0 : KREF_POOL_ROUND(KREF_POOL_ENTRY, KREF_POOL_ALIGN(type, flags)) - KREF_POOL_ENTRY,    \
+      flags, limit, 0, 0, NULL, { 0 }, KREF_POOL_FIRST, 0 }
 
 /* For the macros above only. */
 #define KREF_POOL_ROUND(size, align) (((size) + (align) - 1) / (align) * (align))

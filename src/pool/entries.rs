@@ -91,9 +91,11 @@ impl KrefPool {
                 return None;
             }
             let (number, entries) = chunk(position)?;
-            if self.chunks.get(number)?.load(Acquire) == 0 {
+            let chunk = self.chunks.get(number)?;
+            if chunk.load(Acquire) == 0 {
                 self.add_chunk(number, entries)?;
             }
+            tsan::acquire(chunk); // ThreadSanitizer takes a new mapping for a write
             // Relaxed: only the position is taken. The chunk was acquired above.
             match self.fresh.compare_exchange_weak(position, position + 1, Relaxed, Relaxed) {
                 Ok(_) => break,
@@ -101,7 +103,6 @@ impl KrefPool {
             }
         }
         let entry = self.entry_at(position)?;
-        tsan::acquire(&raw const self.fresh); // ThreadSanitizer takes a new mapping for a write
         // The count first: a lookup by a handle that was never given may look at any time.
         // SAFETY: the memory is zero, which is a kref and an entry.
         unsafe {
@@ -125,14 +126,10 @@ impl KrefPool {
         let memory = self.map(size)?;
         let first = memory.as_ptr().expose_provenance() + self.layout.lead as usize;
         let base = first.wrapping_sub(entries.wrapping_mul(self.stride()));
-        tsan::release(&raw const self.fresh);
+        let chunk = self.chunks.get(number)?;
+        tsan::release(chunk);
         // Release: pairs with the acquire in `entry_at`. Nobody dereferences what the exchange returns.
-        if self
-            .chunks
-            .get(number)?
-            .compare_exchange(0, base.wrapping_add(1), Release, Relaxed)
-            .is_err()
-        {
+        if chunk.compare_exchange(0, base.wrapping_add(1), Release, Relaxed).is_err() {
             // SAFETY: mapped above, and nobody has seen the address.
             unsafe { memory::unmap(memory, size) };
         }
