@@ -1,0 +1,94 @@
+//! What an object of a pool costs: to find it by its handle, and to make it and free it. Next to the tables that
+//! people have otherwise.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | tables.rs | what finds an object by its id; the peers that are installed |
+//! | walk.h, peers/, rust.rs | the loops over these tables, in C and in Rust |
+//! | makers.rs, make.c | making and freeing |
+//!
+//! ../measure says how all this is measured, and ../costs/main.rs what a table's columns are. `KREF_BENCH=quick`
+//! takes a thirtieth of the rounds.
+
+mod makers;
+mod rust;
+mod tables;
+
+use kref_bench::Threads::{OnEachCore, One};
+use kref_bench::{Goal, Pace, Rows, compiler, cores, prepare_the_process, table};
+
+use tables::{AT_HAND, CALLED, PEERS, POOL, RUST, TYPED, Table};
+
+/// The numbers of objects.
+const SIZES: [usize; 3] = [1, 1000, 1_000_000];
+
+/// How many operations there are for each replacement of an object; 0: none.
+const MIXES: [(u64, &str); 3] =
+    [(0, "no writer"), (10, "1 in 10 replaces the object"), (2, "1 in 2 replaces the object")];
+
+const LEGEND: &str = "\
+lookup + put: each thread looks up the next of so many objects, in random order. A replacement makes an
+    object, puts it into the table, takes the old one out, and gives the last reference back.
+make here, put there: every second thread gives back what the thread before has made.
+bytes: memory for an object of 56 bytes with its count, without the list of ids.
+";
+
+fn main() {
+    prepare_the_process();
+    let pace = Pace::asked_for();
+    let mut verdicts = Vec::new();
+    let mut lost = Vec::new();
+    for objects in SIZES {
+        let (tables, missing) = tables::found(objects);
+        for (every, mix) in MIXES {
+            let contenders: Vec<_> =
+                tables.iter().filter_map(|each| each.contender(every)).collect();
+            let rows = Rows::measure(&contenders, pace, 30);
+            let title = format!("{objects} objects, {mix}");
+            println!("\n{}", table(&title, &names(every), &rows));
+            let judged = goals(objects, every).into_iter().map(|goal| goal.judge(&rows));
+            verdicts.extend(judged.map(|verdict| format!("{verdict}, {title}")));
+            lost.push(rows.lost());
+        }
+        if objects == SIZES[2] {
+            print_bytes(&tables);
+            missing.iter().for_each(|package| println!("left out: {package} is not installed"));
+        }
+    }
+    let rows = Rows::measure(&makers::contenders(), pace, 30);
+    for (title, names) in makers::TABLES {
+        println!("\n{}", table(title, names, &rows));
+    }
+    verdicts.extend(makers::GOALS.iter().map(|goal| goal.judge(&rows)));
+    lost.push(rows.lost());
+    println!("goals\n{}\n\n{LEGEND}", verdicts.join("\n"));
+    let lost = lost.iter().sum::<f64>() / lost.len() as f64;
+    println!("cores: {}; turns lost: {:.1} %", cores().len(), 100.0 * lost);
+    println!("C is compiled by {} -O2", compiler().kind().name());
+}
+
+/// The rows. The first one is that with which the others are compared.
+fn names(every: u64) -> Vec<&'static str> {
+    let own: &[&str] = if every == 0 { &[AT_HAND, POOL, TYPED, CALLED, RUST] } else { &[POOL] };
+    [own, &PEERS].concat()
+}
+
+fn goals(objects: usize, every: u64) -> Vec<Goal> {
+    let peers = [One, OnEachCore].map(|threads| Goal::new(1.0, (POOL, threads), (&PEERS, threads)));
+    if every != 0 {
+        return peers.into();
+    }
+    let most = if objects > 1000 { 1.5 } else { 1.05 };
+    let floor = [
+        Goal::new(most, (POOL, One), (&[AT_HAND], One)),
+        Goal::new(1.5, (POOL, OnEachCore), (&[AT_HAND], OnEachCore)),
+    ];
+    floor.into_iter().chain(peers).collect()
+}
+
+fn print_bytes(tables: &[Table]) {
+    println!("{:37}{:>8}", "bytes an object", "");
+    for table in tables.iter().filter(|table| ![TYPED, CALLED].contains(&table.name)) {
+        println!("{:37}{:8.1}", table.name, table.bytes);
+    }
+}
