@@ -24,7 +24,7 @@ static void discard(uint64_t id);
 static ALONE uint64_t ids[OBJECTS];
 
 /* The ids are in random order: neighbours in `ids` are anywhere in memory. */
-__attribute__((constructor)) static void fill(void)
+__attribute__((constructor(102))) static void fill(void)
 {
     uint64_t random = 1;
     unsigned long i;

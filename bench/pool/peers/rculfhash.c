@@ -50,13 +50,19 @@ static int has_id(struct cds_lfht_node *node, const void *id)
     return caa_container_of(node, struct object, node)->id == *(const uint64_t *)id;
 }
 
-/* Before fill(), which is a constructor, too. */
+/* Before fill(), whose thread has to be registered, too. */
 __attribute__((constructor(101))) static void begin(void)
 {
     table = cds_lfht_new(1024, 1024, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, NULL);
     if (!table)
         abort();
-    rcu_register_thread();
+    enter();
+}
+
+/* After fill(). */
+__attribute__((constructor(103))) static void end(void)
+{
+    leave();
 }
 
 static uint64_t create(void)
