@@ -20,11 +20,12 @@ use kref_bench::{Goal, Pace, Rows, compiler, cores, prepare_the_process, table};
 use tables::{AT_HAND, CALLED, PEERS, POOL, RUST, TYPED, Table};
 
 /// The numbers of objects.
-const SIZES: [usize; 3] = [1, 1000, 1_000_000];
+const SIZES: [(usize, &str); 3] =
+    [(1, "one object"), (1000, "1,000 objects"), (1_000_000, "1,000,000 objects")];
 
 /// How many operations there are for each replacement of an object; 0: none.
 const MIXES: [(u64, &str); 3] =
-    [(0, "no writer"), (10, "1 in 10 replaces the object"), (2, "1 in 2 replaces the object")];
+    [(0, "no writer"), (10, "1 in 10 replaces"), (2, "1 in 2 replaces")];
 
 const LEGEND: &str = "\
 lookup + put: each thread looks up the next of so many objects, in random order. A replacement makes an
@@ -38,19 +39,19 @@ fn main() {
     let pace = Pace::asked_for();
     let mut verdicts = Vec::new();
     let mut lost = Vec::new();
-    for objects in SIZES {
+    for (objects, size) in SIZES {
         let (tables, missing) = tables::found(objects);
         for (every, mix) in MIXES {
             let contenders: Vec<_> =
                 tables.iter().filter_map(|each| each.contender(every)).collect();
             let rows = Rows::measure(&contenders, pace, 30);
-            let title = format!("{objects} objects, {mix}");
+            let title = format!("{size}, {mix}");
             println!("\n{}", table(&title, &names(every), &rows));
             let judged = goals(objects, every).into_iter().map(|goal| goal.judge(&rows));
             verdicts.extend(judged.map(|verdict| format!("{verdict}, {title}")));
             lost.push(rows.lost());
         }
-        if objects == SIZES[2] {
+        if objects == SIZES[2].0 {
             print_bytes(&tables);
             missing.iter().for_each(|package| println!("left out: {package} is not installed"));
         }

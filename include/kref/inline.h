@@ -265,6 +265,18 @@ KREF_INLINE int kref_get_unless_zero(struct kref *kref)
 }
 
 /*
+ * KREF_LOG2(log2, number): the number of the highest bit. x86's instruction keeps its destination if the source is
+ * 0. So the processor waits for the destination's old value, and that may come from the locked instruction of the
+ * lookup before. A zero in the destination lets many lookups wait for memory at the same time.
+ */
+#if defined __x86_64__ || defined __i386__
+#define KREF_LOG2(log2, number)                                                                    \
+    __asm__("bsr{l %1, %0| %0, %1}" : "=r"(log2) : "r"(number), "0"(0) : "cc")
+#else
+#define KREF_LOG2(log2, number) ((log2) = 31 - __builtin_clz(number))
+#endif
+
+/*
  * Compares the generation, takes a reference, and compares the generation again: if it differs, the reference
  * is on another object, which has moved in between. The second comparison finds the generation that the
  * object has: because of the acquire not an older one, and a younger one is written only after this
@@ -279,13 +291,13 @@ KREF_INLINE struct kref *kref_pool_get(struct kref_pool *pool, uint64_t handle)
     const unsigned int *found;
     struct kref *kref, *taken = NULL;
     size_t entry;
-    int stored;
+    int stored, log2;
 
     if (!KREF_LIKELY(position >= KREF_POOL_FIRST))
         goto kref_slow;
+    KREF_LOG2(log2, position);
     /* Acquire: pairs with the release of the thread that has added the chunk. */
-    entry = __atomic_load_n(
-        &pool->chunks[__builtin_clz(KREF_POOL_FIRST) - __builtin_clz(position)], __ATOMIC_ACQUIRE);
+    entry = __atomic_load_n(&pool->chunks[log2 - KREF_POOL_FIRST_LOG2], __ATOMIC_ACQUIRE);
     if (!KREF_LIKELY(entry))
         goto kref_slow;
     /* A chunk's address is stored one higher: 0 is no chunk. An entry begins with its generation. */

@@ -56,8 +56,11 @@ extern "C" {
 /* Let each object begin a cache line, after its 8 bytes. So two objects do not share a line. */
 #define KREF_POOL_CACHE_LINES 2
 
+/** For the headers only. */
+#define KREF_POOL_FIRST_LOG2 8
+
 /** For the headers only: the number of objects in a pool's first chunk, and the position of the first object. */
-#define KREF_POOL_FIRST 256
+#define KREF_POOL_FIRST (1 << KREF_POOL_FIRST_LOG2)
 
 /** For the headers only: the bytes in front of each object of a pool. */
 #define KREF_POOL_ENTRY 8

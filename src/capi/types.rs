@@ -52,7 +52,9 @@ pub struct percpu_ref_slot {
 }
 
 /// For the headers only: the number of objects in a pool's first chunk, and the position of the first object.
-pub const KREF_POOL_FIRST: c_uint = 256;
+pub const KREF_POOL_FIRST: c_uint = 1 << KREF_POOL_FIRST_LOG2;
+/// For the headers only.
+pub const KREF_POOL_FIRST_LOG2: c_uint = 8;
 /// For the headers only: the bytes in front of each object of a pool.
 pub const KREF_POOL_ENTRY: c_uint = 8;
 

@@ -4,6 +4,8 @@
 //! the first chunk has [`FIRST`] entries, and each chunk has twice as many as the one before. Position 0 is no
 //! entry's, so 0 is no handle.
 
+#[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), kref_assembly))]
+use core::arch::asm;
 use core::ptr::{self, NonNull};
 
 use super::KrefPool;
@@ -57,9 +59,29 @@ pub(super) fn generation(handle: u64) -> u32 {
 
 /// The chunk of a position, and the number of entries in it. `None` for a position that no entry has.
 fn chunk(position: u32) -> Option<(usize, usize)> {
-    let log2 = position.checked_ilog2()?;
+    let log2 = log2(position)?;
     let number = log2.checked_sub(FIRST_LOG2)? as usize;
     (number < CHUNKS).then_some((number, 1 << log2))
+}
+
+/// The number of the highest bit. `None` for 0.
+///
+/// Not x86's instruction alone: `bsr` keeps its destination if the source is 0. So the processor waits for the
+/// destination's old value, and that may come from the locked instruction of the lookup before. A zero in the
+/// destination lets many lookups wait for memory at the same time.
+#[inline(always)]
+fn log2(number: u32) -> Option<u32> {
+    #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), kref_assembly))]
+    if number != 0 {
+        let log2;
+        // SAFETY: the instruction reads and writes these two registers and the flags.
+        unsafe {
+            asm!("bsr {0:e}, {1:e}", inout(reg) 0_u32 => log2, in(reg) number,
+                options(pure, nomem, nostack));
+        }
+        return Some(log2);
+    }
+    number.checked_ilog2()
 }
 
 impl KrefPool {
