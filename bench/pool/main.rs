@@ -6,12 +6,14 @@
 //! | tables.rs | what finds an object by its id; the peers that are installed |
 //! | walk.h, peers/, rust.rs | the loops over these tables, in C and in Rust |
 //! | makers.rs, make.c | making and freeing |
+//! | summary.rs | the nanoseconds of all tables, as docs/costs.md has them |
 //!
 //! ../measure says how all this is measured, and ../costs/main.rs what a table's columns are. `KREF_BENCH=quick`
 //! takes a thirtieth of the rounds.
 
 mod makers;
 mod rust;
+mod summary;
 mod tables;
 
 use kref_bench::Threads::{OnEachCore, One};
@@ -37,36 +39,60 @@ bytes: memory for an object of 56 bytes with its count, without the list of ids.
 fn main() {
     prepare_the_process();
     let pace = Pace::asked_for();
-    let mut verdicts = Vec::new();
-    let mut lost = Vec::new();
-    for (objects, size) in SIZES {
-        let (tables, missing) = tables::found(objects);
-        for (every, mix) in MIXES {
-            let contenders: Vec<_> =
-                tables.iter().filter_map(|each| each.contender(every)).collect();
-            let rows = Rows::measure(&contenders, pace, 30);
-            let title = format!("{size}, {mix}");
-            println!("\n{}", table(&title, &names(every), &rows));
-            let judged = goals(objects, every).into_iter().map(|goal| goal.judge(&rows));
-            verdicts.extend(judged.map(|verdict| format!("{verdict}, {title}")));
-            lost.push(rows.lost());
+    let mut lookups = Vec::new();
+    for size in SIZES {
+        let (tables, missing) = tables::found(size.0);
+        for mix in MIXES {
+            lookups.push(Part::lookups(&tables, size, mix, pace));
         }
-        if objects == SIZES[2].0 {
+        if size == SIZES[2] {
             print_bytes(&tables);
             missing.iter().for_each(|package| println!("left out: {package} is not installed"));
         }
     }
-    let rows = Rows::measure(&makers::contenders(), pace, 30);
-    for (title, names) in makers::TABLES {
-        println!("\n{}", table(title, names, &rows));
+    let making = Part::making(pace);
+    summary::print(&lookups);
+    println!("goals");
+    let parts = || lookups.iter().chain([&making]);
+    for part in parts() {
+        part.goals.iter().for_each(|goal| println!("{}, {}", goal.judge(&part.rows), part.title));
     }
-    verdicts.extend(makers::GOALS.iter().map(|goal| goal.judge(&rows)));
-    lost.push(rows.lost());
-    println!("goals\n{}\n\n{LEGEND}", verdicts.join("\n"));
-    let lost = lost.iter().sum::<f64>() / lost.len() as f64;
+    println!("\n{LEGEND}");
+    let lost = parts().map(|part| part.rows.lost()).sum::<f64>() / parts().count() as f64;
     println!("cores: {}; turns lost: {:.1} %", cores().len(), 100.0 * lost);
     println!("C is compiled by {} -O2", compiler().kind().name());
 }
+
+/// What takes turns with each other.
+struct Part {
+    title: String,
+    rows: Rows,
+    goals: Vec<Goal>,
+}
+
+impl Part {
+    /// Lookups in tables of one size. Prints their table.
+    fn lookups(tables: &[Table], size: (usize, &str), mix: (u64, &str), pace: Pace) -> Self {
+        let ((objects, size), (every, mix)) = (size, mix);
+        let contenders: Vec<_> = tables.iter().filter_map(|each| each.contender(every)).collect();
+        let rows = Rows::measure(&contenders, pace, ROUNDS);
+        let title = format!("{size}, {mix}");
+        println!("\n{}", table(&title, &names(every), &rows));
+        Self { title, rows, goals: goals(objects, every) }
+    }
+
+    /// Making and freeing. Prints its tables.
+    fn making(pace: Pace) -> Self {
+        let rows = Rows::measure(&makers::contenders(), pace, ROUNDS);
+        for (title, names) in makers::TABLES {
+            println!("\n{}", table(title, names, &rows));
+        }
+        Self { title: "make + put".into(), rows, goals: makers::GOALS.into() }
+    }
+}
+
+/// The rounds of a pass: fewer than in ../costs, because there are more rows.
+const ROUNDS: usize = 30;
 
 /// The rows. The first one is that with which the others are compared.
 fn names(every: u64) -> Vec<&'static str> {
