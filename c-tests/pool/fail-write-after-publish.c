@@ -7,7 +7,7 @@
 
 struct object {
     struct kref kref;
-    long value; /* a long: ThreadSanitizer remembers few accesses to each 8 bytes, and the count has many */
+    long value; /* not in the eight bytes of the count, for which ThreadSanitizer remembers few accesses */
 };
 
 static void object_cleanup(struct object *object)

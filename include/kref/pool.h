@@ -56,6 +56,15 @@ extern "C" {
 /* Give each object, with its 8 bytes, cache lines of its own. So two objects do not share a line. */
 #define KREF_POOL_CACHE_LINES 2
 
+/** For the headers only. */
+#define KREF_POOL_FIRST_LOG2 8
+
+/** For the headers only: the number of objects in a pool's first chunk, and the position of the first object. */
+#define KREF_POOL_FIRST (1 << KREF_POOL_FIRST_LOG2)
+
+/** For the headers only: the bytes in front of each object of a pool. */
+#define KREF_POOL_ENTRY 8
+
 /** A pool: objects that a handle names. Use its functions, never the members. */
 struct kref_pool {
     size_t chunks[24];
@@ -91,12 +100,13 @@ struct kref_pool {
  */
 #define KREF_POOL_INIT_AS(name, type, member, release, flags, limit)                               \
     { { 0 }, release, name, sizeof(type), offsetof(type, member), KREF_POOL_STRIDE(type, flags),   \
-      KREF_POOL_BEFORE(type) - 8, flags, limit, 0, 0, NULL, { 0 }, 256, 0, 0 }
+      KREF_POOL_BEFORE(type) - KREF_POOL_ENTRY, flags, limit, 0, 0, NULL, { 0 },                   \
+      KREF_POOL_FIRST, 0, 0 }
 #define KREF_POOL_STRIDE(type, flags)                                                              \
     ((flags) & KREF_POOL_CACHE_LINES ?                                                             \
      KREF_POOL_ROUND(KREF_POOL_BEFORE(type) + sizeof(type), KREF_POOL_ALIGN(type, 64)) :           \
-     KREF_POOL_ROUND(8 + sizeof(type), KREF_POOL_ALIGN(type, 4)))
-#define KREF_POOL_BEFORE(type) KREF_POOL_ROUND(8, KREF_POOL_ALIGN(type, 4))
+     KREF_POOL_ROUND(KREF_POOL_ENTRY + sizeof(type), KREF_POOL_ALIGN(type, 4)))
+#define KREF_POOL_BEFORE(type) KREF_POOL_ROUND(KREF_POOL_ENTRY, KREF_POOL_ALIGN(type, 4))
 #define KREF_POOL_ALIGN(type, least)                                                               \
     ((KREF_ALIGNOF(type) > least ? KREF_ALIGNOF(type) : least) *                                   \
      sizeof(char[KREF_ALIGNOF(type) > 4096 ? -1 : 1]))

@@ -131,7 +131,6 @@ KREF_STATIC KREF_MUST_USE KREF_NONNULL void *kref_tsan_pool_alloc(struct kref_po
 #define kref_pool_alloc(pool) kref_tsan_pool_alloc(pool)
 #define kref_pool_publish(pool, kref) kref_tsan_pool_publish(pool, kref)
 #define kref_pool_free(pool, kref) kref_tsan_pool_free(pool, kref)
-#define kref_pool_get(pool, handle) kref_tsan_found(kref_pool_get(pool, handle))
 #define kref_pool_next(pool, cursor) kref_tsan_found(kref_pool_next(pool, cursor))
 #define kref_count_set_release(count, n) kref_tsan_set_release(count, n)
 #define kref_count_add_not_zero_acquire(i, count) kref_tsan_add_not_zero_acquire(i, count)
@@ -193,6 +192,7 @@ int kref_tsan_put_as(struct kref *kref, void (*release)(struct kref *kref), cons
 #define kref_put(kref, release) kref_tsan_put(kref, release)
 #define kref_put_as(kref, release, holder) kref_tsan_put_as(kref, release, holder)
 #define kref_is_unique(kref) kref_tsan_is_unique(kref)
+#define kref_pool_get(pool, handle) kref_tsan_found(kref_pool_get(pool, handle))
 #endif
 #define kref_put_many(kref, n, release) kref_tsan_put_many(kref, n, release)
 #define kref_put_mutex(kref, release, mutex) kref_tsan_put_mutex(kref, release, mutex)

@@ -51,6 +51,13 @@ pub struct percpu_ref_slot {
     pub rseq: isize,
 }
 
+/// For the headers only: the number of objects in a pool's first chunk, and the position of the first object.
+pub const KREF_POOL_FIRST: c_uint = 1 << KREF_POOL_FIRST_LOG2;
+/// For the headers only.
+pub const KREF_POOL_FIRST_LOG2: c_uint = 8;
+/// For the headers only: the bytes in front of each object of a pool.
+pub const KREF_POOL_ENTRY: c_uint = 8;
+
 /// A pool: objects that a handle names. Use its functions, never the members.
 #[repr(C)]
 pub struct kref_pool {
@@ -215,6 +222,12 @@ const _: () = {
     assert!(size_of::<percpu_ref>() == size_of::<PercpuRef>());
     assert!(size_of::<kref_pool>() == size_of::<KrefPool>());
     assert!(align_of::<kref_pool>() == align_of::<KrefPool>());
+    let [chunks, stride, kref_at, first, entry] = KrefPool::INLINED;
+    assert!(offset_of!(kref_pool, chunks) == chunks);
+    assert!(offset_of!(kref_pool, stride) == stride);
+    assert!(offset_of!(kref_pool, kref_at) == kref_at);
+    assert!(KREF_POOL_FIRST as usize == first);
+    assert!(KREF_POOL_ENTRY as usize == entry);
     assert!(align_of::<percpu_ref>() == align_of::<PercpuRef>());
     assert!(offset_of!(percpu_ref, counters) == offset_of!(Head, counters));
     assert!(offset_of!(percpu_ref, rseq) == offset_of!(Head, rseq));

@@ -4,6 +4,8 @@
 //! the first chunk has [`FIRST`] entries, and each chunk has twice as many as the one before. Position 0 is no
 //! entry's, so 0 is no handle.
 
+#[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), kref_assembly))]
+use core::arch::asm;
 use core::ptr::{self, NonNull};
 
 use super::KrefPool;
@@ -57,9 +59,29 @@ pub(super) fn generation(handle: u64) -> u32 {
 
 /// The chunk of a position, and the number of entries in it. `None` for a position that no entry has.
 fn chunk(position: u32) -> Option<(usize, usize)> {
-    let log2 = position.checked_ilog2()?;
+    let log2 = log2(position)?;
     let number = log2.checked_sub(FIRST_LOG2)? as usize;
     (number < CHUNKS).then_some((number, 1 << log2))
+}
+
+/// The number of the highest bit. `None` for 0.
+///
+/// Not x86's instruction alone: `bsr` keeps its destination if the source is 0. So the processor waits for the
+/// destination's old value, and that may come from the locked instruction of the lookup before. A zero in the
+/// destination lets many lookups wait for memory at the same time.
+#[inline(always)]
+fn log2(number: u32) -> Option<u32> {
+    #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), kref_assembly))]
+    if number != 0 {
+        let log2;
+        // SAFETY: the instruction reads and writes these two registers and the flags.
+        unsafe {
+            asm!("bsr {0:e}, {1:e}", inout(reg) 0_u32 => log2, in(reg) number,
+                options(pure, nomem, nostack));
+        }
+        return Some(log2);
+    }
+    number.checked_ilog2()
 }
 
 impl KrefPool {
@@ -91,9 +113,11 @@ impl KrefPool {
                 return None;
             }
             let (number, entries) = chunk(position)?;
-            if self.chunks.get(number)?.load(Relaxed) == 0 {
+            let chunk = self.chunks.get(number)?;
+            if chunk.load(Relaxed) == 0 {
                 self.add_chunk(number, entries)?;
             }
+            tsan::acquire(chunk); // ThreadSanitizer takes a new mapping for a write
             // Relaxed: only the position is taken. `entry_at` acquires the chunk.
             match self.fresh.compare_exchange_weak(position, position + 1, Relaxed, Relaxed) {
                 Ok(_) => break,
@@ -101,7 +125,6 @@ impl KrefPool {
             }
         }
         let entry = self.entry_at(position)?;
-        tsan::acquire(&raw const self.fresh); // ThreadSanitizer takes a new mapping for a write
         // A lookup by a handle that was never given may look at any time. A count of zero is as good as a dead one.
         // SAFETY: the memory is zero, which is a kref and an entry.
         unsafe {
@@ -127,14 +150,10 @@ impl KrefPool {
         let memory = self.map(size)?;
         let first = memory.as_ptr().expose_provenance() + self.layout.lead as usize;
         let base = first.wrapping_sub(entries.wrapping_mul(self.stride()));
-        tsan::release(&raw const self.fresh);
+        let chunk = self.chunks.get(number)?;
+        tsan::release(chunk);
         // Release: pairs with the acquire in `entry_at`. Nobody dereferences what the exchange returns.
-        if self
-            .chunks
-            .get(number)?
-            .compare_exchange(0, base.wrapping_add(1), Release, Relaxed)
-            .is_err()
-        {
+        if chunk.compare_exchange(0, base.wrapping_add(1), Release, Relaxed).is_err() {
             // SAFETY: mapped above, and nobody has seen the address.
             unsafe { unmap(memory, size) };
         }

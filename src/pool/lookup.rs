@@ -87,6 +87,20 @@ impl KrefPool {
         }
     }
 
+    /// The rest of the inlined lookup of kref/inline.h. `taken` is an object on which it has taken a reference, and
+    /// which `handle` does not name. Otherwise the lookup has taken nothing, and is made anew.
+    #[cfg(feature = "capi")]
+    pub(crate) fn get_slow(
+        &self,
+        handle: RawHandle,
+        taken: Option<NonNull<Kref>>,
+    ) -> Option<NonNull<Kref>> {
+        match taken {
+            Some(kref) => self.give_back(self.entry_of(kref), handle),
+            None => self.get(handle, Caller::UNKNOWN).inspect(|kref| tsan::acquire(kref.as_ptr())),
+        }
+    }
+
     /// Takes a reference on the first object at or after `cursor` that is alive, and moves the cursor behind it. A
     /// cursor begins at 0. `None` at the end.
     ///

@@ -42,6 +42,8 @@ mod free_list;
 mod lookup;
 
 use core::ffi::{c_char, c_void};
+#[cfg(feature = "capi")]
+use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use crate::count::SATURATED;
@@ -129,6 +131,17 @@ impl Layout {
 unsafe impl Sync for KrefPool {}
 
 impl KrefPool {
+    /// What the inlined lookup of kref/inline.h depends on: where a pool has its chunks, the distance of two entries
+    /// and the place of the kref; the first position; and the size of an entry.
+    #[cfg(feature = "capi")]
+    pub(crate) const INLINED: [usize; 5] = [
+        offset_of!(Self, chunks),
+        offset_of!(Self, layout) + offset_of!(Layout, stride),
+        offset_of!(Self, layout) + offset_of!(Layout, kref_at),
+        FIRST as usize,
+        ENTRY as usize,
+    ];
+
     /// An empty pool. Takes no memory yet.
     #[cfg(not(loom))]
     pub(crate) const fn new(layout: Layout) -> Self {

@@ -114,6 +114,7 @@ impl<T> Pool<T> {
     ///
     /// A handle of another pool of the same type nearly always finds nothing, but this is not certain. If it finds
     /// something, that is an object of this pool.
+    #[inline]
     #[track_caller]
     pub fn get(&self, handle: Handle<T>) -> Option<PoolRef<'_, T>> {
         Some(PoolRef { pool: self, kref: self.raw.get(handle.to_bits(), Caller::here())? })
