@@ -45,7 +45,7 @@ static int open_session(int epoll, int number)
 
     if (!session)
         return -1;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends)) {
         session_discard(session);
         return -1;
     }

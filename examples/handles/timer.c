@@ -6,7 +6,7 @@
  * Each job has a timer that reports the job when it takes too long. Most jobs end before. Then the timer still
  * fires, and the job is gone. With a pointer, the end of a job must cancel the timer, and must wait for a timer
  * that fires at this moment. With a reference, each job lives until its timer fires. With a handle, the timer
- * finds nothing, and nobody has to cancel it.
+ * finds nothing, not even a new job in the same memory, and nobody has to cancel it.
  */
 #include <kref.h>
 #include <stdio.h>
@@ -102,14 +102,18 @@ int main(void)
         if (!jobs[i] || timer_start(&timers[i], 1, job_is_late, job_handle(jobs[i])))
             return 1;
     }
-    for (i = 0; i < JOBS; i += 2)
+    for (i = 0; i < JOBS; i += 2) {
         job_unref(jobs[i]); /* jobs 0 and 2 end, and leave their timers alone */
+        jobs[i] = job_new(JOBS + i); /* often in the same memory */
+        if (!jobs[i])
+            return 1;
+    }
     for (i = 0; i < JOBS; i++)
         errors += timer_wait(&timers[i]);
-    for (i = 1; i < JOBS; i += 2)
+    for (i = 0; i < JOBS; i++)
         job_unref(jobs[i]);
     printf("%d jobs were late, %d were gone\n", late, gone);
-    if (errors || late != JOBS / 2 || gone != JOBS / 2 || ended != JOBS)
+    if (errors || late != JOBS / 2 || gone != JOBS / 2 || ended != JOBS + JOBS / 2)
         return 1;
     return kref_pool_destroy(&job_pool) ? 1 : 0;
 }
