@@ -317,7 +317,7 @@ fn examples(page: &str) -> Vec<String> {
 /// An event loop with handles. The lines of a file's level stand first, up to KREF_POOL_DEFINE, and the others are
 /// in a function.
 fn the_event_loops_of_the_pages_compile() {
-    let flags = ["-Wall", "-Wextra", "-Werror", "-Wno-shadow", "-c"].map(str::to_string);
+    let flags = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-c"].map(str::to_string);
     let flags = [&flags[..], &Prefix::plain().flags(&["--cflags", "kref"])].concat();
     let frame = "#include <kref.h>\n#include <sys/epoll.h>\n#include <unistd.h>\n#define MOST 8\n";
     let parts = "struct session { struct kref kref; int fd; };\n\
