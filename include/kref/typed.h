@@ -46,6 +46,9 @@
  *     struct session *session_ref(struct session *session);
  *     void session_unref(struct session *session);
  *
+ * If others refer to the object without a reference, as an event loop or a timer does, use KREF_POOL_DEFINE
+ * (kref/pool.h) in place of KREF_DEFINE: the object then has a handle, which is a weak reference.
+ *
  * In C++, kref.hpp has libkref::ref<session>, a smart pointer that calls these functions.
  */
 #ifndef KREF_TYPED_H

@@ -78,11 +78,21 @@ impl<T> Pool<T> {
     /// An empty pool that has at most `limit` objects at a time. 0: no limit.
     #[cfg(not(loom))]
     pub const fn with_limit(limit: u32) -> Self {
+        Self { raw: KrefPool::new(Self::layout(limit)), objects: PhantomData }
+    }
+
+    /// An empty pool, in a loom model.
+    #[cfg(loom)]
+    pub fn new() -> Self {
+        Self { raw: KrefPool::new(Self::layout(0)), objects: PhantomData }
+    }
+
+    const fn layout(limit: u32) -> Layout {
         const { assert!(size_of::<Counted<T>>() < 1 << 30 && align_of::<Counted<T>>() <= 4096) };
         let (size, align) = (size_of::<Counted<T>>() as u32, align_of::<Counted<T>>() as u32);
         let mut layout = Layout::new(size, align, offset_of!(Counted<T>, kref) as u32, 0);
         layout.limit = limit;
-        Self { raw: KrefPool::new(layout), objects: PhantomData }
+        layout
     }
 
     /// Adds an object. Returns `value` again if there is no memory, or the pool has its limit of objects.
@@ -168,7 +178,6 @@ impl<T> Pool<T> {
     }
 }
 
-#[cfg(not(loom))]
 impl<T> Default for Pool<T> {
     fn default() -> Self {
         Self::new()
