@@ -199,8 +199,8 @@ impl KrefPool {
             // SAFETY: this was the last reference, and `release` is the pool's.
             unsafe { release(kref.as_ptr().cast()) };
         };
-        // SAFETY: the caller holds the reference and gives it up.
         let by = By { release: Some(release), ..By::PARKED };
+        // SAFETY: the caller holds the reference and gives it up.
         unsafe { Kref::put_from(kref, by, run, Caller::UNKNOWN) };
     }
 }

@@ -224,8 +224,8 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: POOL_LOOKUP,
-        source: "Ok(true) => count.keep_unsure(ptr::null()),",
-        mutated: "Ok(true) => {}",
+        source: "Ok(true) => count.keep_unsure(ptr::null()),\n            Err(kind) if !is_other",
+        mutated: "Ok(true) => {}\n            Err(kind) if !is_other",
         test: "pool::models::tracked::a_stale_lookup_is_not_told",
         failure: TOLD,
     },
