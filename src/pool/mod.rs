@@ -220,11 +220,14 @@ impl KrefPool {
         let Some(position) = self.position_in_use(kref).filter(|_| is_dead) else {
             return report(ViolationKind::BadFree, kref.as_ptr().cast(), caller);
         };
+        let entry = self.entry_of(kref);
+        // SAFETY: the entry is in use.
+        unsafe { entry.as_ref() }.link.store(0, Relaxed);
         for (memory, size) in self.around(kref) {
             watch::forbid(memory, size);
         }
         // SAFETY: the entry is in use, and its last user gives it up.
-        unsafe { self.put_free(self.entry_of(kref), position) };
+        unsafe { self.put_free(entry, position) };
     }
 
     /// The position of an entry that is in use and not parked. A free entry has another link.
