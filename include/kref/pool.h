@@ -114,6 +114,24 @@ struct kref_pool {
 #define KREF_ALIGNOF(type) __alignof__(type)
 
 /**
+ * Initialise a pool whose objects have no type in C, or that other languages make. In C and C++,
+ * KREF_POOL_INIT does the same at compile time.
+ *
+ * Range:    size and align are those of an object: align is a power of two, at most 4096. kref_at is the
+ *           offset of the struct kref in it. flags as for KREF_POOL_INIT_WITH. limit is the most objects at
+ *           a time, or 0. The pool has not been used, or kref_pool_destroy() has returned 0.
+ * Threads:  no other thread uses the pool meanwhile.
+ * Returns:  0; -EINVAL for numbers out of range, and then the pool is as it was.
+ */
+int kref_pool_init(struct kref_pool *pool,
+                   size_t size,
+                   size_t align,
+                   size_t kref_at,
+                   void (*release)(struct kref*),
+                   unsigned int flags,
+                   unsigned int limit) KREF_NONNULL;
+
+/**
  * Take an object from the pool, for kref_pool_publish() or kref_pool_free(). Until it is published no
  * lookup finds it, but its handle is known: kref_pool_handle(). Fill the object in, member by member,
  * and leave its kref alone.
@@ -235,46 +253,69 @@ size_t kref_pool_destroy(struct kref_pool *pool) KREF_NONNULL;
  *     session_next(&cursor)            kref_pool_next()
  *
  * The last session_unref() calls session_cleanup(session), which must not free the session, and gives the
- * memory back to the pool. Stands in one .c file. KREF_POOL_DEFINE_WITH has flags and a limit in addition,
- * as KREF_POOL_INIT_WITH.
+ * memory back to the pool. Stands in one .c file. If several .c files use the pool:
+ *
+ *     KREF_POOL_DECLARE(session, struct session);                  in a header (for C++: in extern "C")
+ *     KREF_POOL_DEFINE_EXTERN(session, struct session, kref, session_cleanup);    in one .c file
+ *
+ * KREF_POOL_DEFINE_WITH and KREF_POOL_DEFINE_EXTERN_WITH have flags and a limit in addition, as
+ * KREF_POOL_INIT_WITH.
  */
 #define KREF_POOL_DEFINE(name, type, member, cleanup)                                              \
     KREF_POOL_DEFINE_WITH(name, type, member, cleanup, 0, 0)
 #define KREF_POOL_DEFINE_WITH(name, type, member, cleanup, flags, limit)                           \
-    static void name##_kref_release(struct kref *kref);                                            \
+    KREF_POOL_FUNCTIONS(KREF_TYPED, static, name, type, member, cleanup, flags, limit)             \
+    KREF_TYPED_AUTO(name, type)
+
+#define KREF_POOL_DEFINE_EXTERN(name, type, member, cleanup)                                       \
+    KREF_POOL_DEFINE_EXTERN_WITH(name, type, member, cleanup, 0, 0)
+#define KREF_POOL_DEFINE_EXTERN_WITH(name, type, member, cleanup, flags, limit)                    \
+    KREF_POOL_FUNCTIONS(extern, extern, name, type, member, cleanup, flags, limit)                 \
+    struct name##_kref_find
+#define KREF_POOL_DECLARE(name, type)                                                              \
+    KREF_MUST_USE type *name##_alloc(void);                                                        \
+    void name##_publish(type *object) KREF_NONNULL;                                                \
+    void name##_discard(type *object) KREF_NONNULL;                                                \
+    uint64_t name##_handle(type *object) KREF_NONNULL;                                             \
+    KREF_MUST_USE type *name##_by_handle(uint64_t handle);                                         \
+    KREF_MUST_USE type *name##_next(unsigned int *cursor) KREF_NONNULL;                            \
+    KREF_TYPED_DECLARE(name, type)
+
+/* For the macros above only. */
+#define KREF_POOL_FUNCTIONS(storage, release_storage, name, type, member, cleanup, flags, limit)   \
+    release_storage void name##_kref_release(struct kref *kref);                                   \
     static struct kref_pool name##_pool =                                                          \
         KREF_POOL_INIT_AS(#name, type, member, name##_kref_release, flags, limit);                 \
-    KREF_NONNULL KREF_UNUSED static void name##_kref_release(struct kref *kref)                    \
+    KREF_NONNULL KREF_UNUSED release_storage void name##_kref_release(struct kref *kref)           \
     {                                                                                              \
         cleanup(kref_entry(kref, type, member));                                                   \
         kref_pool_free(&name##_pool, kref);                                                        \
     }                                                                                              \
-    KREF_TYPED_USE(KREF_TYPED, name, type, member)                                                 \
-    KREF_MUST_USE KREF_TYPED type *name##_alloc(void)                                              \
+    KREF_TYPED_USE(storage, name, type, member)                                                    \
+    KREF_MUST_USE storage type *name##_alloc(void)                                                 \
     {                                                                                              \
         return KREF_CAST(static_cast, type *, kref_pool_alloc(&name##_pool));                      \
     }                                                                                              \
-    KREF_TYPED void name##_publish(type *object)                                                   \
+    storage void name##_publish(type *object)                                                      \
     {                                                                                              \
         kref_pool_publish(&name##_pool, &object->member);                                          \
     }                                                                                              \
-    KREF_TYPED void name##_discard(type *object)                                                   \
+    storage void name##_discard(type *object)                                                      \
     {                                                                                              \
         kref_pool_free(&name##_pool, &object->member);                                             \
     }                                                                                              \
-    KREF_TYPED uint64_t name##_handle(type *object)                                                \
+    storage uint64_t name##_handle(type *object)                                                   \
     {                                                                                              \
         return kref_pool_handle(&name##_pool, &object->member);                                    \
     }                                                                                              \
-    KREF_MUST_USE KREF_TYPED type *name##_by_handle(uint64_t handle)                               \
+    KREF_MUST_USE storage type *name##_by_handle(uint64_t handle)                                  \
     {                                                                                              \
         return kref_entry(kref_pool_get(&name##_pool, handle), type, member);                      \
     }                                                                                              \
-    KREF_MUST_USE KREF_TYPED type *name##_next(unsigned int *cursor)                               \
+    KREF_MUST_USE storage type *name##_next(unsigned int *cursor)                                  \
     {                                                                                              \
         return kref_entry(kref_pool_next(&name##_pool, cursor), type, member);                     \
-    }                                                                                              \
-    KREF_TYPED_AUTO(name, type)
+    }
 #endif
 
 #endif /* KREF_POOL_H */

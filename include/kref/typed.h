@@ -76,6 +76,10 @@
 #define KREF_DECLARE(name, type)                                                                   \
     void name##_ref_init(type *object) KREF_NONNULL;                                               \
     void name##_ref_init_n(type *object, int n) KREF_NONNULL;                                      \
+    KREF_TYPED_DECLARE(name, type)
+
+/* Those that KREF_POOL_DECLARE has, too. */
+#define KREF_TYPED_DECLARE(name, type)                                                             \
     type *name##_ref(type *object);                                                                \
     KREF_MUST_USE type *name##_ref_unless_zero(type *object);                                      \
     void name##_unref(type *object);                                                               \

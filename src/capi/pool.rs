@@ -1,12 +1,42 @@
 //! Pools: objects that a handle names.
 
-use core::ffi::{c_uint, c_void};
-use core::ptr;
+use core::ffi::{c_int, c_uint, c_void};
+use core::{mem, ptr};
 
 use super::edge::{CallSite, edge};
 use super::types::{kref, kref_pool, or_null};
 use crate::kind::Caller;
+use crate::pool::{KrefPool, Layout};
 use crate::sys::errno;
+use crate::tracker::ReleaseFn;
+
+/// cbindgen:postfix=KREF_NONNULL
+/// Initialise a pool whose objects have no type in C, or that other languages make. In C and C++,
+/// KREF_POOL_INIT does the same at compile time.
+///
+/// Range:    size and align are those of an object: align is a power of two, at most 4096. kref_at is the
+///           offset of the struct kref in it. flags as for KREF_POOL_INIT_WITH. limit is the most objects at
+///           a time, or 0. The pool has not been used, or kref_pool_destroy() has returned 0.
+/// Threads:  no other thread uses the pool meanwhile.
+/// Returns:  0; -EINVAL for numbers out of range, and then the pool is as it was.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kref_pool_init(
+    pool: *mut kref_pool,
+    size: usize,
+    align: usize,
+    kref_at: usize,
+    release: unsafe extern "C" fn(*mut kref),
+    flags: c_uint,
+    limit: c_uint,
+) -> c_int {
+    let Some(layout) = Layout::checked(size, align, kref_at, flags) else { return -libc::EINVAL };
+    // SAFETY: the functions have the same ABI, because a kref is only an address to the pool.
+    let release = unsafe { mem::transmute::<unsafe extern "C" fn(*mut kref), ReleaseFn>(release) };
+    let pool: *mut KrefPool = pool.cast();
+    // SAFETY: the C caller guarantees memory for a pool, which nobody uses.
+    unsafe { pool.write(KrefPool::new(Layout { release: Some(release), limit, ..layout })) };
+    0
+}
 
 /// cbindgen:postfix=KREF_NONNULL
 /// Take an object from the pool, for kref_pool_publish() or kref_pool_free(). Until it is published no

@@ -125,6 +125,32 @@ impl Layout {
         let (type_name, lead) = (core::ptr::null(), before - ENTRY);
         Self { release: None, type_name, size, kref_at, stride, lead, flags, limit: 0 }
     }
+
+    /// [`new`](Self::new) for numbers of a C program. `None` if they are out of range.
+    #[cfg(feature = "capi")]
+    pub(crate) fn checked(size: usize, align: usize, kref_at: usize, flags: u32) -> Option<Self> {
+        /// Far below 2^32, so that no sum of the layout is too large.
+        const MOST_SIZE: usize = 1 << 30;
+        /// A chunk begins a page.
+        const PAGE: usize = 4096;
+        let is_kref_inside = kref_at.checked_add(size_of::<Kref>())? <= size;
+        let is_aligned = align.is_power_of_two() && align <= PAGE && size.is_multiple_of(align);
+        let are_flags = flags & !(ZEROED | CACHE_LINES) == 0;
+        if size > MOST_SIZE
+            || !is_kref_inside
+            || !is_aligned
+            || !are_flags
+            || !kref_at.is_multiple_of(align_of::<Kref>())
+        {
+            return None;
+        }
+        Some(Self::new(
+            u32::try_from(size).ok()?,
+            u32::try_from(align).ok()?,
+            u32::try_from(kref_at).ok()?,
+            flags,
+        ))
+    }
 }
 
 // SAFETY: atomics, a function pointer, a string that nobody changes, and numbers.
