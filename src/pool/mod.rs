@@ -40,6 +40,7 @@
 mod entries;
 mod free_list;
 mod lookup;
+mod stacks;
 
 use core::ffi::c_void;
 use core::ptr::NonNull;
@@ -51,7 +52,7 @@ use crate::sys::sync::Ordering::Relaxed;
 use crate::sys::sync::{AtomicPtr, AtomicU32, AtomicUsize};
 use crate::tracker::ReleaseFn;
 use entries::{CHUNKS, ENTRY, Entry, FIRST, LINE};
-use free_list::Stack;
+use stacks::Stack;
 
 /// Set each object to zero when it is allocated. Otherwise an object is zero the first time, and later it is as
 /// its release function left it.

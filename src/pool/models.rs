@@ -211,7 +211,10 @@ fn a_head_that_came_back_is_not_taken_for_the_old_one() {
         give(pool, first);
         let theirs = slow.join().unwrap();
         let third = alloc(pool);
-        assert!(third != second && theirs != second.addr() && theirs != third.addr(), "given twice");
+        assert!(
+            third != second && theirs != second.addr() && theirs != third.addr(),
+            "given twice"
+        );
     });
 }
 
