@@ -3,15 +3,15 @@
  * interrupt them with signals; one more thread moves them between CPUs, signals them, and forks.
  * Some threads unregister their restartable sequences for a while.
  *
- * The verdict does not depend on timing. The test fails if a thread finds the poison of poison.h,
- * or if in the end an object was not released exactly once. Time only decides when to stop: after
+ * The verdict does not depend on timing. The test fails if a thread finds an object that is not its own, such as the
+ * poison of poison.h, or if in the end an object was not released exactly once. Time only decides when to stop: after
  * KREF_TORTURE_SECONDS, default 2.
  */
 #ifndef TORTURE_H
 #define TORTURE_H
 
 #define _GNU_SOURCE
-#include "poison.h"
+#include "check.h"
 #include "interrupted.h"
 
 #include <sched.h>
@@ -174,6 +174,8 @@ static void be_child(void)
         if (!percpu_ref_tryget_live(&in_handlers))
             _exit(2);
         percpu_ref_put_many(&in_handlers, 2);
+        if (more_in_handlers)
+            more_in_handlers();
     }
     _exit(kref_rseq_available() == all.has_rseq ? 0 : 3);
 }
@@ -294,7 +296,7 @@ static void torture_happened(const char *what, unsigned long times)
     CHECK(times);
 }
 
-static void torture_report(struct seat *seats, unsigned int number)
+static void torture_report(struct seat *seats, unsigned int number, unsigned long made)
 {
     unsigned long lives = 0;
     unsigned int i;

@@ -6,6 +6,7 @@
  * With -DWITHOUT_FENCE the membarrier does nothing, and the program must fail.
  */
 #include "torture.h"
+#include "poison.h"
 #ifdef WITHOUT_FENCE
 #include "fence.h"
 #endif
@@ -275,6 +276,6 @@ int main(void)
     torture_happened("replaces", replaces);
     torture_happened("kills", kills);
     torture_happened("switches", switches);
-    torture_report(seats, number);
+    torture_report(seats, number, made);
     return 0;
 }

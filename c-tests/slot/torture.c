@@ -4,6 +4,7 @@
  * With -DWITHOUT_FENCE the membarrier does nothing, and the program must fail.
  */
 #include "torture.h"
+#include "poison.h"
 #ifdef WITHOUT_FENCE
 #include "fence.h"
 #endif
@@ -115,6 +116,6 @@ int main(void)
     }
     torture_happened("torture-slot: gets", gets);
     torture_happened("replaces", replaces);
-    torture_report(seats, number);
+    torture_report(seats, number, made);
     return 0;
 }

@@ -83,8 +83,8 @@ impl KrefPool {
         self.layout.stride as usize
     }
 
-    /// An entry that was never used. `None` if there is no memory, or no position.
-    pub(super) fn take_fresh(&self) -> Option<(NonNull<Entry>, u32)> {
+    /// The position of an entry that was never used. `None` if there is no memory, or no position.
+    pub(super) fn take_fresh(&self) -> Option<u32> {
         let mut position = self.fresh.load(Relaxed);
         loop {
             if self.is_exhausted(position) {
@@ -108,11 +108,11 @@ impl KrefPool {
             self.kref_of(entry).as_ref().set_dead();
             entry.as_ref().generation.store(self.seed(), Relaxed);
         }
-        Some((entry, position))
+        Some(position)
     }
 
     /// Whether no entry is left that was never used, if the next one is at `position`.
-    pub(super) fn is_exhausted(&self, position: u32) -> bool {
+    fn is_exhausted(&self, position: u32) -> bool {
         let limit = self.layout.limit;
         position == u32::MAX || (limit != 0 && position - FIRST >= limit)
     }

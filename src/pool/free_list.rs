@@ -23,20 +23,22 @@ use crate::sys::sync::Ordering::{Acquire, Relaxed};
 const BATCH: usize = CACHED.div_ceil(2);
 
 /// The caches of a pool, in a thread with sequences.
-struct Caches {
+#[derive(Clone, Copy)]
+pub(super) struct Caches {
     area: Area,
     first: NonNull<CpuCache>,
     cpus: u32,
 }
 
 impl KrefPool {
-    /// Takes a free entry. `None` if there is none and none can be made.
+    /// Takes a free entry, and returns its position. `None` if there is none and none can be made.
     #[inline(always)]
-    pub(super) fn take_free(&self) -> Option<(NonNull<Entry>, u32)> {
-        match self.caches().map_or(Cached::GaveUp, |caches| caches.pop()) {
-            Cached::Done(position) => Some((self.entry_at(position)?, position)),
-            Cached::Not => self.take_shared(BATCH),
-            Cached::GaveUp => self.take_shared(1),
+    pub(super) fn take_free(&self) -> Option<u32> {
+        let Some(caches) = self.caches() else { return self.take_one() };
+        match caches.pop() {
+            Cached::Done(position) => Some(position),
+            Cached::Not => self.refill(caches),
+            Cached::GaveUp => self.take_one(),
         }
     }
 
@@ -46,26 +48,19 @@ impl KrefPool {
     /// The entry is in use, at this position of this pool, and its user gives it up.
     #[inline(always)]
     pub(super) unsafe fn put_free(&self, entry: NonNull<Entry>, position: u32) {
-        // SAFETY: a pool's memory is valid while the pool lives.
-        let Entry { generation, .. } = unsafe { entry.as_ref() };
-        let Some(next) = self.next_generation(generation.load(Relaxed)) else {
-            // Relaxed: no lookup succeeds, because the count stays dead.
-            generation.store(0, Relaxed);
-            return;
-        };
-        // Relaxed: the push is a release.
-        generation.store(next, Relaxed);
-        let caches = self.caches();
-        match caches.as_ref().map_or(Cached::GaveUp, |caches| caches.push(position)) {
+        let Some(generation) = self.raise(entry) else { return };
+        let handle = handle(generation, position);
+        let Some(caches) = self.caches() else { return self.put_shared(handle, entry) };
+        match caches.push(position) {
             Cached::Done(()) => {}
-            Cached::Not => self.spill(caches, entry, handle(next, position)),
-            Cached::GaveUp => self.put_shared(handle(next, position), entry),
+            Cached::Not => self.spill(caches, handle, entry),
+            Cached::GaveUp => self.put_shared(handle, entry),
         }
     }
 
-    /// The caches. `None` if the threads have no sequences, or the pool has a limit, or does not have stacks yet.
+    /// The caches. `None` if the process has no sequences, or the pool has a limit or no stacks yet.
     #[inline(always)]
-    fn caches(&self) -> Option<Caches> {
+    pub(super) fn caches(&self) -> Option<Caches> {
         // A sanitizer does not see that the sequences order the users of an entry.
         if cfg!(kref_sanitized) || self.layout.limit != 0 {
             return None;
@@ -76,25 +71,73 @@ impl KrefPool {
         Some(Caches { area, first, cpus: self.stack_count.load(Relaxed) })
     }
 
-    /// Pushes an entry, and half of the full cache below it, on this CPU's stack. `head` is the entry's handle.
+    /// Takes an entry without a cache.
+    #[inline(never)]
+    fn take_one(&self) -> Option<u32> {
+        let mut one = [0];
+        (self.take_shared(&mut one) != 0).then_some(one[0])
+    }
+
+    /// Takes an entry, and half of what the empty cache has room for.
     #[cold]
     #[inline(never)]
-    fn spill(&self, caches: Option<Caches>, entry: NonNull<Entry>, head: u64) {
+    pub(super) fn refill(&self, caches: Caches) -> Option<u32> {
+        let mut taken = [0; BATCH];
+        let number = self.take_shared(&mut taken);
+        let (&first, rest) = taken[..number].split_first()?;
+        // The last one first, so that the entry that was freed last is used next.
+        for &position in rest.iter().rev() {
+            if !matches!(caches.push(position), Cached::Done(())) {
+                self.put_back(position);
+            }
+        }
+        Some(first)
+    }
+
+    /// Frees an entry that was taken from a stack, and not used.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn put_back(&self, position: u32) {
+        if let Some(entry) = self.entry_at(position) {
+            // SAFETY: the caller has taken the entry.
+            unsafe { self.put_free(entry, position) };
+        }
+    }
+
+    /// Pushes an entry and half of the full cache on this CPU's stack. `first` is the entry's handle.
+    #[cold]
+    #[inline(never)]
+    fn spill(&self, caches: Caches, first: u64, entry: NonNull<Entry>) {
         let mut last = entry;
         for _ in 1..BATCH {
-            let Some(Cached::Done(position)) = caches.as_ref().map(Caches::pop) else { break };
+            let Cached::Done(position) = caches.pop() else { break };
             let Some(next) = self.entry_at(position) else { break };
-            // SAFETY: a pool's memory is valid while the pool lives.
-            unsafe { last.as_ref() }.link.store(position, Relaxed);
-            last = next;
+            // Raised, because the entry may have come from a stack with the generation that it has.
+            if self.raise(next).is_some() {
+                // SAFETY: a pool's memory is valid while the pool lives.
+                unsafe { last.as_ref() }.link.store(position, Relaxed);
+                last = next;
+            }
         }
-        self.put_shared(head, last);
+        self.put_shared(first, last);
+    }
+
+    /// Raises the generation of an entry that nobody else has, and returns it. `None` after the last one: the entry
+    /// is retired.
+    #[inline(always)]
+    fn raise(&self, entry: NonNull<Entry>) -> Option<u32> {
+        // SAFETY: a pool's memory is valid while the pool lives.
+        let Entry { generation, .. } = unsafe { entry.as_ref() };
+        let next = self.next_generation(generation.load(Relaxed));
+        // Relaxed: the push is a release. After the last one no lookup succeeds, because the count stays dead.
+        generation.store(next.unwrap_or(0), Relaxed);
+        next
     }
 }
 
 impl Caches {
     #[inline(always)]
-    fn pop(&self) -> Cached<u32> {
+    pub(super) fn pop(&self) -> Cached<u32> {
         // SAFETY: each stack begins with a cache, and there are so many stacks.
         unsafe { self.area.pop(self.first, self.cpus) }
     }

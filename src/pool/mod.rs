@@ -155,7 +155,8 @@ impl KrefPool {
     /// Takes an entry. Its count is dead, so no lookup finds the object until [`publish`](Self::publish). `None`
     /// if there is no memory, or the pool has its limit of objects.
     pub(crate) fn alloc(&self) -> Option<NonNull<Kref>> {
-        let (entry, position) = self.take_free()?;
+        let position = self.take_free()?;
+        let entry = self.entry_at(position)?;
         // SAFETY: the entry is the pool's, and nobody else's now.
         unsafe { entry.as_ref() }.link.store(position, Relaxed);
         let kref = self.kref_of(entry);
@@ -268,6 +269,8 @@ impl KrefPool {
     }
 }
 
+#[cfg(all(loom, test))]
+mod free_list_models;
 #[cfg(all(loom, test))]
 mod models;
 #[cfg(all(test, not(loom)))]

@@ -5,9 +5,6 @@
 //! generation. So if a head is what it was, all entries below are what they were. An exchange of the head takes the
 //! entries that the thread has read, and needs no other tag against ABA.
 //!
-//! If a CPU's stack is empty, a thread takes all that another CPU's stack has. So memory comes back to where it is
-//! needed, and one exchange moves many entries.
-//!
 //! A signal handler may interrupt each of these functions and use the pool: they are lock-free.
 
 use core::ptr::NonNull;
@@ -35,15 +32,28 @@ const _: () = assert!(size_of::<Stack>() == 1 << CPU_SHIFT);
 const MOST: u32 = 512;
 
 impl KrefPool {
-    /// Takes an entry from a stack, or one that was never used. From this CPU's stack, takes up to `most`; the others
-    /// become free again, and so come to this CPU's cache. `None` if no entry is left and none can be made.
+    /// Takes entries from this CPU's stack or another one, as many as `into` has room for; or one that was never used.
+    /// Writes their positions, and returns their number: 0 if no entry is left and none can be made.
+    pub(super) fn take_shared(&self, into: &mut [u32]) -> usize {
+        let Some(stacks) = self.stacks() else { return 0 };
+        match self.take(mine(stacks), into) {
+            0 => self.take_others(stacks, into),
+            taken => taken,
+        }
+    }
+
+    #[cold]
     #[inline(never)]
-    pub(super) fn take_shared(&self, most: usize) -> Option<(NonNull<Entry>, u32)> {
-        let stacks = self.stacks()?;
-        let mine = mine(stacks);
-        self.take(mine, most)
-            .or_else(|| self.take_others(stacks, mine))
-            .or_else(|| self.take_fresh())
+    fn take_others(&self, stacks: &[Stack], into: &mut [u32]) -> usize {
+        for stack in stacks {
+            match self.take(stack, into) {
+                0 => {}
+                taken => return taken,
+            }
+        }
+        let Some(position) = self.take_fresh() else { return 0 };
+        into[0] = position;
+        1
     }
 
     /// Pushes a chain of entries that nobody else has on this CPU's stack. `first` is the first one's handle.
@@ -54,7 +64,7 @@ impl KrefPool {
         loop {
             // SAFETY: a pool's memory is valid while the pool lives.
             unsafe { last.as_ref() }.link.store(position(top), Relaxed);
-            // Release: pairs with the acquire in `take` and `take_others`.
+            // Release: pairs with the acquire in `take`.
             match head.compare_exchange_weak(top, first, Release, Relaxed) {
                 Ok(_) => return,
                 Err(now) => top = now,
@@ -62,25 +72,28 @@ impl KrefPool {
         }
     }
 
-    /// Takes up to `most` entries of a stack with one exchange. The first is for the caller, and the others are free
-    /// again.
-    fn take(&self, stack: &Stack, most: usize) -> Option<(NonNull<Entry>, u32)> {
-        // Acquire, also below: pairs with the release of each push. They are one release sequence.
+    /// Takes entries of a stack with one exchange, as many as `into` has room for. Returns their number.
+    fn take(&self, stack: &Stack, into: &mut [u32]) -> usize {
+        // Acquire, also below: pairs with the release of each push. All exchanges are one release sequence.
         let mut top = stack.head.load(Acquire);
-        let (entry, end) = loop {
-            let entry = self.entry_at(position(top))?;
-            let mut end = link_of(entry);
-            for _ in 1..most {
-                let Some(next) = self.entry_at(end) else { break };
-                end = link_of(next);
+        loop {
+            let mut next = position(top);
+            let mut taken = 0;
+            for to in &mut *into {
+                let Some(entry) = self.entry_at(next) else { break };
+                *to = next;
+                next = link_of(entry);
+                taken += 1;
             }
-            match stack.head.compare_exchange_weak(top, self.head_at(end), Acquire, Acquire) {
-                Ok(_) => break (entry, end),
+            if taken == 0 {
+                return 0;
+            }
+            // Relaxed: the head that it replaces was acquired when it was read.
+            match stack.head.compare_exchange_weak(top, self.head_at(next), Relaxed, Acquire) {
+                Ok(_) => return taken,
                 Err(now) => top = now,
             }
-        };
-        self.free_chain(link_of(entry), end);
-        Some((entry, position(top)))
+        }
     }
 
     /// The head of a stack whose top entry is at `link`. If another thread has taken the entry that had this
@@ -89,37 +102,6 @@ impl KrefPool {
         // SAFETY: a pool's memory is valid while the pool lives.
         self.entry_at(link)
             .map_or(0, |entry| handle(unsafe { entry.as_ref() }.generation.load(Relaxed), link))
-    }
-
-    /// Takes the free entries of another CPU: the first for the caller, the others for the caller's CPU.
-    #[cold]
-    #[inline(never)]
-    fn take_others(&self, stacks: &[Stack], mine: &Stack) -> Option<(NonNull<Entry>, u32)> {
-        let other = stacks.iter().find(|stack| stack.head.load(Relaxed) != 0)?;
-        // Nothing else may be left: then other threads must find the rest.
-        if self.layout.limit != 0 || self.is_exhausted(self.fresh.load(Relaxed)) {
-            return self.take(other, 1);
-        }
-        // Acquire: as in `take`.
-        let top = position(other.head.swap(0, Acquire));
-        let entry = self.entry_at(top)?;
-        let rest = link_of(entry);
-        // The entries keep link and generation, so this push is no other than theirs. Release: as in `put_shared`.
-        if mine.head.compare_exchange(0, self.head_at(rest), Release, Relaxed).is_err() {
-            self.free_chain(rest, 0);
-        }
-        Some((entry, top))
-    }
-
-    /// Frees the entries of a chain that nobody else has, up to the one at `end`.
-    fn free_chain(&self, first: u32, end: u32) {
-        let mut next = first;
-        while let (true, Some(entry)) = (next != end, self.entry_at(next)) {
-            let position = next;
-            next = link_of(entry);
-            // SAFETY: nobody else has the entry.
-            unsafe { self.put_free(entry, position) };
-        }
     }
 
     /// The stacks. Made at the first allocation. `None` if there is no memory.

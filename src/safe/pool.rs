@@ -55,7 +55,8 @@ impl<T> Pool<T> {
         Self::with_limit(0)
     }
 
-    /// An empty pool that has at most `limit` objects at a time. 0: no limit.
+    /// An empty pool that has at most `limit` objects at a time. 0: no limit. With a limit, adding and dropping objects
+    /// takes longer.
     #[cfg(not(loom))]
     pub const fn with_limit(limit: u32) -> Self {
         const { assert!(size_of::<Counted<T>>() < 1 << 30 && align_of::<Counted<T>>() <= 4096) };

@@ -26,6 +26,8 @@ pub const WORD: &str = "src/percpu/word.rs";
 pub const MODE: &str = "src/percpu/mode.rs";
 pub const COUNTERS: &str = "src/percpu/counters.rs";
 pub const PERCPU_SLOT: &str = "src/percpu/slot.rs";
+pub const FREE_LIST: &str = "src/pool/free_list.rs";
+pub const STACKS: &str = "src/pool/stacks.rs";
 
 pub const PAIR_MODEL: &str = "report::handler::tests::a_reader_sees_a_complete_pair";
 
@@ -50,6 +52,10 @@ pub const NO_COUNTERS: &str = "the counters are gone";
 pub const NOT_SATURATED: &str = "not saturated";
 /// One of two pairs of a handler and a context, which two threads add, is not in the list.
 pub const LOST: &str = "a lost pair";
+/// Two threads have the same entry of a pool.
+pub const GIVEN_TWICE: &str = "given twice";
+/// An entry of a pool is neither in use nor free.
+pub const LOST_ENTRY: &str = "an entry is lost";
 /// A put gave back a reference and did not call the tracker.
 pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 
@@ -228,5 +234,55 @@ pub const ORDERINGS: &[Mutant] = &[
         mutated: "self.head.cpus.store(data.cpus, Relaxed)",
         test: "percpu::models::tryget_against_a_reinit",
         failure: ZERO,
+    },
+    // The free list of a pool.
+    Mutant {
+        file: FREE_LIST,
+        source: "NonNull::new(self.stacks.load(Acquire))?.cast()",
+        mutated: "NonNull::new(self.stacks.load(Relaxed))?.cast()",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange_weak(top, first, Release, Relaxed)",
+        mutated: "compare_exchange_weak(top, first, Relaxed, Relaxed)",
+        test: "pool::free_list_models::a_full_cache_gives_half_away",
+        failure: LOST_ENTRY,
+    },
+    Mutant {
+        file: STACKS,
+        source: "let mut top = stack.head.load(Acquire);",
+        mutated: "let mut top = stack.head.load(Relaxed);",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange_weak(top, self.head_at(next), Relaxed, Acquire)",
+        mutated: "compare_exchange_weak(top, self.head_at(next), Relaxed, Relaxed)",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "NonNull::new(self.stacks.load(Acquire)).or_else",
+        mutated: "NonNull::new(self.stacks.load(Relaxed)).or_else",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: "divisor of zero", // the number of stacks
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange(none, new.cast().as_ptr(), Release, Acquire)",
+        mutated: "compare_exchange(none, new.cast().as_ptr(), Relaxed, Acquire)",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange(none, new.cast().as_ptr(), Release, Acquire)",
+        mutated: "compare_exchange(none, new.cast().as_ptr(), Release, Relaxed)",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
     },
 ];
