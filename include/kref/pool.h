@@ -89,6 +89,10 @@ struct kref_pool {
  * KREF_POOL_INIT(type, member, release): the initialiser of a pool of objects of this type, whose struct
  * kref is `member`. The release function gives the object's parts back, and then calls kref_pool_free().
  * KREF_POOL_INIT_WITH has in addition: flags, or 0; and the most objects at a time, or 0.
+ *
+ * Each CPU keeps up to 63 freed objects for itself, with restartable sequences. So if the system has no more memory,
+ * an allocation may fail although other CPUs have free objects. A pool with a limit does without, so that no
+ * allocation fails below the limit; its allocations and frees take longer.
  */
 #define KREF_POOL_INIT(type, member, release) KREF_POOL_INIT_WITH(type, member, release, 0, 0)
 #define KREF_POOL_INIT_WITH(type, member, release, flags, limit)                                   \

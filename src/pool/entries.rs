@@ -105,8 +105,8 @@ impl KrefPool {
         self.layout.stride as usize
     }
 
-    /// An entry that was never used. `None` if there is no memory, or no position.
-    pub(super) fn take_fresh(&self) -> Option<(NonNull<Entry>, u32)> {
+    /// The position of an entry that was never used. `None` if there is no memory, or no position.
+    pub(super) fn take_fresh(&self) -> Option<u32> {
         let mut position = self.fresh.load(Relaxed);
         loop {
             if self.is_exhausted(position) {
@@ -131,11 +131,11 @@ impl KrefPool {
             self.kref_of(entry).as_ref().set_dead();
             entry.as_ref().generation.store(self.seed(), Relaxed);
         }
-        Some((entry, position))
+        Some(position)
     }
 
     /// Whether no entry is left that was never used, if the next one is at `position`.
-    pub(super) fn is_exhausted(&self, position: u32) -> bool {
+    fn is_exhausted(&self, position: u32) -> bool {
         let limit = self.layout.limit;
         // Another thread may have retired an entry that is behind this position.
         let used = position.saturating_sub(FIRST).saturating_sub(self.retired.load(Relaxed));

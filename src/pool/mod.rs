@@ -40,6 +40,7 @@
 mod entries;
 mod free_list;
 mod lookup;
+mod stacks;
 
 use core::ffi::{c_char, c_void};
 #[cfg(feature = "capi")]
@@ -55,7 +56,7 @@ use crate::sys::sync::{AtomicPtr, AtomicU32, AtomicUsize};
 use crate::sys::watch;
 use crate::tracker::ReleaseFn;
 use entries::{CHUNKS, ENTRY, Entry, FIRST, LINE};
-use free_list::Stack;
+use stacks::Stack;
 
 /// Set each object to zero when it is allocated. Otherwise an object is zero the first time, and later it is as
 /// its release function left it.
@@ -203,7 +204,8 @@ impl KrefPool {
     /// Takes an entry. Its count is dead, so no lookup finds the object until [`publish`](Self::publish). `None`
     /// if there is no memory, or the pool has its limit of objects.
     pub(crate) fn alloc(&self) -> Option<NonNull<Kref>> {
-        let (entry, position) = self.take_free()?;
+        let position = self.take_free()?;
+        let entry = self.entry_at(position)?;
         // SAFETY: the entry is the pool's, and nobody else's now.
         unsafe { entry.as_ref() }.link.store(position, Relaxed);
         let kref = self.kref_of(entry);
@@ -337,6 +339,8 @@ impl KrefPool {
     }
 }
 
+#[cfg(all(loom, test))]
+mod free_list_models;
 #[cfg(all(loom, test))]
 mod models;
 #[cfg(all(test, not(loom)))]

@@ -29,7 +29,7 @@ unsafe extern "C" fn release(kref: *mut c_void) {
     free(pool, NonNull::new(kref.cast()).unwrap());
 }
 
-fn free(pool: &KrefPool, kref: NonNull<Kref>) {
+pub(super) fn free(pool: &KrefPool, kref: NonNull<Kref>) {
     write(pool, kref, 0);
     give(pool, kref);
 }
@@ -56,7 +56,7 @@ fn object(pool: &KrefPool, kref: NonNull<Kref>) -> &Object {
     unsafe { &*pool.object_of(kref).cast() }
 }
 
-fn write(pool: &KrefPool, kref: NonNull<Kref>, secret: u32) {
+pub(super) fn write(pool: &KrefPool, kref: NonNull<Kref>, secret: u32) {
     // SAFETY: loom checks that no other thread accesses the secret.
     object(pool, kref).secret.with_mut(|to| unsafe { *to = secret });
 }
@@ -67,13 +67,18 @@ fn put(pool: &KrefPool, kref: NonNull<Kref>) {
 }
 
 /// A pool that lives to the end of its model, and longer.
-struct Shared(&'static KrefPool);
+pub(super) struct Shared(pub(super) &'static KrefPool);
 
 impl Shared {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::with_limit(0)
+    }
+
+    pub(super) fn with_limit(limit: u32) -> Self {
         let size = size_of::<Object>().next_multiple_of(8) as u32;
         let mut layout = Layout::new(size, 8, 0, 0);
         layout.release = Some(release);
+        layout.limit = limit;
         let pool = Box::leak(Box::new(KrefPool::new(layout)));
         POOL.with(|current| current.store(pool, std::sync::atomic::Ordering::Relaxed));
         Self(pool)
@@ -93,7 +98,7 @@ impl Shared {
 
 /// An object that nobody can find. The cell of an entry's first object is made here, as `KrefPool` makes the
 /// atomics.
-fn alloc(pool: &KrefPool) -> NonNull<Kref> {
+pub(super) fn alloc(pool: &KrefPool) -> NonNull<Kref> {
     let kref = pool.alloc().unwrap();
     // SAFETY: allocated above.
     if entries::generation(unsafe { pool.handle(kref) }) == pool.seed() {

@@ -75,7 +75,8 @@ impl<T> Pool<T> {
         Self::with_limit(0)
     }
 
-    /// An empty pool that has at most `limit` objects at a time. 0: no limit.
+    /// An empty pool that has at most `limit` objects at a time. 0: no limit. With a limit, adding and dropping objects
+    /// takes longer.
     #[cfg(not(loom))]
     pub const fn with_limit(limit: u32) -> Self {
         Self { raw: KrefPool::new(Self::layout(limit)), objects: PhantomData }

@@ -20,8 +20,8 @@ use std::env;
 use std::process::Command;
 
 use models::{
-    COLD_PATH, COUNT, COUNTERS, GET, HANDLER, KREF, MODE, Mutant, ORDERINGS, PERCPU_SLOT, POOL,
-    POOL_ENTRIES, POOL_LOOKUP, PUT, SLOT, TRACKER, WORD,
+    COLD_PATH, COUNT, COUNTERS, FREE_LIST, GET, HANDLER, KREF, MODE, Mutant, ORDERINGS,
+    PERCPU_SLOT, POOL, POOL_ENTRIES, POOL_LOOKUP, PUT, SLOT, STACKS, TRACKER, WORD,
 };
 use package::{Package, project, read, run};
 use programs::PROGRAMS;
@@ -147,6 +147,8 @@ fn no_ordering_is_missing_from_the_table() {
         POOL,
         POOL_ENTRIES,
         POOL_LOOKUP,
+        FREE_LIST,
+        STACKS,
     ] {
         let mut code = code(&read(file));
         for mutant in ORDERINGS.iter().filter(|mutant| mutant.file == file) {

@@ -31,6 +31,7 @@ pub const POOL: &str = "src/pool/mod.rs";
 pub const POOL_ENTRIES: &str = "src/pool/entries.rs";
 pub const POOL_LOOKUP: &str = "src/pool/lookup.rs";
 pub const FREE_LIST: &str = "src/pool/free_list.rs";
+pub const STACKS: &str = "src/pool/stacks.rs";
 
 pub const PAIR_MODEL: &str = "report::handler::tests::a_reader_sees_a_complete_pair";
 
@@ -59,7 +60,9 @@ pub const LOST: &str = "a lost pair";
 pub const OTHER_OBJECT: &str = "a handle found another object";
 /// An object of a pool is alive, although nobody holds a reference on it.
 pub const NEVER_RELEASED: &str = "parked and never released";
-/// An entry of a pool was freed too early, twice, or never.
+/// Two threads have the same entry of a pool.
+pub const GIVEN_TWICE: &str = "given twice";
+/// An entry of a pool was freed too early, or twice. Or it is neither in use nor free.
 pub const LOST_ENTRY: &str = "an entry is lost";
 /// The tracker of a pool's objects learned of a get or put too many, or too few.
 pub const TOLD: &str = "gets, puts and ends that were told";
@@ -290,5 +293,55 @@ pub const ORDERINGS: &[Mutant] = &[
         mutated: "self.parked.swap(0, Relaxed)",
         test: "pool::models::parked::a_drain_against_a_lookup_that_parks",
         failure: NEVER_RELEASED,
+    },
+    // The free list of a pool.
+    Mutant {
+        file: FREE_LIST,
+        source: "NonNull::new(self.stacks.load(Acquire))?.cast()",
+        mutated: "NonNull::new(self.stacks.load(Relaxed))?.cast()",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange_weak(top, first, Release, Relaxed)",
+        mutated: "compare_exchange_weak(top, first, Relaxed, Relaxed)",
+        test: "pool::free_list_models::a_full_cache_gives_half_away",
+        failure: LOST_ENTRY,
+    },
+    Mutant {
+        file: STACKS,
+        source: "let mut top = stack.head.load(Acquire);",
+        mutated: "let mut top = stack.head.load(Relaxed);",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange_weak(top, self.head_at(next), Relaxed, Acquire)",
+        mutated: "compare_exchange_weak(top, self.head_at(next), Relaxed, Relaxed)",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "NonNull::new(self.stacks.load(Acquire)).or_else",
+        mutated: "NonNull::new(self.stacks.load(Relaxed)).or_else",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: "divisor of zero", // the number of stacks
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange(none, new.cast().as_ptr(), Release, Acquire)",
+        mutated: "compare_exchange(none, new.cast().as_ptr(), Relaxed, Acquire)",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange(none, new.cast().as_ptr(), Release, Acquire)",
+        mutated: "compare_exchange(none, new.cast().as_ptr(), Release, Relaxed)",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
     },
 ];

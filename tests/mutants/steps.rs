@@ -298,4 +298,40 @@ pub const STEPS: &[Mutant] = &[
         test: "pool::models::a_thread_takes_the_entries_of_another_cpu",
         failure: "look(pool, handle, ",
     },
+    // The free list of a pool.
+    Mutant {
+        file: FREE_LIST,
+        source: "let Some(generation) = self.raise(entry) else { return };",
+        mutated: "let generation = unsafe { entry.as_ref() }.generation.load(Relaxed);",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: GIVEN_TWICE,
+    },
+    Mutant {
+        file: FREE_LIST,
+        source: "if self.raise(next).is_some() {",
+        mutated: "if true {",
+        test: "pool::free_list_models::an_entry_that_nobody_used_does_not_come_back_as_it_was",
+        failure: GIVEN_TWICE,
+    },
+    Mutant {
+        file: FREE_LIST,
+        source: "self.put_shared(first, last);",
+        mutated: "self.put_shared(first, entry);",
+        test: "pool::free_list_models::a_full_cache_gives_half_away",
+        failure: LOST_ENTRY,
+    },
+    Mutant {
+        file: FREE_LIST,
+        source: "if cfg!(kref_sanitized) || self.layout.limit != 0 {",
+        mutated: "if cfg!(kref_sanitized) {",
+        test: "pool::free_list_models::no_allocation_fails_below_the_limit",
+        failure: "on a `None` value",
+    },
+    Mutant {
+        file: STACKS,
+        source: "*to = next;\n                next = link_of(entry);",
+        mutated: "*to = next;\n                next = if taken == 0 { link_of(entry) } else { next };",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: GIVEN_TWICE,
+    },
 ];
