@@ -261,8 +261,8 @@ pub const ORDERINGS: &[Mutant] = &[
     },
     Mutant {
         file: KREF,
-        source: "self.refcount.try_add(1, Acquire)",
-        mutated: "self.refcount.try_add(1, crate::sys::sync::Ordering::Relaxed)",
+        source: "self.refcount.add_alive(1, Acquire)",
+        mutated: "self.refcount.add_alive(1, crate::sys::sync::Ordering::Relaxed)",
         test: "pool::models::a_lookup_against_the_last_put_and_the_next_object",
         failure: RACE,
     },

@@ -245,16 +245,16 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: POOL_LOOKUP,
-        source: "got if generation_of(entry) == generation(handle) =>",
-        mutated: "got if got.is_ok() =>",
+        source: "        if generation_of(entry) != generation(handle) {\n            return self.give_back",
+        mutated: "        if false {\n            return self.give_back",
         test: "pool::models::a_lookup_against_the_last_put_and_the_next_object",
         failure: OTHER_OBJECT,
     },
     // The reference on another object is not given back.
     Mutant {
         file: POOL_LOOKUP,
-        source: "Ok(true) => self.give_back(entry, kref),",
-        mutated: "Ok(true) => None,",
+        source: "{\n            return self.give_back(entry, handle);",
+        mutated: "{\n            return None;",
         test: "pool::models::a_stale_lookup_parks_the_next_object",
         failure: NEVER_RELEASED,
     },
@@ -291,10 +291,12 @@ pub const STEPS: &[Mutant] = &[
     // The generation is raised after the entry is free.
     Mutant {
         file: FREE_LIST,
-        source: "generation.store(next, Relaxed);",
-        mutated: "struct Late<'a>(&'a crate::sys::sync::AtomicU32, u32); \
-                   impl Drop for Late<'_> { fn drop(&mut self) { self.0.store(self.1, Relaxed); } } \
-                   let _late = Late(generation, next);",
+        source: "let Some(generation) = self.raise(entry) else { return };\n        let handle",
+        mutated: "struct Late<'a>(&'a KrefPool, NonNull<Entry>); \
+                   impl Drop for Late<'_> { fn drop(&mut self) { self.0.raise(self.1); } } \
+                   let _late = Late(self, entry); \
+                   let now = unsafe { entry.as_ref() }.generation.load(Relaxed); \
+                   let Some(generation) = self.next_generation(now) else { return };\nlet handle",
         test: "pool::models::a_thread_takes_the_entries_of_another_cpu",
         failure: "look(pool, handle, ",
     },
