@@ -104,15 +104,16 @@ struct kref_pool {
  */
 #define KREF_POOL_INIT_AS(name, type, member, release, flags, limit)                               \
     { { 0 }, release, name, sizeof(type), offsetof(type, member), KREF_POOL_STRIDE(type, flags),   \
-      KREF_POOL_BEFORE(type) - KREF_POOL_ENTRY, flags, limit, 0, 0, NULL, { 0 },                   \
+      KREF_POOL_LEAD(type), flags, limit, 0, 0, NULL, { 0 },                                       \
       KREF_POOL_FIRST, 0, 0 }
 #define KREF_POOL_STRIDE(type, flags)                                                              \
-    ((flags) & KREF_POOL_CACHE_LINES ?                                                             \
-     KREF_POOL_ROUND(KREF_POOL_BEFORE(type) + sizeof(type), KREF_POOL_ALIGN(type, 64)) :           \
-     KREF_POOL_ROUND(KREF_POOL_ENTRY + sizeof(type), KREF_POOL_ALIGN(type, 4)))
-#define KREF_POOL_BEFORE(type) KREF_POOL_ROUND(KREF_POOL_ENTRY, KREF_POOL_ALIGN(type, 4))
+    KREF_POOL_ROUND(KREF_POOL_ENTRY + KREF_POOL_LEAD(type) * KREF_POOL_IN_LINES(flags) + sizeof(type), \
+                    KREF_POOL_ALIGN(type, 4 + 60 * KREF_POOL_IN_LINES(flags)))
+#define KREF_POOL_LEAD(type)                                                                       \
+    (KREF_POOL_ROUND(KREF_POOL_ENTRY, KREF_POOL_ALIGN(type, 4)) - KREF_POOL_ENTRY)
+#define KREF_POOL_IN_LINES(flags) (((flags) & KREF_POOL_CACHE_LINES) / KREF_POOL_CACHE_LINES)
 #define KREF_POOL_ALIGN(type, least)                                                               \
-    ((KREF_ALIGNOF(type) > least ? KREF_ALIGNOF(type) : least) *                                   \
+    (((least) + (KREF_ALIGNOF(type) > (least)) * (KREF_ALIGNOF(type) - (least))) *                 \
      sizeof(char[KREF_ALIGNOF(type) > 4096 ? -1 : 1]))
 #define KREF_POOL_ROUND(size, align) (((size) + (align) - 1) / (align) * (align))
 #define KREF_ALIGNOF(type) __alignof__(type)
@@ -260,7 +261,7 @@ size_t kref_pool_destroy(struct kref_pool *pool) KREF_NONNULL;
  * memory back to the pool. Stands in one .c file. If several .c files use the pool:
  *
  *     KREF_POOL_DECLARE(session, struct session);                  in a header (for C++: in extern "C")
- *     KREF_POOL_DEFINE_EXTERN(session, struct session, kref, session_cleanup);    in one .c file
+ *     KREF_POOL_DEFINE_EXTERN(session, struct session, kref, session_cleanup);    behind it in one .c file
  *
  * KREF_POOL_DEFINE_WITH and KREF_POOL_DEFINE_EXTERN_WITH have flags and a limit in addition, as
  * KREF_POOL_INIT_WITH.
@@ -268,6 +269,7 @@ size_t kref_pool_destroy(struct kref_pool *pool) KREF_NONNULL;
 #define KREF_POOL_DEFINE(name, type, member, cleanup)                                              \
     KREF_POOL_DEFINE_WITH(name, type, member, cleanup, 0, 0)
 #define KREF_POOL_DEFINE_WITH(name, type, member, cleanup, flags, limit)                           \
+    static void name##_kref_release(struct kref *kref);                                            \
     KREF_POOL_FUNCTIONS(KREF_TYPED, static, name, type, member, cleanup, flags, limit)             \
     KREF_TYPED_AUTO(name, type)
 
@@ -287,7 +289,6 @@ size_t kref_pool_destroy(struct kref_pool *pool) KREF_NONNULL;
 
 /* For the macros above only. */
 #define KREF_POOL_FUNCTIONS(storage, release_storage, name, type, member, cleanup, flags, limit)   \
-    release_storage void name##_kref_release(struct kref *kref);                                   \
     static struct kref_pool name##_pool =                                                          \
         KREF_POOL_INIT_AS(#name, type, member, name##_kref_release, flags, limit);                 \
     KREF_NONNULL KREF_UNUSED release_storage void name##_kref_release(struct kref *kref)           \
