@@ -35,12 +35,7 @@ impl<T: Table> Walk<T> {
         let table = T::default();
         let mut ids: Vec<_> = iter::repeat_with(|| table.create()).take(objects).collect();
         let mut random = 1_u64;
-        for at in (1..objects).rev() {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            ids.swap(at, (random >> 33) as usize % (at + 1));
-        }
+        (1..objects).rev().for_each(|at| ids.swap(at, draw(&mut random, at + 1)));
         let ids = ids.into_iter().map(AtomicU64::new).collect();
         Self { table, ids, next: AtomicUsize::new(0) }
     }
@@ -49,17 +44,26 @@ impl<T: Table> Walk<T> {
     pub fn work(&self, n: u64, every: u64) {
         let begin = self.next.fetch_add(0x9e37_79b1, Relaxed) % self.ids.len();
         let (before, from) = self.ids.split_at(begin);
+        let mut random = begin as u64;
         let mut lookups = every;
         for id in from.iter().chain(before).cycle().take(n as usize) {
             lookups = lookups.wrapping_sub(1);
             if lookups == 0 {
                 lookups = every;
+                let id = &self.ids[draw(&mut random, self.ids.len())];
                 self.table.discard(id.swap(self.table.create(), Relaxed));
             } else {
                 self.table.look_up(id.load(Relaxed));
             }
         }
     }
+}
+
+/// A number below `end`, and the next state of the generator: as in walk.h.
+fn draw(random: &mut u64, end: usize) -> usize {
+    *random =
+        random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*random >> 33) as usize % end
 }
 
 impl Table for Pool<Body> {

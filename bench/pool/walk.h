@@ -23,6 +23,13 @@ static void discard(uint64_t id);
 
 static ALONE uint64_t ids[OBJECTS];
 
+/* A number below `end`, and the next state of the generator. */
+static inline unsigned long draw(uint64_t *random, unsigned long end)
+{
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return (*random >> 33) % end;
+}
+
 /* The ids are in random order: neighbours in `ids` are anywhere in memory. */
 __attribute__((constructor(102))) static void fill(void)
 {
@@ -32,11 +39,9 @@ __attribute__((constructor(102))) static void fill(void)
     for (i = 0; i < OBJECTS; i++)
         ids[i] = create();
     for (i = OBJECTS; i > 1; i--) {
-        unsigned long other;
+        unsigned long other = draw(&random, i);
         uint64_t id = ids[i - 1];
 
-        random = random * 6364136223846793005u + 1442695040888963407u;
-        other = (random >> 33) % i;
         ids[i - 1] = ids[other];
         ids[other] = id;
     }
@@ -61,17 +66,21 @@ void look(unsigned long n)
     }
 }
 
-/* One operation of `every` replaces an object by a new one. */
+/*
+ * One operation of `every` replaces an object by a new one. The object is anywhere in the list, so that new objects,
+ * which may follow each other in memory, do not follow each other in the list.
+ */
 void mixed(unsigned long n, unsigned long every)
 {
     unsigned long at = beginning(), lookups = every;
+    uint64_t random = at;
 
     for (; n; n--) {
         if (--lookups) {
             look_up(__atomic_load_n(&ids[at], __ATOMIC_RELAXED));
         } else {
             lookups = every;
-            discard(__atomic_exchange_n(&ids[at], create(), __ATOMIC_RELAXED));
+            discard(__atomic_exchange_n(&ids[draw(&random, OBJECTS)], create(), __ATOMIC_RELAXED));
         }
         if (++at == OBJECTS)
             at = 0;

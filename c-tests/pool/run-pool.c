@@ -119,6 +119,21 @@ static void any_number_is_a_handle(void)
     session_unref(session);
 }
 
+/* What the inlined lookup leaves to the library: a reference on an object that the handle does not name. */
+static void a_lookup_that_took_another_object(void)
+{
+    struct session *session = create(9);
+    int before = cleanups;
+
+    kref_get(&session->kref);
+    CHECK(!kref_pool_get_slow(&session_pool, 1, &session->kref));
+    CHECK(kref_read(&session->kref) == 1);
+    CHECK(!kref_pool_get_slow(&session_pool, 1, &session->kref)); /* the last one: parked */
+    CHECK(kref_read(&session->kref) == 1 && cleanups == before);
+    kref_pool_drain(&session_pool);
+    CHECK(cleanups == before + 1 && kref_pool_count(&session_pool) == 0);
+}
+
 static void a_limit_and_its_error(void)
 {
     struct line *first = kref_pool_alloc(&line_pool), *second = kref_pool_alloc(&line_pool);
@@ -221,6 +236,7 @@ int main(void)
 {
     the_life_of_an_object();
     any_number_is_a_handle();
+    a_lookup_that_took_another_object();
     a_limit_and_its_error();
     objects_are_aligned();
     kref_set_violation_handler(remember, &told);
