@@ -137,6 +137,7 @@ static void a_lookup_that_took_another_object(void)
 static void a_limit_and_its_error(void)
 {
     struct line *first = kref_pool_alloc(&line_pool), *second = kref_pool_alloc(&line_pool);
+    uint64_t handle;
 
     CHECK(first && second);
     errno = 0;
@@ -147,8 +148,14 @@ static void a_limit_and_its_error(void)
     first = kref_pool_alloc(&line_pool);
     CHECK(first && first->value == 0);
     kref_pool_publish(&line_pool, &first->kref);
+    handle = kref_pool_handle(&line_pool, &first->kref);
     kref_put(&first->kref, line_release);
     kref_pool_free(&line_pool, &second->kref);
+    CHECK(kref_pool_destroy(&line_pool) == 0);
+    CHECK(!kref_pool_get(&line_pool, handle) && kref_pool_count(&line_pool) == 0);
+    first = kref_pool_alloc(&line_pool);
+    CHECK(first && !kref_pool_get(&line_pool, handle));
+    CHECK(kref_pool_handle(&line_pool, &first->kref) != handle);
     CHECK(kref_pool_destroy(&line_pool) == 0);
 }
 

@@ -32,6 +32,8 @@
 //! | publish: release on the count | acquire of the lookup that takes a reference | the reader sees the object, and the generation that it had when it was published |
 //! | every put: release on the count | acquire of the last put | libkref's own: the generation is raised after every use of the object |
 //! | push on the free list: release | acquire of the pop | the next owner sees the raised generation |
+//! | park: release on the list | acquire of the drain | the drain sees the link to the next parked entry |
+//! | the drain's put: release on the count | acquire in `park` | a lookup that parks the entry again sees the link that the drain has restored |
 //!
 //! The second comparison is relaxed. It cannot find an older generation than the one at the publish, because of
 //! the acquire. It cannot find a younger one, because a younger one is written after this lookup's own

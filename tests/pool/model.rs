@@ -88,7 +88,7 @@ impl<'p, 'd> World<'p, 'd> {
                 drop(self.get(self.held[held].handle().to_bits() ^ 1 << (which % 64)))
             }
             (6, None) => drop(self.get((which as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
-            (7, _) if which % 8 == 0 => self.walk(),
+            (7, _) if which & 7 == 0 => self.walk(),
             _ => drop(gone.and_then(|gone| self.get(gone))),
         }
     }
