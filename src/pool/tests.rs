@@ -3,6 +3,7 @@
 extern crate std;
 
 use std::boxed::Box;
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::vec::Vec;
@@ -11,15 +12,16 @@ use super::*;
 
 #[repr(C)]
 struct Object {
-    secret: u64,
+    secret: Cell<u64>,
     kref: Kref,
-    more: [u8; 9],
+    more: Cell<[u8; 9]>,
 }
 
 static POOL_OF_RELEASE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 static CURRENT: AtomicPtr<KrefPool> = AtomicPtr::new(std::ptr::null_mut());
 
 unsafe extern "C" fn release(kref: *mut c_void) {
+    // SAFETY: the pool of the test that runs.
     let pool = unsafe { CURRENT.load(Relaxed).as_ref() }.unwrap();
     give(pool, NonNull::new(kref.cast()).unwrap());
 }
@@ -40,8 +42,14 @@ fn with_pool(layout: Layout, work: impl FnOnce(&KrefPool)) {
     assert_eq!(destroy(&pool), 0);
 }
 
-fn object(pool: &KrefPool, kref: NonNull<Kref>) -> &mut Object {
-    unsafe { &mut *pool.object_of(kref).cast() }
+fn object(pool: &KrefPool, kref: NonNull<Kref>) -> &Object {
+    // SAFETY: the layout is that of `Object`, and the bytes are initialised.
+    unsafe { &*pool.object_of(kref).cast() }
+}
+
+fn handle(pool: &KrefPool, kref: NonNull<Kref>) -> u64 {
+    // SAFETY: the kref is in the pool, and the test has the object.
+    unsafe { pool.handle(kref) }
 }
 
 /// Publishes an object that was allocated.
@@ -67,6 +75,7 @@ fn destroy(pool: &KrefPool) -> usize {
 }
 
 fn put(pool: &KrefPool, kref: NonNull<Kref>) {
+    // SAFETY: the test gives up a reference that it holds.
     unsafe { Kref::put(kref, |kref| give(pool, kref)) };
 }
 
@@ -79,7 +88,7 @@ fn any_number_may_be_looked_up() {
                 && find(pool, 1 << 40 | 256).is_none()
         );
         let kref = pool.alloc().unwrap();
-        let handle = unsafe { pool.handle(kref) };
+        let handle = handle(pool, kref);
         publish(pool, kref);
         for bit in 0..64 {
             assert!(find(pool, handle ^ 1 << bit).is_none(), "bit {bit}");
@@ -125,23 +134,23 @@ fn a_freed_object_keeps_its_bytes_unless_zeroed() {
     for (flags, secret) in [(0, 7), (ZEROED, 0)] {
         with_pool(layout(flags), |pool| {
             let kref = pool.alloc().unwrap();
-            let first = object(pool, kref);
-            assert_eq!((first.secret, first.more), (0, [0; 9]));
-            (first.secret, first.more) = (7, [7; 9]);
+            assert_eq!(
+                (object(pool, kref).secret.get(), object(pool, kref).more.get()),
+                (0, [0; 9])
+            );
+            object(pool, kref).secret.set(7);
+            object(pool, kref).more.set([7; 9]);
             publish(pool, kref);
             put(pool, kref);
             let again = pool.alloc().unwrap();
             assert_eq!(again, kref, "last freed, first used");
-            assert_eq!(object(pool, again).secret, secret);
-            assert_eq!(object(pool, again).more, [secret as u8; 9]);
-            assert!(again_is_dead(again), "its count was cleared");
+            assert_eq!(object(pool, again).secret.get(), secret);
+            assert_eq!(object(pool, again).more.get(), [secret as u8; 9]);
+            // SAFETY: a pool's memory is valid while the pool lives.
+            assert!(unsafe { again.as_ref() }.is_dead(), "its count was cleared");
             give(pool, again);
         });
     }
-}
-
-fn again_is_dead(kref: NonNull<Kref>) -> bool {
-    unsafe { kref.as_ref() }.is_dead()
 }
 
 /// Gives an object the last generation of its entry.
@@ -150,6 +159,7 @@ fn make_last(pool: &KrefPool, kref: NonNull<Kref>) {
         0 => u32::MAX,
         last => last,
     };
+    // SAFETY: a pool's memory is valid while the pool lives.
     unsafe { pool.entry_of(kref).as_ref() }.generation.store(last, Relaxed);
 }
 
@@ -157,9 +167,9 @@ fn make_last(pool: &KrefPool, kref: NonNull<Kref>) {
 fn a_generation_that_would_come_back_retires_its_entry() {
     with_pool(layout(0), |pool| {
         let kref = pool.alloc().unwrap();
-        let first = unsafe { pool.handle(kref) };
+        let first = handle(pool, kref);
         make_last(pool, kref);
-        let handle = unsafe { pool.handle(kref) };
+        let handle = handle(pool, kref);
         publish(pool, kref);
         assert_eq!(find(pool, handle), Some(kref));
         put(pool, kref);
@@ -212,7 +222,7 @@ fn a_limit_holds_and_what_is_freed_is_used_again() {
 fn handles_of_another_pool_are_gone() {
     let other = KrefPool::new(layout(0));
     let kref = other.alloc().unwrap();
-    let handle = unsafe { other.handle(kref) };
+    let handle = handle(&other, kref);
     with_pool(layout(0), |pool| {
         let kref = pool.alloc().unwrap();
         publish(pool, kref);
@@ -232,6 +242,7 @@ fn handles_of_another_pool_are_gone() {
 /// A C program may forget KREF_POOL_INIT.
 #[test]
 fn a_pool_of_zeros_has_no_objects() {
+    // SAFETY: zeros are atomics, numbers and null pointers.
     let pool: KrefPool = unsafe { std::mem::zeroed() };
     assert!(find(&pool, 0).is_none() && find(&pool, u64::MAX).is_none());
     assert_eq!(pool.count(), 0);
