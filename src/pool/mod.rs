@@ -215,9 +215,11 @@ impl KrefPool {
         // is enough: the next object is not to blame.
         // SAFETY: as above.
         unsafe { kref.as_ref() }.set_dead();
-        for (memory, size) in self.around(kref) {
-            watch::allow(memory, size);
-            if self.layout.flags & ZEROED != 0 {
+        if watch::is_on() {
+            self.announce(kref, watch::allow);
+        }
+        if self.layout.flags & ZEROED != 0 {
+            for (memory, size) in self.around(kref) {
                 // SAFETY: a part of the object, which is nobody else's.
                 unsafe { memory.write_bytes(0, size) };
             }
@@ -253,8 +255,8 @@ impl KrefPool {
         let entry = self.entry_of(kref);
         // SAFETY: the entry is in use.
         unsafe { entry.as_ref() }.link.store(0, Relaxed);
-        for (memory, size) in self.around(kref) {
-            watch::forbid(memory, size);
+        if watch::is_on() {
+            self.announce(kref, watch::forbid);
         }
         // SAFETY: the entry is in use, and its last user gives it up.
         unsafe { self.put_free(entry, position) };
@@ -323,6 +325,15 @@ impl KrefPool {
         let object = self.object_of(kref).cast::<u8>();
         let after = kref_at as usize + size_of::<Kref>();
         [(object, kref_at as usize), (object.wrapping_add(after), size as usize - after)]
+    }
+
+    /// Tells the tools that watch the program what they may not know of an object's memory.
+    #[cold]
+    #[inline(never)]
+    fn announce(&self, kref: NonNull<Kref>, what: fn(*const u8, usize)) {
+        for (memory, size) in self.around(kref) {
+            what(memory, size);
+        }
     }
 
     /// The object that contains `kref`.

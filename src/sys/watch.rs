@@ -28,32 +28,22 @@ pub(crate) fn unmapped(memory: *const u8, size: usize) {
     call(weak!("__lsan_unregister_root_region"), memory, size);
 }
 
-/// From here on the tools report each use of the memory.
+/// Whether [`forbid`] and [`allow`] do anything.
 #[inline(always)]
+pub(crate) fn is_on() -> bool {
+    IS_WATCHED.load(Relaxed)
+}
+
+/// From here on the tools report each use of the memory.
 pub(crate) fn forbid(memory: *const u8, size: usize) {
-    if IS_WATCHED.load(Relaxed) {
-        announce(true, memory, size);
-    }
+    call(asan_poison(), memory, size);
+    valgrind::request([valgrind::NO_ACCESS, memory.addr(), size, 0, 0, 0]);
 }
 
 /// From here on the program may use the memory again. The memory is as it was.
-#[inline(always)]
 pub(crate) fn allow(memory: *const u8, size: usize) {
-    if IS_WATCHED.load(Relaxed) {
-        announce(false, memory, size);
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn announce(is_forbidden: bool, memory: *const u8, size: usize) {
-    let (function, request) = if is_forbidden {
-        (asan_poison(), valgrind::NO_ACCESS)
-    } else {
-        (weak!("__asan_unpoison_memory_region"), valgrind::DEFINED)
-    };
-    call(function, memory, size);
-    valgrind::request([request, memory.addr(), size, 0, 0, 0]);
+    call(weak!("__asan_unpoison_memory_region"), memory, size);
+    valgrind::request([valgrind::DEFINED, memory.addr(), size, 0, 0, 0]);
 }
 
 fn asan_poison() -> *const () {
