@@ -3,7 +3,8 @@
 //! | file | what it has |
 //! |---|---|
 //! | [`entries`] | the memory: chunks, positions, generations |
-//! | [`free_list`] | the entries that are free: a stack for each CPU |
+//! | [`free_list`] | the entries that are free: a cache for each CPU, and batches to and from the stacks |
+//! | [`stacks`] | behind the caches: a stack for each CPU, for every thread |
 //! | [`lookup`] | a reference by handle, and what lookups leave to the pool |
 //!
 //! A pool's memory is never given back while the pool lives, so a stale handle may always look. An *entry* is an
@@ -31,7 +32,8 @@
 //! | a chunk's address: release | acquire in `entry_at` | the reader sees the chunk's zeros |
 //! | publish: release on the count | acquire of the lookup that takes a reference | the reader sees the object, and the generation that it had when it was published |
 //! | every put: release on the count | acquire of the last put | libkref's own: the generation is raised after every use of the object |
-//! | push on the free list: release | acquire of the pop | the next owner sees the raised generation |
+//! | push on a stack: release | acquire of the pop | the next owner sees the raised generation |
+//! | push on a CPU's cache: none | none | one CPU executes both: see the first page of [`rseq`](crate::rseq) |
 //! | park: release on the list | acquire of the drain | the drain sees the link to the next parked entry |
 //! | the drain's put: release on the count | acquire in `park` | a lookup that parks the entry again sees the link that the drain has restored |
 //!

@@ -334,6 +334,6 @@ pub const STEPS: &[Mutant] = &[
         source: "*to = next;\n                next = link_of(entry);",
         mutated: "*to = next;\n                next = if taken == 0 { link_of(entry) } else { next };",
         test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
-        failure: GIVEN_TWICE,
+        failure: RACE,
     },
 ];
