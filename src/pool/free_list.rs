@@ -84,7 +84,7 @@ impl KrefPool {
     pub(super) fn refill(&self, caches: Caches) -> Option<u32> {
         let mut taken = [0; BATCH];
         let number = self.take_shared(&mut taken);
-        let (&first, rest) = taken[..number].split_first()?;
+        let (&first, rest) = taken.get(..number)?.split_first()?;
         // The last one first, so that the entry that was freed last is used next.
         for &position in rest.iter().rev() {
             if !matches!(caches.push(position), Cached::Done(())) {

@@ -36,7 +36,7 @@ impl KrefPool {
     /// Writes their positions, and returns their number: 0 if no entry is left and none can be made.
     pub(super) fn take_shared(&self, into: &mut [u32]) -> usize {
         let Some(stacks) = self.stacks() else { return 0 };
-        match self.take(mine(stacks), into) {
+        match mine(stacks).map_or(0, |stack| self.take(stack, into)) {
             0 => self.take_others(stacks, into),
             taken => taken,
         }
@@ -51,15 +51,14 @@ impl KrefPool {
                 taken => return taken,
             }
         }
-        let Some(position) = self.take_fresh() else { return 0 };
-        into[0] = position;
+        let (Some(to), Some(position)) = (into.first_mut(), self.take_fresh()) else { return 0 };
+        *to = position;
         1
     }
 
     /// Pushes a chain of entries that nobody else has on this CPU's stack. `first` is the first one's handle.
     pub(super) fn put_shared(&self, first: u64, last: NonNull<Entry>) {
-        let Some(stacks) = self.stacks() else { return };
-        let head = &mine(stacks).head;
+        let Some(Stack { head, .. }) = self.stacks().and_then(mine) else { return };
         let mut top = head.load(Relaxed);
         loop {
             // SAFETY: a pool's memory is valid while the pool lives.
@@ -160,14 +159,14 @@ fn link_of(entry: NonNull<Entry>) -> u32 {
     unsafe { entry.as_ref() }.link.load(Relaxed)
 }
 
-/// The stack of the CPU on which the calling thread runs.
-fn mine(stacks: &[Stack]) -> &Stack {
+/// The stack of the CPU on which the calling thread runs. `None` never occurs: there is a stack.
+fn mine(stacks: &[Stack]) -> Option<&Stack> {
     #[cfg(not(loom))]
     // SAFETY: sched_getcpu may always be called. On an error the result is -1, which is as good as any.
     let cpu = unsafe { libc::sched_getcpu() } as usize;
     #[cfg(loom)]
     let cpu = crate::rseq::running_on().unwrap_or(0);
-    stacks.get(cpu).unwrap_or_else(|| &stacks[cpu % stacks.len()])
+    stacks.get(cpu).or_else(|| stacks.get(cpu.checked_rem(stacks.len())?))
 }
 
 /// The number of CPUs that this machine may have, at least 1.
