@@ -132,6 +132,7 @@ struct kref_pool {
  * Threads:  no other thread uses the pool meanwhile.
  * Returns:  0; -EINVAL for numbers out of range, and then the pool is as it was.
  */
+KREF_MUST_USE
 int kref_pool_init(struct kref_pool *pool,
                    size_t size,
                    size_t align,

@@ -20,6 +20,7 @@ use crate::tracker::ReleaseFn;
 /// Threads:  no other thread uses the pool meanwhile.
 /// Returns:  0; -EINVAL for numbers out of range, and then the pool is as it was.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn kref_pool_init(
     pool: *mut kref_pool,
     size: usize,
