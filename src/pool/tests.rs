@@ -249,3 +249,26 @@ fn a_pool_of_zeros_has_no_objects() {
     assert!(pool.alloc().is_none());
     assert_eq!(destroy(&pool), 0);
 }
+
+/// Lookups may find an object that another lookup has parked, and its handle is known.
+#[test]
+fn a_parked_object_has_its_handle() {
+    with_pool(layout(0), |pool| {
+        let made = [(); 3].map(|()| {
+            let kref = pool.alloc().unwrap();
+            publish(pool, kref);
+            (kref, handle(pool, kref))
+        });
+        for (kref, _) in made {
+            assert!(pool.give_back(pool.entry_of(kref), 0).is_none());
+        }
+        for (kref, name) in made {
+            assert_eq!(find(pool, name), Some(kref));
+            assert_eq!(handle(pool, kref), name);
+            put(pool, kref);
+        }
+        assert_eq!(pool.count(), 3);
+        pool.drain();
+        assert!(pool.count() == 0 && made.iter().all(|&(_, name)| find(pool, name).is_none()));
+    });
+}

@@ -270,7 +270,7 @@ pub const STEPS: &[Mutant] = &[
         source: "unsafe { self.kref_of(entry).as_ref() }.acquire();",
         mutated: "",
         test: "pool::models::parked::an_object_is_parked_again",
-        failure: NEVER_RELEASED,
+        failure: LOST_ENTRY,
     },
     Mutant {
         file: POOL_LOOKUP,
@@ -282,9 +282,8 @@ pub const STEPS: &[Mutant] = &[
     // The habit of kref_init() in a constructor: a count that is alive before the publish.
     Mutant {
         file: POOL,
-        source: "unsafe { entry.as_ref() }.link.store(position, Relaxed);",
-        mutated: "unsafe { entry.as_ref() }.link.store(position, Relaxed); \
-                   unsafe { self.kref_of(entry).as_ref() }.init();",
+        source: "unsafe { kref.as_ref() }.set_dead();",
+        mutated: "unsafe { kref.as_ref() }.init();",
         test: "pool::models::a_lookup_by_a_handle_that_is_known_before_the_publish",
         failure: RACE,
     },
