@@ -92,7 +92,7 @@ impl Part {
 }
 
 /// The rounds of a pass: fewer than in ../costs, because there are more rows.
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 20;
 
 /// The rows. The first one is that with which the others are compared.
 fn names(every: u64) -> Vec<&'static str> {

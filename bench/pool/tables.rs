@@ -26,7 +26,7 @@ pub const PEERS: [&str; 6] = [
     "rwlock + uthash",
     "rculfhash + kref_get_unless_zero",
     "sharded-slab (Rust)",
-    "Mutex<SlotMap> + Arc (Rust)",
+    "mutex + SlotMap + Arc (Rust)",
 ];
 
 /// A table that is full of objects.

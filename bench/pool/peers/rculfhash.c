@@ -53,7 +53,12 @@ static int has_id(struct cds_lfht_node *node, const void *id)
 /* Before fill(), whose thread has to be registered, too. */
 __attribute__((constructor(101))) static void begin(void)
 {
-    table = cds_lfht_new(1024, 1024, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, NULL);
+    unsigned long buckets = 1;
+
+    /* As many as objects from the beginning: a thread in the background would make them sooner or later. */
+    while (buckets < OBJECTS)
+        buckets *= 2;
+    table = cds_lfht_new(buckets, buckets, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, NULL);
     if (!table)
         abort();
     enter();
