@@ -48,9 +48,6 @@ impl KrefPool {
     /// The entry is in use, at this position of this pool, and its user gives it up.
     #[inline(always)]
     pub(super) unsafe fn put_free(&self, entry: NonNull<Entry>, position: u32) {
-        // A free entry has no link of its own: so a second free is found, in `free`.
-        // SAFETY: a pool's memory is valid while the pool lives.
-        unsafe { entry.as_ref() }.link.store(0, Relaxed);
         let Some(generation) = self.raise(entry) else { return };
         let handle = handle(generation, position);
         let Some(caches) = self.caches() else { return self.put_shared(handle, entry) };
