@@ -328,7 +328,7 @@ pub const ORDERINGS: &[Mutant] = &[
         source: "NonNull::new(self.stacks.load(Acquire)).or_else",
         mutated: "NonNull::new(self.stacks.load(Relaxed)).or_else",
         test: "pool::free_list_models::two_threads_make_the_pool",
-        failure: "on a `None` value", // no stack
+        failure: RACE,
     },
     Mutant {
         file: STACKS,
