@@ -52,10 +52,13 @@ pub struct percpu_ref_slot {
 }
 
 /// For the headers only: the number of objects in a pool's first chunk, and the position of the first object.
+#[allow(dead_code, reason = "Rust 1.85 does not see a use in a constant without a name")]
 pub const KREF_POOL_FIRST: c_uint = 1 << KREF_POOL_FIRST_LOG2;
 /// For the headers only.
+#[allow(dead_code, reason = "Rust 1.85 does not see a use in a constant without a name")]
 pub const KREF_POOL_FIRST_LOG2: c_uint = 8;
 /// For the headers only: the bytes in front of each object of a pool.
+#[allow(dead_code, reason = "Rust 1.85 does not see a use in a constant without a name")]
 pub const KREF_POOL_ENTRY: c_uint = 8;
 
 /// A pool: objects that a handle names. Use its functions, never the members.

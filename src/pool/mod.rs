@@ -2,6 +2,7 @@
 //!
 //! | file | what it has |
 //! |---|---|
+//! | [`layout`] | what a pool's creator says about its objects, and where they are in the memory |
 //! | [`entries`] | the memory: chunks, positions, generations |
 //! | [`free_list`] | the entries that are free: a cache for each CPU, and batches to and from the stacks |
 //! | [`stacks`] | behind the caches: a stack for each CPU, for every thread |
@@ -43,10 +44,11 @@
 
 mod entries;
 mod free_list;
+mod layout;
 mod lookup;
 mod stacks;
 
-use core::ffi::{c_char, c_void};
+use core::ffi::c_void;
 #[cfg(feature = "capi")]
 use core::mem::offset_of;
 use core::ptr::NonNull;
@@ -58,15 +60,10 @@ use crate::report::{or_report, report};
 use crate::sys::sync::Ordering::Relaxed;
 use crate::sys::sync::{AtomicPtr, AtomicU32, AtomicUsize};
 use crate::sys::watch;
-use crate::tracker::ReleaseFn;
-use entries::{CHUNKS, ENTRY, Entry, FIRST, LINE};
+use entries::{CHUNKS, Entry, FIRST};
+pub(crate) use layout::Layout;
+use layout::ZEROED;
 use stacks::Stack;
-
-/// Set each object to zero when it is allocated. Otherwise an object is zero the first time, and later it is as
-/// its release function left it.
-pub(crate) const ZEROED: u32 = 1;
-/// Each entry has cache lines of its own, so that two objects do not share one.
-pub(crate) const CACHE_LINES: u32 = 2;
 
 /// Names one object of one pool, for ever. Never 0.
 pub(crate) type RawHandle = u64;
@@ -94,70 +91,6 @@ pub(crate) struct KrefPool {
     retired: AtomicU32,
 }
 
-/// What a pool's creator says about it, and what follows from it. C's initialiser has the same members.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
-    /// Gives the object's parts back, and frees the entry.
-    pub(crate) release: Option<ReleaseFn>,
-    /// The name of the objects' type, for a tracker, or null.
-    pub(crate) type_name: *const c_char,
-    /// The size of an object.
-    pub(crate) size: u32,
-    /// The offset of the kref in an object.
-    pub(crate) kref_at: u32,
-    /// The distance between two entries.
-    pub(crate) stride: u32,
-    /// The bytes before the first entry of a chunk, so that the object after it is aligned.
-    pub(crate) lead: u32,
-    /// [`ZEROED`] and [`CACHE_LINES`].
-    pub(crate) flags: u32,
-    /// The most objects, or 0.
-    pub(crate) limit: u32,
-}
-
-impl Layout {
-    /// The layout of objects of `size` bytes, at least those of a kref. `align` is a power of two, at most a page.
-    pub(crate) const fn new(size: u32, align: u32, kref_at: u32, flags: u32) -> Self {
-        let least = align_of::<Entry>() as u32;
-        let align = if align < least { least } else { align };
-        let before = ENTRY.next_multiple_of(align);
-        let stride = if flags & CACHE_LINES == 0 {
-            (ENTRY + size).next_multiple_of(align)
-        } else {
-            (before + size).next_multiple_of(if align < LINE { LINE } else { align })
-        };
-        let (type_name, lead) = (core::ptr::null(), before - ENTRY);
-        Self { release: None, type_name, size, kref_at, stride, lead, flags, limit: 0 }
-    }
-
-    /// [`new`](Self::new) for numbers of a C program. `None` if they are out of range.
-    #[cfg(feature = "capi")]
-    pub(crate) fn checked(size: usize, align: usize, kref_at: usize, flags: u32) -> Option<Self> {
-        /// Far below 2^32, so that no sum of the layout is too large.
-        const MOST_SIZE: usize = 1 << 30;
-        /// A chunk begins a page.
-        const PAGE: usize = 4096;
-        let is_kref_inside = kref_at.checked_add(size_of::<Kref>())? <= size;
-        let is_aligned = align.is_power_of_two() && align <= PAGE && size.is_multiple_of(align);
-        let are_flags = flags & !(ZEROED | CACHE_LINES) == 0;
-        if size > MOST_SIZE
-            || !is_kref_inside
-            || !is_aligned
-            || !are_flags
-            || !kref_at.is_multiple_of(align_of::<Kref>())
-        {
-            return None;
-        }
-        Some(Self::new(
-            u32::try_from(size).ok()?,
-            u32::try_from(align).ok()?,
-            u32::try_from(kref_at).ok()?,
-            flags,
-        ))
-    }
-}
-
 // SAFETY: atomics, a function pointer, a string that nobody changes, and numbers.
 unsafe impl Sync for KrefPool {}
 
@@ -165,12 +98,13 @@ impl KrefPool {
     /// What the inlined lookup of kref/inline.h depends on: where a pool has its chunks, the distance of two entries
     /// and the place of the kref; the first position; and the size of an entry.
     #[cfg(feature = "capi")]
+    #[allow(dead_code, reason = "Rust 1.85 does not see a use in a constant without a name")]
     pub(crate) const INLINED: [usize; 5] = [
         offset_of!(Self, chunks),
         offset_of!(Self, layout) + offset_of!(Layout, stride),
         offset_of!(Self, layout) + offset_of!(Layout, kref_at),
         FIRST as usize,
-        ENTRY as usize,
+        entries::ENTRY as usize,
     ];
 
     /// An empty pool. Takes no memory yet.

@@ -8,6 +8,7 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::vec::Vec;
 
+use super::layout::CACHE_LINES;
 use super::*;
 
 #[repr(C)]
