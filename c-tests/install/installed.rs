@@ -323,13 +323,17 @@ fn the_event_loops_of_the_pages_compile() {
     let parts = "struct session { struct kref kref; int fd; };\n\
         static void session_cleanup(struct session *session) { close(session->fd); }\n";
     for (page, place, parts) in [("README.md", 1, parts), ("docs/pool.md", 0, "")] {
-        let example = &examples(page)[place];
+        let examples = examples(page);
+        let example = &examples[place];
         let end = example.find("*/\n").expect("a comment ends the line of KREF_POOL_DEFINE") + 3;
         let (outside, inside) = example.split_at(end);
         assert!(outside.contains("KREF_POOL_DEFINE(") && inside.contains("epoll_wait("), "{page}");
-        let unset = if page == "README.md" { ", struct session *s" } else { ", int fd" };
+        let (unset, close) = match page {
+            "README.md" => (", struct session *s", ""),
+            _ => (", int fd", examples[place + 1].as_str()),
+        };
         let text = format!(
-            "{frame}{parts}{outside}void serve(struct session *session);\n\
+            "{frame}{parts}{outside}{close}int serve(struct session *session);\n\
              int events_of(int epoll, int n, int i, struct epoll_event event, \
              struct epoll_event *events{unset});\n\
              int events_of(int epoll, int n, int i, struct epoll_event event, \

@@ -4,10 +4,11 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0
  * Made from the source of libkref by `make header`.
  *
- * A handle is a number of 64 bits. It names one object for ever, and holds no reference. When the object is
- * gone, a lookup by the handle answers NULL. So a handle is what to give away where a reference would keep
- * the object alive and a pointer would dangle: in epoll_data, in io_uring's user_data, in a timer's
- * argument, in a message, in a table. A handle is a weak reference.
+ * A handle is a number of 64 bits, and never 0. It names one object, and no other one while the pool
+ * lives. It holds no reference. When the object is gone, a lookup by the handle answers NULL. So a handle
+ * is what to give away where a reference would keep the object alive and a pointer would dangle: in
+ * epoll_data, in io_uring's user_data, in a timer's argument, in a message, in a table. A handle is a
+ * weak reference.
  *
  *     struct session { struct kref kref; int fd; };
  *
@@ -34,11 +35,11 @@
  * Leave the kref of a pool's object alone: kref_init(), memset() and `*session = (struct session){ ... }`
  * overwrite a count that a lookup may be changing. kref_pool_publish() reports it.
  *
- * A handle is no secret: whoever may send any number may find any object.
+ * A handle is easy to guess. If a client sends a handle, check that the object belongs to this client.
  *
  * AddressSanitizer and valgrind's memcheck (on x86-64 and aarch64) report a use of an object after
- * kref_pool_free(), as they do after free(). AddressSanitizer does not see a use of the count, nor of the
- * up to 7 bytes that share 8 aligned bytes with the count or with the next object.
+ * kref_pool_free(), as they do after free(), but not a use of its count. AddressSanitizer may also miss up
+ * to 7 bytes in front of the count, or in front of the next object.
  *
  * The first page of kref.h says what holds for every function.
  */
@@ -94,9 +95,10 @@ struct kref_pool {
  * kref is `member`. The release function gives the object's parts back, and then calls kref_pool_free().
  * KREF_POOL_INIT_WITH has in addition: flags, or 0; and the most objects at a time, or 0.
  *
- * Each CPU keeps up to 63 freed objects for itself, with restartable sequences. So if the system has no more memory,
- * an allocation may fail although other CPUs have free objects. A pool with a limit does without, so that no
- * allocation fails below the limit; its allocations and frees take longer.
+ * Each CPU keeps up to 63 freed objects for itself, with restartable sequences. So if the system has no
+ * more memory, an allocation may fail although other CPUs have free objects. A pool with a limit has no
+ * such caches. So below the limit an allocation fails only if the system has no memory. Allocations and
+ * frees take longer.
  */
 #define KREF_POOL_INIT(type, member, release) KREF_POOL_INIT_WITH(type, member, release, 0, 0)
 #define KREF_POOL_INIT_WITH(type, member, release, flags, limit)                                   \
@@ -167,8 +169,9 @@ void kref_pool_publish(struct kref_pool *pool,
                        struct kref *kref) KREF_NONNULL;
 
 /**
- * Give the object's memory back to the pool: the last thing that the pool's release function does. From
- * here on the handle finds nothing. Also for an object that was allocated and not published.
+ * Give the object's memory back to the pool. The pool's release function calls this at its end, and does
+ * not use the object afterwards. From here on the handle finds nothing. Also for an object that was
+ * allocated and not published.
  *
  * Range:    the kref of an object that nobody uses any more.
  * Misuse:   on an object that is alive, that was freed before, or that is not the pool's: nothing is
@@ -181,16 +184,20 @@ void kref_pool_free(struct kref_pool *pool,
                     struct kref *kref) KREF_NONNULL;
 
 /**
- * The object's handle. It names this object for ever, and holds no reference.
+ * The object's handle. It names this object, and no other one while the pool lives. It holds no
+ * reference.
  *
- * Range:    an object of the pool that the caller has allocated, or holds a reference on.
+ * Range:    an object of the pool that the caller has allocated or holds a reference on; or in the release
+ *           function, before kref_pool_free().
  * Returns:  the handle, never 0. 0 if the object is not in this pool.
  */
-KREF_MUST_USE uint64_t kref_pool_handle(struct kref_pool *pool, struct kref *kref) KREF_NONNULL;
+KREF_MUST_USE
+uint64_t kref_pool_handle(struct kref_pool *pool,
+                          struct kref *kref) KREF_NONNULL;
 
 /**
- * Take a reference on the object that the handle names: rule 3. Takes no lock, and never runs a release
- * function.
+ * Take a reference on the object that the handle names, in one step with the lookup: rule 3 of the three
+ * rules in kref.h. Takes no lock, and never runs a release function.
  *
  * Range:    any number.
  * Misuse:   a handle of another pool nearly always finds nothing, but this is not certain.
@@ -235,8 +242,8 @@ size_t kref_pool_count(struct kref_pool *pool) KREF_NONNULL;
 void kref_pool_drain(struct kref_pool *pool) KREF_NONNULL;
 
 /**
- * Give the pool's memory back. Afterwards each of its handles finds nothing, and the pool may be used
- * again.
+ * Give the pool's memory back. Until the pool is used again, its handles find nothing. Later an old handle
+ * nearly always finds nothing, but this is not certain.
  *
  * Range:    no other thread uses the pool meanwhile.
  * Misuse:   while an object is alive: nothing is freed, and a violation is reported for the first such
@@ -263,10 +270,12 @@ size_t kref_pool_destroy(struct kref_pool *pool) KREF_NONNULL;
  *     session_next(&cursor)            kref_pool_next()
  *
  * The last session_unref() calls session_cleanup(session), which must not free the session, and gives the
- * memory back to the pool. Stands in one .c file. If several .c files use the pool:
+ * memory back to the pool. The macro stands in one .c file, and not in a header. If several .c files use
+ * the pool:
  *
- *     KREF_POOL_DECLARE(session, struct session);                  in a header (for C++: in extern "C")
- *     KREF_POOL_DEFINE_EXTERN(session, struct session, kref, session_cleanup);    behind it in one .c file
+ *     KREF_POOL_DECLARE(session, struct session);          in a header (for C++: in extern "C")
+ *     KREF_POOL_DEFINE_EXTERN(session, struct session, kref, session_cleanup);
+ *                                                          in one .c file, after the header
  *
  * KREF_POOL_DEFINE_WITH and KREF_POOL_DEFINE_EXTERN_WITH have flags and a limit in addition, as
  * KREF_POOL_INIT_WITH.

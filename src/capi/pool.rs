@@ -82,8 +82,9 @@ pub unsafe extern "C" fn at_kref_pool_publish(
 edge!(kref_pool_publish = at_kref_pool_publish, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Give the object's memory back to the pool: the last thing that the pool's release function does. From
-/// here on the handle finds nothing. Also for an object that was allocated and not published.
+/// Give the object's memory back to the pool. The pool's release function calls this at its end, and does
+/// not use the object afterwards. From here on the handle finds nothing. Also for an object that was
+/// allocated and not published.
 ///
 /// Range:    the kref of an object that nobody uses any more.
 /// Misuse:   on an object that is alive, that was freed before, or that is not the pool's: nothing is
@@ -103,9 +104,11 @@ pub unsafe extern "C" fn at_kref_pool_free(pool: *mut kref_pool, kref: *mut kref
 edge!(kref_pool_free = at_kref_pool_free, 2);
 
 /// cbindgen:postfix=KREF_NONNULL
-/// The object's handle. It names this object for ever, and holds no reference.
+/// The object's handle. It names this object, and no other one while the pool lives. It holds no
+/// reference.
 ///
-/// Range:    an object of the pool that the caller has allocated, or holds a reference on.
+/// Range:    an object of the pool that the caller has allocated or holds a reference on; or in the release
+///           function, before kref_pool_free().
 /// Returns:  the handle, never 0. 0 if the object is not in this pool.
 #[unsafe(no_mangle)]
 #[must_use]
@@ -115,8 +118,8 @@ pub unsafe extern "C" fn kref_pool_handle(pool: *mut kref_pool, kref: *mut kref)
 }
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Take a reference on the object that the handle names: rule 3. Takes no lock, and never runs a release
-/// function.
+/// Take a reference on the object that the handle names, in one step with the lookup: rule 3 of the three
+/// rules in kref.h. Takes no lock, and never runs a release function.
 ///
 /// Range:    any number.
 /// Misuse:   a handle of another pool nearly always finds nothing, but this is not certain.
@@ -171,8 +174,8 @@ pub unsafe extern "C" fn kref_pool_drain(pool: *mut kref_pool) {
 }
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Give the pool's memory back. Afterwards each of its handles finds nothing, and the pool may be used
-/// again.
+/// Give the pool's memory back. Until the pool is used again, its handles find nothing. Later an old handle
+/// nearly always finds nothing, but this is not certain.
 ///
 /// Range:    no other thread uses the pool meanwhile.
 /// Misuse:   while an object is alive: nothing is freed, and a violation is reported for the first such
