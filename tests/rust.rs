@@ -392,3 +392,18 @@ fn no_handle_ever_finds_another_object() {
         pool_model::run_concurrently(&operations);
     }
 }
+
+#[test]
+fn an_object_whose_drop_panics_leaves_its_pool() {
+    struct Panics(bool);
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            assert!(!self.0, "as asked");
+        }
+    }
+    let pool = Pool::with_limit(1);
+    let object = pool.insert(Panics(true)).ok().expect("memory");
+    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(object)));
+    assert!(dropped.is_err() && pool.is_empty());
+    assert!(pool.insert(Panics(false)).is_ok(), "no object is alive");
+}

@@ -156,6 +156,7 @@ static void a_limit_and_its_error(void)
     first = kref_pool_alloc(&line_pool);
     CHECK(first && !kref_pool_get(&line_pool, handle));
     CHECK(kref_pool_handle(&line_pool, &first->kref) != handle);
+    CHECK(kref_pool_alloc(&line_pool) && !kref_pool_alloc(&line_pool));
     CHECK(kref_pool_destroy(&line_pool) == 0);
 }
 
@@ -218,6 +219,9 @@ static void each_misuse_is_told(void)
     session_unref(session);
     kref_pool_free(&session_pool, &session->kref); /* free already */
     CHECK(was_told(KREF_BAD_FREE, &session->kref));
+    session_publish(session); /* free already */
+    CHECK(was_told(KREF_BAD_PUBLISH, &session->kref));
+    CHECK(!session_by_handle(session_handle(session)) && kref_pool_count(&session_pool) == 2);
 
     session = create(4);
     session_unref(session);

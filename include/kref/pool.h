@@ -161,8 +161,8 @@ void *kref_pool_alloc(struct kref_pool *pool) KREF_NONNULL;
  * object.
  *
  * Range:    the kref of an object that kref_pool_alloc() returned.
- * Misuse:   on an object whose count was touched since kref_pool_alloc(), or that was published before:
- *           the count saturates, and a violation is reported.
+ * Misuse:   on an object whose count was touched since kref_pool_alloc(), or that was published before or
+ *           freed: a violation is reported. A count that was touched saturates.
  * Ordering: release: who finds the object sees what was written to it.
  */
 void kref_pool_publish(struct kref_pool *pool,

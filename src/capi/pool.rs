@@ -67,8 +67,8 @@ pub unsafe extern "C" fn kref_pool_alloc(pool: *mut kref_pool) -> *mut c_void {
 /// object.
 ///
 /// Range:    the kref of an object that kref_pool_alloc() returned.
-/// Misuse:   on an object whose count was touched since kref_pool_alloc(), or that was published before:
-///           the count saturates, and a violation is reported.
+/// Misuse:   on an object whose count was touched since kref_pool_alloc(), or that was published before or
+///           freed: a violation is reported. A count that was touched saturates.
 /// Ordering: release: who finds the object sees what was written to it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn at_kref_pool_publish(

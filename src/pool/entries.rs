@@ -234,8 +234,9 @@ impl KrefPool {
     pub(super) unsafe fn unmap(&self) {
         for (number, chunk) in self.chunks.iter().enumerate() {
             let entries = (FIRST as usize) << number;
+            // With 32 bits the last chunks would be too large, so they do not exist.
             let (base, Some(size)) = (chunk.swap(0, Relaxed), self.chunk_size(entries)) else {
-                return;
+                break;
             };
             let first = base.wrapping_add(entries.wrapping_mul(self.stride())).wrapping_sub(1);
             let memory = ptr::with_exposed_provenance_mut(first - self.layout.lead as usize);

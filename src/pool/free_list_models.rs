@@ -168,3 +168,20 @@ fn no_allocation_fails_below_the_limit() {
         assert_eq!(pool.alloc(), None);
     });
 }
+
+/// There are never more than two objects, but the free entry moves from one CPU to the other.
+#[test]
+fn no_allocation_fails_below_the_limit_while_entries_move() {
+    model_within_limits(|| {
+        let pool = Shared::with_limit(2).0;
+        let [first, second] = [(); 2].map(|()| take(pool));
+        run_on(CPU_1);
+        free(pool, second);
+        let other = spawn(CPU_0, move || pool.alloc().is_some());
+        run_on(CPU_0);
+        free(pool, first);
+        run_on(CPU_1);
+        let _ = pool.alloc();
+        assert!(other.join().unwrap(), "failed below the limit");
+    });
+}

@@ -171,6 +171,10 @@ impl KrefPool {
     /// # Safety
     /// `kref` came from [`alloc`](Self::alloc) of this pool, and was not published.
     pub(crate) unsafe fn publish(&self, kref: NonNull<Kref>, caller: Caller) {
+        // A free entry has a dead count, too.
+        if self.position_in_use(kref).is_none() {
+            return report(ViolationKind::BadPublish, kref.as_ptr().cast(), caller);
+        }
         // SAFETY: a pool's memory is valid while the pool lives.
         let published = unsafe { kref.as_ref() }.publish(self.layout.type_name);
         or_report(published, kref.as_ptr(), (), caller);

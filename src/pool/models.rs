@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicPtr as StdPtr;
 use loom::cell::UnsafeCell;
 
 use super::*;
-use crate::models::{CPU_0, CPU_1, Cpu, model_within_limits, spawn};
+use crate::models::{CPU_0, CPU_1, Cpu, expect_a_report, model_within_limits, spawn};
 
 /// The object: written by its creator before it is published, and by its release function. loom finds an access
 /// that nothing orders.
@@ -263,6 +263,28 @@ fn a_thread_takes_the_entries_of_another_cpu() {
         put(pool, kref);
         other.join().unwrap();
         assert_eq!(pool.count(), 0);
+    });
+}
+
+/// A lookup against a misuse of the next object: the saturated count is as good as a published one.
+#[test]
+fn a_lookup_against_a_misuse_of_the_next_object() {
+    model_within_limits(|| {
+        let shared = Shared::new();
+        let pool = shared.0;
+        let (first, handle) = shared.create(1);
+        let reader = spawn(CPU_0, move || {
+            let Some(kref) = find(pool, handle) else { return };
+            // SAFETY: loom checks that no other thread writes the secret.
+            let secret = object(pool, kref).secret.with(|secret| unsafe { *secret });
+            assert_eq!(secret, 1, "a handle found another object");
+            put(pool, kref);
+        });
+        put(pool, first);
+        let (second, _) = shared.create(2);
+        publish(pool, second);
+        reader.join().unwrap();
+        expect_a_report();
     });
 }
 

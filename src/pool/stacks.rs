@@ -1,4 +1,5 @@
-//! The stacks of free entries: one for each CPU, and every thread may access all of them.
+//! The stacks of free entries: one for each CPU, and every thread may access all of them. A pool with a limit has one
+//! stack.
 //!
 //! A stack's head is the handle that its top entry gets next: generation and position. An entry's link and
 //! generation do not change while the entry is on a stack, and an entry comes to the stacks at most once with one
@@ -116,8 +117,11 @@ impl KrefPool {
     #[inline(never)]
     fn make_stacks(&self) -> Option<NonNull<Stack>> {
         let _ = Area::decided(); // whether the process uses sequences
+        // With two stacks, an entry may move to the one that a thread has just found empty. Then an allocation would
+        // fail below the limit.
+        let cpus = if self.layout.limit == 0 { cpus() } else { 1 };
         // The first thread decides, since the system's number of CPUs may change.
-        let count = match self.stack_count.compare_exchange(0, cpus(), Relaxed, Relaxed) {
+        let count = match self.stack_count.compare_exchange(0, cpus, Relaxed, Relaxed) {
             Ok(_) => self.stack_count.load(Relaxed) as usize,
             Err(count) => count as usize,
         };

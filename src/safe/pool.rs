@@ -109,7 +109,7 @@ impl<T> Pool<T> {
     #[track_caller]
     pub fn insert_with(&self, make: impl FnOnce(Handle<T>) -> T) -> Option<PoolRef<'_, T>> {
         let kref = self.raw.alloc()?;
-        let unfinished = Unfinished { pool: self, kref };
+        let unfinished = GivenBack { pool: self, kref };
         // SAFETY: allocated above.
         let value = make(Handle::from_bits(unsafe { self.raw.handle(kref) }));
         core::mem::forget(unfinished);
@@ -161,11 +161,10 @@ impl<T> Pool<T> {
     /// The caller holds a reference on the object and gives it up.
     unsafe fn put(&self, kref: NonNull<Kref>, by: By) {
         let release = |kref: NonNull<Kref>| {
-            // SAFETY: no reference is left, so nobody uses the value or the entry.
-            unsafe {
-                (&raw mut (*self.object(kref).as_ptr()).value).drop_in_place();
-                self.raw.free(kref, Caller::UNKNOWN);
-            }
+            let entry = GivenBack { pool: self, kref };
+            // SAFETY: no reference is left, so nobody uses the value.
+            unsafe { (&raw mut (*self.object(kref).as_ptr()).value).drop_in_place() };
+            drop(entry);
             self.drain();
         };
         // SAFETY: as promised.
@@ -199,15 +198,15 @@ impl<T> fmt::Debug for Pool<T> {
     }
 }
 
-/// An entry whose object is being made. If making it unwinds, the entry goes back.
-struct Unfinished<'p, T> {
+/// Gives an entry back to its pool when it is dropped: also if the making or the drop of the entry's object unwinds.
+struct GivenBack<'p, T> {
     pool: &'p Pool<T>,
     kref: NonNull<Kref>,
 }
 
-impl<T> Drop for Unfinished<'_, T> {
+impl<T> Drop for GivenBack<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: allocated, and never published.
+        // SAFETY: never published, or released: nobody uses the object.
         unsafe { self.pool.raw.free(self.kref, Caller::UNKNOWN) };
     }
 }

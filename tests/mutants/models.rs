@@ -294,6 +294,13 @@ pub const ORDERINGS: &[Mutant] = &[
         test: "pool::models::parked::a_drain_against_a_lookup_that_parks",
         failure: NEVER_RELEASED,
     },
+    Mutant {
+        file: MISUSE,
+        source: "self.stored.store(SATURATED_AT, Release)",
+        mutated: "self.stored.store(SATURATED_AT, crate::sys::sync::Ordering::Relaxed)",
+        test: "pool::models::a_lookup_against_a_misuse_of_the_next_object",
+        failure: RACE,
+    },
     // The free list of a pool.
     Mutant {
         file: FREE_LIST,

@@ -238,7 +238,7 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: MISUSE,
-        source: "self.stored.store(SATURATED_AT, Relaxed);",
+        source: "self.stored.store(SATURATED_AT, Release);",
         mutated: "",
         test: "count::gets_and_a_put_on_a_full_count",
         failure: NOT_SATURATED,
@@ -298,6 +298,13 @@ pub const STEPS: &[Mutant] = &[
                    let Some(generation) = self.next_generation(now) else { return };\nlet handle",
         test: "pool::models::a_thread_takes_the_entries_of_another_cpu",
         failure: "look(pool, handle, ",
+    },
+    Mutant {
+        file: STACKS,
+        source: "let cpus = if self.layout.limit == 0 { cpus() } else { 1 };",
+        mutated: "let cpus = cpus();",
+        test: "pool::free_list_models::no_allocation_fails_below_the_limit_while_entries_move",
+        failure: "failed below the limit",
     },
     // The free list of a pool.
     Mutant {
