@@ -22,7 +22,7 @@ pub const PROGRAMS: &[Mutant] = &[
         source: "\"mov fs:[{area} + 8], {scratch}\\n\",",
         mutated: "\"nop\\n\",",
         test: "pool/torture",
-        failure: "__atomic_exchange_n(&object->owned",
+        failure: "c-tests/pool/torture.c:",
     },
     Mutant {
         file: AREA,

@@ -270,7 +270,7 @@ pub const STEPS: &[Mutant] = &[
         source: "unsafe { self.kref_of(entry).as_ref() }.acquire();",
         mutated: "",
         test: "pool::models::parked::an_object_is_parked_again",
-        failure: LOST_ENTRY,
+        failure: NEVER_RELEASED,
     },
     Mutant {
         file: POOL_LOOKUP,
