@@ -56,7 +56,7 @@ use core::ptr::NonNull;
 use crate::count::SATURATED;
 use crate::kind::{Caller, ViolationKind};
 use crate::kref::Kref;
-use crate::report::{or_report, report};
+use crate::report::report;
 use crate::sys::sync::Ordering::Relaxed;
 use crate::sys::sync::{AtomicPtr, AtomicU32, AtomicUsize};
 use crate::sys::watch;
@@ -150,7 +150,10 @@ impl KrefPool {
         // A put too many on the entry's last object, after its end, has saturated the count. The report of that put
         // is enough: the next object is not to blame.
         // SAFETY: as above.
-        unsafe { kref.as_ref() }.set_dead();
+        let count = unsafe { kref.as_ref() };
+        if !count.is_dead() {
+            count.set_dead();
+        }
         if watch::is_on() {
             self.announce(kref, watch::allow);
         }
@@ -176,8 +179,9 @@ impl KrefPool {
             return report(ViolationKind::BadPublish, kref.as_ptr().cast(), caller);
         }
         // SAFETY: a pool's memory is valid while the pool lives.
-        let published = unsafe { kref.as_ref() }.publish(self.layout.type_name);
-        or_report(published, kref.as_ptr(), (), caller);
+        if let Err(kind) = unsafe { kref.as_ref() }.publish(self.layout.type_name) {
+            report(kind, kref.as_ptr().cast(), caller);
+        }
     }
 
     /// Gives the entry of `kref` back to the pool: the last thing that the release function does. An object that
@@ -203,6 +207,7 @@ impl KrefPool {
     }
 
     /// The position of an entry that is in use and not parked. A free entry has another link.
+    #[inline(always)]
     fn position_in_use(&self, kref: NonNull<Kref>) -> Option<u32> {
         let entry = self.entry_of(kref);
         // SAFETY: the kref is behind an entry.
