@@ -38,9 +38,9 @@ int main(void)
     CHECK(object);
     handle = object_handle(object);
     object_publish(object);
-    CHECK(!pthread_create(&thread, NULL, look, NULL));
+    start(&thread, look, NULL);
     object->value = 1;
-    CHECK(!pthread_join(thread, NULL));
+    join(thread);
     object_unref(object);
     return 0;
 }

@@ -91,6 +91,23 @@ pub(crate) struct KrefPool {
     retired: AtomicU32,
 }
 
+/// A pool with these chunks. A `const fn` cannot make the atomics of loom.
+macro_rules! empty {
+    ($chunks:expr, $layout:expr) => {
+        Self {
+            chunks: $chunks,
+            layout: $layout,
+            seed: AtomicU32::new(0),
+            stack_count: AtomicU32::new(0),
+            stacks: AtomicPtr::new(core::ptr::null_mut()),
+            apart: [0; 64],
+            fresh: AtomicU32::new(FIRST),
+            parked: AtomicU32::new(0),
+            retired: AtomicU32::new(0),
+        }
+    };
+}
+
 // SAFETY: atomics, a function pointer, a string that nobody changes, and numbers.
 unsafe impl Sync for KrefPool {}
 
@@ -110,33 +127,13 @@ impl KrefPool {
     /// An empty pool. Takes no memory yet.
     #[cfg(not(loom))]
     pub(crate) const fn new(layout: Layout) -> Self {
-        Self {
-            chunks: [const { AtomicUsize::new(0) }; CHUNKS],
-            layout,
-            seed: AtomicU32::new(0),
-            stack_count: AtomicU32::new(0),
-            stacks: AtomicPtr::new(core::ptr::null_mut()),
-            apart: [0; 64],
-            fresh: AtomicU32::new(FIRST),
-            parked: AtomicU32::new(0),
-            retired: AtomicU32::new(0),
-        }
+        empty!([const { AtomicUsize::new(0) }; CHUNKS], layout)
     }
 
     /// An empty pool, in a loom model.
     #[cfg(loom)]
     pub(crate) fn new(layout: Layout) -> Self {
-        Self {
-            chunks: core::array::from_fn(|_| AtomicUsize::new(0)),
-            layout,
-            seed: AtomicU32::new(0),
-            stack_count: AtomicU32::new(0),
-            stacks: AtomicPtr::new(core::ptr::null_mut()),
-            apart: [0; 64],
-            fresh: AtomicU32::new(FIRST),
-            parked: AtomicU32::new(0),
-            retired: AtomicU32::new(0),
-        }
+        empty!(core::array::from_fn(|_| AtomicUsize::new(0)), layout)
     }
 
     /// Takes an entry. Its count is dead, so no lookup finds the object until [`publish`](Self::publish). `None`
@@ -231,7 +228,11 @@ impl KrefPool {
 
     /// The number of objects that are alive. Looks at every entry.
     pub(crate) fn count(&self) -> usize {
-        self.entries(0).filter(|&(_, kref)| self.is_alive(kref)).count()
+        self.alive().count()
+    }
+
+    fn alive(&self) -> impl Iterator<Item = NonNull<Kref>> {
+        self.entries(0).map(|(_, kref)| kref).filter(|&kref| self.is_alive(kref))
     }
 
     /// Gives the pool's memory back. Afterwards each handle of the pool answers `None`, and the pool may be used
@@ -241,10 +242,11 @@ impl KrefPool {
     /// No other thread uses the pool meanwhile, and nobody uses a pointer into its memory later.
     pub(crate) unsafe fn destroy(&self, caller: Caller) -> usize {
         self.drain();
-        let alive = self.count();
-        if let Some((_, kref)) = self.entries(0).find(|&(_, kref)| self.is_alive(kref)) {
-            report(ViolationKind::PoolAlive, kref.as_ptr().cast(), caller);
-            return alive;
+        let mut alive = self.alive();
+        if let Some(first) = alive.next() {
+            let others = alive.count();
+            report(ViolationKind::PoolAlive, first.as_ptr().cast(), caller);
+            return 1 + others;
         }
         // SAFETY: no object is alive, and as promised nobody uses the memory.
         unsafe {

@@ -1,4 +1,4 @@
-//! The edges of a pool, in one thread. tests/rust.rs has a model with random operations.
+//! The edges of a pool, in one thread. tests/pool has a model with random operations.
 
 extern crate std;
 

@@ -1,4 +1,4 @@
-//! Random operations on a pool, against a table of what each handle must find. For tests/rust.rs and fuzz/.
+//! Random operations on a pool, against a table of what each handle must find. For mod.rs and fuzz/.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

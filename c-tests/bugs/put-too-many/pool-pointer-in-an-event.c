@@ -4,20 +4,7 @@
  *
  * found by: put-after-release
  */
-#include "check.h"
-
-struct session {
-    int requests;
-    struct kref kref;
-};
-
-static void session_release(struct kref *kref);
-static struct kref_pool pool = KREF_POOL_INIT(struct session, kref, session_release);
-
-static void session_release(struct kref *kref)
-{
-    kref_pool_free(&pool, kref);
-}
+#include "../sessions.h"
 
 union event {
     uint64_t handle;
