@@ -28,9 +28,9 @@
  *
  * The objects are in the pool's memory, which grows, stays where it is, and is used again for other
  * objects. An object needs 8 bytes more than its size. Its count is an ordinary struct kref: kref_get(),
- * kref_put() with the pool's release function, slots and tracking work on it. Functions whose release
- * function runs with a lock held, such as kref_put_mutex(), do not: the pool may run the release function
- * without the lock.
+ * kref_put() with the pool's release function, slots and tracking work on it. Do not use functions that
+ * call the release function with a lock held, such as kref_put_mutex(): the pool itself may call the
+ * release function without the lock.
  *
  * Leave the kref of a pool's object alone: kref_init(), memset() and `*session = (struct session){ ... }`
  * overwrite a count that a lookup may be changing. kref_pool_publish() reports it.
@@ -93,7 +93,8 @@ struct kref_pool {
 /*
  * KREF_POOL_INIT(type, member, release): the initialiser of a pool of objects of this type, whose struct
  * kref is `member`. The release function gives the object's parts back, and then calls kref_pool_free().
- * KREF_POOL_INIT_WITH has in addition: flags, or 0; and the most objects at a time, or 0.
+ * KREF_POOL_INIT_WITH has in addition: flags, or 0; and the largest number of objects at one time, or 0
+ * for no limit.
  *
  * Each CPU keeps up to 63 freed objects for itself, with restartable sequences. So if the system has no
  * more memory, an allocation may fail although other CPUs have free objects. A pool with a limit has no
@@ -232,10 +233,10 @@ struct kref *kref_pool_next(struct kref_pool *pool,
 size_t kref_pool_count(struct kref_pool *pool) KREF_NONNULL;
 
 /**
- * Give back the references that lookups have left to the pool: a lookup that found another object gives
- * its reference back, but never runs a release function. Each kref_pool_free() and kref_pool_destroy()
- * does so, too. So a program needs this function only if an object must not live longer than its last
- * holder, in a pool where nothing else is freed.
+ * Give back the references that lookups have left to the pool: a lookup that took a reference on a wrong
+ * object gives that reference back, but never runs a release function. Each kref_pool_free() and
+ * kref_pool_destroy() does so, too. So a program needs this function only if an object must end soon after
+ * its last holder, and no other object of the pool may be freed for a long time.
  *
  * Threads:  as for a release function, which this function may run.
  */

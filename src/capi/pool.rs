@@ -161,10 +161,10 @@ pub unsafe extern "C" fn kref_pool_count(pool: *mut kref_pool) -> usize {
 }
 
 /// cbindgen:postfix=KREF_NONNULL
-/// Give back the references that lookups have left to the pool: a lookup that found another object gives
-/// its reference back, but never runs a release function. Each kref_pool_free() and kref_pool_destroy()
-/// does so, too. So a program needs this function only if an object must not live longer than its last
-/// holder, in a pool where nothing else is freed.
+/// Give back the references that lookups have left to the pool: a lookup that took a reference on a wrong
+/// object gives that reference back, but never runs a release function. Each kref_pool_free() and
+/// kref_pool_destroy() does so, too. So a program needs this function only if an object must end soon after
+/// its last holder, and no other object of the pool may be freed for a long time.
 ///
 /// Threads:  as for a release function, which this function may run.
 #[unsafe(no_mangle)]

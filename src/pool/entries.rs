@@ -125,7 +125,8 @@ impl KrefPool {
             }
         }
         let entry = self.entry_at(position)?;
-        // A lookup by a handle that was never given may look at any time. A count of zero is as good as a dead one.
+        // A lookup by a number that is no handle may read this entry now. It fails while the count is still zero, as
+        // it does when the count is dead.
         // SAFETY: the memory is zero, which is a kref and an entry.
         unsafe {
             self.kref_of(entry).as_ref().set_dead();
@@ -137,7 +138,7 @@ impl KrefPool {
     /// Whether no entry is left that was never used, if the next one is at `position`.
     fn is_exhausted(&self, position: u32) -> bool {
         let limit = self.layout.limit;
-        // Another thread may have retired an entry that is behind this position.
+        // `retired` may count entries at higher positions, which other threads have taken since `position` was read.
         let used = position.saturating_sub(FIRST).saturating_sub(self.retired.load(Relaxed));
         position == u32::MAX || (limit != 0 && used >= limit)
     }

@@ -1,16 +1,17 @@
 //! The free entries of a pool. Each CPU has a cache in front of its stack.
 //!
-//! With restartable sequences a thread takes the entry that was freed last on its CPU from the CPU's cache, and
-//! frees an entry there. No other CPU accesses the cache. If the cache is empty, the thread fills half of it from
-//! the stacks, with one exchange; if the cache is full, the thread pushes half of it on the CPU's stack, with one
-//! exchange. So a thread that only allocates and one that only frees meet once for many entries.
+//! With restartable sequences a thread takes the entry that was freed last on its CPU from the CPU's cache, and frees
+//! an entry there. No other CPU accesses the cache. If the cache is empty, the thread fills half of it from the
+//! stacks, with one exchange; if the cache is full, the thread pushes half of it on the CPU's stack, with one
+//! exchange. So if one thread only allocates and another one only frees, both access a shared stack only once for
+//! many entries.
 //!
 //! Without sequences the thread uses the stacks. So does a pool with a limit: an allocation must not fail while an
-//! entry is free in the cache of another CPU. For the same reason a pool that gets no more memory from the system
-//! may have some 60 free entries in the cache of each other CPU.
+//! entry is free in the cache of another CPU. In a pool without a limit, an allocation may fail for lack of memory
+//! although each other CPU has up to 63 free entries in its cache.
 //!
-//! A signal handler may interrupt each of these functions and use the pool. The kernel aborts a sequence for a
-//! handler.
+//! A signal handler may interrupt each of these functions and use the pool. The kernel aborts an interrupted sequence
+//! before the handler runs.
 
 use core::ptr::NonNull;
 
@@ -112,7 +113,8 @@ impl KrefPool {
         for _ in 1..BATCH {
             let Cached::Done(position) = caches.pop() else { break };
             let Some(next) = self.entry_at(position) else { break };
-            // Raised, because the entry may have come from a stack with the generation that it has.
+            // Raised: the entry may have been on a stack with its present generation, and comes to the stacks at most
+            // once with each.
             if self.raise(next).is_some() {
                 // SAFETY: a pool's memory is valid while the pool lives.
                 unsafe { last.as_ref() }.link.store(position, Relaxed);
@@ -141,7 +143,7 @@ impl KrefPool {
 impl Caches {
     #[inline(always)]
     pub(super) fn pop(&self) -> Cached<u32> {
-        // SAFETY: each stack begins with a cache, and there are so many stacks.
+        // SAFETY: each stack begins with a cache, and there are `cpus` stacks.
         unsafe { self.area.pop(self.first, self.cpus) }
     }
 

@@ -87,8 +87,9 @@ impl KrefPool {
         }
     }
 
-    /// The rest of the inlined lookup of kref/inline.h. `taken` is an object on which it has taken a reference, and
-    /// which `handle` does not name. Otherwise the lookup has taken nothing, and is made anew.
+    /// The rest of the inlined lookup of kref/inline.h. `taken` is an object that `handle` does not name, and on
+    /// which the inlined lookup has taken a reference: the reference is given back. With `None` nothing was taken,
+    /// and the lookup begins again here.
     #[cfg(feature = "capi")]
     pub(crate) fn get_slow(
         &self,
@@ -136,7 +137,7 @@ impl KrefPool {
         // SAFETY: this lookup holds a reference.
         let count = unsafe { kref.as_ref() };
         if !count.put_unsure() {
-            // Before another thread can give the reference back.
+            // Before `park`: after it, another thread may give this reference back.
             count.keep_unsure(By::PARKED.holder);
             self.park(entry);
         }
@@ -168,7 +169,7 @@ impl KrefPool {
         self.drain_by(|kref| self.put(kref));
     }
 
-    /// [`drain`](Self::drain) for a pool whose references another function gives back.
+    /// As [`drain`](Self::drain), but calls `put` to give each reference back.
     #[inline]
     pub(crate) fn drain_by(&self, put: impl Fn(NonNull<Kref>)) {
         if self.parked.load(Relaxed) != 0 {

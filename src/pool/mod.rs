@@ -5,26 +5,27 @@
 //! | [`layout`] | what a pool's creator says about its objects, and where they are in the memory |
 //! | [`entries`] | the memory: chunks, positions, generations |
 //! | [`free_list`] | the entries that are free: a cache for each CPU, and batches to and from the stacks |
-//! | [`stacks`] | behind the caches: a stack for each CPU, for every thread |
+//! | [`stacks`] | where the caches get entries: a stack for each CPU, which all threads may use |
 //! | [`lookup`] | a reference by handle, and what lookups leave to the pool |
 //!
-//! A pool's memory is never given back while the pool lives, so a stale handle may always look. An *entry* is an
-//! object with eight bytes in front of it: its *generation*, and a link. A handle is the generation that the
-//! object has, and the entry's position.
+//! A pool's memory is never given back while the pool lives, so a lookup by a stale handle may always read it. An
+//! *entry* is an object with eight bytes in front of it: its *generation*, and a link. A handle is the generation
+//! that the object has, and the entry's position.
 //!
 //! # The life of an entry
 //!
 //! 1. *Allocated*: the count is dead, so no lookup succeeds. The creator fills the object in.
 //! 2. *Published*: the count is 1. Lookups by the handle take references.
 //! 3. The last put makes the count dead, and calls the pool's release function. That function frees the entry:
-//!    the generation is raised, and then the entry goes to the free list. From here on the old handle differs.
+//!    the generation is raised, and then the entry goes to the free list. From here on the old handle matches no
+//!    object.
 //!
 //! # A lookup
 //!
-//! Compare the generation; take a reference unless the count is dead; compare the generation again. If the
-//! second comparison fails, the lookup has taken a reference on another object, which has moved in between. Then
-//! the lookup gives the reference back. The first comparison decides nothing. It keeps a stale lookup from
-//! writing to an object of somebody else.
+//! Compare the generation; take a reference unless the count is dead; compare the generation again. If the second
+//! comparison fails, the lookup has taken a reference on a newer object, which got the entry after the first
+//! comparison. Then the lookup gives the reference back. The result would be right without the first comparison. It
+//! only keeps most stale lookups from writing to the count of a newer object.
 //!
 //! # Orderings, each with its partner
 //!
@@ -75,8 +76,8 @@ pub(crate) struct KrefPool {
     // What a lookup reads: written when a chunk is added.
     chunks: [AtomicUsize; CHUNKS],
     layout: Layout,
-    /// The generation of an entry at its first use. Each pool has another, so that a handle of another pool
-    /// differs. 0 before the first allocation.
+    /// The generation of an entry at its first use. Each pool begins with another generation, so that a handle of one
+    /// pool rarely matches in another pool. 0 before the first allocation.
     seed: AtomicU32,
     /// The number of stacks. 0 before the first allocation.
     stack_count: AtomicU32,
@@ -144,8 +145,8 @@ impl KrefPool {
         // SAFETY: the entry is the pool's, and nobody else's now.
         unsafe { entry.as_ref() }.link.store(position, Relaxed);
         let kref = self.kref_of(entry);
-        // A put too many on the entry's last object, after its end, has saturated the count. The report of that put
-        // is enough: the next object is not to blame.
+        // A put too many on the entry's previous object, after that object's end, may have saturated the count. That
+        // put was reported, and the new object is not to blame.
         // SAFETY: as above.
         let count = unsafe { kref.as_ref() };
         if !count.is_dead() {
@@ -181,8 +182,8 @@ impl KrefPool {
         }
     }
 
-    /// Gives the entry of `kref` back to the pool: the last thing that the release function does. An object that
-    /// was allocated and not published may be freed too. The caller then drains the pool.
+    /// Gives the entry of `kref` back to the pool: the last thing that the release function does. An object that was
+    /// allocated and not published may be freed too. After each call of this function the caller must drain the pool.
     ///
     /// # Safety
     /// `kref` is in an entry of this pool, and nobody uses the object any more.
@@ -274,7 +275,7 @@ impl KrefPool {
         [(object, kref_at as usize), (object.wrapping_add(after), size as usize - after)]
     }
 
-    /// Tells the tools that watch the program what they may not know of an object's memory.
+    /// Tells AddressSanitizer or valgrind that an object's memory may be used now, or no longer.
     #[cold]
     #[inline(never)]
     fn announce(&self, kref: NonNull<Kref>, what: fn(*const u8, usize)) {

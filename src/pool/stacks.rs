@@ -28,7 +28,7 @@ pub(crate) struct Stack {
 
 const _: () = assert!(size_of::<Stack>() == 1 << CPU_SHIFT);
 
-/// More CPUs share stacks.
+/// The most stacks. On a machine with more CPUs, some CPUs share a stack.
 #[cfg(not(loom))]
 const MOST: u32 = 512;
 
@@ -57,7 +57,8 @@ impl KrefPool {
         1
     }
 
-    /// Pushes a chain of entries that nobody else has on this CPU's stack. `first` is the first one's handle.
+    /// Pushes a chain of entries on this CPU's stack. No other thread has these entries. `first` is the handle of the
+    /// chain's first entry.
     pub(super) fn put_shared(&self, first: u64, last: NonNull<Entry>) {
         let Some(Stack { head, .. }) = self.stacks().and_then(mine) else { return };
         let mut top = head.load(Relaxed);
@@ -109,7 +110,7 @@ impl KrefPool {
         // Acquire: pairs with the release in `make_stacks`.
         let stacks = NonNull::new(self.stacks.load(Acquire)).or_else(|| self.make_stacks())?;
         let count = self.stack_count.load(Relaxed) as usize;
-        // SAFETY: `make_stacks` has made so many.
+        // SAFETY: `make_stacks` has made `count` stacks.
         Some(unsafe { NonNull::slice_from_raw_parts(stacks, count).as_ref() })
     }
 

@@ -2,8 +2,8 @@
 //! under one of them.
 //!
 //! After a free() these tools report each use of the memory. They do not know which part of a mapping is in use, so
-//! they would find no use of an object that was given back. And AddressSanitizer looks for pointers in memory from
-//! malloc() only, so it would report memory as leaked to which an object in a mapping has the only pointer.
+//! they would not report a use of an object after it was given back. And AddressSanitizer does not look for pointers
+//! in a mapping. If the only pointer to some memory is there, AddressSanitizer would report that memory as leaked.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -22,7 +22,7 @@ pub(crate) fn mapped(memory: *const u8, size: usize) {
     }
 }
 
-/// Announces the end of a mapping. The next mapping at this address is nobody's concern.
+/// Announces the end of a mapping. Otherwise the tools would take the next mapping at this address for this one.
 pub(crate) fn unmapped(memory: *const u8, size: usize) {
     allow(memory, size);
     call(weak!("__lsan_unregister_root_region"), memory, size);
