@@ -12,6 +12,7 @@
 #   make miri       runs them under Miri, where nightly Rust has it
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
 #   make bench      measures libkref next to atomics and locks by hand, GLib, std Arc and liburcu
+#   make bench-pool lookups by handle, next to hash tables under locks, liburcu, sharded-slab and slotmap
 #   make bench-track  what tracking costs, next to heaptrack and valgrind
 #   make header     regenerates the headers of include/ that src/capi describes
 #   make man        regenerates the pages of man/ from the headers, docs/ and the help of kref-track
@@ -119,7 +120,7 @@ need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 # $(call need_cargo,WHAT IT IS FOR,THE OLDEST RUST). Without a second argument: what the tests need.
 need_cargo = $(call need,$(CARGO),$(1): install Rust $(or $(2),$(TRACK_FLOOR)) or later$(comma) from your system or by rustup)
 
-.PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-track header man docs \
+.PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-pool bench-track header man docs \
 	install install-strip uninstall dist clean
 .DELETE_ON_ERROR:
 
@@ -255,6 +256,10 @@ mutants:
 bench:
 	@$(call need_cargo,run the benchmarks)
 	$(CARGO) bench --locked -p kref-bench --bench costs
+
+bench-pool:
+	@$(call need_cargo,run the benchmarks)
+	$(CARGO) bench --locked -p kref-bench --bench pool
 
 bench-track:
 	@$(call need_cargo,run the benchmarks)

@@ -117,6 +117,7 @@ mod header {
                 format!("struct {name} {{"),
                 format!("enum {name} {{"),
                 format!("typedef void (*{name})("),
+                format!("#define {name} "),
             ]
             .iter()
             .any(|definition| block.contains(&format!("\n{definition}")))

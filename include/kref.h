@@ -13,8 +13,8 @@
  *   2. Give your reference back when you are done: kref_put(). The last put calls the release
  *      function, and nothing else frees the object.
  *   3. If you hold no reference, look the object up and take a reference in one step, so that the
- *      object cannot be freed in between: kref_lookup_mutex() under the table's lock, or
- *      kref_slot_get().
+ *      object cannot be freed in between: kref_lookup_mutex() under the table's lock,
+ *      kref_slot_get(), or kref_pool_get() by a handle.
  *
  * A get is a function that takes a reference, and a put is one that gives a reference back.
  *

@@ -31,15 +31,16 @@
  *         thread.join();
  *     }                                      // rule 2
  *
- * Which types. For a struct: write KREF_DEFINE or KREF_DECLARE in the struct's own namespace; then ref<session> calls
- * session_ref() and session_unref(). For a class with private members or virtual functions, or a class template:
+ * Which types. For a struct: write KREF_DEFINE, KREF_DECLARE or KREF_POOL_DEFINE in the struct's own namespace; then
+ * ref<session> calls session_ref() and session_unref(). For a class with private members or virtual functions, or a class template:
  * derive it from libkref::counted<>, at the end of this file. A struct may have a ref<> to itself as
  * a member. Code that copies or destroys such a member stands after KREF_DEFINE.
  *
  * From a pointer. There is no constructor, because a pointer does not say whether it brings a reference:
  *
  *     libkref::adopt(p)                 p brings a reference, and the ref gives it back: a new object, and the
- *                                       results of session_ref(), session_lookup(), session_slot_get()
+ *                                       results of session_ref(), session_lookup(), session_slot_get(),
+ *                                       session_by_handle()
  *     libkref::retain(p)                p is borrowed: take one more reference
  *     libkref::retain_unless_zero(p)    for lookups, with the table's lock held: take one; empty if the object
  *                                       is being released

@@ -33,13 +33,12 @@ pub enum ViolationKind {
     NotFenced = 10,
     /// A get or put on zero-filled memory, where nobody has initialised a count.
     NeverInitialised = 11,
-    /// [`KrefPool::publish`](crate::KrefPool::publish) of an object whose count was touched after it was
-    /// allocated, or that was published before.
+    /// A C program published an object of a pool whose count was touched after the allocation, or that was
+    /// published before.
     BadPublish = 12,
-    /// [`KrefPool::free`](crate::KrefPool::free) of an object that is alive, that was freed before, or that is
-    /// not the pool's.
+    /// A C program freed an object of a pool that is alive, that was freed before, or that is not the pool's.
     BadFree = 13,
-    /// [`KrefPool::destroy`](crate::KrefPool::destroy) while an object is alive.
+    /// A pool was destroyed, or a [`Pool`](crate::Pool) dropped, while an object was alive. The memory leaks.
     PoolAlive = 14,
 }
 

@@ -70,23 +70,43 @@ impl Kref {
         self.refcount.is_dead()
     }
 
-    /// One reference on a dead object, which other threads may find from now on.
-    pub(crate) fn publish(&self) -> Result<(), ViolationKind> {
+    /// One reference on a dead object, which other threads may find from now on. `type_name` is the name of the
+    /// object's type for the tracker, or null.
+    pub(crate) fn publish(&self, type_name: *const c_char) -> Result<(), ViolationKind> {
         let tracked = tracker::is_set()
             && self.is_dead()
-            && tracker::created(ptr::from_ref(self).cast(), ptr::null());
+            && tracker::created(ptr::from_ref(self).cast(), type_name);
         self.refcount.publish(tracked)
     }
 
-    /// [`try_get_unless_zero`](Self::try_get_unless_zero) with acquire ordering on success.
+    /// Takes a reference with acquire ordering if the count is alive and not tracked, and has room for one.
     #[inline(always)]
-    pub(crate) fn try_get_acquire(&self) -> Result<bool, ViolationKind> {
-        self.refcount.try_add(1, Acquire)
+    pub(crate) fn get_alive_acquire(&self) -> bool {
+        self.refcount.add_alive(1, Acquire)
     }
 
-    /// Gives a reference back unless it is the last. `false` if it is the last.
-    pub(crate) fn put_unless_last(&self) -> bool {
-        self.refcount.dec_not_one_from(Caller::UNKNOWN)
+    /// [`try_get_unless_zero`](Self::try_get_unless_zero) with acquire ordering, for a lookup that may have found
+    /// another object. The tracker does not learn of the reference yet.
+    pub(crate) fn get_unsure(&self) -> Result<bool, ViolationKind> {
+        self.refcount.get_unsure()
+    }
+
+    /// Tells the tracker of a reference of [`get_unsure`](Self::get_unsure) that stays. `holder` is the holder's
+    /// name, or null.
+    pub(crate) fn keep_unsure(&self, holder: *const c_char) {
+        self.refcount.keep_unsure(holder);
+    }
+
+    /// Gives back a reference of [`get_unsure`](Self::get_unsure) or
+    /// [`get_alive_acquire`](Self::get_alive_acquire), unless it is the last. `false` if it is the last. The
+    /// tracker does not learn of it.
+    pub(crate) fn put_unsure(&self) -> bool {
+        self.refcount.put_unsure()
+    }
+
+    /// An acquire that pairs with the release of each earlier put.
+    pub(crate) fn acquire(&self) {
+        self.refcount.acquire_last();
     }
 
     /// Whether the caller holds the only reference. Acquire: the caller sees what earlier holders did to the

@@ -10,12 +10,16 @@
 //! 2. Give your reference back when you are done. The last put releases the object, and nothing else
 //!    frees it.
 //! 3. If you hold no reference, look the object up and take a reference in one step: under the table's
-//!    lock ([`lookup_locked`]), or from a slot ([`KrefSlot`]).
+//!    lock ([`lookup_locked`]), from a slot ([`KrefSlot`]), or by its handle ([`Pool`]).
 //!
 //! [`Ref`] and [`Slot`] are safe Rust that keeps these rules. [`Kref`] and [`KrefSlot`] are the unsafe
 //! types below, for objects that C and Rust share. [`Count`] is the counter alone, the kernel's
 //! `refcount_t`. [`PercpuRef`] is for the few objects that all threads use all the time: it counts on
 //! each CPU separately. [`PercpuOwner`], [`PercpuHandle`] and [`PercpuSlot`] are its safe forms.
+//!
+//! A [`Pool`] has objects that a [`Handle`] names. A handle holds no reference. When the object is gone, a
+//! lookup by the handle answers `None`. So a handle is a weak reference of 64 bits, which fits into an event
+//! loop's user data.
 //!
 //! In these pages a *get* is an operation that takes a reference, and a *put* is one that gives a
 //! reference back.
@@ -25,7 +29,9 @@
 //! the call.
 //!
 //! Every thread may call every function. A signal handler may call the functions of [`Kref`] and
-//! [`Count`] that take no lock, and the gets and puts of [`PercpuRef`].
+//! [`Count`] that take no lock, the gets and puts of [`PercpuRef`], and the functions of [`Pool`]
+//! except its drop. (The last [`PoolRef`] drops the object, so a handler may drop a [`PoolRef`] only if it may
+//! drop the object.)
 
 #![cfg_attr(not(loom), no_std)]
 

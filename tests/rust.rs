@@ -2,17 +2,18 @@
 #![cfg(not(loom))]
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::mem::offset_of;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use kref::{Count, Kref, MAX, PthreadMutex, RawLock, Ref, Refcounted, SATURATED, Slot, Violation};
-use kref::{PercpuOwner, PercpuRef, PercpuRefcounted, PercpuSlot, Pool};
+use kref::{PercpuOwner, PercpuRef, PercpuRefcounted, PercpuSlot};
 use kref::{ViolationKind, lookup_locked, set_violation_handler};
+
+mod pool;
 
 /// An object that counts its releases in a variable outside of it.
 struct Object {
@@ -330,77 +331,4 @@ fn an_overflow_of_a_percpu_count_releases_nothing() {
     let kinds: Vec<_> = told.iter().map(|violation| violation.kind).collect();
     assert_eq!(kinds, [ViolationKind::Overflow, ViolationKind::Saturated]);
     assert_eq!(RELEASED.load(Relaxed), 0);
-}
-
-#[test]
-fn a_handle_of_a_pool_names_one_object_for_ever() {
-    static POOL: Pool<Dropped> = Pool::new();
-    static DROPS: AtomicUsize = AtomicUsize::new(0);
-    struct Dropped(u32);
-    impl Drop for Dropped {
-        fn drop(&mut self) {
-            DROPS.fetch_add(1, Relaxed);
-        }
-    }
-
-    let first = POOL.insert(Dropped(1)).ok().unwrap();
-    let handle = first.handle();
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| assert_eq!(POOL.get(handle).unwrap().0, 1));
-        }
-    });
-    let theirs = first.clone();
-    drop(first);
-    assert_eq!((POOL.len(), DROPS.load(Relaxed)), (1, 0));
-    drop(theirs);
-    assert_eq!((POOL.len(), DROPS.load(Relaxed)), (0, 1));
-    assert!(POOL.get(handle).is_none());
-
-    let mut inside = None;
-    let second = POOL.insert_with(|own| {
-        assert!(POOL.get(own).is_none(), "found before it is there");
-        inside = Some(own);
-        Dropped(2)
-    });
-    assert_eq!(inside, second.as_ref().map(|second| second.handle()));
-    assert!(POOL.get(handle).is_none(), "a stale handle found the next object");
-    assert_eq!(POOL.iter().map(|object| object.0).collect::<Vec<_>>(), [2]);
-}
-
-#[test]
-fn a_pool_with_a_limit_gives_the_value_back() {
-    let pool = Pool::with_limit(1);
-    let first = pool.insert("first".to_owned()).unwrap();
-    assert_eq!(pool.insert("second".to_owned()).unwrap_err(), "second");
-    drop(first);
-    assert_eq!(*pool.insert("third".to_owned()).unwrap(), "third");
-    assert!(pool.is_empty());
-}
-
-/// Threads look up each other's handles, fresh and stale. The secret in an object is its handle.
-#[test]
-fn no_handle_ever_finds_another_object() {
-    static POOL: Pool<u64> = Pool::new();
-    static LATEST: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
-    thread::scope(|scope| {
-        for me in 0..4_usize {
-            scope.spawn(move || {
-                let mut kept = VecDeque::new();
-                for round in 0..20_000_usize {
-                    let object = POOL.insert_with(kref::Handle::to_bits).unwrap();
-                    LATEST[me].store(*object, Relaxed);
-                    kept.push_back(object);
-                    if kept.len() > round % 5 {
-                        kept.pop_front();
-                    }
-                    let bits = LATEST[(me + round) % 4].load(Relaxed);
-                    if let Some(found) = POOL.get(kref::Handle::from_bits(bits)) {
-                        assert_eq!(*found, bits, "a handle found another object");
-                    }
-                }
-            });
-        }
-    });
-    assert_eq!(POOL.len(), 0);
 }

@@ -24,7 +24,7 @@ mod rows;
 mod rust;
 mod writes;
 
-use kref_bench::{Loops, Pace, Rows, Threads, compiler, cores, table};
+use kref_bench::{Loops, Pace, Rows, Threads, compiler, cores, prepare_the_process, table};
 
 const LEGEND: &str = "\
 ns: the time of one operation. ratio: to the first row. Both are medians of rounds in which all take
@@ -38,8 +38,7 @@ within, ABOVE: the whole interval is below the limit, or above. not shown: neith
 ";
 
 fn main() {
-    peers::align_static_tls();
-    be_a_program_with_threads();
+    prepare_the_process();
     let pace = Pace::asked_for();
     let (peers, missing) = peers::found();
     let writers = Loops::compile("bench/costs/writers.c", "writers", &[]);
@@ -62,14 +61,4 @@ fn main() {
     }
     println!();
     writes::time(writers, pace);
-}
-
-/// glibc's mutex leaves its atomic instructions out until a process has had a second thread, and
-/// membarrier(2) has nothing to do while it has none.
-fn be_a_program_with_threads() {
-    std::thread::spawn(|| {
-        loop {
-            std::thread::park()
-        }
-    });
 }

@@ -1,10 +1,6 @@
 //! Contenders that not every machine has: GLib's, and liburcu's for each of its flavours.
 
-use std::cell::Cell;
-use std::process::Command;
-
-use kref_bench::{Contender, Loops};
-use kref_c_tests::run;
+use kref_bench::{Contender, Loops, package_flags};
 
 use crate::rows::{GLIB, URCU};
 
@@ -15,7 +11,7 @@ const FLAVOURS: [(&str, &str); 3] =
 /// Those that are installed, and the packages of those that are not.
 pub fn found() -> (Vec<Contender>, Vec<&'static str>) {
     let (mut contenders, mut missing) = (vec![], vec![]);
-    let mut add = |package, compile: &dyn Fn(&[&str]) -> Contender| match flags(package) {
+    let mut add = |package, compile: &dyn Fn(&[&str]) -> Contender| match package_flags(package) {
         Some(flags) => {
             let flags: Vec<_> = flags.iter().map(String::as_str).collect();
             contenders.push(compile(&flags));
@@ -37,22 +33,4 @@ fn urcu(package: &str, header: &str, name: &str, flags: &[&str]) -> Contender {
     let loops = Loops::compile("bench/costs/peers/urcu.c", package, &flags);
     let (enter, leave) = (loops.plain("enter"), loops.plain("leave"));
     loops.contender(name, "lookup").between(enter, leave)
-}
-
-/// The flags that pkg-config prints for a package.
-fn flags(package: &str) -> Option<Vec<String>> {
-    let found = run(Command::new("pkg-config").args(["--cflags", "--libs", package]));
-    found.success.then(|| found.output.split_whitespace().map(str::to_string).collect())
-}
-
-/// Lets liburcu be loaded later with its threads' data in the static TLS block, a register and an
-/// offset away, as in a program that is linked with liburcu. The loader puts data there only if the
-/// block's alignment is at least liburcu's, and the block has the alignment of this variable.
-pub fn align_static_tls() {
-    #[repr(align(128))]
-    struct Aligned(Cell<u8>);
-    thread_local! {
-        static ALIGNED: Aligned = const { Aligned(Cell::new(0)) };
-    }
-    ALIGNED.with(|aligned| std::hint::black_box(&aligned.0).set(1));
 }

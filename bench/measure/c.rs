@@ -2,6 +2,7 @@
 
 use std::ffi::c_ulong;
 use std::path::PathBuf;
+use std::process::Command;
 
 use kref_c_tests::{Compiler, Kind, Prefix, project, run, scratch};
 use libloading::Library;
@@ -32,6 +33,18 @@ pub fn compile(source: &str, name: &str, flags: &[&str]) -> PathBuf {
     output
 }
 
+/// The flags that pkg-config prints for a package. `None` if the package is not installed.
+pub fn package_flags(package: &str) -> Option<Vec<String>> {
+    let found = run(Command::new("pkg-config").args(["--cflags", "--libs", package]));
+    found.success.then(|| found.output.split_whitespace().map(str::to_string).collect())
+}
+
+/// Whether the compiler finds a header: for a package that is one header, and that pkg-config does not know.
+pub fn has_header(header: &str) -> bool {
+    let mut compile = compiler().command();
+    run(compile.args(["-E", "-include", header, "-x", "c", "/dev/null", "-o", "/dev/null"])).success
+}
+
 /// A C file of loops, loaded until the program ends.
 #[derive(Clone, Copy)]
 pub struct Loops(&'static Library);
@@ -60,7 +73,7 @@ impl Loops {
         move |n| unsafe { function(n) }
     }
 
-    /// A function that does an operation n times, each after so many lookups.
+    /// A function of n, the number of operations, and another number: how many lookups are in a mix, for example.
     pub fn mixed(self, name: &str) -> impl Fn(u64, u64) + Copy + Send + Sync + 'static {
         // SAFETY: the files declare every mixed loop so.
         let function: unsafe extern "C" fn(c_ulong, c_ulong) = unsafe { self.symbol(name) };

@@ -11,9 +11,12 @@ pub struct Contender {
     /// The row's name.
     pub name: String,
     enter: Box<dyn Fn() + Sync>,
-    work: Box<dyn Fn(u64) + Sync>,
+    work: Box<Work>,
     leave: Box<dyn Fn() + Sync>,
 }
+
+/// Does the operation so many times, on the thread of this number, one of so many threads.
+type Work = dyn Fn(u64, usize, usize) + Sync;
 
 /// How long a turn shall be: long beside the microsecond in which the threads leave the gate, and
 /// short beside the milliseconds for which another program gets a core.
@@ -22,6 +25,14 @@ const TURN: Duration = Duration::from_micros(500);
 impl Contender {
     /// `work(n)` does the operation n times. Any number of threads may call `work` at once.
     pub fn new(name: impl Into<String>, work: impl Fn(u64) + Sync + 'static) -> Self {
+        Self::of_threads(name, move |n, _, _| work(n))
+    }
+
+    /// `work(n, thread, threads)` does the part of this thread n times, one of so many threads.
+    pub fn of_threads(
+        name: impl Into<String>,
+        work: impl Fn(u64, usize, usize) + Sync + 'static,
+    ) -> Self {
         let nothing = || Box::new(|| ());
         Self { name: name.into(), enter: nothing(), work: Box::new(work), leave: nothing() }
     }
@@ -63,14 +74,15 @@ impl Contender {
     }
 
     fn turn(&self, n: u64, cores: &[usize]) -> Turn {
-        let spans = on_each(cores, &|gate: &Gate| {
+        let spans = on_each(cores, &|gate: &Gate, thread| {
+            let work = |n| (self.work)(n, thread, cores.len());
             (self.enter)();
             // A thread's first operations may register the thread and fill its caches.
-            (self.work)((n / 8).clamp(1, 64));
+            work((n / 8).clamp(1, 64));
             gate.pass();
             let before = preemptions(RUSAGE_THREAD);
             let start = Instant::now();
-            (self.work)(n);
+            work(n);
             let end = Instant::now();
             let preempted = preemptions(RUSAGE_THREAD) != before;
             (self.leave)();

@@ -15,15 +15,17 @@ mod c;
 mod contender;
 mod goal;
 mod pace;
+mod process;
 mod rows;
 mod statistics;
 mod table;
 mod threads;
 
-pub use c::{Loops, compile, compiler};
+pub use c::{Loops, compile, compiler, has_header, package_flags};
 pub use contender::Contender;
 pub use goal::{Goal, verdict};
 pub use pace::Pace;
+pub use process::{prepare_the_process, resident};
 pub use rows::{Figure, Rows, Threads};
 pub use statistics::{Estimate, median};
 pub use table::table;

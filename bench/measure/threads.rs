@@ -4,18 +4,19 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-/// Runs `work` on a thread for each of `cores`, and returns the results in the same order.
-pub fn on_each<T: Send>(cores: &[usize], work: &(impl Fn(&Gate) -> T + Sync)) -> Vec<T> {
+/// Runs `work` on a thread for each of `cores`, and returns the results in the same order. `work` gets the number of
+/// its thread.
+pub fn on_each<T: Send>(cores: &[usize], work: &(impl Fn(&Gate, usize) -> T + Sync)) -> Vec<T> {
     let all = cores.len();
     let gate = &Gate { threads: all, awake: Barrier::new(all), arrived: AtomicUsize::new(0) };
     thread::scope(|scope| {
-        let start = |&core| {
+        let start = |(thread, &core)| {
             scope.spawn(move || {
                 stay_on(core);
-                work(gate)
+                work(gate, thread)
             })
         };
-        let workers: Vec<_> = cores.iter().map(start).collect();
+        let workers: Vec<_> = cores.iter().enumerate().map(start).collect();
         workers.into_iter().map(|worker| worker.join().expect("no loop panics")).collect()
     })
 }

@@ -1,5 +1,5 @@
 /*
- * Slots and percpu_refs, with each system call and each allocation failing: once, or from then on.
+ * Slots, percpu_refs and pools, with each system call and each allocation failing: once, or from then on.
  * percpu_ref_init() returns -ENOMEM and has freed everything. If membarrier() fails at the start, the library
  * uses locks instead of sequences; on 64-bit Arm also if uname() fails, which tells what kernel it is. If one membarrier() fails later, the library makes it again. If the kernel
  * goes on refusing it, KREF_NOT_FENCED is reported and the object leaks.
@@ -140,6 +140,58 @@ static void percpu_unshared(void)
     check_memory();
 }
 
+struct session {
+    struct kref kref;
+};
+
+static void session_cleanup(struct session *session)
+{
+    CHECK(kref_read(&session->kref) == 0);
+    n_released++;
+}
+
+KREF_POOL_DEFINE(session, struct session, kref, session_cleanup);
+
+/* More than the first chunk of memory has. */
+#define SESSIONS 400
+
+/* Whether an allocation fails as the documentation says. */
+static int was_refused(struct session *session)
+{
+    CHECK(session || errno == ENOMEM);
+    return !session;
+}
+
+/* An allocation may fail. The sessions that there are, and later allocations, do not care. */
+static void pools(void)
+{
+    static struct session *sessions[SESSIONS];
+    int i, refusals = 0, there = 0;
+    uint64_t handle = 0;
+
+    begin_faults();
+    for (i = 0; i < SESSIONS; i++) {
+        sessions[there] = session_alloc();
+        if (was_refused(sessions[there])) {
+            refusals++;
+            continue;
+        }
+        handle = session_handle(sessions[there]);
+        session_publish(sessions[there++]);
+        CHECK(kref_pool_get(&session_pool, handle) == &sessions[there - 1]->kref);
+        session_unref(sessions[there - 1]);
+    }
+    CHECK(there + refusals == SESSIONS && kref_pool_count(&session_pool) == (size_t)there);
+    for (i = 0; i < there; i++)
+        session_unref(sessions[i]);
+    CHECK(n_released == there && !session_by_handle(handle));
+    CHECK(kref_pool_destroy(&session_pool) == 0);
+    end_faults();
+    CHECK(!refusals || failed(MMAP));
+    CHECK(refusals <= 1 || faults.mode == FROM_NOW_ON);
+    CHECK(!told.times && !faults.blocks && (!faults.pages || failed(SYS_munmap)));
+}
+
 int main(void)
 {
     kref_set_violation_handler(remember, &told);
@@ -147,6 +199,7 @@ int main(void)
     try_each("availability", availability, NULL);
     try_each("percpu_life", percpu_life, NULL);
     try_each("percpu_unshared", percpu_unshared, NULL);
+    try_each("pools", pools, NULL);
 
     CHECK(failed_somewhere(MALLOC));
     if (has_sequences()) {

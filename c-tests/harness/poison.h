@@ -6,7 +6,7 @@
 #ifndef POISON_H
 #define POISON_H
 
-#include "check.h"
+#include "torture.h"
 
 #include <sys/mman.h>
 
@@ -21,8 +21,6 @@
 #define ALIVE 0x600dca11u
 #define POISON 0xdb
 #define PAGE ((size_t)4096)
-
-static unsigned long made, released;
 
 struct object {
     union {

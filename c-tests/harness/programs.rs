@@ -216,18 +216,11 @@ fn ways(program: &Program) -> Vec<Way> {
             }
         }
     }
-    // valgrind reads machine code, so one compiler is enough.
-    for (library, inline) in [(Library::Static, true), (Library::Shared, false)] {
-        let mut add = |tool| {
-            let watch = Watch::Valgrind(tool);
-            ways.push(Way { compiler: Kind::Gcc, library, inline, watch, rseq: true });
-        };
-        if !program.does_without("memcheck") {
-            add("memcheck");
-        }
-        for tool in ["helgrind", "drd"].into_iter().filter(|tool| program.has_tool(tool)) {
-            add(tool);
-        }
+    if !program.does_without("memcheck") {
+        ways.extend(in_valgrind("memcheck"));
+    }
+    for tool in ["helgrind", "drd"].into_iter().filter(|tool| program.has_tool(tool)) {
+        ways.extend(in_valgrind(tool));
     }
     let usual = Way {
         compiler: Kind::Gcc,
@@ -269,42 +262,55 @@ fn must_be_caught(program: &Program) -> Vec<Trial> {
     let mut trials = Vec::new();
     for caught in program.says("caught by").map(str::to_string) {
         let (tool, words) = caught.split_once(": ").expect("caught by: TOOL: WORDS");
-        let sanitizer = match tool {
-            "tsan" => Sanitizer::Thread,
-            "asan" => Sanitizer::Address,
-            other => panic!("{}: {other} is no tool that catches", program.name),
-        };
-        for compiler in Kind::ALL {
-            for (library, inline) in catching(sanitizer) {
-                let watch = Watch::Sanitizer(sanitizer);
-                let (library, inline) = (*library, *inline);
-                let way = Way { compiler, library, inline, watch, rseq: true };
-                let (program, words) = (program.clone(), words.to_string());
-                let name = format!("{}::{}", program.name, way.name());
-                trials.push(Trial::ignorable_test(name, move || {
-                    unless_missing(program.compiler(way), |compiler| {
-                        let executable = make(&program, way, compiler)?;
-                        let ended = execute(&executable, way, compiler);
-                        match ended.output.contains(&words) && !ended.success {
-                            true => Ok(()),
-                            false => Err(describe(&format!("no report of \"{words}\""), &ended)),
-                        }
-                    })
-                }));
-            }
+        for way in catching(tool) {
+            let (program, words) = (program.clone(), words.to_string());
+            let name = format!("{}::{}", program.name, way.name());
+            trials.push(Trial::ignorable_test(name, move || {
+                unless_missing(program.compiler(way), |compiler| {
+                    let executable = make(&program, way, compiler)?;
+                    let ended = execute(&executable, way, compiler);
+                    match ended.output.contains(&words) && !ended.success {
+                        true => Ok(()),
+                        false => Err(describe(&format!("no report of \"{words}\""), &ended)),
+                    }
+                })
+            }));
         }
     }
     assert!(!trials.is_empty(), "{}: no line `caught by:`", program.name);
     trials
 }
 
-/// The ways in which a sanitizer sees each access to the count: the access is inlined into the
-/// program, or the library is instrumented.
-fn catching(sanitizer: Sanitizer) -> &'static [(Library, bool)] {
-    match sanitizer {
-        Sanitizer::Thread => &[(Library::Shared, true), (Library::Tsan, false)],
-        Sanitizer::Address => &[(Library::Shared, true), (Library::Static, true)],
-    }
+/// The ways in which a tool sees each access to the count: the access is inlined into the program, or the library is
+/// instrumented. memcheck sees each access in each way.
+fn catching(tool: &str) -> Vec<Way> {
+    let (watch, libraries) = match tool {
+        "tsan" => {
+            (Watch::Sanitizer(Sanitizer::Thread), [(Library::Shared, true), (Library::Tsan, false)])
+        }
+        "asan" => (
+            Watch::Sanitizer(Sanitizer::Address),
+            [(Library::Shared, true), (Library::Static, true)],
+        ),
+        "memcheck" => return in_valgrind("memcheck").to_vec(),
+        other => panic!("{other} is no tool that catches"),
+    };
+    let ways = |compiler| {
+        libraries.map(|(library, inline)| Way { compiler, library, inline, watch, rseq: true })
+    };
+    Kind::ALL.into_iter().flat_map(ways).collect()
+}
+
+/// The ways to run a program under a tool of valgrind. valgrind reads machine code, so one compiler is enough.
+fn in_valgrind(tool: &'static str) -> [Way; 2] {
+    let watch = Watch::Valgrind(tool);
+    [(Library::Static, true), (Library::Shared, false)].map(|(library, inline)| Way {
+        compiler: Kind::Gcc,
+        library,
+        inline,
+        watch,
+        rseq: true,
+    })
 }
 
 fn must_not_compile(program: &Program) -> Vec<Trial> {

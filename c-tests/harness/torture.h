@@ -3,15 +3,15 @@
  * interrupt them with signals; one more thread moves them between CPUs, signals them, and forks.
  * Some threads unregister their restartable sequences for a while.
  *
- * The verdict does not depend on timing. The test fails if a thread finds the poison of poison.h,
- * or if in the end an object was not released exactly once. Time only decides when to stop: after
- * KREF_TORTURE_SECONDS, default 2.
+ * The verdict does not depend on timing. The test fails if a thread finds a released object: the poison of
+ * poison.h, or another secret. And it fails if in the end an object was not released exactly once. Time only
+ * decides when to stop: after KREF_TORTURE_SECONDS, default 2.
  */
 #ifndef TORTURE_H
 #define TORTURE_H
 
 #define _GNU_SOURCE
-#include "poison.h"
+#include "check.h"
 #include "interrupted.h"
 
 #include <sched.h>
@@ -43,6 +43,9 @@
 #define ADD(counter, n) __atomic_fetch_add(&(counter), (n), __ATOMIC_RELAXED)
 #define READ(variable) __atomic_load_n(&(variable), __ATOMIC_RELAXED)
 #define WRITE(variable, value) __atomic_store_n(&(variable), (value), __ATOMIC_RELAXED)
+
+/* The program's objects. In the end both are equal. */
+static unsigned long made, released;
 
 /* The work and the figures of a thread. When the thread ends, another one takes its seat. */
 struct seat {
@@ -98,7 +101,7 @@ static void register_sequences(void)
 
 static struct percpu_ref in_handlers; /* used in handlers, and in child processes */
 static int in_handlers_released;
-static void (*more_in_handlers)(void);
+static void (*more_in_handlers)(void), (*more_in_children)(void);
 
 static void in_handlers_release(struct percpu_ref *ref)
 {
@@ -175,6 +178,8 @@ static void be_child(void)
             _exit(2);
         percpu_ref_put_many(&in_handlers, 2);
     }
+    if (more_in_children)
+        more_in_children();
     _exit(kref_rseq_available() == all.has_rseq ? 0 : 3);
 }
 

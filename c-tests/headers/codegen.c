@@ -9,6 +9,13 @@ void release_it(struct kref *kref);
 void object_free(struct object *object);
 KREF_DEFINE(object, struct object, kref, object_free);
 
+struct session {
+    int id;
+    struct kref kref;
+};
+
+void session_cleanup(struct session *session);
+KREF_POOL_DEFINE(session, struct session, kref, session_cleanup);
 
 void test_init(struct kref *kref);
 void test_get(struct kref *kref);
@@ -22,6 +29,8 @@ int test_get_unless_zero(struct kref *kref);
 void test_inc(refcount_t *count);
 int test_dec_and_test(refcount_t *count);
 int test_inc_not_zero(refcount_t *count);
+struct kref *test_pool_get(struct kref_pool *pool, uint64_t handle);
+struct session *test_by_handle(uint64_t handle);
 void test_percpu_get(struct percpu_ref *ref);
 void test_percpu_put(struct percpu_ref *ref);
 int test_percpu_tryget(struct percpu_ref *ref);
@@ -85,6 +94,16 @@ int test_dec_and_test(refcount_t *count)
 int test_inc_not_zero(refcount_t *count)
 {
     return refcount_inc_not_zero(count);
+}
+
+struct kref *test_pool_get(struct kref_pool *pool, uint64_t handle)
+{
+    return kref_pool_get(pool, handle);
+}
+
+struct session *test_by_handle(uint64_t handle)
+{
+    return session_by_handle(handle);
 }
 
 void test_percpu_get(struct percpu_ref *ref)

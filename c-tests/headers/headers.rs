@@ -272,13 +272,14 @@ fn c_plus_plus(compiler: Compiler) {
 /// unchanged header is the counter-check: there ThreadSanitizer must report nothing.
 fn every_ordering_is_needed(compiler: Compiler) {
     // For each use of an ordering, the program that needs it.
+    let pool = "headers/run-tsan-announced-pool";
     every_ordering(
         compiler,
         "kref/inline.h",
         [
             ("__ATOMIC_SEQ_CST", &[]),
             ("__ATOMIC_RELEASE", &["handoff/run-thread"]),
-            ("__ATOMIC_ACQUIRE", &["handoff/run-thread", "kref/run-many"]),
+            ("__ATOMIC_ACQUIRE", &["handoff/run-thread", "kref/run-many", pool, pool]),
         ],
     );
     let program = "kref/run-oldp-threads";
@@ -354,14 +355,13 @@ fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
             continue;
         }
         let weak = [&lines[..number], &[&silent], &lines[number + 1..]].concat().join("\n");
-        let told = ["headers/run-tsan-announced", "headers/run-tsan-announced-percpu"].iter().any(
-            |program| {
-                let out_of_line = ["-DKREF_NO_INLINE", "-Dunannounced(verdict,count)=(verdict)"];
-                let flags = [Sanitizer::Thread.flags(), &out_of_line].concat();
-                let ended = with_header(compiler, "kref/tsan.h", &weak, program, &flags);
-                ended.output.contains(RACE)
-            },
-        );
+        let told = ["", "-percpu", "-pool"].iter().any(|of| {
+            let program = format!("headers/run-tsan-announced{of}");
+            let out_of_line = ["-DKREF_NO_INLINE", "-Dunannounced(verdict,count)=(verdict)"];
+            let flags = [Sanitizer::Thread.flags(), &out_of_line].concat();
+            let ended = with_header(compiler, "kref/tsan.h", &weak, &program, &flags);
+            ended.output.contains(RACE)
+        });
         assert!(told, "no race without line {} of tsan.h: {line}", number + 1);
         taken_out += 1;
     }

@@ -16,6 +16,7 @@ int use_mutex(refcount_t *count, kref_linux_mutex *lock, struct kref *kref,
               void (*release)(struct kref *kref));
 struct object *use_kref(struct kref *kref, void (*release)(struct kref *kref));
 struct object *use_typed(struct object *object, struct kref_slot *slot, pthread_mutex_t *mutex);
+uint64_t use_pool(struct kref_pool *pool, unsigned int *cursor);
 void use_percpu(struct percpu_ref *ref, unsigned long n);
 struct percpu_ref *use_slots(struct percpu_ref_slot *slot, struct kref_slot *kref_slot);
 
@@ -124,6 +125,28 @@ struct object *use_typed(struct object *object, struct kref_slot *slot, pthread_
         object->number = kref_put_many(&object->kref, 2, object_kref_release);
 #endif
     return NULL;
+}
+
+KREF_POOL_DEFINE(pooled, struct object, kref, object_free);
+KREF_POOL_DECLARE(shared, struct object);
+KREF_POOL_DEFINE_EXTERN(shared, struct object, kref, object_free);
+
+uint64_t use_pool(struct kref_pool *pool, unsigned int *cursor)
+{
+    struct object *object = pooled_alloc();
+
+    if (!object)
+        return kref_pool_count(pool) ? kref_pool_destroy(pool) : 0;
+    if (pooled_by_handle(pooled_handle(object)) || pooled_next(cursor))
+        pooled_discard(object);
+    pooled_publish(object);
+    pooled_unref(object);
+    kref_pool_drain(pool);
+    object = KREF_CAST(static_cast, struct object *, kref_pool_alloc(pool));
+    kref_pool_publish(pool, &object->kref);
+    if (kref_pool_get(pool, kref_pool_handle(pool, &object->kref)) || kref_pool_next(pool, cursor))
+        kref_pool_free(pool, &object->kref);
+    return shared_handle(shared_alloc());
 }
 
 void use_percpu(struct percpu_ref *ref, unsigned long n)

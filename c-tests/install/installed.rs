@@ -29,8 +29,10 @@ fn main() -> ExitCode {
         plain("kref_pc_names_what_the_archive_needs", kref_pc_names_what_the_archive_needs),
         plain("links_beside_another_rust_library", links_beside_another_rust_library),
         plain("the_readme_example_compiles_unchanged", the_readme_example_compiles_unchanged),
+        plain("the_event_loops_of_the_pages_compile", the_event_loops_of_the_pages_compile),
     ];
     trials.extend(per_compiler("kernel_code", Compiler::need, kernel_code_compiles_unchanged));
+    trials.extend(per_compiler("handles", Compiler::need, the_examples_of_handles_are_c_and_cpp));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -47,7 +49,8 @@ fn the_shared_library_is_small_and_needs_libc_alone() {
     let stripped = folder("stripped").join("libkref.so");
     printed(Command::new("strip").arg("-o").arg(&stripped).arg(shared()));
     let size = std::fs::metadata(&stripped).unwrap().len();
-    assert!(size <= 40 * 1024, "{size} bytes stripped");
+    // 38,464 bytes without pools, 50,840 with them: the linker rounds the segments to pages of 4 KB.
+    assert!(size <= 50 * 1024, "{size} bytes stripped");
 }
 
 fn it_is_hardened() {
@@ -278,9 +281,73 @@ fn kernel_code(
     assert_eq!(said, says, "{name} as {dialect}");
 }
 
+/// The programs in examples/handles, as a user builds them. io_uring.c says in its last line whether the kernel
+/// allowed io_uring. Either is right, so the line is shown and not compared.
+fn the_examples_of_handles_are_c_and_cpp(compiler: Compiler) {
+    let dialects = [["c", "gnu11"], ["c++", "c++17"]];
+    for [language, dialect] in dialects {
+        if language == "c++" && !compiler.speaks_cpp() {
+            continue;
+        }
+        for example in ["epoll", "timer", "observer", "io_uring"] {
+            let name = format!("{example}-{}-{dialect}", compiler.kind().name());
+            let program = folder(&name).join("program");
+            let mut compile = compiler.command();
+            compile.args(["-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-x", language]);
+            compile.arg(format!("-std={dialect}"));
+            compile.arg(project().join(format!("examples/handles/{example}.c"))).arg("-o");
+            compile.arg(&program).args(Prefix::plain().flags(&["--cflags", "--libs", "kref"]));
+            printed(&mut compile);
+            let mut command = Command::new(&program);
+            let said = printed(command.env("LD_LIBRARY_PATH", Prefix::plain().lib()));
+            if example == "io_uring" {
+                println!("{name}: {}", said.lines().last().expect("it says something"));
+            }
+        }
+    }
+}
+
+/// The examples in C of a page, without their fences.
+fn examples(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(project().join(page)).unwrap();
+    let after = text.split("```c\n").skip(1);
+    after.map(|rest| rest.split("```").next().unwrap().to_string()).collect()
+}
+
+/// An event loop with handles. The lines of a file's level stand first, up to KREF_POOL_DEFINE, and the others are
+/// in a function.
+fn the_event_loops_of_the_pages_compile() {
+    let flags = ["-Wall", "-Wextra", "-Werror", "-Wshadow", "-c"].map(str::to_string);
+    let flags = [&flags[..], &Prefix::plain().flags(&["--cflags", "kref"])].concat();
+    let frame = "#include <kref.h>\n#include <sys/epoll.h>\n#include <unistd.h>\n#define MOST 8\n";
+    let parts = "struct session { struct kref kref; int fd; };\n\
+        static void session_cleanup(struct session *session) { close(session->fd); }\n";
+    for (page, place, parts) in [("README.md", 1, parts), ("docs/pool.md", 0, "")] {
+        let examples = examples(page);
+        let example = &examples[place];
+        let end = example.find("*/\n").expect("a comment ends the line of KREF_POOL_DEFINE") + 3;
+        let (outside, inside) = example.split_at(end);
+        assert!(outside.contains("KREF_POOL_DEFINE(") && inside.contains("epoll_wait("), "{page}");
+        let (unset, close) = match page {
+            "README.md" => (", struct session *s", ""),
+            _ => (", int fd", examples[place + 1].as_str()),
+        };
+        let text = format!(
+            "{frame}{parts}{outside}{close}int serve(struct session *session);\n\
+             int events_of(int epoll, int n, int i, struct epoll_event event, \
+             struct epoll_event *events{unset});\n\
+             int events_of(int epoll, int n, int i, struct epoll_event event, \
+             struct epoll_event *events{unset})\n{{\n{inside}return 0;\n}}\n"
+        );
+        let source = folder("event-loop").join("loop.c");
+        std::fs::write(&source, text).unwrap();
+        compile("event-loops", &source, &flags);
+    }
+}
+
 fn the_readme_example_compiles_unchanged() {
     let readme = std::fs::read_to_string(project().join("README.md")).unwrap();
-    let example = readme.split("```c\n").nth(1).expect("an example").split("```").next().unwrap();
+    let example = &examples("README.md")[0];
     let source = folder("readme").join("example.c");
     std::fs::write(&source, example).unwrap();
     let flags = Prefix::plain().flags(&["--cflags", "--libs", "kref"]);

@@ -3,7 +3,7 @@
  *
  * With -DWITHOUT_FENCE the membarrier does nothing, and the program must fail.
  */
-#include "torture.h"
+#include "poison.h"
 #ifdef WITHOUT_FENCE
 #include "fence.h"
 #endif

@@ -77,9 +77,15 @@ static void checkpoint(void)
     write_down(NULL, "checkpoint");
 }
 
-static const struct kref_tracker writes_down = { sizeof writes_down, created, getting,  got,
-                                                 putting,            released, done, violated,
-                                                 report,             checkpoint };
+static void missed(struct kref_pool *pool, uint64_t handle, int given)
+{
+    CHECK(pool);
+    write_down(NULL, "missed %s %d", handle ? "a number" : "0", given);
+}
+
+static const struct kref_tracker writes_down = { sizeof writes_down, created,    getting, got,
+                                                 putting,            released,   done,    violated,
+                                                 report,             checkpoint, missed };
 
 /* Checks the events since the last CHECK_TOLD. All must be about `object`. */
 #define CHECK_TOLD(object, events)                                                                 \

@@ -5,11 +5,14 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use kref_c_tests::kref_track::{compile, compile_with, contains, kref_track, track};
-use kref_c_tests::{
-    Compiler, Library, Prefix, c_tests, per_compiler, plain, project, run, scratch,
-};
+use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, project, run, scratch};
 use libtest_mimic::Arguments;
 use serde_json::Value;
+
+#[path = "options.rs"]
+mod options;
+#[path = "pools.rs"]
+mod pools;
 
 fn main() {
     let mut tests = vec![
@@ -23,19 +26,11 @@ fn main() {
         plain("flame-graph-of-hostile-names", flame_graph_of_hostile_names),
         plain("object-history", object_history),
         plain("names-of-types", names_of_types),
-        plain("filter", filter),
-        plain("sample", sample),
-        plain("exitcode-and-log-path", exitcode_and_log_path),
         plain("checkpoint-and-report", checkpoint_and_report),
-        plain("signal", signal),
-        plain("status-and-signals-are-passed-on", status),
         plain("however-a-program-ends", however_it_ends),
         plain("a-daemon", a_daemon),
         plain("a-trace", a_trace),
         plain("a-running-program", a_running_program),
-        plain("options-that-are-wrong", options_that_are_wrong),
-        plain("completions", completions),
-        plain("depth", depth),
         plain("overflow", overflow),
         plain("no-object", no_object),
         plain("unloaded-library", unloaded_library),
@@ -49,6 +44,8 @@ fn main() {
             inlined(compiler, flags);
         }
     }));
+    tests.extend(options::tests());
+    tests.extend(pools::tests());
     tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
@@ -127,8 +124,7 @@ fn last_put_in_a_lookup() {
 fn json() {
     let ended = track("reports/holders", &["--format", "json"], &[]);
     let report: Value = serde_json::from_str(&ended.output).expect("one line of JSON");
-    let schema = std::fs::read(project().join("track/schema.json")).expect("the schema");
-    let schema: Value = serde_json::from_slice(&schema).expect("JSON");
+    let schema = schema();
     must_match(&report, &schema["$defs"]["held"], &schema);
     assert_eq!(report["types"][0]["held"][0]["holder"], "index");
     let misuse = track("reports/lookup", &["--format", "json"], &[]);
@@ -139,6 +135,11 @@ fn json() {
     let event: Value =
         serde_json::from_str(chronicle.output.lines().next().expect("a line")).expect("JSON");
     must_match(&event, &schema["$defs"]["event"], &schema);
+}
+
+fn schema() -> Value {
+    let schema = std::fs::read(project().join("track/schema.json")).expect("the schema");
+    serde_json::from_slice(&schema).expect("JSON")
 }
 
 /// Checks that the schema describes each member of `value`, and that `value` has all members of the
@@ -202,7 +203,7 @@ fn object_history() {
     let ended = track("reports/lookup", &["--object", "1"], &[]);
     let acts: Vec<_> = ended.output.lines().filter(|line| line.starts_with("object #1,")).collect();
     let wanted =
-        ["kref_init, count 1", "get, count 2", "put, count 1", "put, count 0", "released, count 0"];
+        ["created, count 1", "get, count 2", "put, count 1", "put, count 0", "released, count 0"];
     assert_eq!(acts.len(), wanted.len(), "{}", ended.output);
     for (line, act) in acts.iter().zip(wanted) {
         assert!(line.contains(act) && line.contains("thread 1 ("), "{line}");
@@ -241,36 +242,6 @@ fn references_of_cpp(compiler: Compiler) {
     }
 }
 
-fn filter() {
-    for (filter, told) in [("object_*", true), ("*holders.c", true), ("session_*", false)] {
-        let ended = track("reports/holders", &["--filter", filter], &[]);
-        assert_eq!(ended.output.is_empty(), !told, "{filter}: {}", ended.output);
-    }
-}
-
-fn sample() {
-    let ended = track("reports/many", &["--sample", "1/10"], &["1000"]);
-    contains(&ended, &["kref-track: 200 references on 100 objects are still held"]);
-}
-
-fn exitcode_and_log_path() {
-    let log = scratch().join("track.log.%p");
-    let log = log.to_string_lossy();
-    let ended = track("reports/holders", &["--exitcode", "23", "--log-path", &log], &[]);
-    assert_eq!(ended.status, Some(23));
-    assert!(ended.output.is_empty(), "{}", ended.output);
-    assert_eq!(track("robustness/threads", &["--exitcode", "23"], &[]).status, Some(0));
-    let logs = std::fs::read_dir(scratch()).expect("the folder").filter_map(|entry| {
-        let path = entry.expect("an entry").path();
-        path.file_name()?.to_str()?.starts_with("track.log.").then_some(path)
-    });
-    for log in logs {
-        let text = std::fs::read_to_string(&log).expect("a log");
-        std::fs::remove_file(&log).expect("our log");
-        assert!(text.contains("15 references on 15 objects"), "{text}");
-    }
-}
-
 fn checkpoint_and_report() {
     let ended = track("reports/on-request", &[], &[]);
     contains(
@@ -284,26 +255,6 @@ fn checkpoint_and_report() {
     let untracked =
         run(&mut Command::new(compile(Compiler::any(), "tracker/reports/on-request", &["-O1"])));
     assert!(!untracked.success, "without a tracker there is none to report");
-}
-
-fn signal() {
-    let log = scratch().join(format!("signal.{}.log", std::process::id()));
-    let path = log.to_string_lossy().into_owned();
-    let ended = track("reports/on-request", &["--signal", "USR1", "--log-path", &path], &[&path]);
-    let text = std::fs::read_to_string(&log).expect("the report");
-    std::fs::remove_file(&log).expect("our log");
-    assert!(ended.success, "{ended:?}");
-    assert!(text.contains("asked by a signal") && text.contains("    late "), "{text}");
-}
-
-fn status() {
-    let mut ended = run(kref_track(&[]).args(["sh", "-c", "exit 5"]));
-    assert_eq!(ended.status, Some(5));
-    ended = run(kref_track(&[]).args(["sh", "-c", "kill -TERM $$"]));
-    assert_eq!(ended.signal, Some(libc::SIGTERM));
-    contains(&ended, &["was ended by signal 15"]);
-    ended = run(kref_track(&[]).arg("/nonexistent"));
-    assert_eq!(ended.status, Some(2));
 }
 
 fn however_it_ends() {
@@ -359,50 +310,6 @@ fn a_running_program() {
     contains(held, &["2 references on 1 object are held, asked by kref-track -p\n", &place]);
 }
 
-/// Each option that --help shows is completed by each shell.
-fn completions() {
-    let help = run(&mut kref_track(&["--help"])).output;
-    let share = Prefix::plain().lib().with_file_name("share");
-    for (file, before) in [
-        ("bash-completion/completions/kref-track", "--"),
-        ("zsh/site-functions/_kref-track", "--"),
-        ("fish/vendor_completions.d/kref-track.fish", ""),
-    ] {
-        let text = std::fs::read_to_string(share.join(file)).expect(file);
-        let words: Vec<_> = text.split(|c: char| c.is_whitespace() || "'[)".contains(c)).collect();
-        let options = help.lines().filter_map(|line| line.strip_prefix("  --"));
-        for option in options.map(|line| line.split([' ', ',']).next().unwrap()) {
-            let word = format!("{before}{option}");
-            assert!(words.contains(&&*word), "{file} does not know --{option}");
-        }
-    }
-    let bash = share.join("bash-completion/completions/kref-track");
-    let script = format!(
-        ". {}; COMP_WORDS=(kref-track --fl); COMP_CWORD=1; _kref_track; echo ${{COMPREPLY[@]}}",
-        bash.display()
-    );
-    assert_eq!(run(Command::new("bash").arg("-c").arg(script)).output, "--flamegraph\n");
-}
-
-fn options_that_are_wrong() {
-    for (options, wanted) in [
-        (&["--depht", "3"][..], "unknown option --depht"),
-        (&["--depth", "0"], "from 1 to 64"),
-        (&["--sample", "10"], "1/N"),
-        (&["--format", "xml"], "text or json"),
-    ] {
-        let ended = run(kref_track(options).arg("true"));
-        assert_eq!(ended.status, Some(2), "{options:?}");
-        contains(&ended, &[wanted]);
-    }
-    let mut command = Command::new(compile(Compiler::any(), "tracker/reports/many", &["-O1"]));
-    let ended = run(command.env("KREF_OPTIONS", "track=1:depht=3"));
-    assert!(ended.success);
-    contains(&ended, &["unknown option \"depht\"", "nothing is tracked"]);
-    let help = run(&mut kref_track(&["--help"]));
-    assert!(help.success && help.output.contains("--max-memory"));
-}
-
 fn overflow() {
     let ended = track("reports/overflow", &[], &[]);
     contains(&ended, &["kref-track: too many references", "held: 3999999 references by \"poll\""]);
@@ -414,12 +321,6 @@ fn no_object() {
     let ended = track("reports/no-object", &[], &[]);
     contains(&ended, &["kref-track: get or put where no object is", &here("reports/no-object")]);
     assert_eq!(ended.output.matches("where no object is").count(), 1, "{}", ended.output);
-}
-
-fn depth() {
-    let ended = track("reports/holders", &["--depth", "1"], &[]);
-    contains(&ended, &["    serve "]);
-    assert!(!ended.output.contains("    main "), "{}", ended.output);
 }
 
 fn unloaded_library() {

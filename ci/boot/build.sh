@@ -39,14 +39,14 @@ changed() {
 # program NAME SOURCE FLAG...: compiles c-tests/SOURCE.c.
 program() { "$GNU-gcc" "${flags[@]}" -o "$GUEST/t/$1" "c-tests/$2.c" "${@:3}"; }
 
-# torture KIND LIBRARY FLAG... -- WORDS: rseq/torture.c with libkref.a of LIBRARY.
+# torture KIND LIBRARY FLAG... -- WORDS: rseq/torture.c with libkref.a of LIBRARY. SOURCE may be another program.
 torture() {
-    local kind=$1 library=$2 more=()
+    local kind=$1 library=$2 source=${SOURCE:-rseq/torture} more=()
     shift 2
     while [[ $1 != -- ]]; do more+=("$1") && shift; done
     local name
-    name=rseq.torture.$library$(printf %s "${more[@],,}" | sed 's/-d/./g')
-    program "$name" rseq/torture -DKREF_NO_INLINE "${more[@]}" "$out/$library/libkref.a"
+    name=${source/\//.}.$library$(printf %s "${more[@],,}" | sed 's/-d/./g')
+    program "$name" "$source" -DKREF_NO_INLINE "${more[@]}" "$out/$library/libkref.a"
     add "$kind" "$name" "${@:2}"
 }
 
@@ -119,7 +119,7 @@ program unload.so rseq/unload/library -shared -fPIC "${shared[@]}"
 program unload rseq/unload/program "${static[@]}"
 add run unload ./unload.so
 
-for subject in slot percpu; do
+for subject in slot percpu pool; do
     program "$subject.torture.inline" $subject/torture "${shared[@]}"
     program "$subject.torture.static" $subject/torture "${static[@]}"
     add torture "$subject.torture.inline"
@@ -130,10 +130,12 @@ done
 twins
 torture torture wide --
 torture torture wide -DPERCPU --
+SOURCE=pool/torture torture torture wide --
 torture twin wide -DWITHOUT_FENCE -- no fence
 torture twin wide -DWITHOUT_FENCE -DPERCPU -- no fence
 torture twin signature -- the kernel kills at the first abort
 torture twin goes-on -- the handler goes on with an object that was released
+SOURCE=pool/torture torture twin goes-on -- the handler goes on with an entry that another thread has taken
 
 # An abort may come between any two instructions.
 add step on

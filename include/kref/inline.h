@@ -264,6 +264,63 @@ KREF_INLINE int kref_get_unless_zero(struct kref *kref)
     return kref_count_inc_not_zero(&kref->refcount);
 }
 
+/*
+ * KREF_LOG2(log2, number): the number of the highest bit. x86's instruction keeps its destination if the source is
+ * 0. So the processor waits for the destination's old value, and that may come from the locked instruction of the
+ * lookup before. A zero in the destination lets many lookups wait for memory at the same time.
+ */
+#if defined __x86_64__ || defined __i386__
+#define KREF_LOG2(log2, number)                                                                    \
+    __asm__("bsr{l %1, %0| %0, %1}" : "=r"(log2) : "r"(number), "0"(0) : "cc")
+#else
+#define KREF_LOG2(log2, number) ((log2) = 31 - __builtin_clz(number))
+#endif
+
+/*
+ * Compares the generation, takes a reference, and compares the generation again: if it differs, the reference
+ * is on another object, which has moved in between. The second comparison finds the generation that the
+ * object has: because of the acquire not an older one, and a younger one is written only after this
+ * reference was given back.
+ *
+ * Not with KREF_CHECK: before it saturates the count, the object may be released and another one published.
+ */
+KREF_INLINE struct kref *kref_pool_get(struct kref_pool *pool, uint64_t handle)
+{
+    unsigned int position = KREF_CAST(static_cast, unsigned int, handle);
+    unsigned int generation = KREF_CAST(static_cast, unsigned int, handle >> 32);
+    const unsigned int *found;
+    struct kref *kref, *taken = NULL;
+    size_t entry;
+    int stored, log2;
+
+    if (!KREF_LIKELY(position >= KREF_POOL_FIRST))
+        goto kref_slow;
+    KREF_LOG2(log2, position);
+    /* Acquire: pairs with the release of the thread that has added the chunk. */
+    entry = __atomic_load_n(&pool->chunks[log2 - KREF_POOL_FIRST_LOG2], __ATOMIC_ACQUIRE);
+    if (!KREF_LIKELY(entry))
+        goto kref_slow;
+    /* A chunk's address is stored one higher: 0 is no chunk. An entry begins with its generation. */
+    entry += KREF_CAST(static_cast, size_t, position) * pool->stride - 1;
+    found = KREF_CAST(reinterpret_cast, const unsigned int *, entry);
+    if (!KREF_LIKELY(__atomic_load_n(found, __ATOMIC_RELAXED) == generation))
+        goto kref_slow;
+    kref = KREF_CAST(reinterpret_cast, struct kref *, entry + KREF_POOL_ENTRY + pool->kref_at);
+    stored = __atomic_load_n(&kref->refcount.refs, __ATOMIC_RELAXED);
+    do {
+        /* -2 stands for INT_MAX references. */
+        if (!KREF_LIKELY(stored < -2))
+            goto kref_slow;
+        /* Acquire: pairs with the release of the publish. */
+    } while (!__atomic_compare_exchange_n(&kref->refcount.refs, &stored, stored + 1, 1,
+                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+    if (KREF_LIKELY(__atomic_load_n(found, __ATOMIC_RELAXED) == generation))
+        return kref;
+    taken = kref;
+kref_slow:
+    return kref_pool_get_slow(pool, handle, taken);
+}
+
 KREF_INLINE
 int kref_put_as(struct kref *kref, void (*release)(struct kref *kref), const char *holder)
 {

@@ -4,10 +4,11 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0
  * Made from the source of libkref by `make header`.
  *
- * A handle is a number of 64 bits. It names one object for ever, and holds no reference. When the object is
- * gone, a lookup by the handle answers NULL. So a handle is what to give away where a reference would keep
- * the object alive and a pointer would dangle: in epoll_data, in io_uring's user_data, in a timer's
- * argument, in a message, in a table. A handle is a weak reference.
+ * A handle is a number of 64 bits, and never 0. It names one object, and no other one while the pool
+ * lives. It holds no reference. When the object is gone, a lookup by the handle answers NULL. So a handle
+ * is what to give away where a reference would keep the object alive and a pointer would dangle: in
+ * epoll_data, in io_uring's user_data, in a timer's argument, in a message, in a table. A handle is a
+ * weak reference.
  *
  *     struct session { struct kref kref; int fd; };
  *
@@ -27,14 +28,18 @@
  *
  * The objects are in the pool's memory, which grows, stays where it is, and is used again for other
  * objects. An object needs 8 bytes more than its size. Its count is an ordinary struct kref: kref_get(),
- * kref_put() with the pool's release function, slots and tracking work on it. Functions whose release
- * function runs with a lock held, such as kref_put_mutex(), do not: the pool may run the release function
- * without the lock.
+ * kref_put() with the pool's release function, slots and tracking work on it. Do not use functions that
+ * call the release function with a lock held, such as kref_put_mutex(): the pool itself may call the
+ * release function without the lock.
  *
  * Leave the kref of a pool's object alone: kref_init(), memset() and `*session = (struct session){ ... }`
  * overwrite a count that a lookup may be changing. kref_pool_publish() reports it.
  *
- * A handle is no secret: whoever may send any number may find any object.
+ * A handle is easy to guess. If a client sends a handle, check that the object belongs to this client.
+ *
+ * AddressSanitizer and valgrind's memcheck (on x86-64 and aarch64) report a use of an object after
+ * kref_pool_free(), as they do after free(), but not a use of its count. AddressSanitizer may also miss up
+ * to 7 bytes in front of the count, or in front of the next object.
  *
  * The first page of kref.h says what holds for every function.
  */
@@ -53,13 +58,23 @@ extern "C" {
 
 /* Set an object to zero each time that it is allocated. */
 #define KREF_POOL_ZEROED 1
-/* Let each object begin a cache line, after its 8 bytes. So two objects do not share a line. */
+/* Give each object, with its 8 bytes, cache lines of its own. So two objects do not share a line. */
 #define KREF_POOL_CACHE_LINES 2
+
+/** For the headers only. */
+#define KREF_POOL_FIRST_LOG2 8
+
+/** For the headers only: the number of objects in a pool's first chunk, and the position of the first object. */
+#define KREF_POOL_FIRST (1 << KREF_POOL_FIRST_LOG2)
+
+/** For the headers only: the bytes in front of each object of a pool. */
+#define KREF_POOL_ENTRY 8
 
 /** A pool: objects that a handle names. Use its functions, never the members. */
 struct kref_pool {
     size_t chunks[24];
     void (*release)(struct kref*);
+    const char *type_name;
     unsigned int size;
     unsigned int kref_at;
     unsigned int stride;
@@ -72,27 +87,62 @@ struct kref_pool {
     uint8_t apart[64];
     unsigned int fresh;
     unsigned int parked;
+    unsigned int retired;
 };
 
 /*
  * KREF_POOL_INIT(type, member, release): the initialiser of a pool of objects of this type, whose struct
  * kref is `member`. The release function gives the object's parts back, and then calls kref_pool_free().
- * KREF_POOL_INIT_WITH has in addition: flags, or 0; and the most objects at a time, or 0.
+ * KREF_POOL_INIT_WITH has in addition: flags, or 0; and the largest number of objects at one time, or 0
+ * for no limit.
+ *
+ * Each CPU keeps up to 63 freed objects for itself, with restartable sequences. So if the system has no
+ * more memory, an allocation may fail although other CPUs have free objects. A pool with a limit has no
+ * such caches. So below the limit an allocation fails only if the system has no memory. Allocations and
+ * frees take longer.
  */
 #define KREF_POOL_INIT(type, member, release) KREF_POOL_INIT_WITH(type, member, release, 0, 0)
 #define KREF_POOL_INIT_WITH(type, member, release, flags, limit)                                   \
-    { { 0 }, release, sizeof(type), offsetof(type, member),                                        \
-      KREF_POOL_ROUND(sizeof(type) + 8, KREF_POOL_ALIGN(type, flags)),                             \
-      ((flags) & KREF_POOL_CACHE_LINES) && KREF_POOL_ALIGN(type, flags) == 64 ?                    \
-          0 : KREF_POOL_ROUND(8, KREF_POOL_ALIGN(type, flags)) - 8,                                \
-      flags, limit, 0, 0, NULL, { 0 }, 256, 0 }
+    KREF_POOL_INIT_AS(NULL, type, member, release, flags, limit)
 
-/* For the macros above only. */
+/*
+ * For the macros here only: the initialiser with the type's name; the distance between two objects, and the
+ * bytes before the first. An object whose alignment is more than a page does not compile.
+ */
+#define KREF_POOL_INIT_AS(name, type, member, release, flags, limit)                               \
+    { { 0 }, release, name, sizeof(type), offsetof(type, member), KREF_POOL_STRIDE(type, flags),   \
+      KREF_POOL_LEAD(type), flags, limit, 0, 0, NULL, { 0 },                                       \
+      KREF_POOL_FIRST, 0, 0 }
+#define KREF_POOL_STRIDE(type, flags)                                                              \
+    KREF_POOL_ROUND(KREF_POOL_ENTRY + KREF_POOL_LEAD(type) * KREF_POOL_IN_LINES(flags) + sizeof(type), \
+                    KREF_POOL_ALIGN(type, 4 + 60 * KREF_POOL_IN_LINES(flags)))
+#define KREF_POOL_LEAD(type)                                                                       \
+    (KREF_POOL_ROUND(KREF_POOL_ENTRY, KREF_POOL_ALIGN(type, 4)) - KREF_POOL_ENTRY)
+#define KREF_POOL_IN_LINES(flags) (((flags) & KREF_POOL_CACHE_LINES) / KREF_POOL_CACHE_LINES)
+#define KREF_POOL_ALIGN(type, least)                                                               \
+    (((least) + (KREF_ALIGNOF(type) > (least)) * (KREF_ALIGNOF(type) - (least))) *                 \
+     sizeof(char[KREF_ALIGNOF(type) > 4096 ? -1 : 1]))
 #define KREF_POOL_ROUND(size, align) (((size) + (align) - 1) / (align) * (align))
-#define KREF_POOL_ALIGN(type, flags)                                                               \
-    (((flags) & KREF_POOL_CACHE_LINES) && KREF_ALIGNOF(type) < 64 ? 64 :                           \
-     KREF_ALIGNOF(type) < 4 ? 4 : KREF_ALIGNOF(type))
 #define KREF_ALIGNOF(type) __alignof__(type)
+
+/**
+ * Initialise a pool whose objects have no type in C, or that other languages make. In C and C++,
+ * KREF_POOL_INIT does the same at compile time.
+ *
+ * Range:    size and align are those of an object: align is a power of two, at most 4096. kref_at is the
+ *           offset of the struct kref in it. flags as for KREF_POOL_INIT_WITH. limit is the most objects at
+ *           a time, or 0. The pool has not been used, or kref_pool_destroy() has returned 0.
+ * Threads:  no other thread uses the pool meanwhile.
+ * Returns:  0; -EINVAL for numbers out of range, and then the pool is as it was.
+ */
+KREF_MUST_USE
+int kref_pool_init(struct kref_pool *pool,
+                   size_t size,
+                   size_t align,
+                   size_t kref_at,
+                   void (*release)(struct kref*),
+                   unsigned int flags,
+                   unsigned int limit) KREF_NONNULL;
 
 /**
  * Take an object from the pool, for kref_pool_publish() or kref_pool_free(). Until it is published no
@@ -112,16 +162,17 @@ void *kref_pool_alloc(struct kref_pool *pool) KREF_NONNULL;
  * object.
  *
  * Range:    the kref of an object that kref_pool_alloc() returned.
- * Misuse:   on an object whose count was touched since kref_pool_alloc(), or that was published before:
- *           the count saturates, and a violation is reported.
+ * Misuse:   on an object whose count was touched since kref_pool_alloc(), or that was published before or
+ *           freed: a violation is reported. A count that was touched saturates.
  * Ordering: release: who finds the object sees what was written to it.
  */
 void kref_pool_publish(struct kref_pool *pool,
                        struct kref *kref) KREF_NONNULL;
 
 /**
- * Give the object's memory back to the pool: the last thing that the pool's release function does. From
- * here on the handle finds nothing. Also for an object that was allocated and not published.
+ * Give the object's memory back to the pool. The pool's release function calls this at its end, and does
+ * not use the object afterwards. From here on the handle finds nothing. Also for an object that was
+ * allocated and not published.
  *
  * Range:    the kref of an object that nobody uses any more.
  * Misuse:   on an object that is alive, that was freed before, or that is not the pool's: nothing is
@@ -134,16 +185,20 @@ void kref_pool_free(struct kref_pool *pool,
                     struct kref *kref) KREF_NONNULL;
 
 /**
- * The object's handle. It names this object for ever, and holds no reference.
+ * The object's handle. It names this object, and no other one while the pool lives. It holds no
+ * reference.
  *
- * Range:    an object of the pool that the caller has allocated, or holds a reference on.
+ * Range:    an object of the pool that the caller has allocated or holds a reference on; or in the release
+ *           function, before kref_pool_free().
  * Returns:  the handle, never 0. 0 if the object is not in this pool.
  */
-KREF_MUST_USE uint64_t kref_pool_handle(struct kref_pool *pool, struct kref *kref) KREF_NONNULL;
+KREF_MUST_USE
+uint64_t kref_pool_handle(struct kref_pool *pool,
+                          struct kref *kref) KREF_NONNULL;
 
 /**
- * Take a reference on the object that the handle names: rule 3. Takes no lock, and never runs a release
- * function.
+ * Take a reference on the object that the handle names, in one step with the lookup: rule 3 of the three
+ * rules in kref.h. Takes no lock, and never runs a release function.
  *
  * Range:    any number.
  * Misuse:   a handle of another pool nearly always finds nothing, but this is not certain.
@@ -178,18 +233,18 @@ struct kref *kref_pool_next(struct kref_pool *pool,
 size_t kref_pool_count(struct kref_pool *pool) KREF_NONNULL;
 
 /**
- * Give back the references that lookups have left to the pool: a lookup that found another object gives
- * its reference back, but never runs a release function. Each kref_pool_free() and kref_pool_destroy()
- * does so, too. So a program needs this function only if an object must not live longer than its last
- * holder, in a pool where nothing else is freed.
+ * Give back the references that lookups have left to the pool: a lookup that took a reference on a wrong
+ * object gives that reference back, but never runs a release function. Each kref_pool_free() and
+ * kref_pool_destroy() does so, too. So a program needs this function only if an object must end soon after
+ * its last holder, and no other object of the pool may be freed for a long time.
  *
  * Threads:  as for a release function, which this function may run.
  */
 void kref_pool_drain(struct kref_pool *pool) KREF_NONNULL;
 
 /**
- * Give the pool's memory back. Afterwards each of its handles finds nothing, and the pool may be used
- * again.
+ * Give the pool's memory back. Until the pool is used again, its handles find nothing. Later an old handle
+ * nearly always finds nothing, but this is not certain.
  *
  * Range:    no other thread uses the pool meanwhile.
  * Misuse:   while an object is alive: nothing is freed, and a violation is reported for the first such
@@ -216,46 +271,71 @@ size_t kref_pool_destroy(struct kref_pool *pool) KREF_NONNULL;
  *     session_next(&cursor)            kref_pool_next()
  *
  * The last session_unref() calls session_cleanup(session), which must not free the session, and gives the
- * memory back to the pool. Stands in one .c file. KREF_POOL_DEFINE_WITH has flags and a limit in addition,
- * as KREF_POOL_INIT_WITH.
+ * memory back to the pool. The macro stands in one .c file, and not in a header. If several .c files use
+ * the pool:
+ *
+ *     KREF_POOL_DECLARE(session, struct session);          in a header (for C++: in extern "C")
+ *     KREF_POOL_DEFINE_EXTERN(session, struct session, kref, session_cleanup);
+ *                                                          in one .c file, after the header
+ *
+ * KREF_POOL_DEFINE_WITH and KREF_POOL_DEFINE_EXTERN_WITH have flags and a limit in addition, as
+ * KREF_POOL_INIT_WITH.
  */
 #define KREF_POOL_DEFINE(name, type, member, cleanup)                                              \
     KREF_POOL_DEFINE_WITH(name, type, member, cleanup, 0, 0)
 #define KREF_POOL_DEFINE_WITH(name, type, member, cleanup, flags, limit)                           \
     static void name##_kref_release(struct kref *kref);                                            \
+    KREF_POOL_FUNCTIONS(KREF_TYPED, static, name, type, member, cleanup, flags, limit)             \
+    KREF_TYPED_AUTO(name, type)
+
+#define KREF_POOL_DEFINE_EXTERN(name, type, member, cleanup)                                       \
+    KREF_POOL_DEFINE_EXTERN_WITH(name, type, member, cleanup, 0, 0)
+#define KREF_POOL_DEFINE_EXTERN_WITH(name, type, member, cleanup, flags, limit)                    \
+    KREF_POOL_FUNCTIONS(extern, extern, name, type, member, cleanup, flags, limit)                 \
+    struct name##_kref_find
+#define KREF_POOL_DECLARE(name, type)                                                              \
+    KREF_MUST_USE type *name##_alloc(void);                                                        \
+    void name##_publish(type *object) KREF_NONNULL;                                                \
+    void name##_discard(type *object) KREF_NONNULL;                                                \
+    uint64_t name##_handle(type *object) KREF_NONNULL;                                             \
+    KREF_MUST_USE type *name##_by_handle(uint64_t handle);                                         \
+    KREF_MUST_USE type *name##_next(unsigned int *cursor) KREF_NONNULL;                            \
+    KREF_TYPED_DECLARE(name, type)
+
+/* For the macros above only. */
+#define KREF_POOL_FUNCTIONS(storage, release_storage, name, type, member, cleanup, flags, limit)   \
     static struct kref_pool name##_pool =                                                          \
-        KREF_POOL_INIT_WITH(type, member, name##_kref_release, flags, limit);                      \
-    KREF_NONNULL KREF_UNUSED static void name##_kref_release(struct kref *kref)                    \
+        KREF_POOL_INIT_AS(#name, type, member, name##_kref_release, flags, limit);                 \
+    KREF_NONNULL KREF_UNUSED release_storage void name##_kref_release(struct kref *kref)           \
     {                                                                                              \
         cleanup(kref_entry(kref, type, member));                                                   \
         kref_pool_free(&name##_pool, kref);                                                        \
     }                                                                                              \
-    KREF_TYPED_USE(KREF_TYPED, name, type, member)                                                 \
-    KREF_MUST_USE KREF_TYPED type *name##_alloc(void)                                              \
+    KREF_TYPED_USE(storage, name, type, member)                                                    \
+    KREF_MUST_USE storage type *name##_alloc(void)                                                 \
     {                                                                                              \
         return KREF_CAST(static_cast, type *, kref_pool_alloc(&name##_pool));                      \
     }                                                                                              \
-    KREF_TYPED void name##_publish(type *object)                                                   \
+    storage void name##_publish(type *object)                                                      \
     {                                                                                              \
         kref_pool_publish(&name##_pool, &object->member);                                          \
     }                                                                                              \
-    KREF_TYPED void name##_discard(type *object)                                                   \
+    storage void name##_discard(type *object)                                                      \
     {                                                                                              \
         kref_pool_free(&name##_pool, &object->member);                                             \
     }                                                                                              \
-    KREF_TYPED uint64_t name##_handle(type *object)                                                \
+    storage uint64_t name##_handle(type *object)                                                   \
     {                                                                                              \
         return kref_pool_handle(&name##_pool, &object->member);                                    \
     }                                                                                              \
-    KREF_MUST_USE KREF_TYPED type *name##_by_handle(uint64_t handle)                               \
+    KREF_MUST_USE storage type *name##_by_handle(uint64_t handle)                                  \
     {                                                                                              \
         return kref_entry(kref_pool_get(&name##_pool, handle), type, member);                      \
     }                                                                                              \
-    KREF_MUST_USE KREF_TYPED type *name##_next(unsigned int *cursor)                               \
+    KREF_MUST_USE storage type *name##_next(unsigned int *cursor)                                  \
     {                                                                                              \
         return kref_entry(kref_pool_next(&name##_pool, cursor), type, member);                     \
-    }                                                                                              \
-    KREF_TYPED_AUTO(name, type)
+    }
 #endif
 
 #endif /* KREF_POOL_H */

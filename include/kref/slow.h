@@ -32,6 +32,18 @@ unsigned int kref_read_slow(int stored) KREF_COLD;
 void kref_init_slow(struct kref *kref, const char *type) KREF_NONNULL_ARGS((1)) KREF_COLD;
 
 /**
+ * The rest of kref_pool_get(), which has found no live count under the handle. Or it has, and has taken a
+ * reference, but the handle does not name this object: taken.
+ *
+ * Range:    taken may be NULL.
+ * Returns:  what kref_pool_get() returns.
+ */
+KREF_MUST_USE
+struct kref *kref_pool_get_slow(struct kref_pool *pool,
+                                uint64_t handle,
+                                struct kref *taken) KREF_NONNULL_ARGS((1)) KREF_COLD;
+
+/**
  * Whether the object is tracked: kref/tsan.h asks.
  *
  * Returns:  1 or 0. The answer does not change as long as a reference is held.

@@ -6,8 +6,8 @@
  *
  * `kref-track ./program`, or KREF_OPTIONS=track=1 in the program's environment, makes the program load
  * libkref_track.so. This tracker records the gets and puts of each object that kref_init()
- * initialises. When the program exits, the tracker reports the references that nobody has given back.
- * `kref-track --help` lists its options.
+ * initialises or kref_pool_publish() publishes. When the program exits, the tracker reports the
+ * references that nobody has given back. `kref-track --help` lists its options.
  *
  * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the folder
  * kref/ beside libkref.so; and if it is not there, from the folders that the dynamic loader searches.
@@ -52,15 +52,17 @@ struct kref_tracker {
     /** sizeof(struct kref_tracker). libkref does not use members beyond this size. */
     size_t size;
     /**
-     * Called by kref_init(), before the count is initialised. Returns 0 if the object is not to be
-     * tracked. type is the name from kref_init_as(), or NULL.
+     * Called by kref_init() and kref_pool_publish(), before the count is initialised. Returns 0 if the
+     * object is not to be tracked. type is the name from kref_init_as() or KREF_POOL_DEFINE(), or NULL.
      */
     int (*created)(struct kref *kref, const char *type);
     /** Called before a reference is taken. The get may still fail. */
     void (*getting)(struct kref *kref);
     /**
      * Called after a reference was taken; once for each, if the operation has taken several. count
-     * includes the reference. holder is the name from kref_get_as(), or NULL.
+     * includes the reference. holder is the name from kref_get_as(), or NULL. A lookup in a pool may
+     * take a reference on another object for a moment, and give it back: no function is called for
+     * that, but the count of the other object includes it.
      */
     void (*got)(struct kref *kref, unsigned int count, const char *holder);
     /**
@@ -95,11 +97,18 @@ struct kref_tracker {
     void (*report)(int fd);
     /** Called by kref_track_checkpoint(). */
     void (*checkpoint)(void);
+    /**
+     * Called when kref_pool_get() has found no object. given is 1 if the pool has given this handle: the
+     * object is gone, or not published yet. given is 0 if the pool has never given the handle since it
+     * was initialised or destroyed.
+     */
+    void (*missed)(struct kref_pool *pool, uint64_t handle, int given);
 };
 
 /**
- * Set the tracker. From now on kref_init() calls created() for each new object. If the result is
- * not 0, the object is tracked: the other functions are called for each of its gets and puts.
+ * Set the tracker. From now on kref_init() and kref_pool_publish() call created() for each new object.
+ * If the result is not 0, the object is tracked: the other functions are called for each of its gets and
+ * puts.
  *
  * Range:    tracker may be NULL, for no tracker: then new objects are not tracked, and objects that
  *           are tracked already keep their counts, but no function is called for them. Objects that

@@ -100,8 +100,21 @@ int kref_tsan_finish(int last, struct kref *kref, void (*release)(struct kref *k
 }
 
 /* The object behind a lookup in a pool was published, with a release. */
-KREF_STATIC KREF_MUST_USE struct kref *kref_tsan_found(struct kref *kref)
+KREF_STATIC KREF_MUST_USE KREF_NONNULL
+struct kref *kref_tsan_pool_get(struct kref_pool *pool, uint64_t handle)
 {
+    struct kref *kref = kref_pool_get(pool, handle);
+
+    if (kref)
+        __tsan_acquire(kref);
+    return kref;
+}
+
+KREF_STATIC KREF_MUST_USE KREF_NONNULL
+struct kref *kref_tsan_pool_next(struct kref_pool *pool, unsigned int *cursor)
+{
+    struct kref *kref = kref_pool_next(pool, cursor);
+
     if (kref)
         __tsan_acquire(kref);
     return kref;
@@ -131,8 +144,7 @@ KREF_STATIC KREF_MUST_USE KREF_NONNULL void *kref_tsan_pool_alloc(struct kref_po
 #define kref_pool_alloc(pool) kref_tsan_pool_alloc(pool)
 #define kref_pool_publish(pool, kref) kref_tsan_pool_publish(pool, kref)
 #define kref_pool_free(pool, kref) kref_tsan_pool_free(pool, kref)
-#define kref_pool_get(pool, handle) kref_tsan_found(kref_pool_get(pool, handle))
-#define kref_pool_next(pool, cursor) kref_tsan_found(kref_pool_next(pool, cursor))
+#define kref_pool_next(pool, cursor) kref_tsan_pool_next(pool, cursor)
 #define kref_count_set_release(count, n) kref_tsan_set_release(count, n)
 #define kref_count_add_not_zero_acquire(i, count) kref_tsan_add_not_zero_acquire(i, count)
 #define kref_count_inc_not_zero_acquire(count) kref_tsan_add_not_zero_acquire(1, count)
@@ -193,6 +205,7 @@ int kref_tsan_put_as(struct kref *kref, void (*release)(struct kref *kref), cons
 #define kref_put(kref, release) kref_tsan_put(kref, release)
 #define kref_put_as(kref, release, holder) kref_tsan_put_as(kref, release, holder)
 #define kref_is_unique(kref) kref_tsan_is_unique(kref)
+#define kref_pool_get(pool, handle) kref_tsan_pool_get(pool, handle)
 #endif
 #define kref_put_many(kref, n, release) kref_tsan_put_many(kref, n, release)
 #define kref_put_mutex(kref, release, mutex) kref_tsan_put_mutex(kref, release, mutex)

@@ -46,6 +46,9 @@
  *     struct session *session_ref(struct session *session);
  *     void session_unref(struct session *session);
  *
+ * If others refer to the object without a reference, as an event loop or a timer does, use KREF_POOL_DEFINE
+ * (kref/pool.h) in place of KREF_DEFINE: the object then has a handle, which is a weak reference.
+ *
  * In C++, kref.hpp has libkref::ref<session>, a smart pointer that calls these functions.
  */
 #ifndef KREF_TYPED_H
@@ -73,6 +76,10 @@
 #define KREF_DECLARE(name, type)                                                                   \
     void name##_ref_init(type *object) KREF_NONNULL;                                               \
     void name##_ref_init_n(type *object, int n) KREF_NONNULL;                                      \
+    KREF_TYPED_DECLARE(name, type)
+
+/* Those that KREF_POOL_DECLARE has, too. */
+#define KREF_TYPED_DECLARE(name, type)                                                             \
     type *name##_ref(type *object);                                                                \
     KREF_MUST_USE type *name##_ref_unless_zero(type *object);                                      \
     void name##_unref(type *object);                                                               \

@@ -1,9 +1,10 @@
 //! The cold paths of the functions in kref/inline.h, which the C compiler inlines.
 
 use core::ffi::{c_char, c_int, c_uint};
+use core::ptr::NonNull;
 
 use super::edge::{CallSite, edge};
-use super::types::{as_release, kref, refcount_struct, releasing};
+use super::types::{as_release, kref, kref_pool, or_null, refcount_struct, releasing};
 use crate::count::Lowered;
 use crate::tracker::By;
 use crate::{Count, Kref};
@@ -27,6 +28,23 @@ pub extern "C" fn kref_read_slow(stored: c_int) -> c_uint {
 pub unsafe extern "C" fn kref_init_slow(kref: *mut kref, r#type: *const c_char) {
     // SAFETY: the C caller guarantees memory for a kref.
     unsafe { kref::as_kref(kref) }.init_as(r#type);
+}
+
+/// cbindgen:postfix=KREF_NONNULL_ARGS((1)) KREF_COLD
+/// The rest of kref_pool_get(), which has found no live count under the handle. Or it has, and has taken a
+/// reference, but the handle does not name this object: taken.
+///
+/// Range:    taken may be NULL.
+/// Returns:  what kref_pool_get() returns.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn kref_pool_get_slow(
+    pool: *mut kref_pool,
+    handle: u64,
+    taken: *mut kref,
+) -> *mut kref {
+    // SAFETY: the C caller guarantees a valid pool, and that it holds a reference on `taken`.
+    or_null(unsafe { kref_pool::as_pool(pool) }.get_slow(handle, NonNull::new(taken.cast())))
 }
 
 /// cbindgen:postfix=KREF_NONNULL

@@ -8,8 +8,9 @@ use super::types::{kref, kref_tracker};
 use crate::count::Lowered;
 use crate::{Kref, set_tracker, tracker};
 
-/// Set the tracker. From now on kref_init() calls created() for each new object. If the result is
-/// not 0, the object is tracked: the other functions are called for each of its gets and puts.
+/// Set the tracker. From now on kref_init() and kref_pool_publish() call created() for each new object.
+/// If the result is not 0, the object is tracked: the other functions are called for each of its gets and
+/// puts.
 ///
 /// Range:    tracker may be NULL, for no tracker: then new objects are not tracked, and objects that
 ///           are tracked already keep their counts, but no function is called for them. Objects that

@@ -51,11 +51,22 @@ pub struct percpu_ref_slot {
     pub rseq: isize,
 }
 
+/// For the headers only: the number of objects in a pool's first chunk, and the position of the first object.
+#[allow(dead_code, reason = "Rust 1.85 does not see a use in a constant without a name")]
+pub const KREF_POOL_FIRST: c_uint = 1 << KREF_POOL_FIRST_LOG2;
+/// For the headers only.
+#[allow(dead_code, reason = "Rust 1.85 does not see a use in a constant without a name")]
+pub const KREF_POOL_FIRST_LOG2: c_uint = 8;
+/// For the headers only: the bytes in front of each object of a pool.
+#[allow(dead_code, reason = "Rust 1.85 does not see a use in a constant without a name")]
+pub const KREF_POOL_ENTRY: c_uint = 8;
+
 /// A pool: objects that a handle names. Use its functions, never the members.
 #[repr(C)]
 pub struct kref_pool {
     pub chunks: [usize; 24],
     pub release: unsafe extern "C" fn(*mut kref),
+    pub type_name: *const c_char,
     pub size: c_uint,
     pub kref_at: c_uint,
     pub stride: c_uint,
@@ -68,6 +79,7 @@ pub struct kref_pool {
     pub apart: [u8; 64],
     pub fresh: c_uint,
     pub parked: c_uint,
+    pub retired: c_uint,
 }
 
 /// The kind of a violation: what the program did wrong with a count.
@@ -134,13 +146,15 @@ pub type kref_violation_handler =
 pub struct kref_tracker {
     /// sizeof(struct kref_tracker). libkref does not use members beyond this size.
     pub size: usize,
-    /// Called by kref_init(), before the count is initialised. Returns 0 if the object is not to be
-    /// tracked. type is the name from kref_init_as(), or NULL.
+    /// Called by kref_init() and kref_pool_publish(), before the count is initialised. Returns 0 if the
+    /// object is not to be tracked. type is the name from kref_init_as() or KREF_POOL_DEFINE(), or NULL.
     pub created: Option<unsafe extern "C" fn(kref: *mut kref, r#type: *const c_char) -> c_int>,
     /// Called before a reference is taken. The get may still fail.
     pub getting: Option<unsafe extern "C" fn(kref: *mut kref)>,
     /// Called after a reference was taken; once for each, if the operation has taken several. count
-    /// includes the reference. holder is the name from kref_get_as(), or NULL.
+    /// includes the reference. holder is the name from kref_get_as(), or NULL. A lookup in a pool may
+    /// take a reference on another object for a moment, and give it back: no function is called for
+    /// that, but the count of the other object includes it.
     pub got: Option<unsafe extern "C" fn(kref: *mut kref, count: c_uint, holder: *const c_char)>,
     /// Called before a reference is given back; once for each. count still includes the reference,
     /// so the object is alive. release is NULL if the operation has none
@@ -175,6 +189,10 @@ pub struct kref_tracker {
     pub report: Option<unsafe extern "C" fn(fd: c_int)>,
     /// Called by kref_track_checkpoint().
     pub checkpoint: Option<unsafe extern "C" fn()>,
+    /// Called when kref_pool_get() has found no object. given is 1 if the pool has given this handle: the
+    /// object is gone, or not published yet. given is 0 if the pool has never given the handle since it
+    /// was initialised or destroyed.
+    pub missed: Option<unsafe extern "C" fn(pool: *mut kref_pool, handle: u64, given: c_int)>,
 }
 
 // Each C type here has the same layout as a Rust type of the crate.
@@ -207,6 +225,12 @@ const _: () = {
     assert!(size_of::<percpu_ref>() == size_of::<PercpuRef>());
     assert!(size_of::<kref_pool>() == size_of::<KrefPool>());
     assert!(align_of::<kref_pool>() == align_of::<KrefPool>());
+    let [chunks, stride, kref_at, first, entry] = KrefPool::INLINED;
+    assert!(offset_of!(kref_pool, chunks) == chunks);
+    assert!(offset_of!(kref_pool, stride) == stride);
+    assert!(offset_of!(kref_pool, kref_at) == kref_at);
+    assert!(KREF_POOL_FIRST as usize == first);
+    assert!(KREF_POOL_ENTRY as usize == entry);
     assert!(align_of::<percpu_ref>() == align_of::<PercpuRef>());
     assert!(offset_of!(percpu_ref, counters) == offset_of!(Head, counters));
     assert!(offset_of!(percpu_ref, rseq) == offset_of!(Head, rseq));
@@ -223,6 +247,7 @@ const _: () = {
     assert!(offset_of!(kref_tracker, violated) == offset_of!(Tracker, violated));
     assert!(offset_of!(kref_tracker, report) == offset_of!(Tracker, report));
     assert!(offset_of!(kref_tracker, checkpoint) == offset_of!(Tracker, checkpoint));
+    assert!(offset_of!(kref_tracker, missed) == offset_of!(Tracker, missed));
 };
 
 impl refcount_struct {

@@ -14,6 +14,9 @@
 //!   `done` of a put that was not the last.
 //! * An operation with `keep_last` may call `putting` and then find that its reference has become the last
 //!   one. Then the operation keeps the reference, and calls `getting` and `got` to cancel the `putting`.
+//! * A lookup in a pool may take a reference on another object than the one that it looks for. It calls `got`
+//!   when it knows that the object is the right one, or when the reference stays (`keep_unsure`). The tracker
+//!   never learns of a reference that the lookup gives back at once.
 
 use core::ffi::c_char;
 
@@ -21,7 +24,7 @@ use super::misuse::{misuse_of_get, misuse_of_increment, misuse_of_put};
 use super::number_line::{self, DEAD, SATURATED_AT, Zone, zone};
 use super::tracked::{Less, less, more, of, references, without};
 use super::{Count, Put};
-use crate::kind::ViolationKind;
+use crate::kind::{Caller, ViolationKind};
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sys::tsan;
 use crate::tracker::{self, By};
@@ -95,11 +98,19 @@ impl Count {
     #[cold]
     #[inline(never)]
     pub(super) fn add_slow(&self, n: i32, holder: *const c_char) -> Result<bool, ViolationKind> {
+        let Some(new) = self.add_untold(n)? else { return Ok(false) };
+        self.tell_got(n, new, holder);
+        Ok(true)
+    }
+
+    /// [`add_slow`](Self::add_slow) without the call of the tracker's `got`. Returns the new stored value, or
+    /// `None` if the count is zero.
+    fn add_untold(&self, n: i32) -> Result<Option<i32>, ViolationKind> {
         let mut called = false;
         let mut old = self.stored.load(Relaxed);
         loop {
             if let Zone::Dead | Zone::NeverInitialised = zone(old) {
-                return Ok(false);
+                return Ok(None);
             }
             if is_tracked(old) && !called {
                 called = true;
@@ -112,15 +123,46 @@ impl Count {
             // Acquire: for the `_acquire` forms, which use this function too. Pairs with the release of
             // `set_release`, and of a put that was not the last.
             match self.stored.compare_exchange_weak(old, next, Acquire, Relaxed) {
-                Ok(_) => {
-                    let Some(new) = new else { return Err(misuse_of_get(old)) };
-                    if is_tracked(new) {
-                        tracker::got(self.address(), n, references(new), holder);
-                    }
-                    return Ok(true);
-                }
+                Ok(_) if new.is_none() => return Err(misuse_of_get(old)),
+                Ok(_) => return Ok(new),
                 Err(now) => old = now,
             }
+        }
+    }
+
+    /// Calls the tracker's `got` for `n` references, if the count is tracked. `now` is the stored value.
+    fn tell_got(&self, n: i32, now: i32, holder: *const c_char) {
+        if is_tracked(now) {
+            tracker::got(self.address(), n, references(now), holder);
+        }
+    }
+
+    /// Takes a reference for a lookup that may have found another object. `false` if the count is zero. The
+    /// tracker learns of the reference by [`keep_unsure`](Self::keep_unsure), or not at all.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn get_unsure(&self) -> Result<bool, ViolationKind> {
+        Ok(self.add_untold(1)?.is_some())
+    }
+
+    /// Calls the tracker's `got` for a reference of [`get_unsure`](Self::get_unsure) that stays.
+    pub(crate) fn keep_unsure(&self, holder: *const c_char) {
+        tsan::acquire(self); // the tracker may read the object, as its creator has published it
+        self.tell_got(1, self.stored.load(Relaxed), holder);
+    }
+
+    /// Gives back a reference of [`get_unsure`](Self::get_unsure), unless it is the last. `false` if it is the
+    /// last. The tracker does not learn of it.
+    pub(crate) fn put_unsure(&self) -> bool {
+        let left = |s| match less(s, 1) {
+            Less::To(new) => Some(new),
+            Less::Last | Less::TooFew => None,
+        };
+        // Relaxed: the lookup has done nothing to the object.
+        match self.stored.fetch_update(Relaxed, Relaxed, left) {
+            Ok(_) => true,
+            Err(now) if less(now, 1) == Less::Last => false,
+            Err(_) => self.dec_not_one_from(Caller::UNKNOWN), // reports a misuse by another thread
         }
     }
 

@@ -132,14 +132,20 @@ impl Count {
     /// ordering of the exchange: relaxed or acquire.
     #[inline(always)]
     pub(crate) fn try_add(&self, n: i32, success: Ordering) -> Result<bool, ViolationKind> {
+        if self.add_alive(n, success) { Ok(true) } else { self.add_slow(n, ptr::null()) }
+    }
+
+    /// The hot path of [`try_add`](Self::try_add) alone: `false` if the count is not alive, or would be full.
+    #[inline(always)]
+    pub(crate) fn add_alive(&self, n: i32, success: Ordering) -> bool {
         let mut old = self.stored.load(Relaxed);
         // `FULL - old` cannot overflow: `old` is negative.
         while n >= 0 && old < 0 && n <= FULL - old {
             match self.stored.compare_exchange_weak(old, old + n, success, Relaxed) {
-                Ok(_) => return Ok(true),
+                Ok(_) => return true,
                 Err(now) => old = now,
             }
         }
-        self.add_slow(n, ptr::null())
+        false
     }
 }

@@ -7,7 +7,7 @@
 use super::Count;
 use super::number_line::{SATURATED_AT, Zone, zone};
 use crate::kind::ViolationKind;
-use crate::sys::sync::Ordering::Relaxed;
+use crate::sys::sync::Ordering::Release;
 
 /// The violation of a get that found the stored value `s` and could not add a reference to it.
 pub(super) fn misuse_of_get(s: i32) -> ViolationKind {
@@ -38,10 +38,11 @@ pub(super) fn misuse_of_put(s: i32) -> ViolationKind {
 }
 
 impl Count {
-    /// Saturates the count, before the caller reports the violation. Relaxed: the store publishes
-    /// nothing, and another thread that does not see the store saturates the count itself.
+    /// Saturates the count, before the caller reports the violation. Release, as in `publish`: a lookup in a pool may
+    /// take a reference on the saturated count by a stale handle. Then the lookup must see that the generation was
+    /// raised.
     pub(super) fn saturate(&self, kind: ViolationKind) -> ViolationKind {
-        self.stored.store(SATURATED_AT, Relaxed);
+        self.stored.store(SATURATED_AT, Release);
         kind
     }
 }

@@ -4,6 +4,8 @@
 //! the first chunk has [`FIRST`] entries, and each chunk has twice as many as the one before. Position 0 is no
 //! entry's, so 0 is no handle.
 
+#[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), kref_assembly))]
+use core::arch::asm;
 use core::ptr::{self, NonNull};
 
 use super::KrefPool;
@@ -11,7 +13,7 @@ use crate::kref::Kref;
 use crate::sys::memory;
 use crate::sys::sync::AtomicU32;
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sys::tsan;
+use crate::sys::{tsan, watch};
 
 /// The entries of the first chunk.
 pub(super) const FIRST: u32 = 1 << FIRST_LOG2;
@@ -57,9 +59,29 @@ pub(super) fn generation(handle: u64) -> u32 {
 
 /// The chunk of a position, and the number of entries in it. `None` for a position that no entry has.
 fn chunk(position: u32) -> Option<(usize, usize)> {
-    let log2 = position.checked_ilog2()?;
+    let log2 = log2(position)?;
     let number = log2.checked_sub(FIRST_LOG2)? as usize;
     (number < CHUNKS).then_some((number, 1 << log2))
+}
+
+/// The number of the highest bit. `None` for 0.
+///
+/// Not x86's instruction alone: `bsr` keeps its destination if the source is 0. So the processor waits for the
+/// destination's old value, and that may come from the locked instruction of the lookup before. A zero in the
+/// destination lets many lookups wait for memory at the same time.
+#[inline(always)]
+fn log2(number: u32) -> Option<u32> {
+    #[cfg(all(any(target_arch = "x86", target_arch = "x86_64"), kref_assembly))]
+    if number != 0 {
+        let log2;
+        // SAFETY: the instruction reads and writes these two registers and the flags.
+        unsafe {
+            asm!("bsr {0:e}, {1:e}", inout(reg) 0_u32 => log2, in(reg) number,
+                options(pure, nomem, nostack));
+        }
+        return Some(log2);
+    }
+    number.checked_ilog2()
 }
 
 impl KrefPool {
@@ -83,38 +105,42 @@ impl KrefPool {
         self.layout.stride as usize
     }
 
-    /// An entry that was never used. `None` if there is no memory, or no position.
-    pub(super) fn take_fresh(&self) -> Option<(NonNull<Entry>, u32)> {
+    /// The position of an entry that was never used. `None` if there is no memory, or no position.
+    pub(super) fn take_fresh(&self) -> Option<u32> {
         let mut position = self.fresh.load(Relaxed);
         loop {
             if self.is_exhausted(position) {
                 return None;
             }
             let (number, entries) = chunk(position)?;
-            if self.chunks.get(number)?.load(Acquire) == 0 {
+            let chunk = self.chunks.get(number)?;
+            if chunk.load(Relaxed) == 0 {
                 self.add_chunk(number, entries)?;
             }
-            // Relaxed: only the position is taken. The chunk was acquired above.
+            tsan::acquire(chunk); // ThreadSanitizer takes a new mapping for a write
+            // Relaxed: only the position is taken. `entry_at` acquires the chunk.
             match self.fresh.compare_exchange_weak(position, position + 1, Relaxed, Relaxed) {
                 Ok(_) => break,
                 Err(now) => position = now,
             }
         }
         let entry = self.entry_at(position)?;
-        tsan::acquire(&raw const self.fresh); // ThreadSanitizer takes a new mapping for a write
-        // The count first: a lookup by a handle that was never given may look at any time.
+        // A lookup by a number that is no handle may read this entry now. It fails while the count is still zero, as
+        // it does when the count is dead.
         // SAFETY: the memory is zero, which is a kref and an entry.
         unsafe {
             self.kref_of(entry).as_ref().set_dead();
             entry.as_ref().generation.store(self.seed(), Relaxed);
         }
-        Some((entry, position))
+        Some(position)
     }
 
     /// Whether no entry is left that was never used, if the next one is at `position`.
-    pub(super) fn is_exhausted(&self, position: u32) -> bool {
+    fn is_exhausted(&self, position: u32) -> bool {
         let limit = self.layout.limit;
-        position == u32::MAX || (limit != 0 && position - FIRST >= limit)
+        // `retired` may count entries at higher positions, which other threads have taken since `position` was read.
+        let used = position.saturating_sub(FIRST).saturating_sub(self.retired.load(Relaxed));
+        position == u32::MAX || (limit != 0 && used >= limit)
     }
 
     /// Maps a chunk. Another thread may have done so meanwhile.
@@ -125,16 +151,12 @@ impl KrefPool {
         let memory = self.map(size)?;
         let first = memory.as_ptr().expose_provenance() + self.layout.lead as usize;
         let base = first.wrapping_sub(entries.wrapping_mul(self.stride()));
-        tsan::release(&raw const self.fresh);
+        let chunk = self.chunks.get(number)?;
+        tsan::release(chunk);
         // Release: pairs with the acquire in `entry_at`. Nobody dereferences what the exchange returns.
-        if self
-            .chunks
-            .get(number)?
-            .compare_exchange(0, base.wrapping_add(1), Release, Relaxed)
-            .is_err()
-        {
+        if chunk.compare_exchange(0, base.wrapping_add(1), Release, Relaxed).is_err() {
             // SAFETY: mapped above, and nobody has seen the address.
-            unsafe { memory::unmap(memory, size) };
+            unsafe { unmap(memory, size) };
         }
         Some(())
     }
@@ -173,6 +195,7 @@ impl KrefPool {
     /// The memory of a chunk. In a loom model an atomic is not a number in memory, so zeros are not enough.
     fn map(&self, size: usize) -> Option<NonNull<u8>> {
         let memory = memory::map(size)?;
+        watch::mapped(memory.as_ptr(), size);
         #[cfg(loom)]
         for at in (0..size).step_by(self.stride()) {
             // SAFETY: the memory has this size.
@@ -201,7 +224,7 @@ impl KrefPool {
 
     /// The index and the kref of each entry that was ever used, from an index on.
     pub(super) fn entries(&self, from: u32) -> impl Iterator<Item = (u32, NonNull<Kref>)> {
-        let end = self.fresh.load(Relaxed) - FIRST;
+        let end = self.fresh.load(Relaxed).saturating_sub(FIRST);
         (from..end).filter_map(|index| Some((index, self.kref_of(self.entry_at(index + FIRST)?))))
     }
 
@@ -212,17 +235,29 @@ impl KrefPool {
     pub(super) unsafe fn unmap(&self) {
         for (number, chunk) in self.chunks.iter().enumerate() {
             let entries = (FIRST as usize) << number;
+            // With 32 bits the last chunks would be too large, so they do not exist.
             let (base, Some(size)) = (chunk.swap(0, Relaxed), self.chunk_size(entries)) else {
-                return;
+                break;
             };
             let first = base.wrapping_add(entries.wrapping_mul(self.stride())).wrapping_sub(1);
             let memory = ptr::with_exposed_provenance_mut(first - self.layout.lead as usize);
             if let (true, Some(memory)) = (base != 0, NonNull::new(memory)) {
                 // SAFETY: `add_chunk` has mapped it with this size.
-                unsafe { memory::unmap(memory, size) };
+                unsafe { unmap(memory, size) };
             }
         }
         self.fresh.store(FIRST, Relaxed);
         self.seed.store(0, Relaxed);
+        self.retired.store(0, Relaxed);
     }
+}
+
+/// Gives the memory of a chunk back.
+///
+/// # Safety
+/// `map` has returned it, with this size, and nobody uses it again.
+unsafe fn unmap(memory: NonNull<u8>, size: usize) {
+    watch::unmapped(memory.as_ptr(), size);
+    // SAFETY: as promised.
+    unsafe { memory::unmap(memory, size) };
 }

@@ -1,202 +1,155 @@
-//! The free entries of a pool: a stack for each CPU.
+//! The free entries of a pool. Each CPU has a cache in front of its stack.
 //!
-//! A thread takes from its CPU's stack the entry that was freed last. If the stack is empty, the thread takes all
-//! that another CPU's stack has. So memory comes back to where it is needed, and one exchange moves many entries.
+//! With restartable sequences a thread takes the entry that was freed last on its CPU from the CPU's cache, and frees
+//! an entry there. No other CPU accesses the cache. If the cache is empty, the thread fills half of it from the
+//! stacks, with one exchange; if the cache is full, the thread pushes half of it on the CPU's stack, with one
+//! exchange. So if one thread only allocates and another one only frees, both access a shared stack only once for
+//! many entries.
 //!
-//! A stack's head is the handle that its top entry gets next: generation and position. An entry's link and
-//! generation do not change while the entry is free. So if a head is what it was, all entries below are what
-//! they were, and the exchange of a pop needs no other tag against ABA.
+//! Without sequences the thread uses the stacks. So does a pool with a limit: an allocation must not fail while an
+//! entry is free in the cache of another CPU. In a pool without a limit, an allocation may fail for lack of memory
+//! although each other CPU has up to 63 free entries in its cache.
 //!
-//! A signal handler may interrupt each of these functions and use the pool: they are lock-free.
+//! A signal handler may interrupt each of these functions and use the pool. The kernel aborts an interrupted sequence
+//! before the handler runs.
 
 use core::ptr::NonNull;
 
 use super::KrefPool;
-use super::entries::{Entry, handle, position};
-use crate::sys::memory;
-use crate::sys::sync::AtomicU64;
-use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
+use super::entries::{Entry, handle};
+use crate::rseq::{Area, CACHED, Cached, CpuCache};
+use crate::sys::sync::Ordering::{Acquire, Relaxed};
 
-/// The free entries of a CPU. Two cache lines, because the processor prefetches cache lines in pairs.
-#[repr(C, align(128))]
-#[derive(Debug)]
-pub(crate) struct Stack {
-    /// 0 if the stack is empty.
-    head: AtomicU64,
+/// The number of entries that move between a cache and a stack at once.
+const BATCH: usize = CACHED.div_ceil(2);
+
+/// The caches of a pool, in a thread with sequences.
+#[derive(Clone, Copy)]
+pub(super) struct Caches {
+    area: Area,
+    first: NonNull<CpuCache>,
+    cpus: u32,
 }
 
-/// More CPUs share stacks.
-#[cfg(not(loom))]
-const MOST: u32 = 512;
-
 impl KrefPool {
-    /// Takes a free entry. `None` if there is none and none can be made.
-    pub(super) fn take_free(&self) -> Option<(NonNull<Entry>, u32)> {
-        let stacks = self.stacks()?;
-        let mine = mine(stacks);
-        self.pop(mine).or_else(|| self.take_others(stacks, mine)).or_else(|| self.take_fresh())
+    /// Takes a free entry, and returns its position. `None` if there is none and none can be made.
+    #[inline(always)]
+    pub(super) fn take_free(&self) -> Option<u32> {
+        let Some(caches) = self.caches() else { return self.take_one() };
+        match caches.pop() {
+            Cached::Done(position) => Some(position),
+            Cached::Not => self.refill(caches),
+            Cached::GaveUp => self.take_one(),
+        }
     }
 
-    /// Frees an entry: raises its generation, so that its handle is stale, and pushes it on a stack.
+    /// Frees an entry: raises its generation, so that its handle is stale, and keeps it for an allocation.
     ///
     /// # Safety
     /// The entry is in use, at this position of this pool, and its user gives it up.
+    #[inline(always)]
     pub(super) unsafe fn put_free(&self, entry: NonNull<Entry>, position: u32) {
+        let Some(generation) = self.raise(entry) else { return };
+        let handle = handle(generation, position);
+        let Some(caches) = self.caches() else { return self.put_shared(handle, entry) };
+        match caches.push(position) {
+            Cached::Done(()) => {}
+            Cached::Not => self.spill(caches, handle, entry),
+            Cached::GaveUp => self.put_shared(handle, entry),
+        }
+    }
+
+    /// The caches. `None` if the process has no sequences, or the pool has a limit or no stacks yet.
+    #[inline(always)]
+    pub(super) fn caches(&self) -> Option<Caches> {
+        // A sanitizer does not see that the sequences order the users of an entry.
+        if cfg!(kref_sanitized) || self.layout.limit != 0 {
+            return None;
+        }
+        let area = Area::known()?;
+        // Acquire: pairs with the release in `make_stacks`.
+        let first = NonNull::new(self.stacks.load(Acquire))?.cast();
+        Some(Caches { area, first, cpus: self.stack_count.load(Relaxed) })
+    }
+
+    /// Takes an entry without a cache.
+    #[inline(never)]
+    fn take_one(&self) -> Option<u32> {
+        let mut one = [0];
+        (self.take_shared(&mut one) != 0).then_some(one[0])
+    }
+
+    /// Takes an entry, and half of what the empty cache has room for.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refill(&self, caches: Caches) -> Option<u32> {
+        let mut taken = [0; BATCH];
+        let number = self.take_shared(&mut taken);
+        let (&first, rest) = taken.get(..number)?.split_first()?;
+        // The last one first, so that the entry that was freed last is used next.
+        for &position in rest.iter().rev() {
+            if !matches!(caches.push(position), Cached::Done(())) {
+                self.put_back(position);
+            }
+        }
+        Some(first)
+    }
+
+    /// Frees an entry that was taken from a stack, and not used.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn put_back(&self, position: u32) {
+        if let Some(entry) = self.entry_at(position) {
+            // SAFETY: the caller has taken the entry.
+            unsafe { self.put_free(entry, position) };
+        }
+    }
+
+    /// Pushes an entry and half of the full cache on this CPU's stack. `first` is the entry's handle.
+    #[cold]
+    #[inline(never)]
+    fn spill(&self, caches: Caches, first: u64, entry: NonNull<Entry>) {
+        let mut last = entry;
+        for _ in 1..BATCH {
+            let Cached::Done(position) = caches.pop() else { break };
+            let Some(next) = self.entry_at(position) else { break };
+            // Raised: the entry may have been on a stack with its present generation, and comes to the stacks at most
+            // once with each.
+            if self.raise(next).is_some() {
+                // SAFETY: a pool's memory is valid while the pool lives.
+                unsafe { last.as_ref() }.link.store(position, Relaxed);
+                last = next;
+            }
+        }
+        self.put_shared(first, last);
+    }
+
+    /// Raises the generation of an entry that nobody else has, and returns it. `None` after the last one: the entry
+    /// is retired.
+    #[inline(always)]
+    fn raise(&self, entry: NonNull<Entry>) -> Option<u32> {
         // SAFETY: a pool's memory is valid while the pool lives.
         let Entry { generation, .. } = unsafe { entry.as_ref() };
-        let Some(next) = self.next_generation(generation.load(Relaxed)) else {
-            // Relaxed: no lookup succeeds, because the count stays dead.
-            generation.store(0, Relaxed);
-            return;
-        };
-        // Relaxed: the push is a release.
-        generation.store(next, Relaxed);
-        if let Some(stacks) = self.stacks() {
-            // SAFETY: as above.
-            unsafe { push(mine(stacks), entry, handle(next, position)) };
+        let next = self.next_generation(generation.load(Relaxed));
+        // Relaxed: the push is a release. After the last one no lookup succeeds, because the count stays dead.
+        generation.store(next.unwrap_or(0), Relaxed);
+        if next.is_none() {
+            self.retired.fetch_add(1, Relaxed);
         }
-    }
-
-    fn pop(&self, stack: &Stack) -> Option<(NonNull<Entry>, u32)> {
-        // Acquire, also below: pairs with the release of the push.
-        let mut top = stack.head.load(Acquire);
-        loop {
-            let entry = self.entry_at(position(top))?;
-            // SAFETY: a pool's memory is valid while the pool lives.
-            let link = unsafe { entry.as_ref() }.link.load(Relaxed);
-            match stack.head.compare_exchange_weak(top, self.head_at(link), Acquire, Acquire) {
-                Ok(_) => return Some((entry, position(top))),
-                Err(now) => top = now,
-            }
-        }
-    }
-
-    /// The head of a stack whose top entry is at `link`. If another thread has taken the entry that had this
-    /// link, the result is anything, and the exchange fails.
-    fn head_at(&self, link: u32) -> u64 {
-        // SAFETY: a pool's memory is valid while the pool lives.
-        self.entry_at(link)
-            .map_or(0, |entry| handle(unsafe { entry.as_ref() }.generation.load(Relaxed), link))
-    }
-
-    /// Takes the free entries of another CPU: the first for the caller, the others for the caller's CPU.
-    #[cold]
-    #[inline(never)]
-    fn take_others(&self, stacks: &[Stack], mine: &Stack) -> Option<(NonNull<Entry>, u32)> {
-        let other = stacks.iter().find(|stack| stack.head.load(Relaxed) != 0)?;
-        // Nothing else is left: other threads must find the rest.
-        if self.is_exhausted(self.fresh.load(Relaxed)) {
-            return self.pop(other);
-        }
-        // Acquire: pairs with the release of each push. They are one release sequence.
-        let top = position(other.head.swap(0, Acquire));
-        let entry = self.entry_at(top)?;
-        // SAFETY: the entry is free, and nobody else has it.
-        let rest = unsafe { entry.as_ref() }.link.load(Relaxed);
-        self.give(mine, rest);
-        Some((entry, top))
-    }
-
-    /// Puts a chain of entries that nobody else has on a stack.
-    fn give(&self, stack: &Stack, first: u32) {
-        // Release: pairs with the acquire of the pop.
-        if stack.head.compare_exchange(0, self.head_at(first), Release, Relaxed).is_ok() {
-            return;
-        }
-        // Entries below another one need another link, and so, against ABA, another generation.
-        let mut next = first;
-        while let Some(entry) = self.entry_at(next) {
-            let position = next;
-            // SAFETY: nobody else has the entry.
-            unsafe {
-                next = entry.as_ref().link.load(Relaxed);
-                self.put_free(entry, position);
-            }
-        }
-    }
-
-    /// The stacks. Made at the first allocation. `None` if there is no memory.
-    fn stacks(&self) -> Option<&[Stack]> {
-        // Acquire: pairs with the release below.
-        let stacks = NonNull::new(self.stacks.load(Acquire)).or_else(|| self.make_stacks())?;
-        let count = self.stack_count.load(Relaxed) as usize;
-        // SAFETY: `make_stacks` has made so many.
-        Some(unsafe { NonNull::slice_from_raw_parts(stacks, count).as_ref() })
-    }
-
-    /// Gives the stacks back.
-    ///
-    /// # Safety
-    /// Nobody uses the pool, and no entry is left.
-    pub(super) unsafe fn unmap_stacks(&self) {
-        let stacks = self.stacks.swap(core::ptr::null_mut(), Relaxed);
-        let size = self.stack_count.swap(0, Relaxed) as usize * size_of::<Stack>();
-        if let Some(stacks) = NonNull::new(stacks) {
-            // SAFETY: `make_stacks` has mapped them with this size.
-            unsafe { memory::unmap(stacks.cast(), size) };
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn make_stacks(&self) -> Option<NonNull<Stack>> {
-        // The first thread decides, since the system's number of CPUs may change.
-        let count = match self.stack_count.compare_exchange(0, cpus(), Relaxed, Relaxed) {
-            Ok(_) => self.stack_count.load(Relaxed) as usize,
-            Err(count) => count as usize,
-        };
-        let size = count * size_of::<Stack>();
-        let new = memory::map(size)?;
-        #[cfg(loom)]
-        for number in 0..count {
-            // SAFETY: the memory has this size.
-            unsafe { new.cast::<Stack>().add(number).write(Stack { head: AtomicU64::new(0) }) };
-        }
-        let none = core::ptr::null_mut();
-        match self.stacks.compare_exchange(none, new.cast().as_ptr(), Release, Acquire) {
-            Ok(_) => Some(new.cast()),
-            Err(stacks) => {
-                // SAFETY: nobody has seen the address.
-                unsafe { memory::unmap(new, size) };
-                NonNull::new(stacks)
-            }
-        }
+        next
     }
 }
 
-/// The stack of the CPU on which the calling thread runs.
-fn mine(stacks: &[Stack]) -> &Stack {
-    #[cfg(not(loom))]
-    // SAFETY: sched_getcpu may always be called. On an error the result is -1, which is as good as any.
-    let cpu = unsafe { libc::sched_getcpu() } as usize;
-    #[cfg(loom)]
-    let cpu = crate::rseq::running_on().unwrap_or(0);
-    &stacks[cpu % stacks.len()]
-}
-
-/// The number of CPUs that this machine may have, at least 1.
-fn cpus() -> u32 {
-    #[cfg(loom)]
-    return 2;
-    #[cfg(not(loom))]
-    {
-        // SAFETY: sysconf may always be called.
-        let cpus = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
-        u32::try_from(cpus).unwrap_or(1).clamp(1, MOST)
+impl Caches {
+    #[inline(always)]
+    pub(super) fn pop(&self) -> Cached<u32> {
+        // SAFETY: each stack begins with a cache, and there are `cpus` stacks.
+        unsafe { self.area.pop(self.first, self.cpus) }
     }
-}
 
-/// # Safety
-/// The entry is nobody else's, and `head` is its handle.
-unsafe fn push(stack: &Stack, entry: NonNull<Entry>, head: u64) {
-    let mut top = stack.head.load(Relaxed);
-    loop {
-        // SAFETY: as promised.
-        unsafe { entry.as_ref() }.link.store(position(top), Relaxed);
-        // Release: pairs with the acquire of the pop.
-        match stack.head.compare_exchange_weak(top, head, Release, Relaxed) {
-            Ok(_) => return,
-            Err(now) => top = now,
-        }
+    #[inline(always)]
+    fn push(&self, position: u32) -> Cached<()> {
+        // SAFETY: as above.
+        unsafe { self.area.push(self.first, self.cpus, position) }
     }
 }

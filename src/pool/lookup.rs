@@ -4,7 +4,7 @@
 //! has to give a reference back and it is the last one, the lookup *parks* the object: the object stays alive
 //! with this reference, in a list of the pool. The next free gives the reference back, or [`KrefPool::drain`].
 
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 
 use super::entries::{Entry, generation, position};
 use super::{KrefPool, RawHandle};
@@ -13,29 +13,92 @@ use crate::kref::Kref;
 use crate::report::report;
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sys::tsan;
-use crate::tracker::By;
+use crate::tracker::{self, By};
 
 impl KrefPool {
     /// Takes a reference on the object that `handle` names. `None` if the object is gone, or was not published
     /// yet, or if this pool never gave the handle.
     #[inline(always)]
     pub(crate) fn get(&self, handle: RawHandle, caller: Caller) -> Option<NonNull<Kref>> {
-        let entry = self.entry_at(position(handle))?;
-        if generation_of(entry) != generation(handle) {
-            return None;
-        }
+        let entry = self.entry_at(position(handle));
+        let Some(entry) = entry.filter(|&entry| generation_of(entry) == generation(handle)) else {
+            return self.missed(handle);
+        };
         let kref = self.kref_of(entry);
         // SAFETY: a pool's memory is valid while the pool lives.
-        match unsafe { kref.as_ref() }.try_get_acquire() {
-            Ok(false) => None,
-            got if generation_of(entry) == generation(handle) => {
-                if let Err(kind) = got {
-                    report(kind, kref.as_ptr().cast(), caller);
-                }
-                Some(kref)
-            }
-            Ok(true) => self.give_back(entry, kref),
-            Err(_) => None,
+        if !unsafe { kref.as_ref() }.get_alive_acquire() {
+            return self.get_cold(entry, handle, caller);
+        }
+        if generation_of(entry) != generation(handle) {
+            return self.give_back(entry, handle);
+        }
+        Some(kref)
+    }
+
+    /// The rest of [`get`](Self::get) for a count that is not alive, or is full.
+    #[cold]
+    #[inline(never)]
+    fn get_cold(
+        &self,
+        entry: NonNull<Entry>,
+        handle: RawHandle,
+        caller: Caller,
+    ) -> Option<NonNull<Kref>> {
+        let kref = self.kref_of(entry);
+        // SAFETY: a pool's memory is valid while the pool lives.
+        let count = unsafe { kref.as_ref() };
+        let got = count.get_unsure();
+        let is_other = generation_of(entry) != generation(handle);
+        match got {
+            Ok(true) if is_other => return self.give_back(entry, handle),
+            Ok(true) => count.keep_unsure(ptr::null()),
+            Err(kind) if !is_other => report(kind, kref.as_ptr().cast(), caller),
+            Ok(false) | Err(_) => return self.missed(handle),
+        }
+        Some(kref)
+    }
+
+    /// The end of a lookup that has found nothing.
+    #[inline(always)]
+    fn missed(&self, handle: RawHandle) -> Option<NonNull<Kref>> {
+        if tracker::is_set() {
+            self.tell_missed(handle);
+        }
+        None
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_missed(&self, handle: RawHandle) {
+        tracker::missed(ptr::from_ref(self).cast(), handle, self.has_given(handle));
+    }
+
+    /// Whether the pool has given this handle. Also true for the handle that a free entry gets next.
+    fn has_given(&self, handle: RawHandle) -> bool {
+        let (generation, position) = (generation(handle), position(handle));
+        let Some(entry) = self.entry_at(position) else { return false };
+        if position >= self.fresh.load(Relaxed) || generation == 0 {
+            return false;
+        }
+        let age = |generation: u32| generation.wrapping_sub(self.seed());
+        match generation_of(entry) {
+            0 => true, // retired: the entry has had every generation
+            now => age(generation) <= age(now),
+        }
+    }
+
+    /// The rest of the inlined lookup of kref/inline.h. `taken` is an object that `handle` does not name, and on
+    /// which the inlined lookup has taken a reference: the reference is given back. With `None` nothing was taken,
+    /// and the lookup begins again here.
+    #[cfg(feature = "capi")]
+    pub(crate) fn get_slow(
+        &self,
+        handle: RawHandle,
+        taken: Option<NonNull<Kref>>,
+    ) -> Option<NonNull<Kref>> {
+        match taken {
+            Some(kref) => self.give_back(self.entry_of(kref), handle),
+            None => self.get(handle, Caller::UNKNOWN).inspect(|kref| tsan::acquire(kref.as_ptr())),
         }
     }
 
@@ -46,10 +109,14 @@ impl KrefPool {
     pub(crate) fn next(&self, cursor: &mut u32, caller: Caller) -> Option<NonNull<Kref>> {
         for (index, kref) in self.entries(*cursor) {
             // SAFETY: a pool's memory is valid while the pool lives.
-            match unsafe { kref.as_ref() }.try_get_acquire() {
-                Ok(false) => continue,
-                Ok(true) => {}
-                Err(kind) => report(kind, kref.as_ptr().cast(), caller),
+            let count = unsafe { kref.as_ref() };
+            if !count.get_alive_acquire() {
+                match count.get_unsure() {
+                    Ok(false) => continue,
+                    Ok(true) => count.keep_unsure(ptr::null()),
+                    Err(_) if !self.is_alive(kref) => continue,
+                    Err(kind) => report(kind, kref.as_ptr().cast(), caller),
+                }
             }
             *cursor = index + 1;
             return Some(kref);
@@ -60,18 +127,29 @@ impl KrefPool {
     /// Gives back a reference that a lookup has taken on another object.
     #[cold]
     #[inline(never)]
-    fn give_back(&self, entry: NonNull<Entry>, kref: NonNull<Kref>) -> Option<NonNull<Kref>> {
+    pub(super) fn give_back(
+        &self,
+        entry: NonNull<Entry>,
+        handle: RawHandle,
+    ) -> Option<NonNull<Kref>> {
+        let kref = self.kref_of(entry);
         tsan::release(kref.as_ptr());
         // SAFETY: this lookup holds a reference.
-        if !unsafe { kref.as_ref() }.put_unless_last() {
+        let count = unsafe { kref.as_ref() };
+        if !count.put_unsure() {
+            // Before `park`: after it, another thread may give this reference back.
+            count.keep_unsure(By::PARKED.holder);
             self.park(entry);
         }
-        None
+        self.missed(handle)
     }
 
     /// Leaves the caller's reference to the pool.
     fn park(&self, entry: NonNull<Entry>) {
-        // SAFETY: the reference keeps the entry in use.
+        // The object may have been parked before. `drain` restores the link, and then gives that reference back.
+        // SAFETY: the reference keeps the object alive.
+        unsafe { self.kref_of(entry).as_ref() }.acquire();
+        // SAFETY: as above.
         let link = &unsafe { entry.as_ref() }.link;
         let position = link.load(Relaxed);
         let mut first = self.parked.load(Relaxed);
@@ -91,7 +169,7 @@ impl KrefPool {
         self.drain_by(|kref| self.put(kref));
     }
 
-    /// [`drain`](Self::drain) for a pool whose references another function gives back.
+    /// As [`drain`](Self::drain), but calls `put` to give each reference back.
     #[inline]
     pub(crate) fn drain_by(&self, put: impl Fn(NonNull<Kref>)) {
         if self.parked.load(Relaxed) != 0 {
@@ -114,7 +192,7 @@ impl KrefPool {
         }
     }
 
-    /// Gives a reference back. The last one calls the pool's release function.
+    /// Gives a parked reference back. The last one calls the pool's release function.
     fn put(&self, kref: NonNull<Kref>) {
         let Some(release) = self.layout.release else { return };
         let run = |kref: NonNull<Kref>| {
@@ -122,8 +200,9 @@ impl KrefPool {
             // SAFETY: this was the last reference, and `release` is the pool's.
             unsafe { release(kref.as_ptr().cast()) };
         };
+        let by = By { release: Some(release), ..By::PARKED };
         // SAFETY: the caller holds the reference and gives it up.
-        unsafe { Kref::put_from(kref, By::putting(release), run, Caller::UNKNOWN) };
+        unsafe { Kref::put_from(kref, by, run, Caller::UNKNOWN) };
     }
 }
 

@@ -2,27 +2,30 @@
 //!
 //! | file | what it has |
 //! |---|---|
+//! | [`layout`] | what a pool's creator says about its objects, and where they are in the memory |
 //! | [`entries`] | the memory: chunks, positions, generations |
-//! | [`free_list`] | the entries that are free: a stack for each CPU |
+//! | [`free_list`] | the entries that are free: a cache for each CPU, and batches to and from the stacks |
+//! | [`stacks`] | where the caches get entries: a stack for each CPU, which all threads may use |
 //! | [`lookup`] | a reference by handle, and what lookups leave to the pool |
 //!
-//! A pool's memory is never given back while the pool lives, so a stale handle may always look. An *entry* is an
-//! object with eight bytes in front of it: its *generation*, and a link. A handle is the generation that the
-//! object has, and the entry's position.
+//! A pool's memory is never given back while the pool lives, so a lookup by a stale handle may always read it. An
+//! *entry* is an object with eight bytes in front of it: its *generation*, and a link. A handle is the generation
+//! that the object has, and the entry's position.
 //!
 //! # The life of an entry
 //!
 //! 1. *Allocated*: the count is dead, so no lookup succeeds. The creator fills the object in.
 //! 2. *Published*: the count is 1. Lookups by the handle take references.
 //! 3. The last put makes the count dead, and calls the pool's release function. That function frees the entry:
-//!    the generation is raised, and then the entry goes to the free list. From here on the old handle differs.
+//!    the generation is raised, and then the entry goes to the free list. From here on the old handle matches no
+//!    object.
 //!
 //! # A lookup
 //!
-//! Compare the generation; take a reference unless the count is dead; compare the generation again. If the
-//! second comparison fails, the lookup has taken a reference on another object, which has moved in between. Then
-//! the lookup gives the reference back. The first comparison decides nothing. It keeps a stale lookup from
-//! writing to an object of somebody else.
+//! Compare the generation; take a reference unless the count is dead; compare the generation again. If the second
+//! comparison fails, the lookup has taken a reference on a newer object, which got the entry after the first
+//! comparison. Then the lookup gives the reference back. The result would be right without the first comparison. It
+//! only keeps most stale lookups from writing to the count of a newer object.
 //!
 //! # Orderings, each with its partner
 //!
@@ -31,7 +34,10 @@
 //! | a chunk's address: release | acquire in `entry_at` | the reader sees the chunk's zeros |
 //! | publish: release on the count | acquire of the lookup that takes a reference | the reader sees the object, and the generation that it had when it was published |
 //! | every put: release on the count | acquire of the last put | libkref's own: the generation is raised after every use of the object |
-//! | push on the free list: release | acquire of the pop | the next owner sees the raised generation |
+//! | push on a stack: release | acquire of the pop | the next owner sees the raised generation |
+//! | push on a CPU's cache: none | none | one CPU executes both: see the first page of [`rseq`](crate::rseq) |
+//! | park: release on the list | acquire of the drain | the drain sees the link to the next parked entry |
+//! | the drain's put: release on the count | acquire in `park` | a lookup that parks the entry again sees the link that the drain has restored |
 //!
 //! The second comparison is relaxed. It cannot find an older generation than the one at the publish, because of
 //! the acquire. It cannot find a younger one, because a younger one is written after this lookup's own
@@ -39,25 +45,26 @@
 
 mod entries;
 mod free_list;
+mod layout;
 mod lookup;
+mod stacks;
 
 use core::ffi::c_void;
+#[cfg(feature = "capi")]
+use core::mem::offset_of;
 use core::ptr::NonNull;
 
+use crate::count::SATURATED;
 use crate::kind::{Caller, ViolationKind};
 use crate::kref::Kref;
-use crate::report::{or_report, report};
+use crate::report::report;
 use crate::sys::sync::Ordering::Relaxed;
 use crate::sys::sync::{AtomicPtr, AtomicU32, AtomicUsize};
-use crate::tracker::ReleaseFn;
-use entries::{CHUNKS, ENTRY, Entry, FIRST, LINE};
-use free_list::Stack;
-
-/// Set each object to zero when it is allocated. Otherwise an object is zero the first time, and later it is as
-/// its release function left it.
-pub(crate) const ZEROED: u32 = 1;
-/// Each entry begins a cache line, so that two objects do not share one.
-pub(crate) const CACHE_LINES: u32 = 2;
+use crate::sys::watch;
+use entries::{CHUNKS, Entry, FIRST};
+pub(crate) use layout::Layout;
+use layout::ZEROED;
+use stacks::Stack;
 
 /// Names one object of one pool, for ever. Never 0.
 pub(crate) type RawHandle = u64;
@@ -69,8 +76,8 @@ pub(crate) struct KrefPool {
     // What a lookup reads: written when a chunk is added.
     chunks: [AtomicUsize; CHUNKS],
     layout: Layout,
-    /// The generation of an entry at its first use. Each pool has another, so that a handle of another pool
-    /// differs. 0 before the first allocation.
+    /// The generation of an entry at its first use. Each pool begins with another generation, so that a handle of one
+    /// pool rarely matches in another pool. 0 before the first allocation.
     seed: AtomicU32,
     /// The number of stacks. 0 before the first allocation.
     stack_count: AtomicU32,
@@ -81,85 +88,78 @@ pub(crate) struct KrefPool {
     fresh: AtomicU32,
     /// The position of the first parked entry, or 0.
     parked: AtomicU32,
+    /// The number of entries whose generations have run out.
+    retired: AtomicU32,
 }
 
-/// What a pool's creator says about it, and what follows from it. C's initialiser has the same members.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
-    /// Gives the object's parts back, and frees the entry.
-    pub(crate) release: Option<ReleaseFn>,
-    /// The size of an object.
-    pub(crate) size: u32,
-    /// The offset of the kref in an object.
-    pub(crate) kref_at: u32,
-    /// The distance between two entries.
-    pub(crate) stride: u32,
-    /// The bytes before the first entry of a chunk, so that the object after it is aligned.
-    pub(crate) lead: u32,
-    /// [`ZEROED`] and [`CACHE_LINES`].
-    pub(crate) flags: u32,
-    /// The most objects, or 0.
-    pub(crate) limit: u32,
-}
-
-impl Layout {
-    /// The layout of objects of `size` bytes. `align` is a power of two, at most a page.
-    pub(crate) const fn new(size: u32, align: u32, kref_at: u32, flags: u32) -> Self {
-        let align = if flags & CACHE_LINES != 0 && align < LINE { LINE } else { align };
-        let least = align_of::<Entry>() as u32;
-        let align = if align < least { least } else { align };
-        let stride = (size + ENTRY).next_multiple_of(align);
-        // With CACHE_LINES an entry begins a line, and its object follows.
-        let in_line = flags & CACHE_LINES != 0 && align == LINE;
-        let lead = if in_line { 0 } else { ENTRY.next_multiple_of(align) - ENTRY };
-        Self { release: None, size, kref_at, stride, lead, flags, limit: 0 }
-    }
-}
-
-// SAFETY: a function pointer and numbers.
-unsafe impl Sync for KrefPool {}
-
-impl KrefPool {
-    /// An empty pool. Takes no memory yet.
-    #[cfg(not(loom))]
-    pub(crate) const fn new(layout: Layout) -> Self {
+/// A pool with these chunks. A `const fn` cannot make the atomics of loom.
+macro_rules! empty {
+    ($chunks:expr, $layout:expr) => {
         Self {
-            chunks: [const { AtomicUsize::new(0) }; CHUNKS],
-            layout,
+            chunks: $chunks,
+            layout: $layout,
             seed: AtomicU32::new(0),
             stack_count: AtomicU32::new(0),
             stacks: AtomicPtr::new(core::ptr::null_mut()),
             apart: [0; 64],
             fresh: AtomicU32::new(FIRST),
             parked: AtomicU32::new(0),
+            retired: AtomicU32::new(0),
         }
+    };
+}
+
+// SAFETY: atomics, a function pointer, a string that nobody changes, and numbers.
+unsafe impl Sync for KrefPool {}
+
+impl KrefPool {
+    /// What the inlined lookup of kref/inline.h depends on: where a pool has its chunks, the distance of two entries
+    /// and the place of the kref; the first position; and the size of an entry.
+    #[cfg(feature = "capi")]
+    #[allow(dead_code, reason = "Rust 1.85 does not see a use in a constant without a name")]
+    pub(crate) const INLINED: [usize; 5] = [
+        offset_of!(Self, chunks),
+        offset_of!(Self, layout) + offset_of!(Layout, stride),
+        offset_of!(Self, layout) + offset_of!(Layout, kref_at),
+        FIRST as usize,
+        entries::ENTRY as usize,
+    ];
+
+    /// An empty pool. Takes no memory yet.
+    #[cfg(not(loom))]
+    pub(crate) const fn new(layout: Layout) -> Self {
+        empty!([const { AtomicUsize::new(0) }; CHUNKS], layout)
     }
 
     /// An empty pool, in a loom model.
     #[cfg(loom)]
     pub(crate) fn new(layout: Layout) -> Self {
-        Self {
-            chunks: core::array::from_fn(|_| AtomicUsize::new(0)),
-            layout,
-            seed: AtomicU32::new(0),
-            stack_count: AtomicU32::new(0),
-            stacks: AtomicPtr::new(core::ptr::null_mut()),
-            apart: [0; 64],
-            fresh: AtomicU32::new(FIRST),
-            parked: AtomicU32::new(0),
-        }
+        empty!(core::array::from_fn(|_| AtomicUsize::new(0)), layout)
     }
 
     /// Takes an entry. Its count is dead, so no lookup finds the object until [`publish`](Self::publish). `None`
     /// if there is no memory, or the pool has its limit of objects.
     pub(crate) fn alloc(&self) -> Option<NonNull<Kref>> {
-        let (entry, position) = self.take_free()?;
+        let position = self.take_free()?;
+        let entry = self.entry_at(position)?;
         // SAFETY: the entry is the pool's, and nobody else's now.
         unsafe { entry.as_ref() }.link.store(position, Relaxed);
         let kref = self.kref_of(entry);
+        // A put too many on the entry's previous object, after that object's end, may have saturated the count. That
+        // put was reported, and the new object is not to blame.
+        // SAFETY: as above.
+        let count = unsafe { kref.as_ref() };
+        if !count.is_dead() {
+            count.set_dead();
+        }
+        if watch::is_on() {
+            self.announce(kref, watch::allow);
+        }
         if self.layout.flags & ZEROED != 0 {
-            self.clear(kref);
+            for (memory, size) in self.around(kref) {
+                // SAFETY: a part of the object, which is nobody else's.
+                unsafe { memory.write_bytes(0, size) };
+            }
         }
         Some(kref)
     }
@@ -172,27 +172,45 @@ impl KrefPool {
     /// # Safety
     /// `kref` came from [`alloc`](Self::alloc) of this pool, and was not published.
     pub(crate) unsafe fn publish(&self, kref: NonNull<Kref>, caller: Caller) {
+        // A free entry has a dead count, too.
+        if self.position_in_use(kref).is_none() {
+            return report(ViolationKind::BadPublish, kref.as_ptr().cast(), caller);
+        }
         // SAFETY: a pool's memory is valid while the pool lives.
-        or_report(unsafe { kref.as_ref() }.publish(), kref.as_ptr(), (), caller);
+        if let Err(kind) = unsafe { kref.as_ref() }.publish(self.layout.type_name) {
+            report(kind, kref.as_ptr().cast(), caller);
+        }
     }
 
-    /// Gives the entry of `kref` back to the pool: the last thing that the release function does. An object that
-    /// was allocated and not published may be freed too. The caller then drains the pool.
+    /// Gives the entry of `kref` back to the pool: the last thing that the release function does. An object that was
+    /// allocated and not published may be freed too. After each call of this function the caller must drain the pool.
     ///
     /// # Safety
     /// `kref` is in an entry of this pool, and nobody uses the object any more.
     pub(crate) unsafe fn free(&self, kref: NonNull<Kref>, caller: Caller) {
-        let entry = self.entry_of(kref);
         // SAFETY: as promised.
-        let link = unsafe { entry.as_ref() }.link.load(Relaxed);
-        // A free entry has another link, so a second free is found, and so is an object of another pool.
-        // SAFETY: as above.
         let is_dead = unsafe { kref.as_ref() }.is_dead();
-        if !is_dead || self.entry_at(link) != Some(entry) {
+        // A second free is found, and so is an object of another pool.
+        let Some(position) = self.position_in_use(kref).filter(|_| is_dead) else {
             return report(ViolationKind::BadFree, kref.as_ptr().cast(), caller);
+        };
+        let entry = self.entry_of(kref);
+        // SAFETY: the entry is in use.
+        unsafe { entry.as_ref() }.link.store(0, Relaxed);
+        if watch::is_on() {
+            self.announce(kref, watch::forbid);
         }
         // SAFETY: the entry is in use, and its last user gives it up.
-        unsafe { self.put_free(entry, link) };
+        unsafe { self.put_free(entry, position) };
+    }
+
+    /// The position of an entry that is in use and not parked. A free entry has another link.
+    #[inline(always)]
+    fn position_in_use(&self, kref: NonNull<Kref>) -> Option<u32> {
+        let entry = self.entry_of(kref);
+        // SAFETY: the kref is behind an entry.
+        let link = unsafe { entry.as_ref() }.link.load(Relaxed);
+        (self.entry_at(link) == Some(entry)).then_some(link)
     }
 
     /// The handle of the object of `kref`. 0 if it is not in this pool.
@@ -211,7 +229,11 @@ impl KrefPool {
 
     /// The number of objects that are alive. Looks at every entry.
     pub(crate) fn count(&self) -> usize {
-        self.entries(0).filter(|&(_, kref)| self.is_alive(kref)).count()
+        self.alive().count()
+    }
+
+    fn alive(&self) -> impl Iterator<Item = NonNull<Kref>> {
+        self.entries(0).map(|(_, kref)| kref).filter(|&kref| self.is_alive(kref))
     }
 
     /// Gives the pool's memory back. Afterwards each handle of the pool answers `None`, and the pool may be used
@@ -221,10 +243,11 @@ impl KrefPool {
     /// No other thread uses the pool meanwhile, and nobody uses a pointer into its memory later.
     pub(crate) unsafe fn destroy(&self, caller: Caller) -> usize {
         self.drain();
-        let alive = self.count();
-        if let Some((_, kref)) = self.entries(0).find(|&(_, kref)| self.is_alive(kref)) {
-            report(ViolationKind::PoolAlive, kref.as_ptr().cast(), caller);
-            return alive;
+        let mut alive = self.alive();
+        if let Some(first) = alive.next() {
+            let others = alive.count();
+            report(ViolationKind::PoolAlive, first.as_ptr().cast(), caller);
+            return 1 + others;
         }
         // SAFETY: no object is alive, and as promised nobody uses the memory.
         unsafe {
@@ -236,18 +259,28 @@ impl KrefPool {
 
     fn is_alive(&self, kref: NonNull<Kref>) -> bool {
         // SAFETY: a pool's memory is valid while the pool lives.
-        unsafe { kref.as_ref() }.read() != 0
+        match unsafe { kref.as_ref() }.read() {
+            0 => false,
+            // A put too many after the object's end saturates the count of a free entry.
+            SATURATED => self.position_in_use(kref).is_some(),
+            _ => true,
+        }
     }
 
-    /// Sets an object to zero, except for its count.
-    fn clear(&self, kref: NonNull<Kref>) {
+    /// The parts of an object before and behind its count. A lookup by a stale handle may read the count at any time.
+    fn around(&self, kref: NonNull<Kref>) -> [(*mut u8, usize); 2] {
         let Layout { size, kref_at, .. } = self.layout;
         let object = self.object_of(kref).cast::<u8>();
         let after = kref_at as usize + size_of::<Kref>();
-        // SAFETY: the object is `size` bytes, and nobody else's.
-        unsafe {
-            object.write_bytes(0, kref_at as usize);
-            object.add(after).write_bytes(0, size as usize - after);
+        [(object, kref_at as usize), (object.wrapping_add(after), size as usize - after)]
+    }
+
+    /// Tells AddressSanitizer or valgrind that an object's memory may be used now, or no longer.
+    #[cold]
+    #[inline(never)]
+    fn announce(&self, kref: NonNull<Kref>, what: fn(*const u8, usize)) {
+        for (memory, size) in self.around(kref) {
+            what(memory, size);
         }
     }
 
@@ -267,6 +300,8 @@ impl KrefPool {
     }
 }
 
+#[cfg(all(loom, test))]
+mod free_list_models;
 #[cfg(all(loom, test))]
 mod models;
 #[cfg(all(test, not(loom)))]

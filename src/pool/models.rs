@@ -1,11 +1,14 @@
 //! Loom models of a pool: lookups by handle against the end of the object, and against the next object at its place.
 
+/// Models with a tracker.
+mod tracked;
+
 use std::sync::atomic::AtomicPtr as StdPtr;
 
 use loom::cell::UnsafeCell;
 
 use super::*;
-use crate::models::{CPU_0, CPU_1, Cpu, model_within_limits, spawn};
+use crate::models::{CPU_0, CPU_1, Cpu, expect_a_report, model_within_limits, spawn};
 
 /// The object: written by its creator before it is published, and by its release function. loom finds an access
 /// that nothing orders.
@@ -26,7 +29,7 @@ unsafe extern "C" fn release(kref: *mut c_void) {
     free(pool, NonNull::new(kref.cast()).unwrap());
 }
 
-fn free(pool: &KrefPool, kref: NonNull<Kref>) {
+pub(super) fn free(pool: &KrefPool, kref: NonNull<Kref>) {
     write(pool, kref, 0);
     give(pool, kref);
 }
@@ -53,7 +56,7 @@ fn object(pool: &KrefPool, kref: NonNull<Kref>) -> &Object {
     unsafe { &*pool.object_of(kref).cast() }
 }
 
-fn write(pool: &KrefPool, kref: NonNull<Kref>, secret: u32) {
+pub(super) fn write(pool: &KrefPool, kref: NonNull<Kref>, secret: u32) {
     // SAFETY: loom checks that no other thread accesses the secret.
     object(pool, kref).secret.with_mut(|to| unsafe { *to = secret });
 }
@@ -64,13 +67,18 @@ fn put(pool: &KrefPool, kref: NonNull<Kref>) {
 }
 
 /// A pool that lives to the end of its model, and longer.
-struct Shared(&'static KrefPool);
+pub(super) struct Shared(pub(super) &'static KrefPool);
 
 impl Shared {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::with_limit(0)
+    }
+
+    pub(super) fn with_limit(limit: u32) -> Self {
         let size = size_of::<Object>().next_multiple_of(8) as u32;
         let mut layout = Layout::new(size, 8, 0, 0);
         layout.release = Some(release);
+        layout.limit = limit;
         let pool = Box::leak(Box::new(KrefPool::new(layout)));
         POOL.with(|current| current.store(pool, std::sync::atomic::Ordering::Relaxed));
         Self(pool)
@@ -90,7 +98,7 @@ impl Shared {
 
 /// An object that nobody can find. The cell of an entry's first object is made here, as `KrefPool` makes the
 /// atomics.
-fn alloc(pool: &KrefPool) -> NonNull<Kref> {
+pub(super) fn alloc(pool: &KrefPool) -> NonNull<Kref> {
     let kref = pool.alloc().unwrap();
     // SAFETY: allocated above.
     if entries::generation(unsafe { pool.handle(kref) }) == pool.seed() {
@@ -257,3 +265,27 @@ fn a_thread_takes_the_entries_of_another_cpu() {
         assert_eq!(pool.count(), 0);
     });
 }
+
+/// A lookup against a misuse of the next object: the saturated count is as good as a published one.
+#[test]
+fn a_lookup_against_a_misuse_of_the_next_object() {
+    model_within_limits(|| {
+        let shared = Shared::new();
+        let pool = shared.0;
+        let (first, handle) = shared.create(1);
+        let reader = spawn(CPU_0, move || {
+            let Some(kref) = find(pool, handle) else { return };
+            // SAFETY: loom checks that no other thread writes the secret.
+            let secret = object(pool, kref).secret.with(|secret| unsafe { *secret });
+            assert_eq!(secret, 1, "a handle found another object");
+            put(pool, kref);
+        });
+        put(pool, first);
+        let (second, _) = shared.create(2);
+        publish(pool, second);
+        reader.join().unwrap();
+        expect_a_report();
+    });
+}
+
+mod parked;

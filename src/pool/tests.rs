@@ -1,26 +1,28 @@
-//! A pool in one thread: against a model with a table, and the edges.
+//! The edges of a pool, in one thread. tests/pool has a model with random operations.
 
 extern crate std;
 
 use std::boxed::Box;
-use std::collections::HashMap;
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::vec::Vec;
 
+use super::layout::CACHE_LINES;
 use super::*;
 
 #[repr(C)]
 struct Object {
-    secret: u64,
+    secret: Cell<u64>,
     kref: Kref,
-    more: [u8; 9],
+    more: Cell<[u8; 9]>,
 }
 
 static POOL_OF_RELEASE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 static CURRENT: AtomicPtr<KrefPool> = AtomicPtr::new(std::ptr::null_mut());
 
 unsafe extern "C" fn release(kref: *mut c_void) {
+    // SAFETY: the pool of the test that runs.
     let pool = unsafe { CURRENT.load(Relaxed).as_ref() }.unwrap();
     give(pool, NonNull::new(kref.cast()).unwrap());
 }
@@ -41,8 +43,14 @@ fn with_pool(layout: Layout, work: impl FnOnce(&KrefPool)) {
     assert_eq!(destroy(&pool), 0);
 }
 
-fn object(pool: &KrefPool, kref: NonNull<Kref>) -> &mut Object {
-    unsafe { &mut *pool.object_of(kref).cast() }
+fn object(pool: &KrefPool, kref: NonNull<Kref>) -> &Object {
+    // SAFETY: the layout is that of `Object`, and the bytes are initialised.
+    unsafe { &*pool.object_of(kref).cast() }
+}
+
+fn handle(pool: &KrefPool, kref: NonNull<Kref>) -> u64 {
+    // SAFETY: the kref is in the pool, and the test has the object.
+    unsafe { pool.handle(kref) }
 }
 
 /// Publishes an object that was allocated.
@@ -68,50 +76,8 @@ fn destroy(pool: &KrefPool) -> usize {
 }
 
 fn put(pool: &KrefPool, kref: NonNull<Kref>) {
+    // SAFETY: the test gives up a reference that it holds.
     unsafe { Kref::put(kref, |kref| give(pool, kref)) };
-}
-
-#[test]
-fn a_handle_names_one_object_for_ever() {
-    with_pool(layout(0), |pool| {
-        let mut alive: HashMap<u64, u64> = HashMap::new();
-        let mut gone = Vec::new();
-        let mut random = 1_u64;
-        for secret in 1..20_000_u64 {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            if random >> 62 != 0 || alive.is_empty() {
-                let kref = pool.alloc().unwrap();
-                object(pool, kref).secret = secret;
-                let handle = unsafe { pool.handle(kref) };
-                assert!(find(pool, handle).is_none(), "found before it was published");
-                publish(pool, kref);
-                assert_eq!(alive.insert(handle, secret), None, "a handle was given twice");
-            } else {
-                let handle = *alive.keys().nth(random as usize % alive.len()).unwrap();
-                let secret = alive.remove(&handle);
-                let kref = find(pool, handle).unwrap();
-                assert_eq!(Some(object(pool, kref).secret), secret);
-                put(pool, kref);
-                put(pool, kref);
-                gone.push(handle);
-            }
-            assert!(gone.iter().rev().take(50).all(|&handle| find(pool, handle).is_none()));
-        }
-        assert_eq!(pool.count(), alive.len());
-        let mut cursor = 0;
-        let mut found = 0;
-        while let Some(kref) = pool.next(&mut cursor, Caller::UNKNOWN) {
-            let handle = unsafe { pool.handle(kref) };
-            assert_eq!(alive[&handle], object(pool, kref).secret);
-            put(pool, kref);
-            put(pool, kref);
-            found += 1;
-        }
-        assert_eq!((found, pool.count()), (alive.len(), 0));
-        assert!(gone.iter().all(|&handle| find(pool, handle).is_none()));
-    });
 }
 
 #[test]
@@ -123,7 +89,7 @@ fn any_number_may_be_looked_up() {
                 && find(pool, 1 << 40 | 256).is_none()
         );
         let kref = pool.alloc().unwrap();
-        let handle = unsafe { pool.handle(kref) };
+        let handle = handle(pool, kref);
         publish(pool, kref);
         for bit in 0..64 {
             assert!(find(pool, handle ^ 1 << bit).is_none(), "bit {bit}");
@@ -136,12 +102,16 @@ fn any_number_may_be_looked_up() {
 fn objects_are_aligned_and_lie_apart() {
     for (size, align, flags, stride) in [
         (56, 8, 0, 64),
-        (1, 1, 0, 12),
+        (4, 1, 0, 12),
         (24, 16, 0, 32),
         (56, 64, 0, 64),
         (64, 64, 0, 128),
         (56, 8, CACHE_LINES, 64),
         (57, 8, CACHE_LINES, 128),
+        (48, 16, CACHE_LINES, 64),
+        (64, 16, CACHE_LINES, 128),
+        (64, 64, CACHE_LINES, 128),
+        (4096, 4096, 0, 8192),
     ] {
         let layout = Layout::new(size, align, 0, flags);
         assert_eq!(layout.stride, stride, "{size} {align} {flags}");
@@ -151,7 +121,8 @@ fn objects_are_aligned_and_lie_apart() {
                 let at = pool.object_of(kref).addr();
                 assert_eq!(at % align as usize, 0);
                 if flags == CACHE_LINES {
-                    assert_eq!((at - 8) % 64, 0);
+                    let before = align as usize; // all of the rows have at least 8
+                    assert_eq!((at - before) % 64, 0);
                 }
                 give(pool, kref);
             }
@@ -164,38 +135,42 @@ fn a_freed_object_keeps_its_bytes_unless_zeroed() {
     for (flags, secret) in [(0, 7), (ZEROED, 0)] {
         with_pool(layout(flags), |pool| {
             let kref = pool.alloc().unwrap();
-            let first = object(pool, kref);
-            assert_eq!((first.secret, first.more), (0, [0; 9]));
-            (first.secret, first.more) = (7, [7; 9]);
+            assert_eq!(
+                (object(pool, kref).secret.get(), object(pool, kref).more.get()),
+                (0, [0; 9])
+            );
+            object(pool, kref).secret.set(7);
+            object(pool, kref).more.set([7; 9]);
             publish(pool, kref);
             put(pool, kref);
             let again = pool.alloc().unwrap();
             assert_eq!(again, kref, "last freed, first used");
-            assert_eq!(object(pool, again).secret, secret);
-            assert_eq!(object(pool, again).more, [secret as u8; 9]);
-            assert!(again_is_dead(again), "its count was cleared");
+            assert_eq!(object(pool, again).secret.get(), secret);
+            assert_eq!(object(pool, again).more.get(), [secret as u8; 9]);
+            // SAFETY: a pool's memory is valid while the pool lives.
+            assert!(unsafe { again.as_ref() }.is_dead(), "its count was cleared");
             give(pool, again);
         });
     }
 }
 
-fn again_is_dead(kref: NonNull<Kref>) -> bool {
-    unsafe { kref.as_ref() }.is_dead()
+/// Gives an object the last generation of its entry.
+fn make_last(pool: &KrefPool, kref: NonNull<Kref>) {
+    let last = match pool.seed().wrapping_sub(1) {
+        0 => u32::MAX,
+        last => last,
+    };
+    // SAFETY: a pool's memory is valid while the pool lives.
+    unsafe { pool.entry_of(kref).as_ref() }.generation.store(last, Relaxed);
 }
 
 #[test]
 fn a_generation_that_would_come_back_retires_its_entry() {
     with_pool(layout(0), |pool| {
         let kref = pool.alloc().unwrap();
-        let entry = pool.entry_of(kref);
-        let first = unsafe { pool.handle(kref) };
-        let generation = &unsafe { entry.as_ref() }.generation;
-        let last = match pool.seed().wrapping_sub(1) {
-            0 => u32::MAX,
-            last => last,
-        };
-        generation.store(last, Relaxed);
-        let handle = unsafe { pool.handle(kref) };
+        let first = handle(pool, kref);
+        make_last(pool, kref);
+        let handle = handle(pool, kref);
         publish(pool, kref);
         assert_eq!(find(pool, handle), Some(kref));
         put(pool, kref);
@@ -207,6 +182,20 @@ fn a_generation_that_would_come_back_retires_its_entry() {
                 && find(pool, handle).is_none()
                 && find(pool, handle & 0xffff_ffff).is_none()
         );
+        give(pool, next);
+    });
+}
+
+/// A pool that has run for long has as many objects as at first.
+#[test]
+fn an_entry_that_was_retired_does_not_count_for_the_limit() {
+    with_pool(Layout { limit: 2, ..layout(0) }, |pool| {
+        let krefs: Vec<_> = (0..2).map(|_| pool.alloc().unwrap()).collect();
+        make_last(pool, krefs[0]);
+        give(pool, krefs[0]);
+        let next = pool.alloc().unwrap();
+        assert!(!krefs.contains(&next) && pool.alloc().is_none());
+        give(pool, krefs[1]);
         give(pool, next);
     });
 }
@@ -234,7 +223,7 @@ fn a_limit_holds_and_what_is_freed_is_used_again() {
 fn handles_of_another_pool_are_gone() {
     let other = KrefPool::new(layout(0));
     let kref = other.alloc().unwrap();
-    let handle = unsafe { other.handle(kref) };
+    let handle = handle(&other, kref);
     with_pool(layout(0), |pool| {
         let kref = pool.alloc().unwrap();
         publish(pool, kref);
@@ -249,4 +238,38 @@ fn handles_of_another_pool_are_gone() {
     assert!(find(&other, handle).is_none(), "after destroy and a second life");
     put(&other, again);
     assert_eq!(destroy(&other), 0);
+}
+
+/// A C program may forget KREF_POOL_INIT.
+#[test]
+fn a_pool_of_zeros_has_no_objects() {
+    // SAFETY: zeros are atomics, numbers and null pointers.
+    let pool: KrefPool = unsafe { std::mem::zeroed() };
+    assert!(find(&pool, 0).is_none() && find(&pool, u64::MAX).is_none());
+    assert_eq!(pool.count(), 0);
+    assert!(pool.alloc().is_none());
+    assert_eq!(destroy(&pool), 0);
+}
+
+/// Lookups may find an object that another lookup has parked, and its handle is known.
+#[test]
+fn a_parked_object_has_its_handle() {
+    with_pool(layout(0), |pool| {
+        let made = [(); 3].map(|()| {
+            let kref = pool.alloc().unwrap();
+            publish(pool, kref);
+            (kref, handle(pool, kref))
+        });
+        for (kref, _) in made {
+            assert!(pool.give_back(pool.entry_of(kref), 0).is_none());
+        }
+        for (kref, name) in made {
+            assert_eq!(find(pool, name), Some(kref));
+            assert_eq!(handle(pool, kref), name);
+            put(pool, kref);
+        }
+        assert_eq!(pool.count(), 3);
+        pool.drain();
+        assert!(pool.count() == 0 && made.iter().all(|&(_, name)| find(pool, name).is_none()));
+    });
 }

@@ -8,11 +8,11 @@
 
 use core::arch::asm;
 use core::mem::offset_of;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicPtr};
 
-use super::{Area, CPU_SHIFT, GAVE_UP, Head, RESTARTS, Taken};
+use super::{Area, CACHED, CPU_SHIFT, Cached, CpuCache, GAVE_UP, Head, RESTARTS, Taken};
 
 /// Whether the processor has the atomic instructions of LSE (Armv8.1). Until somebody has looked: `false`,
 /// with which the sequences are right on every processor.
@@ -215,6 +215,99 @@ impl Area {
             );
         }
         Taken { object: percpu, not_alive: false }
+    }
+
+    /// Takes the number from this CPU's cache that was pushed last. `caches` is the cache of CPU 0. Gives up after
+    /// an abort, because the caller can take a number from elsewhere. Orders nothing: see the first page.
+    ///
+    /// # Safety
+    /// There are caches for `cpus` CPUs, at the distance that [`CPU_SHIFT`] says.
+    #[inline(always)]
+    pub(crate) unsafe fn pop(self, caches: NonNull<CpuCache>, cpus: u32) -> Cached<u32> {
+        let number: u32;
+        // SAFETY: the sequence keeps the rules of the folder's first page. It accesses the cache of the CPU on
+        // which it runs. This cache exists, because the CPU's number is less than `cpus`.
+        unsafe {
+            asm!(
+                enter!(),
+                "ldr {at:w}, [{area}, #4]",
+                "cmp {at:w}, {cpus:w}", // unsigned, so a negative number is too large as well
+                "b.hs 4f",
+                "add {at}, {caches}, {at}, lsl {shift}",
+                "ldr {number:w}, [{at}]",
+                "cbz {number:w}, 3f",
+                "sub {scratch:w}, {number:w}, #1",
+                "ldr {number:w}, [{at}, {number:x}, lsl #2]",
+                "str {scratch:w}, [{at}]", // the commit
+                "3:",
+                leave!(),
+                abort_handler!(),
+                leave!(),
+                "mov {number:w}, {gave_up}",
+                "b 9f",
+                ".previous",
+                "9:",
+                area = inout(reg) self.0 => _,
+                caches = in(reg) caches.as_ptr(),
+                cpus = in(reg) cpus,
+                number = out(reg) number,
+                at = out(reg) _,
+                scratch = out(reg) _,
+                shift = const CPU_SHIFT,
+                gave_up = const GAVE_UP,
+                options(nostack),
+            );
+        }
+        Cached::popped(number)
+    }
+
+    /// Puts a number, which is at least 2, on this CPU's cache. The rest is as for [`pop`](Self::pop).
+    ///
+    /// # Safety
+    /// As for [`pop`](Self::pop).
+    #[inline(always)]
+    pub(crate) unsafe fn push(
+        self,
+        caches: NonNull<CpuCache>,
+        cpus: u32,
+        number: u32,
+    ) -> Cached<()> {
+        let count: u32;
+        // SAFETY: as in `pop`. The first store is behind the cache's numbers, where nobody reads.
+        unsafe {
+            asm!(
+                enter!(),
+                "ldr {at:w}, [{area}, #4]",
+                "cmp {at:w}, {cpus:w}",
+                "b.hs 4f",
+                "add {at}, {caches}, {at}, lsl {shift}",
+                "ldr {count:w}, [{at}]",
+                "add {count:w}, {count:w}, #1",
+                "cmp {count:w}, {most}",
+                "b.hi 3f",
+                "str {number:w}, [{at}, {count:x}, lsl #2]",
+                "str {count:w}, [{at}]", // the commit
+                "3:",
+                leave!(),
+                abort_handler!(),
+                leave!(),
+                "mov {count:w}, #0",
+                "b 9f",
+                ".previous",
+                "9:",
+                area = inout(reg) self.0 => _,
+                caches = in(reg) caches.as_ptr(),
+                cpus = in(reg) cpus,
+                number = in(reg) number,
+                count = out(reg) count,
+                at = out(reg) _,
+                scratch = out(reg) _,
+                shift = const CPU_SHIFT,
+                most = const CACHED,
+                options(nostack),
+            );
+        }
+        Cached::pushed(count)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Restartable sequences: a few instructions that take effect together, or not at all.
 //!
-//! `slot/` and `percpu/` use this folder. `x86_64.rs`, `aarch64.rs` and `riscv64.rs` have the sequences of
+//! `slot/`, `percpu/` and `pool/` use this folder. `x86_64.rs`, `aarch64.rs` and `riscv64.rs` have the sequences of
 //! these processors, for Linux with glibc, and on x86-64 with musl. `glibc.rs` finds the threads' rseq areas, with
 //! musl `own.rs` registers them; `area.rs` is for both, and has the fence.
 //! `simulated.rs` is for loom models, `nowhere.rs` for every other system. The headers of include/kref/rseq
@@ -24,11 +24,19 @@
 //! # What a sequence may do
 //!
 //! A sequence reads memory, computes in registers, and commits with its last instruction. Before the
-//! commit it makes no store and no call, and does not use the stack. It first tests the CPU number in
-//! the area. A thread that is not registered has a negative number there, and the kernel would not
+//! commit it makes no call, does not use the stack, and makes no store, except for a push on a [`CpuCache`]: the
+//! push stores the number behind those that the cache has, where nobody reads. A sequence first tests the CPU
+//! number in the area. A thread that is not registered has a negative number there, and the kernel would not
 //! restart its sequences. At each exit the sequence clears the area's pointer to the descriptor, for
 //! this reason: the descriptor is in this library. If the library were unloaded and a thread still had
 //! the pointer, the kernel would kill the thread at its next preemption.
+//!
+//! # The memory of one CPU
+//!
+//! Only the sequences of its CPU access a [`CpuCache`]. So they need neither acquire nor release, on any
+//! processor: what a thread did before its push, and what another thread does after its pop, is executed on one
+//! CPU, one after the other. If a thread comes from another CPU or goes to another one, the kernel's scheduler has a
+//! full barrier in between. The compiler moves no access to memory across the assembly.
 //!
 //! # Events that a sequence must survive
 //!
@@ -51,7 +59,7 @@
 //! pointer is the parent's or arbitrary. [`rseq_available`] asks the kernel, by a system call.
 //!
 //! The first call of `Area::decided` decides whether the process uses sequences: in a replace of a slot, in
-//! `PercpuRef::new` or in `rseq_available`. The decision is final. Before the decision no thread uses a
+//! `PercpuRef::new`, in the first allocation of a pool or in `rseq_available`. The decision is final. Before the decision no thread uses a
 //! sequence. So if the decision is against sequences, no thread has ever used one, and a replace needs no
 //! fence.
 //!
@@ -114,6 +122,66 @@ pub(crate) struct Head {
 /// The binary logarithm of the distance between the counters of two CPUs. kref/percpu_inline.h has the same
 /// number.
 pub(crate) const CPU_SHIFT: usize = 9;
+
+/// The numbers that a CPU has at hand, as a stack. Only the sequences of its CPU access it: see the first page.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct CpuCache {
+    /// How many numbers there are. The numbers stand behind it, from the first to the last that was pushed.
+    count: AtomicU32,
+    numbers: [AtomicU32; CACHED],
+}
+
+/// The most numbers in a [`CpuCache`].
+#[cfg(not(kref_sequences = "simulated"))]
+pub(crate) const CACHED: usize = 63;
+/// A loom model has few steps.
+#[cfg(kref_sequences = "simulated")]
+pub(crate) const CACHED: usize = 3;
+
+#[cfg(kref_sequences = "simulated")]
+impl CpuCache {
+    /// An empty cache. Elsewhere memory that is filled with zeros is one.
+    pub(crate) fn new() -> Self {
+        Self { count: AtomicU32::new(0), numbers: core::array::from_fn(|_| AtomicU32::new(0)) }
+    }
+}
+
+/// The result of a sequence on a [`CpuCache`].
+#[cfg_attr(kref_sequences = "nowhere", allow(dead_code, reason = "no sequence runs there"))]
+pub(crate) enum Cached<T> {
+    Done(T),
+    /// The cache is full, or empty.
+    Not,
+    /// The sequence gave up, and has changed nothing.
+    GaveUp,
+}
+
+#[cfg(not(kref_sequences = "nowhere"))]
+impl Cached<u32> {
+    /// The result of a pop that returned this: 0 if the cache is empty, or [`GAVE_UP`], or the number.
+    #[inline(always)]
+    fn popped(number: u32) -> Self {
+        match number {
+            0 => Self::Not,
+            1 => Self::GaveUp,
+            number => Self::Done(number),
+        }
+    }
+}
+
+#[cfg(not(kref_sequences = "nowhere"))]
+impl Cached<()> {
+    /// The result of a push that has found room for so many numbers: 0 if it gave up.
+    #[inline(always)]
+    fn pushed(count: u32) -> Self {
+        match count as usize {
+            0 => Self::GaveUp,
+            1..=CACHED => Self::Done(()),
+            _ => Self::Not,
+        }
+    }
+}
 
 /// The number of restarts after which a sequence that takes a reference gives up.
 #[cfg(not(any(kref_sequences = "nowhere", kref_sequences = "simulated")))]

@@ -1,8 +1,9 @@
 //! A system without sequences. There is never an [`Area`], and a fence has nothing to do.
 
 use core::convert::Infallible;
+use core::ptr::NonNull;
 
-use super::{Head, Taken};
+use super::{Cached, CpuCache, Head, Taken};
 use crate::sys::sync::AtomicPtr;
 
 #[derive(Clone, Copy)]
@@ -50,6 +51,13 @@ impl Area {
     }
 
     pub(crate) unsafe fn take_percpu<T>(self, _: &AtomicPtr<T>) -> Taken<T> {
+        match self.0 {}
+    }
+    pub(crate) unsafe fn pop(self, _: NonNull<CpuCache>, _: u32) -> Cached<u32> {
+        match self.0 {}
+    }
+
+    pub(crate) unsafe fn push(self, _: NonNull<CpuCache>, _: u32, _: u32) -> Cached<()> {
         match self.0 {}
     }
 }

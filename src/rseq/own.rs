@@ -24,13 +24,14 @@
 //! array of the thread, without a lock.
 
 use core::ffi::{c_int, c_void};
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicI32, AtomicIsize};
 
 use super::sequences;
 use crate::sys::errno;
 use crate::sys::line::change_mask;
+use crate::sys::memory;
 use crate::sys::weak::weak;
 
 /// The kernel's struct rseq.
@@ -122,13 +123,7 @@ fn begin(key: libc::pthread_key_t) -> *const Memory {
 }
 
 fn register(key: libc::pthread_key_t) -> Option<*const Memory> {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: a new mapping at an address of the kernel's choice.
-    let memory = unsafe { libc::mmap(ptr::null_mut(), SIZE, protection, kind, -1, 0) };
-    if memory == libc::MAP_FAILED {
-        return None;
-    }
+    let memory: *mut c_void = memory::map(SIZE)?.as_ptr().cast();
     // A signal handler can find the area before it is registered. Without a CPU number, a sequence there gives up.
     // SAFETY: a page is large enough, and aligned for every type. Zeros are valid atomics.
     unsafe { &*memory.cast::<Memory>() }.cpu.store(NO_CPU, Relaxed);
@@ -146,7 +141,7 @@ unsafe extern "C" fn end(memory: *mut c_void) {
         // SAFETY: `begin` has mapped the area, and only this function unmaps it.
         if unsafe { &*memory.cast::<Memory>() }.cpu.load(Relaxed) == NO_CPU {
             // SAFETY: as above. The kernel no longer writes to the area.
-            unsafe { libc::munmap(memory, SIZE) };
+            unsafe { memory::unmap(NonNull::new_unchecked(memory.cast()), SIZE) };
         }
     });
 }

@@ -8,10 +8,10 @@
 
 use core::arch::asm;
 use core::mem::offset_of;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicPtr;
 
-use super::{Area, CPU_SHIFT, GAVE_UP, Head, RESTARTS, Taken};
+use super::{Area, CACHED, CPU_SHIFT, Cached, CpuCache, GAVE_UP, Head, RESTARTS, Taken};
 
 /// The number of the CPU on which the calling thread runs; negative if the thread is not registered.
 pub(super) fn cpu(area: Area) -> i32 {
@@ -164,6 +164,103 @@ impl Area {
             );
         }
         Taken { object: percpu, not_alive: false }
+    }
+
+    /// Takes the number from this CPU's cache that was pushed last. `caches` is the cache of CPU 0. Gives up after
+    /// an abort, because the caller can take a number from elsewhere. Orders nothing: see the first page.
+    ///
+    /// # Safety
+    /// There are caches for `cpus` CPUs, at the distance that [`CPU_SHIFT`] says.
+    #[inline(always)]
+    pub(crate) unsafe fn pop(self, caches: NonNull<CpuCache>, cpus: u32) -> Cached<u32> {
+        let number: u32;
+        // SAFETY: the sequence keeps the rules of the folder's first page. It accesses the cache of the CPU on
+        // which it runs. This cache exists, because the CPU's number is less than `cpus`.
+        unsafe {
+            asm!(
+                enter!(),
+                "lw {at}, 4({area})",
+                "bgeu {at}, {cpus}, 4f", // unsigned, so a negative number is too large as well
+                "slli {at}, {at}, {shift}",
+                "add {at}, {at}, {caches}",
+                "lw {number}, 0({at})",
+                "beqz {number}, 3f",
+                "addi {scratch}, {number}, -1",
+                "slli {number}, {number}, 2",
+                "add {number}, {number}, {at}",
+                "lw {number}, 0({number})",
+                "sw {scratch}, 0({at})", // the commit
+                "3:",
+                leave!(),
+                abort_handler!(),
+                leave!(),
+                "li {number}, {gave_up}",
+                "j 9f",
+                ".previous",
+                "9:",
+                area = inout(reg) self.0 => _,
+                caches = in(reg) caches.as_ptr(),
+                cpus = in(reg) cpus as usize,
+                number = out(reg) number,
+                at = out(reg) _,
+                scratch = out(reg) _,
+                shift = const CPU_SHIFT,
+                gave_up = const GAVE_UP,
+                options(nostack),
+            );
+        }
+        Cached::popped(number)
+    }
+
+    /// Puts a number, which is at least 2, on this CPU's cache. The rest is as for [`pop`](Self::pop).
+    ///
+    /// # Safety
+    /// As for [`pop`](Self::pop).
+    #[inline(always)]
+    pub(crate) unsafe fn push(
+        self,
+        caches: NonNull<CpuCache>,
+        cpus: u32,
+        number: u32,
+    ) -> Cached<()> {
+        let count: u32;
+        // SAFETY: as in `pop`. The first store is behind the cache's numbers, where nobody reads.
+        unsafe {
+            asm!(
+                enter!(),
+                "lw {at}, 4({area})",
+                "bgeu {at}, {cpus}, 4f",
+                "slli {at}, {at}, {shift}",
+                "add {at}, {at}, {caches}",
+                "lw {count}, 0({at})",
+                "addi {count}, {count}, 1",
+                "li {scratch}, {most}",
+                "bltu {scratch}, {count}, 3f",
+                "slli {scratch}, {count}, 2",
+                "add {scratch}, {scratch}, {at}",
+                "sw {number}, 0({scratch})",
+                "sw {count}, 0({at})", // the commit
+                "3:",
+                leave!(),
+                abort_handler!(),
+                leave!(),
+                "li {count}, 0",
+                "j 9f",
+                ".previous",
+                "9:",
+                area = inout(reg) self.0 => _,
+                caches = in(reg) caches.as_ptr(),
+                cpus = in(reg) cpus as usize,
+                number = in(reg) number,
+                count = out(reg) count,
+                at = out(reg) _,
+                scratch = out(reg) _,
+                shift = const CPU_SHIFT,
+                most = const CACHED,
+                options(nostack),
+            );
+        }
+        Cached::pushed(count)
     }
 }
 

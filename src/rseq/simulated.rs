@@ -30,11 +30,12 @@
 //! Two sequences on one CPU see each other's writes, as on the real machine.
 
 use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
 use std::rc::Rc;
 
 use loom::sync::Mutex;
 
-use super::{CPU_SHIFT, GAVE_UP, Head, Taken};
+use super::{CPU_SHIFT, Cached, CpuCache, GAVE_UP, Head, Taken};
 use crate::sys::sync::Ordering::{Acquire, Relaxed};
 use crate::sys::sync::{AtomicI32, AtomicPtr};
 
@@ -169,6 +170,50 @@ impl Area {
         });
         taken.unwrap_or_else(gave_up)
     }
+
+    /// # Safety
+    /// As for the sequence of x86_64.rs.
+    pub(crate) unsafe fn pop(self, caches: NonNull<CpuCache>, cpus: u32) -> Cached<u32> {
+        let popped = sequence(|cpu| {
+            // SAFETY: as promised.
+            let CpuCache { count, numbers } = unsafe { cache_of(cpu, caches, cpus) }?;
+            let before = count.load(Relaxed);
+            let number = numbers.get((before as usize).wrapping_sub(1)).map(|at| at.load(Relaxed));
+            count.store(before.saturating_sub(1), Relaxed);
+            Some(number.unwrap_or(0))
+        });
+        Cached::popped(popped.unwrap_or(GAVE_UP as u32))
+    }
+
+    /// # Safety
+    /// As for the sequence of x86_64.rs.
+    pub(crate) unsafe fn push(
+        self,
+        caches: NonNull<CpuCache>,
+        cpus: u32,
+        number: u32,
+    ) -> Cached<()> {
+        let pushed = sequence(|cpu| {
+            // SAFETY: as promised.
+            let CpuCache { count, numbers } = unsafe { cache_of(cpu, caches, cpus) }?;
+            let after = count.load(Relaxed) + 1;
+            if let Some(at) = numbers.get(after as usize - 1) {
+                at.store(number, Relaxed);
+                count.store(after, Relaxed);
+            }
+            Some(after)
+        });
+        Cached::pushed(pushed.unwrap_or(0))
+    }
+}
+
+/// The cache of a CPU. `None` if it has none.
+///
+/// # Safety
+/// As for the sequence of x86_64.rs.
+unsafe fn cache_of<'a>(cpu: usize, caches: NonNull<CpuCache>, cpus: u32) -> Option<&'a CpuCache> {
+    // SAFETY: as promised.
+    (cpu < cpus as usize).then(|| unsafe { caches.byte_add(cpu << CPU_SHIFT).as_ref() })
 }
 
 fn gave_up<T>() -> Taken<T> {

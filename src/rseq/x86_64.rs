@@ -4,10 +4,10 @@
 
 use core::arch::asm;
 use core::mem::offset_of;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::AtomicPtr;
 
-use super::{Area, CPU_SHIFT, GAVE_UP, Head, RESTARTS, Taken};
+use super::{Area, CACHED, CPU_SHIFT, Cached, CpuCache, GAVE_UP, Head, RESTARTS, Taken};
 
 /// The number of the CPU on which the calling thread runs; negative if the thread is not registered.
 pub(super) fn cpu(area: Area) -> i32 {
@@ -161,6 +161,102 @@ impl Area {
             );
         }
         Taken { object: percpu, not_alive: false }
+    }
+
+    /// Takes the number from this CPU's cache that was pushed last. `caches` is the cache of CPU 0. Gives up after
+    /// an abort, because the caller can take a number from elsewhere. Orders nothing: see the first page.
+    ///
+    /// # Safety
+    /// There are caches for `cpus` CPUs, at the distance that [`CPU_SHIFT`] says.
+    #[inline(always)]
+    pub(crate) unsafe fn pop(self, caches: NonNull<CpuCache>, cpus: u32) -> Cached<u32> {
+        let number: u32;
+        // SAFETY: the sequence keeps the rules of the folder's first page. It accesses the cache of the CPU on
+        // which it runs. This cache exists, because the CPU's number is less than `cpus`.
+        unsafe {
+            asm!(
+                enter!(),
+                "mov {at:e}, fs:[{area} + 4]",
+                "cmp {at:e}, {cpus:e}", // unsigned, so a negative number is too large as well
+                "jae 4f",
+                "shl {at}, {shift}",
+                "mov {number:e}, [{caches} + {at}]",
+                "test {number:e}, {number:e}",
+                "jz 3f",
+                "lea {scratch:e}, [{number:r} - 1]",
+                "add {at}, {caches}",
+                "mov {number:e}, [{at} + 4*{number:r}]",
+                "mov [{at}], {scratch:e}", // the commit
+                "3:",
+                leave!(),
+                abort_handler!(),
+                leave!(),
+                "mov {number:e}, {gave_up}",
+                "jmp 9f",
+                ".previous",
+                "9:",
+                area = in(reg) self.0,
+                caches = in(reg) caches.as_ptr(),
+                cpus = in(reg) cpus,
+                number = out(reg) number,
+                at = out(reg) _,
+                scratch = out(reg) _,
+                shift = const CPU_SHIFT,
+                gave_up = const GAVE_UP,
+                options(nostack),
+            );
+        }
+        Cached::popped(number)
+    }
+
+    /// Puts a number, which is at least 2, on this CPU's cache. The rest is as for [`pop`](Self::pop).
+    ///
+    /// # Safety
+    /// As for [`pop`](Self::pop).
+    #[inline(always)]
+    pub(crate) unsafe fn push(
+        self,
+        caches: NonNull<CpuCache>,
+        cpus: u32,
+        number: u32,
+    ) -> Cached<()> {
+        let count: u32;
+        // SAFETY: as in `pop`. The first store is behind the cache's numbers, where nobody reads.
+        unsafe {
+            asm!(
+                enter!(),
+                "mov {at:e}, fs:[{area} + 4]",
+                "cmp {at:e}, {cpus:e}",
+                "jae 4f",
+                "shl {at}, {shift}",
+                "add {at}, {caches}",
+                "mov {count:e}, [{at}]",
+                "inc {count:e}",
+                "cmp {count:e}, {most}",
+                "ja 3f",
+                "mov [{at} + 4*{count:r}], {number:e}",
+                "mov [{at}], {count:e}", // the commit
+                "3:",
+                leave!(),
+                abort_handler!(),
+                leave!(),
+                "xor {count:e}, {count:e}",
+                "jmp 9f",
+                ".previous",
+                "9:",
+                area = in(reg) self.0,
+                caches = in(reg) caches.as_ptr(),
+                cpus = in(reg) cpus,
+                number = in(reg) number,
+                count = out(reg) count,
+                at = out(reg) _,
+                scratch = out(reg) _,
+                shift = const CPU_SHIFT,
+                most = const CACHED,
+                options(nostack),
+            );
+        }
+        Cached::pushed(count)
     }
 }
 

@@ -12,3 +12,6 @@ mod reference;
 pub use percpu::{PercpuHandle, PercpuOwner, PercpuRefcounted, PercpuSlot};
 pub use pool::{Handle, Pool, PoolRef};
 pub use reference::{Ref, Refcounted, Slot};
+
+/// Makes a type that holds objects of type `T` invariant in `T`: objects go into it and come out of it.
+type Invariant<T> = fn(T) -> T;

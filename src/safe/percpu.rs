@@ -6,6 +6,7 @@ use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
+use super::Invariant;
 use crate::kind::Caller;
 use crate::percpu::{InitError, PercpuRef, PercpuRefSlot};
 
@@ -170,9 +171,6 @@ pub struct PercpuSlot<T: PercpuRefcounted> {
     slot: PercpuRefSlot,
     published: PhantomData<(PercpuOwner<T>, Invariant<T>)>,
 }
-
-/// Makes `PercpuSlot` invariant in `T`. [`Slot`](crate::Slot) says why.
-type Invariant<T> = fn(T) -> T;
 
 impl<T: PercpuRefcounted> PercpuSlot<T> {
     /// An empty slot.

@@ -7,6 +7,7 @@ use core::mem::offset_of;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
+use super::Invariant;
 use crate::kind::Caller;
 use crate::kref::Kref;
 use crate::pool::{KrefPool, Layout};
@@ -37,10 +38,29 @@ struct Counted<T> {
 /// drop(session);
 /// assert!(SESSIONS.get(handle).is_none());
 /// ```
+///
+/// Objects go into a pool and come out of it, so `Pool` is invariant in `T`, as [`Slot`](crate::Slot) is. This does not
+/// compile:
+///
+/// ```compile_fail,E0521
+/// use kref::{Handle, Pool};
+///
+/// static NAMES: Pool<&'static str> = Pool::new();
+///
+/// fn add<'a>(names: &Pool<&'a str>, name: &'a str) -> u64 {
+///     let name = names.insert(name).expect("memory");
+///     let handle = name.handle().to_bits();
+///     core::mem::forget(name);
+///     handle
+/// }
+///
+/// fn add_for_ever(name: &str) -> Handle<&'static str> {
+///     Handle::from_bits(add(&NAMES, name)) // the pool would have `name` longer than it is valid
+/// }
+/// ```
 pub struct Pool<T> {
     raw: KrefPool,
-    /// The pool owns its objects, and any thread may drop one.
-    objects: PhantomData<T>,
+    objects: PhantomData<(T, Invariant<T>)>,
 }
 
 // SAFETY: any thread with the pool may get a `&T` (Sync), and may drop a `T` (Send).
@@ -55,14 +75,25 @@ impl<T> Pool<T> {
         Self::with_limit(0)
     }
 
-    /// An empty pool that has at most `limit` objects at a time. 0: no limit.
+    /// An empty pool that has at most `limit` objects at a time. 0: no limit. With a limit, adding and dropping objects
+    /// takes longer.
     #[cfg(not(loom))]
     pub const fn with_limit(limit: u32) -> Self {
+        Self { raw: KrefPool::new(Self::layout(limit)), objects: PhantomData }
+    }
+
+    /// An empty pool, in a loom model.
+    #[cfg(loom)]
+    pub fn new() -> Self {
+        Self { raw: KrefPool::new(Self::layout(0)), objects: PhantomData }
+    }
+
+    const fn layout(limit: u32) -> Layout {
         const { assert!(size_of::<Counted<T>>() < 1 << 30 && align_of::<Counted<T>>() <= 4096) };
         let (size, align) = (size_of::<Counted<T>>() as u32, align_of::<Counted<T>>() as u32);
         let mut layout = Layout::new(size, align, offset_of!(Counted<T>, kref) as u32, 0);
         layout.limit = limit;
-        Self { raw: KrefPool::new(layout), objects: PhantomData }
+        layout
     }
 
     /// Adds an object. Returns `value` again if there is no memory, or the pool has its limit of objects.
@@ -78,7 +109,7 @@ impl<T> Pool<T> {
     #[track_caller]
     pub fn insert_with(&self, make: impl FnOnce(Handle<T>) -> T) -> Option<PoolRef<'_, T>> {
         let kref = self.raw.alloc()?;
-        let unfinished = Unfinished { pool: self, kref };
+        let unfinished = GivenBack { pool: self, kref };
         // SAFETY: allocated above.
         let value = make(Handle::from_bits(unsafe { self.raw.handle(kref) }));
         core::mem::forget(unfinished);
@@ -94,6 +125,7 @@ impl<T> Pool<T> {
     ///
     /// A handle of another pool of the same type nearly always finds nothing, but this is not certain. If it finds
     /// something, that is an object of this pool.
+    #[inline]
     #[track_caller]
     pub fn get(&self, handle: Handle<T>) -> Option<PoolRef<'_, T>> {
         Some(PoolRef { pool: self, kref: self.raw.get(handle.to_bits(), Caller::here())? })
@@ -127,27 +159,25 @@ impl<T> Pool<T> {
     ///
     /// # Safety
     /// The caller holds a reference on the object and gives it up.
-    unsafe fn put(&self, kref: NonNull<Kref>) {
+    unsafe fn put(&self, kref: NonNull<Kref>, by: By) {
         let release = |kref: NonNull<Kref>| {
-            // SAFETY: no reference is left, so nobody uses the value or the entry.
-            unsafe {
-                (&raw mut (*self.object(kref).as_ptr()).value).drop_in_place();
-                self.raw.free(kref, Caller::UNKNOWN);
-            }
+            let entry = GivenBack { pool: self, kref };
+            // SAFETY: no reference is left, so nobody uses the value.
+            unsafe { (&raw mut (*self.object(kref).as_ptr()).value).drop_in_place() };
+            drop(entry);
             self.drain();
         };
         // SAFETY: as promised.
-        unsafe { Kref::put_from(kref, By::NOBODY, release, Caller::UNKNOWN) };
+        unsafe { Kref::put_from(kref, by, release, Caller::UNKNOWN) };
     }
 
     /// Gives back what lookups have left to the pool.
     fn drain(&self) {
         // SAFETY: each parked reference is given back once.
-        self.raw.drain_by(|kref| unsafe { self.put(kref) });
+        self.raw.drain_by(|kref| unsafe { self.put(kref, By::PARKED) });
     }
 }
 
-#[cfg(not(loom))]
 impl<T> Default for Pool<T> {
     fn default() -> Self {
         Self::new()
@@ -168,15 +198,15 @@ impl<T> fmt::Debug for Pool<T> {
     }
 }
 
-/// An entry whose object is being made. If making it unwinds, the entry goes back.
-struct Unfinished<'p, T> {
+/// Gives an entry back to its pool when it is dropped: also if the making or the drop of the entry's object unwinds.
+struct GivenBack<'p, T> {
     pool: &'p Pool<T>,
     kref: NonNull<Kref>,
 }
 
-impl<T> Drop for Unfinished<'_, T> {
+impl<T> Drop for GivenBack<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: allocated, and never published.
+        // SAFETY: never published, or released: nobody uses the object.
         unsafe { self.pool.raw.free(self.kref, Caller::UNKNOWN) };
     }
 }
@@ -269,7 +299,7 @@ impl<T> Clone for PoolRef<'_, T> {
 impl<T> Drop for PoolRef<'_, T> {
     fn drop(&mut self) {
         // SAFETY: this reference, which nobody uses again.
-        unsafe { self.pool.put(self.kref) };
+        unsafe { self.pool.put(self.kref, By::NOBODY) };
     }
 }
 

@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
+use super::Invariant;
 use crate::kind::Caller;
 use crate::kref::Kref;
 use crate::slot::KrefSlot;
@@ -158,9 +159,6 @@ pub struct Slot<T: Refcounted> {
     slot: KrefSlot,
     published: PhantomData<(Ref<T>, Invariant<T>)>,
 }
-
-/// Makes `Slot` invariant in `T`.
-type Invariant<T> = fn(T) -> T;
 
 impl<T: Refcounted> Slot<T> {
     /// An empty slot.

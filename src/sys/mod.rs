@@ -1,4 +1,5 @@
-//! The system below libkref: atomics, locks, the environment, standard error, and ThreadSanitizer.
+//! The system below libkref: atomics, locks, memory, the environment, standard error, and the tools that may watch
+//! the program.
 //!
 //! Every module of the crate may use this folder. This folder uses no other module.
 
@@ -11,4 +12,5 @@ pub(crate) mod memory;
 pub(crate) mod striped;
 pub(crate) mod sync;
 pub(crate) mod tsan;
+pub(crate) mod watch;
 pub(crate) mod weak;

@@ -9,6 +9,11 @@ pub(crate) use loom::sync::atomic::{
     AtomicI32, AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize,
 };
 
+#[cfg(not(loom))]
+pub(crate) use core::sync::atomic::fence;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::fence;
+
 pub(crate) use core::sync::atomic::Ordering;
 
 #[cfg(loom)]

@@ -20,8 +20,8 @@ use std::env;
 use std::process::Command;
 
 use models::{
-    COLD_PATH, COUNT, COUNTERS, GET, HANDLER, MODE, Mutant, ORDERINGS, PERCPU_SLOT, PUT, SLOT,
-    TRACKER, WORD,
+    COLD_PATH, COUNT, COUNTERS, FREE_LIST, GET, HANDLER, KREF, MODE, Mutant, ORDERINGS,
+    PERCPU_SLOT, POOL, POOL_ENTRIES, POOL_LOOKUP, PUT, SLOT, STACKS, TRACKER, WORD,
 };
 use package::{Package, project, read, run};
 use programs::PROGRAMS;
@@ -131,9 +131,25 @@ fn each_place_occurs_once() {
 
 #[test]
 fn no_ordering_is_missing_from_the_table() {
-    for file in
-        [COUNT, GET, PUT, COLD_PATH, TRACKER, HANDLER, SLOT, WORD, MODE, COUNTERS, PERCPU_SLOT]
-    {
+    for file in [
+        COUNT,
+        GET,
+        PUT,
+        COLD_PATH,
+        TRACKER,
+        HANDLER,
+        SLOT,
+        WORD,
+        MODE,
+        COUNTERS,
+        PERCPU_SLOT,
+        KREF,
+        POOL,
+        POOL_ENTRIES,
+        POOL_LOOKUP,
+        FREE_LIST,
+        STACKS,
+    ] {
         let mut code = code(&read(file));
         for mutant in ORDERINGS.iter().filter(|mutant| mutant.file == file) {
             code = code.replace(mutant.source, "");

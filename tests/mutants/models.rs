@@ -18,7 +18,7 @@ pub const GET: &str = "src/count/get.rs";
 pub const PUT: &str = "src/count/put.rs";
 pub const COLD_PATH: &str = "src/count/cold_path.rs";
 pub const MISUSE: &str = "src/count/misuse.rs";
-pub const TRACKER: &str = "src/tracker.rs";
+pub const TRACKER: &str = "src/tracker/mod.rs";
 pub const HANDLER: &str = "src/report/handler.rs";
 pub const SLOT: &str = "src/slot/mod.rs";
 pub const LOOKUP: &str = "src/lookup.rs";
@@ -26,6 +26,12 @@ pub const WORD: &str = "src/percpu/word.rs";
 pub const MODE: &str = "src/percpu/mode.rs";
 pub const COUNTERS: &str = "src/percpu/counters.rs";
 pub const PERCPU_SLOT: &str = "src/percpu/slot.rs";
+pub const KREF: &str = "src/kref.rs";
+pub const POOL: &str = "src/pool/mod.rs";
+pub const POOL_ENTRIES: &str = "src/pool/entries.rs";
+pub const POOL_LOOKUP: &str = "src/pool/lookup.rs";
+pub const FREE_LIST: &str = "src/pool/free_list.rs";
+pub const STACKS: &str = "src/pool/stacks.rs";
 
 pub const PAIR_MODEL: &str = "report::handler::tests::a_reader_sees_a_complete_pair";
 
@@ -50,6 +56,16 @@ pub const NO_COUNTERS: &str = "the counters are gone";
 pub const NOT_SATURATED: &str = "not saturated";
 /// One of two pairs of a handler and a context, which two threads add, is not in the list.
 pub const LOST: &str = "a lost pair";
+/// A handle that is stale found the next object.
+pub const OTHER_OBJECT: &str = "a handle found another object";
+/// An object of a pool is alive, although nobody holds a reference on it.
+pub const NEVER_RELEASED: &str = "parked and never released";
+/// Two threads have the same entry of a pool.
+pub const GIVEN_TWICE: &str = "given twice";
+/// An entry of a pool was freed too early, or twice. Or it is neither in use nor free.
+pub const LOST_ENTRY: &str = "an entry is lost";
+/// The tracker of a pool's objects learned of a get or put too many, or too few.
+pub const TOLD: &str = "gets, puts and ends that were told";
 /// A put gave back a reference and did not call the tracker.
 pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 
@@ -147,6 +163,13 @@ pub const ORDERINGS: &[Mutant] = &[
     },
     Mutant {
         file: TRACKER,
+        source: "fence(Acquire);",
+        mutated: "",
+        test: "pool::models::tracked::a_lookup_sees_that_a_tracker_was_set",
+        failure: MISUSED,
+    },
+    Mutant {
+        file: TRACKER,
         source: "self.0.store(tracker.cast_mut(), Release)",
         mutated: "self.0.store(tracker.cast_mut(), crate::sys::sync::Ordering::Relaxed)",
         test: TABLE_MODEL,
@@ -228,5 +251,104 @@ pub const ORDERINGS: &[Mutant] = &[
         mutated: "self.head.cpus.store(data.cpus, Relaxed)",
         test: "percpu::models::tryget_against_a_reinit",
         failure: ZERO,
+    },
+    Mutant {
+        file: COUNT,
+        source: "self.stored.store(one, Release)",
+        mutated: "self.stored.store(one, Relaxed)",
+        test: "pool::models::a_lookup_by_a_handle_that_is_known_before_the_publish",
+        failure: RACE,
+    },
+    Mutant {
+        file: KREF,
+        source: "self.refcount.add_alive(1, Acquire)",
+        mutated: "self.refcount.add_alive(1, crate::sys::sync::Ordering::Relaxed)",
+        test: "pool::models::a_lookup_against_the_last_put_and_the_next_object",
+        failure: RACE,
+    },
+    Mutant {
+        file: POOL_ENTRIES,
+        source: "self.chunks.get(chunk)?.load(Acquire)",
+        mutated: "self.chunks.get(chunk)?.load(Relaxed)",
+        test: "pool::models::a_thread_takes_the_entries_of_another_cpu",
+        failure: RACE,
+    },
+    Mutant {
+        file: POOL_ENTRIES,
+        source: "compare_exchange(0, base.wrapping_add(1), Release, Relaxed)",
+        mutated: "compare_exchange(0, base.wrapping_add(1), Relaxed, Relaxed)",
+        test: "pool::models::a_thread_takes_the_entries_of_another_cpu",
+        failure: RACE,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "compare_exchange_weak(first, position, Release, Relaxed)",
+        mutated: "compare_exchange_weak(first, position, Relaxed, Relaxed)",
+        test: "pool::models::parked::a_drain_against_two_lookups_that_park",
+        failure: NEVER_RELEASED,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "self.parked.swap(0, Acquire)",
+        mutated: "self.parked.swap(0, Relaxed)",
+        test: "pool::models::parked::a_drain_against_a_lookup_that_parks",
+        failure: NEVER_RELEASED,
+    },
+    Mutant {
+        file: MISUSE,
+        source: "self.stored.store(SATURATED_AT, Release)",
+        mutated: "self.stored.store(SATURATED_AT, crate::sys::sync::Ordering::Relaxed)",
+        test: "pool::models::a_lookup_against_a_misuse_of_the_next_object",
+        failure: RACE,
+    },
+    // The free list of a pool.
+    Mutant {
+        file: FREE_LIST,
+        source: "NonNull::new(self.stacks.load(Acquire))?.cast()",
+        mutated: "NonNull::new(self.stacks.load(Relaxed))?.cast()",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange_weak(top, first, Release, Relaxed)",
+        mutated: "compare_exchange_weak(top, first, Relaxed, Relaxed)",
+        test: "pool::free_list_models::a_full_cache_gives_half_away",
+        failure: LOST_ENTRY,
+    },
+    Mutant {
+        file: STACKS,
+        source: "let mut top = stack.head.load(Acquire);",
+        mutated: "let mut top = stack.head.load(Relaxed);",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange_weak(top, self.head_at(next), Relaxed, Acquire)",
+        mutated: "compare_exchange_weak(top, self.head_at(next), Relaxed, Relaxed)",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "NonNull::new(self.stacks.load(Acquire)).or_else",
+        mutated: "NonNull::new(self.stacks.load(Relaxed)).or_else",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange(none, new.cast().as_ptr(), Release, Acquire)",
+        mutated: "compare_exchange(none, new.cast().as_ptr(), Relaxed, Acquire)",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
+    },
+    Mutant {
+        file: STACKS,
+        source: "compare_exchange(none, new.cast().as_ptr(), Release, Acquire)",
+        mutated: "compare_exchange(none, new.cast().as_ptr(), Release, Relaxed)",
+        test: "pool::free_list_models::two_threads_make_the_pool",
+        failure: RACE,
     },
 ];

@@ -16,6 +16,14 @@ pub const PROGRAMS: &[Mutant] = &[
         test: "rseq/run-left",
         failure: "rseq_area() + 8",
     },
+    // A thread that was preempted goes on in its sequence.
+    Mutant {
+        file: X86_64,
+        source: "\"mov fs:[{area} + 8], {scratch}\\n\",",
+        mutated: "\"nop\\n\",",
+        test: "pool/torture",
+        failure: "c-tests/pool/torture.c:",
+    },
     Mutant {
         file: AREA,
         source: "errno::preserved(|| unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) })",

@@ -206,11 +206,140 @@ pub const STEPS: &[Mutant] = &[
         test: "count::models::put_against_put",
         failure: PUT_WITHOUT_CALL,
     },
+    // A stale lookup's get and put of another object, told.
+    Mutant {
+        file: COLD_PATH,
+        source: "Ok(self.add_untold(1)?.is_some())",
+        mutated: "self.add_slow(1, core::ptr::null())",
+        test: "pool::models::tracked::a_stale_lookup_is_not_told",
+        failure: TOLD,
+    },
+    Mutant {
+        file: COLD_PATH,
+        source: "let left = |s| match less(s, 1) {",
+        mutated: "tracker::putting(self.address(), 1, 1, By::NOBODY); \
+                   let left = |s| match less(s, 1) {",
+        test: "pool::models::tracked::a_stale_lookup_is_not_told",
+        failure: TOLD,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "Ok(true) => count.keep_unsure(ptr::null()),\n            Err(kind) if !is_other",
+        mutated: "Ok(true) => {}\n            Err(kind) if !is_other",
+        test: "pool::models::tracked::a_stale_lookup_is_not_told",
+        failure: TOLD,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "count.keep_unsure(By::PARKED.holder);",
+        mutated: "",
+        test: "pool::models::tracked::a_parked_reference_is_told",
+        failure: TOLD,
+    },
     Mutant {
         file: MISUSE,
-        source: "self.stored.store(SATURATED_AT, Relaxed);",
+        source: "self.stored.store(SATURATED_AT, Release);",
         mutated: "",
         test: "count::gets_and_a_put_on_a_full_count",
         failure: NOT_SATURATED,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "        if generation_of(entry) != generation(handle) {\n            return self.give_back",
+        mutated: "        if false {\n            return self.give_back",
+        test: "pool::models::a_lookup_against_the_last_put_and_the_next_object",
+        failure: OTHER_OBJECT,
+    },
+    // The reference on another object is not given back.
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "{\n            return self.give_back(entry, handle);",
+        mutated: "{\n            return None;",
+        test: "pool::models::a_stale_lookup_parks_the_next_object",
+        failure: NEVER_RELEASED,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "self.park(entry);",
+        mutated: "self.put(kref);",
+        test: "pool::models::parked::an_object_is_parked_again",
+        failure: "a lookup has released an object",
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "unsafe { self.kref_of(entry).as_ref() }.acquire();",
+        mutated: "",
+        test: "pool::models::parked::an_object_is_parked_again",
+        failure: NEVER_RELEASED,
+    },
+    Mutant {
+        file: POOL_LOOKUP,
+        source: "link.store(position, Relaxed);",
+        mutated: "",
+        test: "pool::models::parked::a_drain_against_a_lookup_that_parks",
+        failure: LOST_ENTRY,
+    },
+    // The habit of kref_init() in a constructor: a count that is alive before the publish.
+    Mutant {
+        file: POOL,
+        source: "if !count.is_dead() {\n            count.set_dead();\n        }",
+        mutated: "count.init();",
+        test: "pool::models::a_lookup_by_a_handle_that_is_known_before_the_publish",
+        failure: "assertion `left == right` failed", // the object is never released
+    },
+    // The generation is raised after the entry is free.
+    Mutant {
+        file: FREE_LIST,
+        source: "let Some(generation) = self.raise(entry) else { return };\n        let handle",
+        mutated: "struct Late<'a>(&'a KrefPool, NonNull<Entry>); \
+                   impl Drop for Late<'_> { fn drop(&mut self) { self.0.raise(self.1); } } \
+                   let _late = Late(self, entry); \
+                   let now = unsafe { entry.as_ref() }.generation.load(Relaxed); \
+                   let Some(generation) = self.next_generation(now) else { return };\nlet handle",
+        test: "pool::models::a_thread_takes_the_entries_of_another_cpu",
+        failure: "look(pool, handle, ",
+    },
+    Mutant {
+        file: STACKS,
+        source: "let cpus = if self.layout.limit == 0 { cpus() } else { 1 };",
+        mutated: "let cpus = cpus();",
+        test: "pool::free_list_models::no_allocation_fails_below_the_limit_while_entries_move",
+        failure: "failed below the limit",
+    },
+    // The free list of a pool.
+    Mutant {
+        file: FREE_LIST,
+        source: "let Some(generation) = self.raise(entry) else { return };",
+        mutated: "let generation = unsafe { entry.as_ref() }.generation.load(Relaxed);",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: GIVEN_TWICE,
+    },
+    Mutant {
+        file: FREE_LIST,
+        source: "if self.raise(next).is_some() {",
+        mutated: "if true {",
+        test: "pool::free_list_models::an_entry_that_nobody_used_does_not_come_back_as_it_was",
+        failure: GIVEN_TWICE,
+    },
+    Mutant {
+        file: FREE_LIST,
+        source: "self.put_shared(first, last);",
+        mutated: "self.put_shared(first, entry);",
+        test: "pool::free_list_models::a_full_cache_gives_half_away",
+        failure: LOST_ENTRY,
+    },
+    Mutant {
+        file: FREE_LIST,
+        source: "if cfg!(kref_sanitized) || self.layout.limit != 0 {",
+        mutated: "if cfg!(kref_sanitized) {",
+        test: "pool::free_list_models::no_allocation_fails_below_the_limit",
+        failure: "on a `None` value",
+    },
+    Mutant {
+        file: STACKS,
+        source: "*to = next;\n                next = link_of(entry);",
+        mutated: "*to = next;\n                next = if taken == 0 { link_of(entry) } else { next };",
+        test: "pool::free_list_models::an_empty_cache_takes_two_entries_or_neither",
+        failure: RACE,
     },
 ];

@@ -45,19 +45,19 @@ const SURVIVORS: &[Survivor] = &[
         reason: "the kernel returns the number of bytes that it has written, which is not 0",
     },
     Survivor {
-        file: "src/percpu/counters.rs",
+        file: "src/sys/memory.rs",
         source: "libc::PROT_READ | libc::PROT_WRITE",
         mutants: &["replace | with ^"],
         reason: NO_COMMON_BIT,
     },
     Survivor {
-        file: "src/percpu/counters.rs",
+        file: "src/sys/memory.rs",
         source: "libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE",
         mutants: &["replace | with ^"],
         reason: NO_COMMON_BIT,
     },
     Survivor {
-        file: "src/percpu/counters.rs",
+        file: "src/sys/memory.rs",
         source: "protection, kind, -1, 0",
         mutants: &["delete -"],
         reason: "the kernel does not look at the file of an anonymous mapping",

@@ -42,6 +42,8 @@ that is tracked holds now.
   --log-path FILE       write reports to FILE; %p becomes the number of the process
   --exitcode N          exit with N, from 1 to 255, if anything was found
   --signal USR1         report the held references when this signal comes (USR1, USR2, HUP, PROF, WINCH)
+  --stale-handles       count the lookups by handle that find no object in their pool, and report them at exit,
+                        by stack
   --summary             write one line at exit in any case
 
   --depth N             keep N frames of each stack (16; at most 64)
@@ -135,7 +137,9 @@ pub fn read() -> Result<Command, String> {
                 let number = pid.to_str().and_then(|pid| pid.parse().ok());
                 return Ok(Command::Ask(number.ok_or("-p: it is the number of a process")?));
             }
-            Long(flag @ ("chaos" | "summary" | "keep-freed" | "lossy")) => add(flag, "1".into())?,
+            Long(flag @ ("chaos" | "summary" | "stale-handles" | "keep-freed" | "lossy")) => {
+                add(flag, "1".into())?
+            }
             Long("survive") => survive = true,
             Long("library") => library = Some(value(&mut parser)?.into()),
             Long(key) => {

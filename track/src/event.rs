@@ -37,11 +37,12 @@ pub fn apply(world: &World, process: &mut Process, others: &Processes, event: &H
         What::Putting => put(world, process, others, event),
         What::Released => end(world, process, others, event),
         What::Violated => misuse::violated(world, process, others, event),
+        What::Missed => process.stale.count(world, event.by.stack, event.count != 0),
         What::Checkpoint => process.checkpoint(),
         _ => {}
     }
     let act = match event.what {
-        What::Created => "kref_init",
+        What::Created => "created",
         What::Got => "get",
         What::Putting => "put",
         What::Released => "release",
@@ -68,7 +69,7 @@ fn create(world: &World, process: &mut Process, event: &Happened) {
         return;
     };
     let serial = process.table.object(at).serial;
-    chronicle::note(world, process, serial, &Line::new("kref_init", by, event.time, 1));
+    chronicle::note(world, process, serial, &Line::new("created", by, event.time, 1));
 }
 
 fn get(world: &World, process: &mut Process, others: &Processes, event: &Happened) {

@@ -76,6 +76,29 @@ fn reference(world: &World, held: &Reference, now: Time) -> Value {
     })
 }
 
+/// Lookups in pools that found no object.
+pub fn stale_handles(world: &World, process: &Process) -> String {
+    let (all, stacks) = process.stale.gather();
+    let by: Vec<_> = stacks
+        .into_iter()
+        .map(|(id, of)| {
+            json!({
+                "lookups": of.all,
+                "never_given": of.never_given,
+                "stack": stack(world, id),
+            })
+        })
+        .collect();
+    let report = json!({
+        "kind": "stale-handles",
+        "process": process.pid,
+        "lookups": all.all,
+        "never_given": all.never_given,
+        "by": by,
+    });
+    format!("{report}\n")
+}
+
 /// A misuse.
 pub fn misuse(world: &World, process: &Process, offence: &Offence) -> String {
     let names = &world.code.names;

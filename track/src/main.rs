@@ -38,6 +38,7 @@ mod serve;
 mod session;
 mod slab;
 mod stacks;
+mod stale;
 mod start;
 mod symbols;
 mod table;

@@ -42,6 +42,12 @@ pub enum Kind {
     Overwritten,
     /// The last put, by a thread that is in kref_lookup_mutex().
     EndInLookup,
+    /// kref_pool_publish() of an object that is referenced already.
+    BadPublish,
+    /// kref_pool_free() of an object that is referenced, or was freed before.
+    BadFree,
+    /// kref_pool_destroy() while an object is referenced: this is the first one.
+    PoolInUse,
 }
 
 impl Kind {
@@ -62,6 +68,9 @@ impl Kind {
             Self::DecToZero => "dec-to-zero",
             Self::Overwritten => "overwritten",
             Self::EndInLookup => "end-in-lookup",
+            Self::BadPublish => "bad-publish",
+            Self::BadFree => "bad-free",
+            Self::PoolInUse => "pool-in-use",
         }
     }
 
@@ -89,6 +98,15 @@ impl Kind {
             Self::Overwritten => "the count of a referenced object was overwritten",
             Self::EndInLookup => {
                 "the last reference was dropped inside kref_lookup_mutex(), with its mutex held"
+            }
+            Self::BadPublish => {
+                "kref_pool_publish() of an object whose count was touched before: the object leaks"
+            }
+            Self::BadFree => {
+                "kref_pool_free() of an object that is referenced or free: nothing was freed"
+            }
+            Self::PoolInUse => {
+                "kref_pool_destroy() while an object is referenced: nothing was freed"
             }
         }
     }
@@ -204,6 +222,9 @@ const PUT_ON_ZERO: u64 = 3;
 const DEC_TO_ZERO: u64 = 4;
 const SATURATED: u64 = 5;
 const NEVER_INITIALISED: u64 = 11;
+const BAD_PUBLISH: u64 = 12;
+const BAD_FREE: u64 = 13;
+const POOL_IN_USE: u64 = 14;
 
 /// What libkref itself found.
 pub fn violated(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
@@ -239,6 +260,9 @@ fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> O
             }
         }
         (DEC_TO_ZERO, _) => Kind::DecToZero,
+        (BAD_PUBLISH, _) => Kind::BadPublish,
+        (BAD_FREE, _) => Kind::BadFree,
+        (POOL_IN_USE, _) => Kind::PoolInUse,
         (GET_ON_ZERO | PUT_ON_ZERO | SATURATED | NEVER_INITIALISED, false) => Kind::Overwritten,
         _ => return None,
     };

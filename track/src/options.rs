@@ -27,6 +27,8 @@ pub struct Options {
     pub flamegraph: Option<String>,
     /// One line at exit even if nothing was found.
     pub summary: bool,
+    /// Lookups in pools that find no object are counted.
+    pub stale_handles: bool,
     /// What release functions free is kept for a while.
     pub keep_freed: bool,
     /// A full ring drops events. Otherwise the program waits.
@@ -51,6 +53,7 @@ impl Options {
             max_memory: 1024 << 20,
             flamegraph: None,
             summary: false,
+            stale_handles: false,
             keep_freed: false,
             lossy: false,
             trace: None,
@@ -91,6 +94,7 @@ impl Options {
             "lossy" => self.lossy = flag(key, value)?,
             "trace" => self.trace = Some(text(key, value)?),
             "summary" => self.summary = flag(key, value)?,
+            "stale_handles" => self.stale_handles = flag(key, value)?,
             _ => return Err(format!("unknown option \"{key}\"; {CHOICES}")),
         }
         Ok(())
@@ -99,7 +103,7 @@ impl Options {
 
 const CHOICES: &str = "the choices are depth=, filter=, sample=1/N, log_path=, exitcode=, \
     format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
-    keep_freed=1, lossy=1, trace= and summary=1";
+    keep_freed=1, lossy=1, stale_handles=1, trace= and summary=1";
 
 fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
     match value.parse() {

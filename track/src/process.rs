@@ -10,6 +10,7 @@ use crate::misuse::Kind;
 use crate::modules::Module;
 use crate::object::{Mark, RELEASED};
 use crate::slab::At;
+use crate::stale::Stale;
 use crate::table::Table;
 
 /// A mapped file.
@@ -54,6 +55,8 @@ pub struct Process {
     pub modules: Vec<Mapped>,
     /// Misuse that was reported: once for each stack.
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
+    /// Lookups by handle that found no object.
+    pub stale: Stale,
     /// How many reports of misuse and leaks there were.
     pub found: u64,
     /// The number of its last event.
@@ -78,6 +81,7 @@ impl Process {
             checkpoints: 0,
             modules: Vec::new(),
             told: HashSet::default(),
+            stale: Stale::default(),
             found: 0,
             last_event: 0,
             crashed: None,

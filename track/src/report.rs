@@ -127,6 +127,9 @@ pub fn at_end(world: &World, process: &mut Process, end: End) {
             let report = json::leaks(world, process, &leaks, end.name());
             world.output.write(process.pid, &report);
         }
+        if world.options.stale_handles {
+            world.output.write(process.pid, &json::stale_handles(world, process));
+        }
     } else {
         tell(world, process, &leaks, end);
     }
@@ -143,6 +146,9 @@ fn tell(world: &World, process: &Process, leaks: &Leaks, end: End) {
     if leaks.references > 0 {
         let title = format!("still held{}{}", end.sentence(process.pid), since(process));
         world.output.write(process.pid, &text::leaks(world, leaks, &title));
+    }
+    if world.options.stale_handles {
+        world.output.write(process.pid, &text::stale_handles(world, process));
     }
     world.output.write(process.pid, &Dropped::now(world, process).lines(world));
     if leaks.lost > 0 {

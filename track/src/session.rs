@@ -11,7 +11,9 @@ use std::sync::atomic::{
 };
 use std::time::Duration;
 
-use wire::head::{ANSWERED, CHAOS, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, Settings};
+use wire::head::{
+    ANSWERED, CHAOS, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, STALE_HANDLES, Settings,
+};
 use wire::ring::Ring;
 
 use crate::options::Options;
@@ -174,9 +176,12 @@ fn wait_until_taken(answered: &AtomicU32, is_alive: &mut impl FnMut() -> bool) -
 
 fn settings(options: &Options) -> Settings {
     let mut flags = 0;
-    for (is_on, flag) in
-        [(options.chaos.is_some(), CHAOS), (options.lossy, LOSSY), (options.keep_freed, KEEP_FREED)]
-    {
+    for (is_on, flag) in [
+        (options.chaos.is_some(), CHAOS),
+        (options.lossy, LOSSY),
+        (options.keep_freed, KEEP_FREED),
+        (options.stale_handles, STALE_HANDLES),
+    ] {
         flags |= if is_on { flag } else { 0 };
     }
     Settings {

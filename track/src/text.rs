@@ -7,6 +7,8 @@ use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type};
 use crate::misuse::{Kind, Offence};
 use crate::object::{Act, Held};
+use crate::process::Process;
+use crate::stale::Lookups;
 use crate::symbols::Frame;
 use crate::tree;
 use crate::world::World;
@@ -60,7 +62,7 @@ fn one_type(world: &World, out: &mut String, of: &Type, now: Time) {
 fn reference(world: &World, out: &mut String, held: &Reference, now: Time) {
     let what = match (held.holder, held.is_first) {
         (Some(name), _) => format!(" of \"{name}\""),
-        (None, true) => " of kref_init()'s".to_string(),
+        (None, true) => " of the creator's".to_string(),
         (None, false) => String::new(),
     };
     let (serial, address) = held.example;
@@ -98,6 +100,28 @@ fn threads(world: &World, held: &Reference) -> String {
     match (all.next(), all.next()) {
         (Some(&only), None) => thread(world, only),
         _ => format!("{} threads", held.threads.len()),
+    }
+}
+
+/// Lookups in pools that found no object.
+pub fn stale_handles(world: &World, process: &Process) -> String {
+    let (all, stacks) = process.stale.gather();
+    let (count, never) = (number(all.all, "lookup"), never_given(all));
+    let mut out = format!("kref-track: {count} by handle found no object{never}\n");
+    for &(id, of) in stacks.iter().take(MOST) {
+        let _ = writeln!(out, "  {}{}:", number(of.all, "lookup"), never_given(of));
+        stack(world, &mut out, id, "    ");
+    }
+    if stacks.len() > MOST {
+        let _ = writeln!(out, "  ... and {} more stacks", stacks.len() - MOST);
+    }
+    out
+}
+
+fn never_given(of: Lookups) -> String {
+    match of.never_given {
+        0 => String::new(),
+        n => format!(", {n} of them by a number that is no handle of the pool"),
     }
 }
 
@@ -141,7 +165,14 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
     }
     if matches!(
         offence.kind,
-        Kind::WrongHolder | Kind::Overflow | Kind::InitTwice | Kind::FreeAlive | Kind::Overwritten
+        Kind::WrongHolder
+            | Kind::Overflow
+            | Kind::InitTwice
+            | Kind::FreeAlive
+            | Kind::Overwritten
+            | Kind::BadPublish
+            | Kind::BadFree
+            | Kind::PoolInUse
     ) {
         held(world, &mut out, &offence.held);
     }
@@ -176,7 +207,7 @@ fn held(world: &World, out: &mut String, groups: &[Held]) {
     for group in groups.iter().take(TOP) {
         let holder = match (world.code.names.get(group.holder), group.is_first) {
             (Some(name), _) => format!("\"{name}\""),
-            (None, true) => "kref_init()".to_string(),
+            (None, true) => "the creator".to_string(),
             (None, false) => thread(world, group.by.thread),
         };
         let count = number(group.count.into(), "reference");

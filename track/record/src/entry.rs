@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
-use wire::head::{CHAOS, KEEP_FREED};
+use wire::head::{CHAOS, KEEP_FREED, STALE_HANDLES};
 use wire::record::Kind;
 
 use crate::event::{Event, happen};
@@ -28,6 +28,7 @@ pub fn table() -> Table {
         violated,
         report: Some(report),
         checkpoint: Some(checkpoint),
+        missed: (flags & STALE_HANDLES != 0).then_some(missed),
     }
 }
 
@@ -127,6 +128,15 @@ extern "C" fn on_violated(violation: *const Violation, frame: &Frame) {
     let violation = unsafe { &*violation };
     let event = Event::of(Kind::Violated, violation.kref.addr());
     happen(&Event { detail: violation.kind as u64, ..event }, frame);
+}
+
+#[unsafe(naked)]
+extern "C" fn missed(pool: *mut c_void, handle: u64, given: c_int) {
+    enter!(on_missed, 3)
+}
+
+extern "C" fn on_missed(pool: *mut c_void, _: u64, given: c_int, frame: &Frame) {
+    happen(&Event { count: u32::from(given != 0), ..Event::of(Kind::Missed, pool.addr()) }, frame);
 }
 
 #[unsafe(naked)]

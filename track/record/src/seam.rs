@@ -35,7 +35,7 @@ pub struct Violation {
 pub struct Table {
     /// sizeof(struct kref_tracker).
     pub size: usize,
-    /// A kref_init() is about to begin an object, of a type whose name may be null.
+    /// A kref_init() or kref_pool_publish() is about to begin an object, of a type whose name may be null.
     pub created: extern "C" fn(*mut Kref, *const c_char) -> c_int,
     /// Before a get.
     pub getting: Option<extern "C" fn(*mut Kref)>,
@@ -53,6 +53,8 @@ pub struct Table {
     pub report: Option<extern "C" fn(c_int)>,
     /// kref_track_checkpoint().
     pub checkpoint: Option<extern "C" fn()>,
+    /// A kref_pool_get() found no object: the pool, the handle, and whether the pool has given it.
+    pub missed: Option<extern "C" fn(*mut c_void, u64, c_int)>,
 }
 
 /// The frame of an entry, which `enter!` makes.

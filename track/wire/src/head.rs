@@ -15,7 +15,7 @@ pub struct Settings {
     pub depth: u32,
     /// One object in so many is tracked.
     pub sample: u32,
-    /// [`CHAOS`], [`LOSSY`], [`KEEP_FREED`].
+    /// [`CHAOS`], [`LOSSY`], [`KEEP_FREED`], [`STALE_HANDLES`].
     pub flags: u32,
     /// The exit status when something was found; 0 leaves the program's own.
     pub exit_code: u32,
@@ -33,6 +33,8 @@ pub const CHAOS: u32 = 1;
 pub const LOSSY: u32 = 2;
 /// What a release function frees is kept for a while.
 pub const KEEP_FREED: u32 = 4;
+/// Lookups by handle that find no object are recorded.
+pub const STALE_HANDLES: u32 = 8;
 
 /// A value in a cache line of its own.
 #[repr(C, align(64))]

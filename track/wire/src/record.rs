@@ -68,12 +68,15 @@ pub enum Kind {
     Crash = 16,
     /// A program begins. A request: the judge opens the files that are mapped, since the program may be over soon.
     Begun = 17,
+    /// A lookup by handle found no object: whether its pool has given the handle, in the place of the count. The
+    /// address is the pool's.
+    Missed = 18,
 }
 
 impl Kind {
     /// The kind by its number.
     pub fn of(number: u8) -> Option<Self> {
-        const ALL: [Kind; 17] = [
+        const ALL: [Kind; 18] = [
             Kind::Process,
             Kind::Thread,
             Kind::Module,
@@ -91,6 +94,7 @@ impl Kind {
             Kind::Exit,
             Kind::Crash,
             Kind::Begun,
+            Kind::Missed,
         ];
         ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
@@ -183,7 +187,7 @@ mod tests {
         for number in 0..=u8::MAX {
             assert!(Kind::of(number).is_none_or(|kind| kind as u8 == number));
         }
-        assert!(Kind::of(0).is_none() && Kind::of(18).is_none());
+        assert!(Kind::of(0).is_none() && Kind::of(19).is_none());
         assert_eq!(Kind::of(16), Some(Kind::Crash));
     }
 

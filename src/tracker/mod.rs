@@ -1,8 +1,8 @@
 //! The tracker: a table of functions, and the calls of these functions.
 //!
 //! The table belongs to libkref_track.so or to the program, and may be older or newer than this library.
-//! So its first member is its size: members beyond the size do not exist. `Kref::init` calls the table's
-//! `created`. The operations on tracked counts (count/cold_path.rs) call the functions for gets and puts.
+//! So its first member is its size: members beyond the size do not exist. `Kref::init` and `Kref::publish` call
+//! the table's `created`. The operations on tracked counts (count/cold_path.rs) call the functions for gets and puts.
 //!
 //! The functions are called wherever the program gets and puts: by several threads at the same time,
 //! and in signal handlers. A call preserves `errno`.
@@ -14,6 +14,7 @@ use crate::kind::Violation;
 use crate::sys::sync::{
     AtomicPtr,
     Ordering::{Acquire, Release},
+    fence,
 };
 
 /// A C release function. A tracker uses the function's name as the name of the object's type.
@@ -45,6 +46,7 @@ pub struct Tracker {
     pub violated: Option<unsafe extern "C" fn(violation: *const Violation)>,
     pub report: Option<unsafe extern "C" fn(fd: c_int)>,
     pub checkpoint: Option<unsafe extern "C" fn()>,
+    pub missed: Option<unsafe extern "C" fn(pool: *mut c_void, handle: u64, given: c_int)>,
 }
 
 /// Sets the tracker. Null means no tracker: new objects are not tracked, and no function is called for
@@ -90,7 +92,12 @@ impl By {
     /// A put without a release function and without a holder's name.
     pub(crate) const NOBODY: Self = Self { release: None, holder: ptr::null() };
 
+    /// A put of a reference that a lookup has left to its pool. The tracker got the same holder's name.
+    pub(crate) const PARKED: Self =
+        Self { release: None, holder: c"the pool, for a stale lookup".as_ptr() };
+
     /// A put with a release function and without a holder's name.
+    #[cfg(feature = "capi")]
     pub(crate) const fn putting(release: ReleaseFn) -> Self {
         Self { release: Some(release), holder: ptr::null() }
     }
@@ -105,9 +112,8 @@ struct Current(AtomicPtr<Tracker>);
 #[cfg_attr(feature = "capi", unsafe(export_name = "kref_current_tracker"))]
 static CURRENT: Current = Current(AtomicPtr::new(ptr::null_mut()));
 
-/// Whether a tracker was ever set. Relaxed everywhere: a thread that initialises a tracked count has
-/// acquired the table, which was set after this flag. Other threads received the object through a lock,
-/// a queue or a slot, which orders the flag too. Each copy of libkref has its own flag; kref.h says that a
+/// Whether a tracker was ever set. Relaxed: a thread that initialises a tracked count has acquired the table,
+/// which was set after this flag. Other threads acquire the count in `was_set`. Each copy of libkref has its own flag; kref.h says that a
 /// tracked object belongs to one copy.
 #[cfg(not(loom))]
 static WAS_SET: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
@@ -169,8 +175,7 @@ mod calls {
         !CURRENT.get().is_null()
     }
 
-    /// Whether there may be tracked counts.
-    pub(crate) fn was_set() -> bool {
+    pub(super) fn flag() -> bool {
         super::WAS_SET.load(core::sync::atomic::Ordering::Relaxed)
     }
 
@@ -223,6 +228,12 @@ mod calls {
         call!(violated(violation));
     }
 
+    /// A lookup in `pool` has found nothing. `given`: whether the pool has given the handle.
+    #[inline(never)]
+    pub(crate) fn missed(pool: *const c_void, handle: u64, given: bool) {
+        call!(missed(pool.cast_mut(), handle, given.into()));
+    }
+
     /// Makes the tracker write its report to `fd`. `false` if there is no tracker, or if it has no
     /// reports.
     #[cfg(feature = "capi")]
@@ -242,77 +253,24 @@ mod calls {
     }
 }
 
-/// The tracker of a loom model writes the events to a log. (A model cannot use the static table.)
 #[cfg(loom)]
-mod calls {
-    use std::cell::RefCell;
-
-    use super::{By, Violation, c_char, c_void};
-
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) enum Event {
-        Getting,
-        Got(i32),
-        Putting(i32),
-        Released,
-        Done,
-        Violated,
-    }
-
-    std::thread_local! {
-        // A cell of std and not of loom: the log must not order the threads of the model. loom runs all
-        // threads of a model in one thread of the system.
-        static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
-    }
-
-    fn write_down(event: Event) {
-        EVENTS.with_borrow_mut(|events| events.push(event));
-    }
-
-    /// The events since the last call of this function.
-    #[cfg(test)]
-    pub(crate) fn events() -> Vec<Event> {
-        EVENTS.take()
-    }
-
-    pub(crate) fn is_set() -> bool {
-        false
-    }
-
-    pub(crate) fn was_set() -> bool {
-        true
-    }
-
-    pub(crate) fn created(_: *const c_void, _: *const c_char) -> bool {
-        true
-    }
-
-    pub(crate) fn getting(_: *const c_void) {
-        write_down(Event::Getting);
-    }
-
-    pub(crate) fn got(_: *const c_void, n: i32, count: i32, _: *const c_char) {
-        (0..n).rev().for_each(|missing| write_down(Event::Got(count - missing)));
-    }
-
-    pub(crate) fn putting(_: *const c_void, n: i32, count: i32, _: By) {
-        (0..n).for_each(|gone| write_down(Event::Putting(count - gone)));
-    }
-
-    pub(crate) fn released(_: *const c_void, _: By) {
-        write_down(Event::Released);
-    }
-
-    pub(crate) fn done(_: *const c_void) {
-        write_down(Event::Done);
-    }
-
-    pub(crate) fn violated(_: &Violation) {
-        write_down(Event::Violated);
-    }
-}
+#[path = "log.rs"]
+mod calls;
 
 pub(crate) use calls::*;
+
+/// Whether a count may be tracked whose stored value the calling thread has read.
+pub(crate) fn was_set() -> bool {
+    // The fence would order too much in a model of the count.
+    #[cfg(loom)]
+    if !calls::has_flag() {
+        return true;
+    }
+    // Acquire: pairs with the release of `Count::publish`. A lookup in a pool knows the object by its handle,
+    // which may come from another thread without any order.
+    fence(Acquire);
+    calls::flag()
+}
 
 /// A loom model cannot use the static table, and sets no tracker.
 #[cfg(loom)]

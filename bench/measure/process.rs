@@ -1,0 +1,39 @@
+//! What the process of a benchmark needs before it loads its contenders.
+
+use std::cell::Cell;
+
+/// Lets liburcu be loaded as in a program that is linked with it, and makes a second thread.
+pub fn prepare_the_process() {
+    align_static_tls();
+    be_a_program_with_threads();
+}
+
+/// Lets liburcu be loaded later with its threads' data in the static TLS block, a register and an
+/// offset away, as in a program that is linked with liburcu. The loader puts data there only if the
+/// block's alignment is at least liburcu's, and the block has the alignment of this variable.
+fn align_static_tls() {
+    #[repr(align(128))]
+    struct Aligned(Cell<u8>);
+    thread_local! {
+        static ALIGNED: Aligned = const { Aligned(Cell::new(0)) };
+    }
+    ALIGNED.with(|aligned| std::hint::black_box(&aligned.0).set(1));
+}
+
+/// glibc's mutex leaves its atomic instructions out until a process has had a second thread, and
+/// membarrier(2) has nothing to do while it has none.
+fn be_a_program_with_threads() {
+    std::thread::spawn(|| {
+        loop {
+            std::thread::park()
+        }
+    });
+}
+
+/// The bytes of memory that the process has.
+pub fn resident() -> usize {
+    let numbers = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: Option<usize> = numbers.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    // SAFETY: the function only returns a number.
+    pages.expect("a number") * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
+}
