@@ -63,6 +63,8 @@ pub struct Judge {
     window: Window,
     numbers: Numbers,
     raw: HashMap<u32, Raw, FxBuildHasher>,
+    /// Files of processes whose beginning is an event to come.
+    early: Vec<(u16, Vec<u64>)>,
     /// Of a trace: the build-id of the next module.
     pub build_id: Option<Vec<u8>>,
     since: SystemTime,
@@ -76,6 +78,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const TURN: usize = 4096;
 /// The most stacks that wait for their first event.
 const MOST_RAW: usize = 1 << 16;
+/// The most files of processes that have not begun.
+const MOST_EARLY: usize = 1 << 10;
 
 impl Judge {
     /// Of a session's processes. `since` is a time before they were started.
@@ -101,6 +105,7 @@ impl Judge {
             window: Window::new(),
             numbers: Numbers::default(),
             raw: HashMap::default(),
+            early: Vec::new(),
             build_id: None,
             since,
             name: [0; MOST_NAME],
@@ -138,7 +143,7 @@ impl Judge {
                     end = session.head().sequence.0.load(Acquire);
                 }
                 self.take(first, &body[..length], end);
-                if first.kind >= Kind::Created as u8 && self.window.has(body[0]) {
+                if Kind::of(first.kind).is_some_and(Kind::is_event) && self.window.has(body[0]) {
                     source.last = body[0];
                 }
             }
@@ -207,10 +212,6 @@ impl Judge {
     /// A record that is no event.
     fn note(&mut self, kind: Kind, process: u16, body: &[u64], end: u64) -> Option<()> {
         match kind {
-            Kind::Process => self.begin(process, body)?,
-            Kind::Thread => {
-                self.world.threads.begin(u32::try_from(*body.first()?).ok()?, *body.get(1)? as i32);
-            }
             Kind::Stack => self.keep_stack(process, body)?,
             Kind::Void if *body.first()? != NO_NUMBER => {
                 self.window.pass(body[0]..body[0] + 1, end)
@@ -221,15 +222,14 @@ impl Judge {
         Some(())
     }
 
-    fn begin(&mut self, number: u16, body: &[u64]) -> Option<()> {
-        let pid = u32::try_from(*body.get(2)?).ok()?;
-        let parent = body.get(3).and_then(|&parent| u16::try_from(parent).ok()).unwrap_or(0);
+    fn begin(&mut self, number: u16, event: &Event) {
+        let pid = u32::try_from(event.object).unwrap_or(0);
         if self.processes.get(number).is_some() || pid == 0 {
-            return None;
+            return;
         }
         let mut process = Process::new(number, pid);
-        if let Some(parent) = self.processes.get(parent) {
-            let at = body.get(4).copied().unwrap_or(0);
+        if let Some(parent) = self.processes.get(u16::try_from(event.count).unwrap_or(0)) {
+            let at = event.detail;
             process.forked(parent, at);
             self.forks.push((at, number));
         } else {
@@ -239,7 +239,9 @@ impl Judge {
         }
         self.processes.put(Box::new(process));
         self.new.push(number);
-        Some(())
+        for (_, body) in self.early.extract_if(.., |early| early.0 == number).collect::<Vec<_>>() {
+            self.map(number, &body);
+        }
     }
 
     fn map(&mut self, process: u16, body: &[u64]) -> Option<()> {
@@ -247,7 +249,12 @@ impl Judge {
         let mut path = [0; 8 * MOST_WORDS];
         let length = read_name(usize::try_from(length).ok()?, &body[5..], &mut path)?;
         let names = &self.world.code.names;
-        let process = self.processes.get_mut(process)?;
+        let Some(process) = self.processes.get_mut(process) else {
+            if self.early.len() < MOST_EARLY {
+                self.early.push((process, body.to_vec()));
+            }
+            return None;
+        };
         let module = match &self.origin {
             Origin::Session(..) => {
                 let mapping = Mapping { start, bias, path: &path[..length] };
@@ -355,10 +362,12 @@ impl Judge {
         if !self.forks.is_empty() {
             self.reach_forks(event.sequence);
         }
-        let stack = self.stack(event.stack);
-        if self.processes.get(numbered.process).is_none() {
-            self.read_rings(); // its beginning may be in a ring that was read before
+        match numbered.kind {
+            Kind::Process => return self.begin(numbered.process, event),
+            Kind::Thread => return self.world.threads.begin(event.thread, event.count as i32),
+            _ => {}
         }
+        let stack = self.stack(event.stack);
         let Some(mut process) = self.processes.take(numbered.process) else { return };
         let time = clock::of_nanoseconds(event.time);
         let happened = Happened {

@@ -46,7 +46,8 @@ impl Recorder {
     fn begin(&mut self, process: u16, parent: u16, at: u64) {
         self.process = process;
         let pid = if process == 1 { std::process::id() } else { 1_000_000 + u32::from(process) };
-        self.write(Kind::Process, &[process.into(), 0, pid.into(), parent.into(), at]);
+        let sequence = self.number();
+        self.write(Kind::Process, &[sequence, 0, 0, pid.into(), parent.into(), at]);
     }
 
     fn write(&mut self, kind: Kind, body: &[u64]) {

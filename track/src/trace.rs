@@ -231,9 +231,9 @@ mod tests {
     fn write(path: &Path) {
         let mut writer = Writer::create(path.to_str().expect("UTF-8")).expect("a file");
         let first = |kind: Kind| First { kind: kind as u8, length: 0, process: 1 };
-        writer.write(first(Kind::Process), &[1, 0, 4711, 0, 0]);
+        writer.write(first(Kind::Process), &[0, 0, 0, 4711, 0, 0]);
         let mut body = [0; MOST_EVENT_WORDS];
-        let event = Event { object: 0x5000, thread: 1, ..Event::default() };
+        let event = Event { sequence: 1, object: 0x5000, thread: 1, ..Event::default() };
         let words = event.write(b"session", &mut body);
         writer.write(first(Kind::Created), &body[..words]);
         writer.ended(1, End::Signal(9), 2000);

@@ -108,15 +108,19 @@ fn ask_now(head: &'static Head, event: &Event, stack: u32, guard: &mut Guard, fd
     head.answered.store(0, Relaxed);
     guard.let_go_of_records();
     let event = Event { detail: number.into(), ..*event };
-    let answered = record(&event, stack, guard) && take_answer(head, fd);
-    // Release: pairs with the acquire above.
-    head.asking.store(0, Release);
+    let answered = record(&event, stack, guard) && take_answer(head, number, fd);
+    // Release: pairs with the acquire above. If the judge has let go of the request, another may have taken its place.
+    let _ = head.asking.compare_exchange(number, 0, Release, Relaxed);
     answered
 }
 
-fn take_answer(head: &'static Head, fd: c_int) -> bool {
+fn take_answer(head: &'static Head, number: u32, fd: c_int) -> bool {
     let mut patience = Patience::new(head);
     loop {
+        // The judge lets go of a request that it knows nothing of.
+        if head.asking.load(Relaxed) != number {
+            return false;
+        }
         // Acquire: pairs with the release of the judge, which has written the answer.
         let answered = head.answered.load(Acquire);
         if answered != 0 {

@@ -95,7 +95,7 @@ pub fn begin(own: &Own) -> u32 {
         0 => head.sequence.0.load(Relaxed),
         next => next - 1,
     };
-    let body = [number.into(), clock::now(), pid().into(), parent.into(), forked];
+    let body = [0, clock::now(), 0, pid().into(), parent.into(), forked];
     write::plain(Kind::Process, number, &body);
     // A handler may have been here meanwhile. Then its number is the process's.
     match front.number.compare_exchange(0, number, Relaxed, Relaxed) {

@@ -22,7 +22,7 @@ use wire::record::Kind;
 use crate::own::{Own, own};
 use crate::walks::Walks;
 use crate::write::{self, Journal};
-use crate::{process, session, stack};
+use crate::{clock, process, session, stack};
 
 /// Handlers that interrupt each other deeper than that walk one frame, and have no journal.
 const LEVELS: u32 = 3;
@@ -296,7 +296,8 @@ fn begin(own: &Own) -> bool {
             break number;
         }
     };
-    write::plain(Kind::Thread, process, &[number.into(), process::tid().into()]);
+    let body = [0, clock::now(), number.into(), 0, process::tid().into(), 0];
+    write::plain(Kind::Thread, process, &body);
     let state = process::take_state();
     if let Some(state) = state {
         state.adopt(number);

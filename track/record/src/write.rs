@@ -281,7 +281,7 @@ fn attempt_without_journal<const FRONT: usize, Rest: Fn(usize) -> u64>(
     Outcome::Recorded
 }
 
-/// Writes a record that is no event, without a journal: where a thread has none yet.
+/// Writes a record without a journal: where a thread has none yet.
 #[cold]
 pub fn plain(kind: Kind, process: u32, body: &[u64]) -> bool {
     let length = 1 + body.len() as u8;
@@ -297,6 +297,9 @@ pub fn plain(kind: Kind, process: u32, body: &[u64]) -> bool {
         ring.mark(position, length, 0);
         for (word, at) in body.iter().zip(0..) {
             ring.fill(position, at, *word);
+        }
+        if kind.is_event() {
+            ring.fill(position, 0, head.sequence.0.fetch_add(1, Relaxed));
         }
         ring.finish(position, First { kind: kind as u8, length, process: process as u16 });
         return true;

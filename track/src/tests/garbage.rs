@@ -39,7 +39,7 @@ fn records_of_garbage() {
     let mut recorder = Recorder::new("summary=1:object=1");
     for _ in 0..100_000 {
         let body: Vec<_> = (0..random.next() % MOST_WORDS as u64).map(|_| random.word()).collect();
-        let kind = Kind::of((random.next() % 17) as u8).unwrap_or(Kind::Got);
+        let kind = Kind::of((random.next() % 19) as u8).unwrap_or(Kind::Got);
         recorder.process = [1, 1, 2, random.next() as u16][random.next() as usize % 4];
         recorder.thread = random.next() as u32;
         if random.next().is_multiple_of(2) {

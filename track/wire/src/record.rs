@@ -28,23 +28,24 @@ pub const NO_NUMBER: u64 = u64::MAX;
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A process begins, or executes another program, or is a fork's child: number, time, pid, the number of the
-    /// process that forked it or 0, and the event's number at the fork.
-    Process = 1,
-    /// A thread's first event: its number, and the kernel's.
-    Thread = 2,
     /// A file that is mapped: number, first address, end, load bias, and then the file's name as in an event's
     /// name: its length, its bytes. The judge opens the file when it reads this record.
-    Module = 3,
+    Module = 1,
     /// A stack: number; number of frames; and for each frame its return address, and the address of the frame
     /// (the CFA).
-    Stack = 4,
+    Stack = 2,
     /// Nothing: its writer has given the record up. Word 0 is the event's number that it had taken, or
     /// [`NO_NUMBER`].
-    Void = 5,
+    Void = 3,
     /// Numbers of events that may be lost, because a signal handler jumped out of the recorder: the first, and
     /// the one behind the last. Other threads have taken most of them.
-    Lost = 6,
+    Lost = 4,
+    /// A process begins, or executes another program, or is a fork's child: the kernel's number in the place of the
+    /// address, the number of the process that forked it or 0 in that of the count, and the number of the next event
+    /// at the fork. It is an event, so that it comes before all others of the process.
+    Process = 5,
+    /// A thread's first event: the kernel's number of it in the place of the count.
+    Thread = 6,
     /// kref_init(): the name of the type.
     Created = 7,
     /// A get: the count after it, and the holder's name.
@@ -77,12 +78,12 @@ impl Kind {
     /// The kind by its number.
     pub fn of(number: u8) -> Option<Self> {
         const ALL: [Kind; 18] = [
-            Kind::Process,
-            Kind::Thread,
             Kind::Module,
             Kind::Stack,
             Kind::Void,
             Kind::Lost,
+            Kind::Process,
+            Kind::Thread,
             Kind::Created,
             Kind::Got,
             Kind::Putting,
@@ -101,7 +102,7 @@ impl Kind {
 
     /// Whether the body is an event's.
     pub fn is_event(self) -> bool {
-        self as u8 >= Self::Created as u8
+        self as u8 >= Self::Process as u8
     }
 }
 
