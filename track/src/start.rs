@@ -99,13 +99,17 @@ pub fn judge_for(pid: &OsStr, fd: &OsStr, options: &OsStr) -> Result<(), String>
     exit(0)
 }
 
+/// Also of a file that became larger than RLIMIT_FSIZE allows: the write fails then.
+const IGNORED: [libc::c_int; 6] =
+    [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ];
+
 /// Leaves the terminal and the program's files. What goes to the terminal as a signal is not for the judge, which
 /// goes on as long as somebody is to be judged.
 fn detach(keep: &[RawFd]) {
     // SAFETY: bare system calls. No descriptor of this process is in use but those that are kept.
     unsafe {
         libc::setsid();
-        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE] {
+        for signal in IGNORED {
             libc::signal(signal, libc::SIG_IGN);
         }
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
