@@ -10,7 +10,7 @@ use crate::event::{Event, record};
 use crate::seam::{Caller, Frame};
 use crate::thread::{self, Guard};
 use crate::write::Patience;
-use crate::{session, walk};
+use crate::{processor, session, walk};
 
 /// kref_track_report(): writes the judge's answer to a descriptor.
 pub fn report(fd: c_int, frame: &Frame) {
@@ -141,16 +141,57 @@ fn take_answer(head: &'static Head, number: u32, fd: c_int) -> bool {
 }
 
 /// Writes to the program's descriptor. Negative: to none.
-fn write(fd: c_int, mut bytes: &[u8]) {
-    while fd >= 0 && !bytes.is_empty() {
+fn write(fd: c_int, bytes: &[u8]) {
+    if fd < 0 {
+        return;
+    }
+    let before = pipe_signal(libc::SIG_BLOCK, PIPE_SIGNAL);
+    let was_pending = is_pending();
+    let broken = write_all(fd, bytes) == Some(libc::EPIPE);
+    // Nobody reads: that ends a program that writes, but this one has not written itself.
+    if broken && !was_pending {
+        let (signals, at_once) = (PIPE_SIGNAL, [0_u64; 2]);
+        let arguments = [&raw const signals as usize, 0, at_once.as_ptr() as usize, 8];
+        // SAFETY: a bare system call, which reads the two.
+        unsafe { processor::system_call(libc::SYS_rt_sigtimedwait, arguments) };
+    }
+    if let Some(before) = before {
+        pipe_signal(libc::SIG_SETMASK, before);
+    }
+}
+
+/// SIGPIPE alone, as the kernel has sets of signals.
+const PIPE_SIGNAL: u64 = 1 << (libc::SIGPIPE - 1);
+
+/// Changes the thread's blocked signals. Returns those before. `None`: the call is forbidden.
+fn pipe_signal(how: c_int, signals: u64) -> Option<u64> {
+    let mut before = 0_u64;
+    let arguments = [how as usize, &raw const signals as usize, &raw mut before as usize, 8];
+    // SAFETY: a bare system call, which reads one and writes the other.
+    let answer = unsafe { processor::system_call(libc::SYS_rt_sigprocmask, arguments) };
+    (answer == 0).then_some(before)
+}
+
+fn is_pending() -> bool {
+    let mut pending = 0_u64;
+    let arguments = [&raw mut pending as usize, 8, 0, 0];
+    // SAFETY: a bare system call, which writes the set.
+    unsafe { processor::system_call(libc::SYS_rt_sigpending, arguments) };
+    pending & PIPE_SIGNAL != 0
+}
+
+/// Returns the error that has ended it.
+fn write_all(fd: c_int, mut bytes: &[u8]) -> Option<c_int> {
+    while !bytes.is_empty() {
         // SAFETY: the bytes are there.
         let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
         // SAFETY: errno is this thread's.
-        let interrupted = written < 0 && unsafe { *libc::__errno_location() } == libc::EINTR;
+        let error = unsafe { *libc::__errno_location() };
         match usize::try_from(written) {
             Ok(written) if written > 0 => bytes = bytes.get(written..).unwrap_or_default(),
-            _ if interrupted => {}
-            _ => return,
+            Err(_) if error == libc::EINTR => {}
+            _ => return Some(error),
         }
     }
+    None
 }
