@@ -191,6 +191,13 @@ fn settings(options: &Options) -> Settings {
         exit_code: options.exitcode as u32,
         seed: options.chaos.unwrap_or(0),
         signal: options.signal.unwrap_or(0) as u32,
-        unused: 0,
+        filters: filters(),
     }
+}
+
+/// The seccomp filters of this process: those of the container.
+fn filters() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"));
+    line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
 }

@@ -32,7 +32,7 @@ struct Options {
 
 fn options() -> Options {
     let settings =
-        Settings { depth: 16, sample: 1, flags: 0, exit_code: 0, seed: 0, signal: 0, unused: 0 };
+        Settings { depth: 16, sample: 1, flags: 0, exit_code: 0, seed: 0, signal: 0, filters: 0 };
     let mut options = Options {
         quiet: false,
         drain: false,

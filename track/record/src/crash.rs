@@ -11,9 +11,10 @@ const FATAL: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGF
 
 type Handler = extern "C" fn(c_int, *const libc::siginfo_t, *const c_void);
 
-/// Handles the fatal signals that nobody handles, and the signal that asks for a report.
-pub fn set_up() {
-    for signal in FATAL {
+/// Handles the fatal signals that nobody handles, and the signal that asks for a report. `filtered`: the call may be
+/// forbidden, so only what the user has asked for.
+pub fn set_up(filtered: bool) {
+    for signal in FATAL.into_iter().filter(|_| !filtered) {
         // SAFETY: `action` is filled in before it is read.
         unsafe {
             let mut action: libc::sigaction = core::mem::zeroed();

@@ -11,6 +11,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`start`], [`session`] | opens the memory, starts a judge if there is none |
+//! | [`filtered`] | whether a seccomp filter may forbid calls at the start |
 //! | [`seam`], [`entry`] | the functions of the table |
 //! | [`event`], [`write`] | an event becomes a record in a ring |
 //! | [`thread`], [`own`], [`process`] | what each thread and each process has of its own |
@@ -28,6 +29,7 @@ mod clock;
 mod crash;
 mod entry;
 mod event;
+mod filtered;
 mod fork;
 #[cfg(not(test))]
 mod freed;

@@ -11,6 +11,7 @@ use core::sync::atomic::{
 
 use wire::record::Kind;
 
+use crate::filtered::Status;
 use crate::own::Own;
 use crate::thread::State;
 use crate::{clock, processor, session, write};
@@ -54,9 +55,16 @@ pub fn number() -> u32 {
     front().map_or(0, |front| front.number.load(Relaxed))
 }
 
-/// Maps the memory.
-pub fn set_up() -> bool {
-    find_tid();
+/// Maps the memory. `filtered`: the process's numbers, if its system calls may be forbidden.
+pub fn set_up(filtered: Option<Status>) -> bool {
+    match filtered {
+        Some(status) => find_tid(status.pid, status.tid),
+        None => {
+            // SAFETY: bare system calls.
+            let (pid, tid) = unsafe { (libc::getpid(), libc::syscall(libc::SYS_gettid)) };
+            find_tid(pid as u32, tid as u32);
+        }
+    }
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     for size in SIZES {
@@ -65,8 +73,11 @@ pub fn set_up() -> bool {
         if start == libc::MAP_FAILED {
             continue;
         }
-        // SAFETY: the memory above.
-        unsafe { libc::madvise(start, size, libc::MADV_WIPEONFORK) };
+        // Without it a child is seen if it was forked by fork().
+        if filtered.is_none() {
+            // SAFETY: the memory above.
+            unsafe { libc::madvise(start, size, libc::MADV_WIPEONFORK) };
+        }
         let room = (size - size_of::<Front>()) / size_of::<State>();
         ROOM.store(room as u32, Relaxed);
         FRONT.store(start.cast(), Release);
@@ -155,16 +166,14 @@ fn state(front: &'static Front, index: u32) -> Option<&'static State> {
 
 /// Finds where the C library keeps a thread's number, so that nobody has to ask the kernel later: some seccomp
 /// filters kill for that. In the first thread the number is the process's.
-fn find_tid() {
-    // SAFETY: bare system calls.
-    let (pid, tid) = unsafe { (libc::getpid(), libc::syscall(libc::SYS_gettid) as libc::pid_t) };
-    PID.store(pid as u32, Relaxed);
+fn find_tid(pid: u32, tid: u32) {
+    PID.store(pid, Relaxed);
     if pid != tid {
         return;
     }
     FIRST_THREAD.store(processor::thread_pointer() as u64, Relaxed);
     // The small numbers of a container's first processes are everywhere.
-    let found = |offset: &usize| pid > 9 && tid_at(*offset) == pid as u32;
+    let found = |offset: &usize| pid > 9 && tid_at(*offset) == pid;
     if let Some(offset) = (16..processor::DESCRIPTOR).step_by(4).find(found) {
         TID_OFFSET.store(offset as u32, Relaxed);
     }

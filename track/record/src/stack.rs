@@ -1,11 +1,12 @@
 //! Reads of the stack that cannot fault.
 //!
 //! The C library's stacks end at known places: the first thread's at `__libc_stack_end`, another thread's at its
-//! thread pointer. From the stack pointer up to there all is readable, if no guard page lies between: each page is
-//! asked for once in a thread's life. Other stacks (a coroutine's, a signal handler's, and behind it the one that was
+//! thread pointer. In the first thread's stack all is readable from the stack pointer on: the kernel keeps as much room
+//! as RLIMIT_STACK says for it alone. Below another thread's end a guard page may lie: each page is asked for once in a
+//! thread's life. Other stacks (a coroutine's, a signal handler's, and behind it the one that was
 //! interrupted) may end anywhere. There each page but the stack pointer's own is asked for at each walk.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::process::FIRST_THREAD;
 use crate::processor;
@@ -14,6 +15,19 @@ use crate::thread::State;
 /// The largest stack that is taken for one.
 const LARGE: u64 = 64 << 20;
 const PAGE: u64 = 4096;
+
+/// How large the first thread's stack may become.
+static FIRST_SIZE: AtomicU64 = AtomicU64::new(0);
+
+/// Notes the limit of the first thread's stack, as the loader has.
+pub fn set_up() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is ours to fill.
+    if unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0 {
+        // The arguments and the environment are above the end.
+        FIRST_SIZE.store((limit.rlim_cur / 2).min(LARGE), Relaxed);
+    }
+}
 
 /// What is readable.
 #[derive(Clone, Copy)]
@@ -26,15 +40,27 @@ pub struct Stack {
     page: u64,
 }
 
-/// Where the C library's stack ends to which a stack pointer seems to belong.
-fn end_of_stack(sp: u64) -> Option<u64> {
+/// Where the first thread's stack ends.
+#[inline]
+fn first_end() -> u64 {
     unsafe extern "C" {
         #[link_name = "__libc_stack_end"]
         static FIRST_END: u64;
     }
-    let is_below = |end: u64| sp < end && end - sp < LARGE;
     // SAFETY: the loader set it before it ran anything.
-    let first = unsafe { FIRST_END };
+    unsafe { FIRST_END }
+}
+
+/// Whether an address is surely in the first thread's stack.
+#[inline]
+fn is_first(address: u64) -> bool {
+    first_end().wrapping_sub(address) < FIRST_SIZE.load(Relaxed)
+}
+
+/// Where the C library's stack ends to which a stack pointer seems to belong.
+fn end_of_stack(sp: u64) -> Option<u64> {
+    let is_below = |end: u64| sp < end && end - sp < LARGE;
+    let first = first_end();
     if is_below(first) {
         return Some(first);
     }
@@ -67,7 +93,7 @@ impl Stack {
     pub fn go_to(&mut self, sp: u64, state: Option<&State>) {
         *self = Self::of(sp, state);
         // Nothing is known of this stack pointer, not even that it is one.
-        if !is_readable(sp) {
+        if !is_first(sp) && !is_readable(sp) {
             self.end = self.start;
         }
     }
@@ -101,6 +127,14 @@ impl Stack {
 #[cold]
 #[inline(never)]
 fn is_whole(sp: u64, end: u64, readable: u64, state: &State) -> bool {
+    if !is_first(sp) && !is_readable_up_to(sp, end, readable, state) {
+        return false;
+    }
+    state.readable.store(sp & !(PAGE - 1), Relaxed);
+    true
+}
+
+fn is_readable_up_to(sp: u64, end: u64, readable: u64, state: &State) -> bool {
     let barrier = state.barrier.load(Relaxed);
     if sp < barrier && barrier < end {
         return false;
@@ -114,7 +148,6 @@ fn is_whole(sp: u64, end: u64, readable: u64, state: &State) -> bool {
         }
         page += PAGE;
     }
-    state.readable.store(sp & !(PAGE - 1), Relaxed);
     true
 }
 

@@ -5,8 +5,9 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
+use crate::filtered::Status;
 use crate::own::own;
-use crate::{ask, crash, fork, module, process, session, thread};
+use crate::{ask, crash, fork, module, process, session, stack, thread};
 
 const SESSION: &CStr = c"KREF_TRACK_SESSION";
 const COMMAND: &CStr = c"KREF_TRACK_COMMAND";
@@ -34,14 +35,18 @@ pub unsafe fn start(options: *const c_char) -> bool {
         // SAFETY: a bare system call. Yama lets only this process's ancestors read its memory otherwise.
         unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_ulong::from(head.judge), 0, 0, 0) };
     }
-    if !process::set_up() {
+    let status = Status::own();
+    let filters = session::settings().map_or(0, |settings| settings.filters);
+    let filtered = (opened && status.filters > filters).then_some(status);
+    if !process::set_up(filtered) {
         return false;
     }
+    stack::set_up();
     module::set_up();
     process::begin(own());
     thread::set_up();
     fork::set_up();
-    crash::set_up();
+    crash::set_up(filtered.is_some());
     ask::begun();
     true
 }
@@ -61,6 +66,11 @@ fn variable(name: &CStr) -> Option<&'static CStr> {
 /// `options` is null or a C string.
 unsafe fn start_judge(options: *const c_char) -> bool {
     let mut path = Path::new();
+    if is_filtered(&mut path) {
+        say(b"kref: KREF_OPTIONS=track=1: the program's seccomp filter would bind kref-track, too; \
+            start the program with kref-track; it is not tracked\n");
+        return false;
+    }
     if !find_judge(&mut path) {
         say(b"kref: KREF_OPTIONS=track=1: kref-track was not found; the program is not tracked\n");
         return false;
@@ -76,7 +86,12 @@ unsafe fn start_judge(options: *const c_char) -> bool {
     // SAFETY: the ends are ours; the child is, too.
     let opened = unsafe {
         libc::close(write);
-        let opened = child.is_some() && path.read_line(read) && session::open(path.text());
+        let answered = child.is_some() && path.read_line(read);
+        let opened = answered && session::open(path.text());
+        if answered && !opened {
+            say(b"kref: KREF_OPTIONS=track=1: there is no /proc, or no memory to share with \
+                kref-track; the program is not tracked\n");
+        }
         libc::close(read);
         opened
     };
@@ -87,6 +102,23 @@ unsafe fn start_judge(options: *const c_char) -> bool {
         say(b"kref: KREF_OPTIONS=track=1: kref-track did not start; the program is not tracked\n");
     }
     opened
+}
+
+/// Whether this process has more seccomp filters than the one that has started it: they are not a container's.
+fn is_filtered(path: &mut Path) -> bool {
+    let status = Status::own();
+    if status.filters == 0 {
+        return false;
+    }
+    let mut parent = [0; 24];
+    decimal(status.parent, &mut parent);
+    let digits = parent.split(|&byte| byte == 0).next().unwrap_or_default();
+    let mut directory = [0; 32];
+    let name = b"/proc/".iter().chain(digits);
+    directory.iter_mut().zip(name).for_each(|(place, byte)| *place = *byte);
+    let length = (6 + digits.len()).min(directory.len());
+    path.set(directory.get(..length).unwrap_or_default(), b"/status");
+    status.filters > Status::read(path.text()).filters
 }
 
 /// Finds the command.

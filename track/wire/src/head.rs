@@ -23,8 +23,8 @@ pub struct Settings {
     pub seed: u64,
     /// The signal at which the program asks for a report, or 0.
     pub signal: u32,
-    /// Zero.
-    pub unused: u32,
+    /// The seccomp filters of the judge's own process. A program that has more is under a filter of its own.
+    pub filters: u32,
 }
 
 /// Delay threads around gets and puts.
