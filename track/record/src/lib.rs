@@ -18,6 +18,7 @@
 //! | [`walk`], [`walks`], [`stack`] | the walk up the stack, and what each thread remembers of it |
 //! | [`rules`], [`cfi`], [`module`] | how a frame is unwound |
 //! | [`ask`], [`crash`], [`fork`] | requests that wait for the judge's answer; fatal signals; fork() |
+//! | [`last_words`] | what the recorder says when the judge is gone |
 //! | [`chaos`], [`freed`] | delays around gets and puts; memory that is kept for a while after its free() |
 
 #![cfg_attr(not(test), no_std)]
@@ -33,6 +34,7 @@ mod filtered;
 mod fork;
 #[cfg(not(test))]
 mod freed;
+mod last_words;
 #[cfg(not(test))]
 mod mem;
 mod module;

@@ -11,6 +11,8 @@ use core::sync::atomic::{
 use wire::head::{Head, MAGIC, Settings};
 use wire::ring::Ring;
 
+use crate::last_words;
+
 /// More rings than this are not used.
 const MOST_RINGS: usize = 64;
 
@@ -38,7 +40,9 @@ pub fn head() -> Option<&'static Head> {
 /// Nothing is recorded from now on.
 #[cold]
 pub fn give_up() {
-    GONE.store(true, Relaxed);
+    if !GONE.swap(true, Relaxed) {
+        last_words::say();
+    }
 }
 
 /// The index of the ring that a thread uses, by the thread's number.

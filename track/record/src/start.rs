@@ -7,7 +7,7 @@ use core::ptr;
 
 use crate::filtered::Status;
 use crate::own::own;
-use crate::{ask, crash, fork, module, process, session, stack, thread};
+use crate::{ask, crash, fork, last_words, module, process, session, stack, thread};
 
 const SESSION: &CStr = c"KREF_TRACK_SESSION";
 const COMMAND: &CStr = c"KREF_TRACK_COMMAND";
@@ -34,6 +34,7 @@ pub unsafe fn start(options: *const c_char) -> bool {
     if !opened && let Some(head) = session::head() {
         // SAFETY: a bare system call. Yama lets only this process's ancestors read its memory otherwise.
         unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_ulong::from(head.judge), 0, 0, 0) };
+        last_words::set_up();
     }
     let status = Status::own();
     let filters = session::settings().map_or(0, |settings| settings.filters);
