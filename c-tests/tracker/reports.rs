@@ -9,6 +9,8 @@ use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, project, run
 use libtest_mimic::Arguments;
 use serde_json::Value;
 
+#[path = "judge_ends.rs"]
+mod judge_ends;
 #[path = "options.rs"]
 mod options;
 #[path = "pools.rs"]
@@ -44,6 +46,7 @@ fn main() {
             inlined(compiler, flags);
         }
     }));
+    tests.extend(judge_ends::tests());
     tests.extend(options::tests());
     tests.extend(pools::tests());
     tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
@@ -261,14 +264,17 @@ fn however_it_ends() {
     for (how, status, signal, words) in [
         ("fault", None, Some(libc::SIGSEGV), "was ended by SIGSEGV"),
         ("kill", None, Some(libc::SIGKILL), "was ended by SIGKILL"),
+        ("terminate", None, Some(libc::SIGTERM), "was ended by SIGTERM"),
         ("_exit", Some(3), None, "ended with status 3, without exit()"),
+        ("quick_exit", Some(3), None, "ended with status 3, without exit()"),
+        ("close", Some(0), None, "still held at exit"),
         ("exec", Some(0), None, "executed another program"),
         ("child", Some(0), None, "ended without exit()"),
     ] {
         let ended = track("reports/ends", &[], &[how]);
         assert_eq!((ended.status, ended.signal), (status, signal), "{ended:?}");
         let place = here("reports/ends");
-        contains(&ended, &[words, "on 1 object ", " still held: process ", &place]);
+        contains(&ended, &[words, "on 1 object ", " still held", &place]);
         let report = "kref-track: SIGSEGV in thread 1 (";
         assert_eq!(ended.output.contains(report), how == "fault", "{}", ended.output);
     }

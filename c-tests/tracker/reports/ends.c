@@ -17,6 +17,13 @@ int main(int argc, char **argv)
         raise(SIGKILL);
     if (!strcmp(how, "_exit"))
         _exit(3);
+    if (!strcmp(how, "terminate"))
+        raise(SIGTERM);
+    if (!strcmp(how, "quick_exit"))
+        quick_exit(3);
+    if (!strcmp(how, "close"))
+        for (int fd = 0; fd < 100; fd++)
+            close(fd);
     if (!strcmp(how, "exec"))
         execl("/proc/self/exe", "ends", NULL);
     if (!strcmp(how, "daemon"))
@@ -29,6 +36,9 @@ int main(int argc, char **argv)
         puts("ready");
         fflush(stdout);
         getchar();
+        for (int i = 0; i < 100000; i++)
+            object_put(object_new());
+        puts("went on");
     }
     return 0;
 }
