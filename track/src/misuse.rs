@@ -4,7 +4,7 @@ use crate::code::{Code, Id, PlaceId};
 use crate::event::Happened;
 use crate::names::{NONE, Name};
 use crate::object::{Act, Held, LOST, Object, RELEASED, REPORTED};
-use crate::process::{Process, Processes};
+use crate::process::Process;
 use crate::slab::At;
 use crate::stacks::Call;
 use crate::table::Table;
@@ -227,8 +227,8 @@ const BAD_FREE: u64 = 13;
 const POOL_IN_USE: u64 = 14;
 
 /// What libkref itself found.
-pub fn violated(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
-    let offence = match process.find(event.address, others, &world.budget) {
+pub fn violated(world: &World, process: &mut Process, event: &Happened) {
+    let offence = match process.table.find(event.address) {
         Some(at) => on_known(world, process, at, event),
         None => {
             let kind = match event.detail {
@@ -274,7 +274,7 @@ fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> O
 }
 
 /// A get or put that libkref takes for one of a tracked object, at an address that the table does not know. Not an
-/// object whose kref_init() was not recorded, or was forgotten by the process that forked this one.
+/// object whose kref_init() was not recorded, or that another thread of a parent has made while the parent forked.
 pub fn no_object(world: &World, process: &mut Process, event: &Happened) {
     let is_whole = world.events_lost.get() == 0 && process.table.lost == 0;
     if is_whole && process.parent.is_none() {

@@ -116,6 +116,7 @@ impl Service {
     /// Looks for new processes and for those that have ended, and at what others ask.
     fn look(&mut self) {
         self.watch_new();
+        self.judge.keep_numbers_free();
         self.hear();
         while let Some(place) = self.watched.iter().position(|it| self.has_ended(it)) {
             let gone = self.watched.swap_remove(place);
