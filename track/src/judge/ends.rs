@@ -66,12 +66,12 @@ impl Judge {
         }
     }
 
-    /// The end of a process: its report, if there was none at its exit. Returns how much was found in it.
-    pub fn end(&mut self, number: u16, end: End) -> u64 {
+    /// The end of a process: its report, if there was none at its exit.
+    pub fn end(&mut self, number: u16, end: End) {
         let daemon =
             self.processes.heir(number).filter(|_| matches!(end, End::Left(None | Some(0))));
         let process = self.processes.get_mut(number).filter(|process| !process.is_over);
-        let Some(process) = process else { return 0 };
+        let Some(process) = process else { return };
         let end = match (end, process.crashed) {
             (End::Left(None), Some(signal)) => End::Signal(signal),
             (end, _) => end,
@@ -88,8 +88,9 @@ impl Judge {
                 None => report::at_end(&self.world, process, end),
             }
         }
-        let found = self.processes.get(number).map_or(0, |process| process.found);
+        if let Some(process) = self.processes.get(number) {
+            self.ended.push((process.pid, process.found));
+        }
         self.processes.forget();
-        found
     }
 }

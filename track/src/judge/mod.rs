@@ -53,6 +53,8 @@ pub struct Judge {
     unborn: Vec<Unborn>,
     /// Processes that have executed another program since the last look.
     executed: Vec<u16>,
+    /// Processes that have ended since the last look, and how much was found in each.
+    pub ended: Vec<(u32, u64)>,
     /// The last request, and the process that it was from.
     pub asked: (u32, u32),
     /// Where all records go as well.
@@ -88,6 +90,7 @@ impl Judge {
             world,
             processes: Processes::default(),
             new: Vec::new(),
+            ended: Vec::new(),
             asked: (0, 0),
             trace: None,
             origin,
