@@ -37,6 +37,7 @@ mod report;
 mod run;
 mod serve;
 mod session;
+mod shared;
 mod slab;
 mod stacks;
 mod stale;

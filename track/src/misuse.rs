@@ -91,7 +91,9 @@ impl Kind {
             Self::NoObject => {
                 "get or put where no object is: kref_init() was forgotten, or the object was moved"
             }
-            Self::Overflow => "too many references",
+            Self::Overflow => {
+                "too many references: more than 4,000,000 on one object are more than the tracker can count"
+            }
             Self::DecToZero => {
                 "a decrement took the last reference, and nobody released the object"
             }
@@ -203,10 +205,16 @@ pub fn report(world: &World, process: &mut Process, offence: &Offence) {
         return;
     }
     let key = (offence.kind, offence.by.stack);
-    if process.told.len() >= MOST_TOLD || !process.told.insert(key) {
+    if process.told.len() >= MOST_TOLD || process.told.contains(&key) {
         return;
     }
-    process.found += 1;
+    process.shared.look();
+    if process.shared.has(offence.address) {
+        return;
+    }
+    process.told.insert(key);
+    // More references than the tracker can count are no mistake.
+    process.found += u64::from(offence.kind != Kind::Overflow);
     let text = if world.options.json {
         json::misuse(world, process, offence)
     } else {

@@ -9,6 +9,7 @@ use crate::code::{Code, Id, PlaceId};
 use crate::misuse::Kind;
 use crate::modules::Module;
 use crate::object::Mark;
+use crate::shared::Shared;
 use crate::stale::Stale;
 use crate::table::Table;
 
@@ -55,6 +56,8 @@ pub struct Process {
     pub checkpoints: u64,
     /// The files.
     pub modules: Vec<Mapped>,
+    /// Memory that it shares with others.
+    pub shared: Shared,
     /// Misuse that was reported: once for each stack.
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
     /// Lookups by handle that found no object.
@@ -87,6 +90,7 @@ impl Process {
             first_mark: 1,
             checkpoints: 0,
             modules: Vec::new(),
+            shared: Shared::default(),
             told: HashSet::default(),
             stale: Stale::default(),
             found: 0,
@@ -104,6 +108,7 @@ impl Process {
         child.parent = Some(Parent { number: self.number, at, is_exact });
         child.table.inherited = self.table.created;
         child.modules.clone_from(&self.modules);
+        child.shared.extend(&self.shared);
         child.mark = self.mark;
         child.next_mark();
         child.first_mark = child.mark;

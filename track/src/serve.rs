@@ -14,7 +14,7 @@ use crate::clock;
 use crate::ends::{self, Watched};
 use crate::judge::Judge;
 use crate::options::Options;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::report::End;
 use crate::session::Session;
 use crate::trace::Writer;
@@ -52,15 +52,18 @@ pub struct Service {
 }
 
 impl Service {
-    /// A new session.
-    pub fn new(options: Options) -> Result<Self, String> {
+    /// A new session, for a process that is there already, or else this one.
+    pub fn new(options: Options, pid: u32) -> Result<Self, String> {
         // Large tables grow by moving their pages: nothing is copied, and nothing is left behind.
         // SAFETY: this process has one thread.
         unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20) };
         let session = Session::new(&options);
         let session = Arc::new(session.map_err(|error| format!("no shared memory: {error}"))?);
-        let trace = options.trace.as_deref().map(Writer::create).transpose();
-        let trace = trace.map_err(|error| format!("the trace: {error}"))?;
+        let trace = options.trace.as_deref().map(|path| output::expand(path, pid));
+        let trace = trace.map(|path| {
+            Writer::create(&path).map_err(|error| format!("the trace {path}: {error}"))
+        });
+        let trace = trace.transpose()?;
         let output = Output::new(&options);
         let world = World::new(options, output);
         let mut judge = Judge::of_session(world, Arc::clone(&session), SystemTime::now());
@@ -134,7 +137,7 @@ impl Service {
         }
         if self.looked_at_processes.elapsed() >= LOOK_AT_PROCESSES {
             self.looked_at_processes = Instant::now();
-            self.end_executed();
+            self.look_at_processes();
         }
         self.count_found();
         if let Some(desk) = &mut self.desk {
@@ -148,8 +151,8 @@ impl Service {
         !is_told && watched.is_over()
     }
 
-    /// Ends processes that have executed a program which is not tracked.
-    fn end_executed(&mut self) {
+    /// Ends processes that have executed a program which is not tracked, and looks at what the others have mapped.
+    fn look_at_processes(&mut self) {
         let mut executed = Vec::new();
         self.watched.retain_mut(|watched| {
             let is_over = watched.number != 0 && watched.has_executed();
@@ -161,6 +164,7 @@ impl Service {
         for number in executed {
             self.judge.end(number, End::Executed);
         }
+        self.judge.look_at_memory();
     }
 
     fn watch_new(&mut self) {

@@ -78,7 +78,8 @@ impl Judge {
         };
         process.is_over = true;
         if let Some(trace) = &mut self.trace {
-            trace.ended(number, end, self.world.now.get());
+            trace.shared(number, &process.shared.news());
+            trace.ended(number, end, self.world.now.get(), &self.world.code);
         }
         // A child that has done nothing but to end, or to execute another program.
         let is_silent = process.parent.is_some() && process.last_event == 0 && daemon.is_none();

@@ -54,6 +54,11 @@ impl Judge {
             parent => self.child(parent, event),
         };
         (process.number, process.pid) = (number, pid);
+        if let Origin::Session(..) = self.origin {
+            process.shared.begin(pid);
+        }
+        let shared = self.shared.iter().filter(|shared| shared.0 == number);
+        shared.for_each(|shared| process.shared.add(shared.1));
         self.processes.put(Box::new(process));
         self.new.push(number);
         for (_, body) in self.early.extract_if(.., |early| early.0 == number).collect::<Vec<_>>() {

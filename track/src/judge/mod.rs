@@ -65,6 +65,8 @@ pub struct Judge {
     raw: HashMap<u32, Raw, FxBuildHasher>,
     /// Files of processes whose beginning is an event to come.
     early: Vec<(u16, Vec<u64>)>,
+    /// Of a trace: what each process shares with others.
+    pub shared: Vec<(u16, (u64, u64))>,
     /// Of a trace: the build-id of the next module.
     pub build_id: Option<Vec<u8>>,
     since: SystemTime,
@@ -98,6 +100,7 @@ impl Judge {
             numbers: Numbers::default(),
             raw: HashMap::default(),
             early: Vec::new(),
+            shared: Vec::new(),
             build_id: None,
             since,
             name: [0; MOST_NAME],

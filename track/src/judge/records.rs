@@ -60,7 +60,7 @@ impl Judge {
     }
 
     pub(super) fn map(&mut self, process: u16, body: &[u64]) -> Option<()> {
-        let &[_, start, end, bias, length] = body.first_chunk::<5>()?;
+        let &[number, start, end, bias, length] = body.first_chunk::<5>()?;
         let mut path = [0; 8 * MOST_WORDS];
         let length = read_name(usize::try_from(length).ok()?, &body[5..], &mut path)?;
         let names = &self.world.code.names;
@@ -76,7 +76,10 @@ impl Judge {
                 Module::of_process(process.pid, &mapping, self.since, names)
             }
             Origin::Trace => {
-                Module::of_trace(&path[..length], self.build_id.take(), self.since, names)
+                let id = self.build_id.take();
+                let module = Module::of_trace(&path[..length], id, self.since, names);
+                module.number.set(number as u32);
+                module
             }
         };
         let module = self.world.code.module(module);
@@ -138,6 +141,16 @@ impl Judge {
         self.processes.get(raw.process).is_some_and(|process| {
             raw.calls.iter().all(|call| process.module(call.wrapping_sub(1)).is_some())
         })
+    }
+
+    /// Looks at what the processes have mapped that others may share.
+    pub fn look_at_memory(&mut self) {
+        for process in self.processes.all() {
+            process.shared.look();
+            if let Some(trace) = &mut self.trace {
+                trace.shared(process.number, &process.shared.news());
+            }
+        }
     }
 
     /// Opens all files that a program has mapped. A module's record may come when the process is over.
