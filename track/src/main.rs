@@ -25,6 +25,7 @@ mod judge;
 mod leaks;
 mod matching;
 mod merge;
+mod mishap;
 mod misuse;
 mod modules;
 mod names;
@@ -54,6 +55,7 @@ mod world;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    mishap::survive_short_files();
     match command::read().and_then(command::Command::run) {
         Ok(code) => code,
         Err(mistake) => {
