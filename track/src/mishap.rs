@@ -1,6 +1,7 @@
 //! What would end the judge in the middle of its work: there is no memory, or a file got shorter.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The system's allocator. Without memory the judge ends with a line, and the programs go on untracked: they see that
 /// the judge's beat has stopped.
@@ -42,6 +43,12 @@ fn there_is(memory: *mut u8) -> *mut u8 {
 #[cold]
 fn out_of_memory() -> ! {
     const LINE: &str = "kref-track: out of memory: nothing more is tracked or reported\n";
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if SAID.swap(true, Relaxed) {
+        loop {
+            std::hint::spin_loop(); // another thread ends this process
+        }
+    }
     // SAFETY: the bytes are there. Nothing of ours runs at the end, since it may need memory.
     unsafe {
         libc::write(libc::STDERR_FILENO, LINE.as_ptr().cast(), LINE.len());

@@ -43,11 +43,19 @@ pub struct Mapping<'a> {
     pub path: &'a [u8],
 }
 
+impl Mapping<'_> {
+    /// Whether a line of /proc/PID/maps is of the file that the recorder has named. Another program may be there now.
+    fn can_be(&self, line: &Line) -> bool {
+        let name = |path: &[u8]| path.rsplit(|&byte| byte == b'/').next().map(<[u8]>::to_vec);
+        self.path.is_empty() || name(self.path) == name(&line.path)
+    }
+}
+
 impl Module {
     /// Opens the file of a mapping in a process that is alive, if it is there. `since` is a time before the process
     /// was started.
     pub fn of_process(pid: u32, mapping: &Mapping, since: SystemTime, names: &Names) -> Self {
-        let line = Line::of(pid, mapping.start);
+        let line = Line::of(pid, mapping.start).filter(|line| mapping.can_be(line));
         let id = memory_build_id(pid, mapping);
         let named = line.as_ref().map_or(mapping.path, |line| &line.path);
         let path = PathBuf::from(OsStr::from_bytes(named));

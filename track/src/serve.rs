@@ -195,12 +195,10 @@ impl Service {
     }
 
     fn watch_new(&mut self) {
-        for number in std::mem::take(&mut self.judge.new) {
-            let Some(process) = self.judge.processes.get(number) else { continue };
-            let (pid, is_forked) = (process.pid, process.parent.is_some());
+        for new in std::mem::take(&mut self.judge.new) {
             // A program that the process had executed before, or a process of which only this was known.
-            self.watched.retain(|watched| watched.pid != pid);
-            self.watched.push(Watched::new(number, pid, is_forked));
+            self.watched.retain(|watched| watched.pid != new.pid);
+            self.watched.push(new);
         }
     }
 

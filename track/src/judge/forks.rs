@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use wire::record::Event;
 
+use crate::ends::Watched;
 use crate::judge::{Judge, Origin};
 use crate::process::{Parent, Process};
 
@@ -59,8 +60,11 @@ impl Judge {
         }
         let shared = self.shared.iter().filter(|shared| shared.0 == number);
         shared.for_each(|shared| process.shared.add(shared.1));
+        if let Origin::Session(..) = self.origin {
+            // Now, when a program waits for its first answer: it may execute another one afterwards.
+            self.new.push(Watched::new(number, pid, process.parent.is_some()));
+        }
         self.processes.put(Box::new(process));
-        self.new.push(number);
         for (_, body) in self.early.extract_if(.., |early| early.0 == number).collect::<Vec<_>>() {
             self.map(number, &body);
         }

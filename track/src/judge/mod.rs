@@ -16,6 +16,8 @@ use rustc_hash::FxBuildHasher;
 use wire::record::{Kind, MOST_NAME};
 use wire::ring::Reader;
 
+use crate::code::Id;
+use crate::ends::Watched;
 use crate::event::{self, Happened};
 use crate::merge::{Numbered, Window};
 use crate::object::Act;
@@ -50,7 +52,7 @@ pub struct Judge {
     /// The processes.
     pub processes: Processes,
     /// Processes that have begun since the last look.
-    pub new: Vec<u16>,
+    pub new: Vec<Watched>,
     unborn: Vec<Unborn>,
     /// Processes that have executed another program since the last look.
     executed: Vec<u16>,
@@ -151,12 +153,22 @@ impl Judge {
         let event = &numbered.event;
         match numbered.kind {
             Kind::Released => {
-                let frame = self.numbers.frames(event.stack).first().copied().unwrap_or(0);
+                let frame = self.frame_of_caller(event.stack, by.stack);
                 self.releases.begin(numbered.process, event.object, by, frame);
             }
             Kind::Done => self.releases.end(event.object, event.thread),
             _ => {}
         }
+    }
+
+    /// The address of the frame of the program that has called libkref, or 0.
+    fn frame_of_caller(&self, recorded: u32, stack: Id) -> u64 {
+        let (code, frames) = (&self.world.code, self.numbers.frames(recorded));
+        let places = code.get(stack).map_or(&[][..], |stack| &stack.places);
+        let inner = places.iter().take_while(|&&place| code.is_in_libkref(place)).count();
+        // In a program that has libkref.a its frames are the program's.
+        let caller = if inner == 0 { frames.get(2).or(frames.last()) } else { frames.get(inner) };
+        caller.copied().unwrap_or(0)
     }
 
     /// Tells of release functions that do not return.

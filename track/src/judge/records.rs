@@ -70,6 +70,10 @@ impl Judge {
             }
             return None;
         };
+        let is_known = |known: &Mapped| known.start == start && known.module.has_file();
+        if length == 0 && process.modules.iter().any(is_known) {
+            return None; // the program's own file: it was opened at the beginning
+        }
         let module = match &self.origin {
             Origin::Session(..) => {
                 let mapping = Mapping { start, bias, path: &path[..length] };
