@@ -46,7 +46,12 @@ pub struct Mapping<'a> {
 impl Mapping<'_> {
     /// Whether a line of /proc/PID/maps is of the file that the recorder has named. Another program may be there now.
     fn can_be(&self, line: &Line) -> bool {
-        let name = |path: &[u8]| path.rsplit(|&byte| byte == b'/').next().map(<[u8]>::to_vec);
+        // libm.so.6 may be a link to libm.so.6.1.
+        let name = |path: &[u8]| {
+            let path = String::from_utf8_lossy(path).into_owned();
+            let name = path.rsplit('/').next().unwrap_or_default();
+            name.split(".so").next().unwrap_or_default().to_string()
+        };
         self.path.is_empty() || name(self.path) == name(&line.path)
     }
 }
