@@ -6,7 +6,7 @@
  *
  * `kref-track ./program`, or KREF_OPTIONS=track=1 in the program's environment, makes the program load
  * libkref_track.so. This tracker records the gets and puts of each object that kref_init()
- * initialises or kref_pool_publish() publishes. When the program exits, the tracker reports the
+ * initialises or kref_pool_publish() publishes, and of each percpu_ref. When the program exits, the tracker reports the
  * references that nobody has given back. `kref-track --help` lists its options.
  *
  * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the folder
@@ -27,7 +27,11 @@
  *     if (kref_set_tracker(&tracker)) ...
  *
  * Without a tracker this costs nothing: a get or a put has the same instructions. A tracked count
- * can have 4000000 references; one more is an overflow. All users of a tracked object must use the
+ * can have 4000000 references; one more is an overflow. A tracked percpu_ref stays in atomic mode, as if it was
+ * initialised in a process without restartable sequences: percpu_ref_switch_to_percpu() and percpu_ref_reinit() do
+ * what they do there. So libkref sees each get and put, and notices misuse at once. kref_slot_replace() calls putting,
+ * getting and got for both objects, since a reference has another holder then: the slot, which is "a kref_slot", or
+ * the caller. percpu_ref_slot_replace() calls nothing. All users of a tracked object must use the
  * same copy of libkref, as for slots: a copy that never had a tracker takes a tracked count for a
  * saturated one.
  *
@@ -41,6 +45,20 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/** What happens to a percpu_ref. */
+enum kref_percpu_event {
+    /** percpu_ref_init(). The tracker decides whether the percpu_ref is tracked. */
+    KREF_PERCPU_INIT = 1,
+    /** percpu_ref_kill(). The put of the initial reference follows. */
+    KREF_PERCPU_KILL = 2,
+    /** percpu_ref_resurrect() or percpu_ref_reinit(). The get of the new initial reference follows. */
+    KREF_PERCPU_REVIVE = 3,
+    /** percpu_ref_exit(): the percpu_ref has ended. */
+    KREF_PERCPU_EXIT = 4,
+    /** The percpu_ref gets more than 4000000 references: no function is called for it any more. */
+    KREF_PERCPU_LET_GO = 5
+};
 
 /**
  * A tracker: functions that libkref calls for each get and put of a tracked object. They are called
@@ -103,6 +121,17 @@ struct kref_tracker {
      * was initialised or destroyed.
      */
     void (*missed)(struct kref_pool *pool, uint64_t handle, int given);
+    /**
+     * Called for each percpu_ref. For KREF_PERCPU_INIT the result is 0 if the percpu_ref is not to be
+     * tracked; without this function none is. For a tracked percpu_ref, getting, got, putting, released,
+     * done and violated are called as for a kref: kref is then the address of the percpu_ref, so do not
+     * read its count. percpu_ref_init() takes the initial reference: got. percpu_ref_kill() gives it back:
+     * putting. Its holder is "the initial reference". After released, KREF_PERCPU_REVIVE begins
+     * another life of the percpu_ref, and KREF_PERCPU_EXIT ends all. release is the release function.
+     */
+    int (*percpu)(struct percpu_ref *ref,
+                  enum kref_percpu_event event,
+                  void (*release)(struct percpu_ref *ref));
 };
 
 /**

@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 use crate::pool::KrefPool;
 use crate::rseq::Head;
 use crate::{Count, Kref, KrefSlot, PercpuFn, PercpuRef, PercpuRefSlot, Violation, ViolationKind};
-use crate::{ReleaseFn, Tracker};
+use crate::{PercpuEvent, ReleaseFn, Tracker};
 
 /// A saturating counter: the kernel's refcount_t. Use its functions, never the member.
 #[repr(C)]
@@ -138,6 +138,22 @@ pub struct kref_violation {
 pub type kref_violation_handler =
     Option<unsafe extern "C" fn(violation: *const kref_violation, context: *mut c_void)>;
 
+/// What happens to a percpu_ref.
+#[repr(C)]
+#[allow(dead_code, reason = "libkref makes them as PercpuEvent")]
+pub enum kref_percpu_event {
+    /// percpu_ref_init(). The tracker decides whether the percpu_ref is tracked.
+    KREF_PERCPU_INIT = 1,
+    /// percpu_ref_kill(). The put of the initial reference follows.
+    KREF_PERCPU_KILL = 2,
+    /// percpu_ref_resurrect() or percpu_ref_reinit(). The get of the new initial reference follows.
+    KREF_PERCPU_REVIVE = 3,
+    /// percpu_ref_exit(): the percpu_ref has ended.
+    KREF_PERCPU_EXIT = 4,
+    /// The percpu_ref gets more than 4000000 references: no function is called for it any more.
+    KREF_PERCPU_LET_GO = 5,
+}
+
 /// A tracker: functions that libkref calls for each get and put of a tracked object. They are called
 /// wherever the program gets and puts: by any thread, by several threads at the same time, in signal
 /// handlers, and while the program holds its locks. Each may be NULL. libkref preserves errno around
@@ -193,6 +209,19 @@ pub struct kref_tracker {
     /// object is gone, or not published yet. given is 0 if the pool has never given the handle since it
     /// was initialised or destroyed.
     pub missed: Option<unsafe extern "C" fn(pool: *mut kref_pool, handle: u64, given: c_int)>,
+    /// Called for each percpu_ref. For KREF_PERCPU_INIT the result is 0 if the percpu_ref is not to be
+    /// tracked; without this function none is. For a tracked percpu_ref, getting, got, putting, released,
+    /// done and violated are called as for a kref: kref is then the address of the percpu_ref, so do not
+    /// read its count. percpu_ref_init() takes the initial reference: got. percpu_ref_kill() gives it back:
+    /// putting. Its holder is "the initial reference". After released, KREF_PERCPU_REVIVE begins
+    /// another life of the percpu_ref, and KREF_PERCPU_EXIT ends all. release is the release function.
+    pub percpu: Option<
+        unsafe extern "C" fn(
+            r#ref: *mut percpu_ref,
+            event: kref_percpu_event,
+            release: Option<unsafe extern "C" fn(r#ref: *mut percpu_ref)>,
+        ) -> c_int,
+    >,
 }
 
 // Each C type here has the same layout as a Rust type of the crate.
@@ -248,6 +277,13 @@ const _: () = {
     assert!(offset_of!(kref_tracker, report) == offset_of!(Tracker, report));
     assert!(offset_of!(kref_tracker, checkpoint) == offset_of!(Tracker, checkpoint));
     assert!(offset_of!(kref_tracker, missed) == offset_of!(Tracker, missed));
+    assert!(offset_of!(kref_tracker, percpu) == offset_of!(Tracker, percpu));
+    assert!(size_of::<kref_percpu_event>() == size_of::<PercpuEvent>());
+    assert!(kref_percpu_event::KREF_PERCPU_INIT as i32 == PercpuEvent::Init as i32);
+    assert!(kref_percpu_event::KREF_PERCPU_KILL as i32 == PercpuEvent::Kill as i32);
+    assert!(kref_percpu_event::KREF_PERCPU_REVIVE as i32 == PercpuEvent::Revive as i32);
+    assert!(kref_percpu_event::KREF_PERCPU_EXIT as i32 == PercpuEvent::Exit as i32);
+    assert!(kref_percpu_event::KREF_PERCPU_LET_GO as i32 == PercpuEvent::LetGo as i32);
 };
 
 impl refcount_struct {

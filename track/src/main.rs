@@ -31,6 +31,7 @@ mod names;
 mod object;
 mod options;
 mod output;
+mod percpu;
 mod process;
 mod report;
 mod run;

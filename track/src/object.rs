@@ -151,6 +151,8 @@ pub const FIRST: u8 = 8;
 pub const INHERITED: u8 = 16;
 /// It is no object: its number was given back.
 pub const FREE: u8 = 32;
+/// It is a percpu_ref that percpu_ref_exit() has not ended.
+pub const PERCPU: u8 = 64;
 
 impl Object {
     /// After kref_init().

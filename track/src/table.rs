@@ -8,8 +8,8 @@ use crate::index::{Index, prefetch};
 use crate::matching::{self, Candidate, Choice, Distances};
 use crate::names::{NONE, Name};
 use crate::object::{
-    Act, DOUBTS, FIRST, FREE, Group, Held, INHERITED, Mark, Object, Pair, RELEASED, UNRECORDED,
-    UNSURE,
+    Act, DOUBTS, FIRST, FREE, Group, Held, INHERITED, Mark, Object, PERCPU, Pair, RELEASED,
+    UNRECORDED, UNSURE,
 };
 use crate::slab::{At, NIL, Slab};
 
@@ -177,7 +177,29 @@ impl Table {
         object.groups = last;
         object.set(FIRST, false);
         object.set(RELEASED, true);
-        self.released.push_back((at, object.serial));
+        if !object.is(PERCPU) {
+            self.remember(at, budget);
+        }
+    }
+
+    /// percpu_ref_exit().
+    pub fn exit(&mut self, at: At, by: Act, budget: &Budget) {
+        let object = self.objects.at_mut(at);
+        object.set(PERCPU, false);
+        if object.is(RELEASED) { self.remember(at, budget) } else { self.end(at, by, budget) }
+    }
+
+    /// A released percpu_ref is used again.
+    pub fn revive(&mut self, at: At, budget: &Budget) {
+        if self.objects.at(at).is(RELEASED) {
+            self.clear(at, budget);
+            self.objects.at_mut(at).set(RELEASED, false);
+        }
+    }
+
+    /// A released object stays known until many others were released.
+    fn remember(&mut self, at: At, budget: &Budget) {
+        self.released.push_back((at, self.objects.at(at).serial));
         if self.released.len() > REMEMBERED
             && let Some((old, serial)) = self.released.pop_front()
             && self.objects.at(old).is(RELEASED)
@@ -214,7 +236,10 @@ impl Table {
             }
             look(pair.put, 0, pair.count);
         }
-        look(object.created().stack, 1, 0);
+        // A percpu_ref's initial reference has a get of its own.
+        if !object.is(PERCPU) {
+            look(object.created().stack, 1, 0);
+        }
     }
 
     /// How many puts of an object the rules could not match, or how many gets had no room.
