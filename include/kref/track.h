@@ -6,8 +6,8 @@
  *
  * `kref-track ./program`, or KREF_OPTIONS=track=1 in the program's environment, makes the program load
  * libkref_track.so. This tracker records the gets and puts of each object that kref_init()
- * initialises or kref_pool_publish() publishes, and of each percpu_ref. When the program exits, the tracker reports the
- * references that nobody has given back. `kref-track --help` lists its options.
+ * initialises or kref_pool_publish() publishes, and of each percpu_ref. When the program exits, the
+ * tracker reports the references that nobody has given back. `kref-track --help` lists its options.
  *
  * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the folder
  * kref/ beside libkref.so; and if it is not there, from the folders that the dynamic loader searches.
@@ -27,13 +27,19 @@
  *     if (kref_set_tracker(&tracker)) ...
  *
  * Without a tracker this costs nothing: a get or a put has the same instructions. A tracked count
- * can have 4000000 references; one more is an overflow. A tracked percpu_ref stays in atomic mode, as if it was
- * initialised in a process without restartable sequences: percpu_ref_switch_to_percpu() and percpu_ref_reinit() do
- * what they do there. So libkref sees each get and put, and notices misuse at once. kref_slot_replace() calls putting,
- * getting and got for both objects, since a reference has another holder then: the slot, which is "a kref_slot", or
- * the caller. percpu_ref_slot_replace() calls nothing. All users of a tracked object must use the
+ * can have 4000000 references; one more is an overflow. All users of a tracked object must use the
  * same copy of libkref, as for slots: a copy that never had a tracker takes a tracked count for a
  * saturated one.
+ *
+ * A tracked percpu_ref counts by one atomic number in both modes, as in a process without
+ * restartable sequences. All its functions give the same results as in percpu mode, with one
+ * difference: misuse is noticed at once, and not by percpu_ref_kill(). A percpu_ref that gets more
+ * than 4000000 references goes on untracked.
+ *
+ * kref_slot_replace() moves a reference from the caller to the slot, or back. For each of the two
+ * objects it calls putting for the old holder, and getting and got for the new one. The slot's name
+ * as a holder is "a kref_slot". percpu_ref_slot_replace() calls nothing: the slot usually holds the
+ * initial reference.
  *
  * The first page of kref.h says what holds for every function.
  */
@@ -122,12 +128,13 @@ struct kref_tracker {
      */
     void (*missed)(struct kref_pool *pool, uint64_t handle, int given);
     /**
-     * Called for each percpu_ref. For KREF_PERCPU_INIT the result is 0 if the percpu_ref is not to be
-     * tracked; without this function none is. For a tracked percpu_ref, getting, got, putting, released,
-     * done and violated are called as for a kref: kref is then the address of the percpu_ref, so do not
-     * read its count. percpu_ref_init() takes the initial reference: got. percpu_ref_kill() gives it back:
-     * putting. Its holder is "the initial reference". After released, KREF_PERCPU_REVIVE begins
-     * another life of the percpu_ref, and KREF_PERCPU_EXIT ends all. release is the release function.
+     * Called for the events of a percpu_ref; release is its release function. For KREF_PERCPU_INIT
+     * the result is 0 if the percpu_ref is not to be tracked; without this member, none is tracked.
+     * The gets and puts of a tracked percpu_ref call getting, got, putting, released and done, as
+     * those of a kref do. Their argument kref is the address of the percpu_ref: do not read a count
+     * there. The holder of the initial reference has the name "the initial reference": percpu_ref_init()
+     * calls got with this name, and percpu_ref_kill() calls putting. After released, the percpu_ref may
+     * live again, after KREF_PERCPU_REVIVE.
      */
     int (*percpu)(struct percpu_ref *ref,
                   enum kref_percpu_event event,

@@ -209,12 +209,13 @@ pub struct kref_tracker {
     /// object is gone, or not published yet. given is 0 if the pool has never given the handle since it
     /// was initialised or destroyed.
     pub missed: Option<unsafe extern "C" fn(pool: *mut kref_pool, handle: u64, given: c_int)>,
-    /// Called for each percpu_ref. For KREF_PERCPU_INIT the result is 0 if the percpu_ref is not to be
-    /// tracked; without this function none is. For a tracked percpu_ref, getting, got, putting, released,
-    /// done and violated are called as for a kref: kref is then the address of the percpu_ref, so do not
-    /// read its count. percpu_ref_init() takes the initial reference: got. percpu_ref_kill() gives it back:
-    /// putting. Its holder is "the initial reference". After released, KREF_PERCPU_REVIVE begins
-    /// another life of the percpu_ref, and KREF_PERCPU_EXIT ends all. release is the release function.
+    /// Called for the events of a percpu_ref; release is its release function. For KREF_PERCPU_INIT
+    /// the result is 0 if the percpu_ref is not to be tracked; without this member, none is tracked.
+    /// The gets and puts of a tracked percpu_ref call getting, got, putting, released and done, as
+    /// those of a kref do. Their argument kref is the address of the percpu_ref: do not read a count
+    /// there. The holder of the initial reference has the name "the initial reference": percpu_ref_init()
+    /// calls got with this name, and percpu_ref_kill() calls putting. After released, the percpu_ref may
+    /// live again, after KREF_PERCPU_REVIVE.
     pub percpu: Option<
         unsafe extern "C" fn(
             r#ref: *mut percpu_ref,
