@@ -148,8 +148,10 @@ static void misuse(void)
     *told_events = '\0';
     percpu_ref_kill(&ref);
     CHECK_VIOLATION("violated 7", KREF_KILLED_TWICE);
+    percpu_ref_exit(&ref);
+    CHECK_TOLD(&ref, "exit");
     percpu_ref_get(&ref);
-    CHECK_VIOLATION("getting; violated 1", KREF_GET_ON_ZERO);
+    CHECK_VIOLATION("violated 1", KREF_GET_ON_ZERO);
 
     /* Without a tracker nobody knows of this before the kill. */
     begin(release, 0);
