@@ -137,6 +137,11 @@ mod tests {
             .stdout(Stdio::piped())
             .spawn()
             .expect("a shell");
+        let is_shell =
+            || Program::of(shell.id()).is_some_and(|it| it.name.ends_with("(sh") && it.code[1] > 1);
+        while !is_shell() {
+            std::thread::yield_now(); // the kernel tells of the execution before it is complete
+        }
         let mut watched = Watched::new(1, shell.id(), false);
         let before = watched.program.clone();
         let mut input = shell.stdin.take().expect("a pipe");
