@@ -16,7 +16,7 @@ pub enum Output {
     /// Standard output.
     Out,
     /// A text, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     Text(RefCell<String>),
 }
 
@@ -44,7 +44,7 @@ impl Output {
                     None => std::io::stderr().write_all(text.as_bytes()),
                 }
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "fuzzing"))]
             Self::Text(out) => {
                 out.borrow_mut().push_str(text);
                 Ok(())

@@ -122,7 +122,7 @@ pub fn report(path: &Path, options: Options) -> Result<(), String> {
 }
 
 /// Reads a trace to its end.
-fn judge(path: &Path, world: World) -> Result<Judge, String> {
+pub fn judge(path: &Path, world: World) -> Result<Judge, String> {
     let say = |error: io::Error| format!("{}: {error}", path.display());
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(say)?);
     let mut header = [0; 3];
