@@ -47,6 +47,7 @@ mod tests;
 mod text;
 mod trace;
 mod tree;
+mod turns;
 mod world;
 
 use std::process::ExitCode;
