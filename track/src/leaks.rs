@@ -66,6 +66,8 @@ pub struct Leaks {
     pub now: Time,
     /// Objects that left the tracked zone with too many references.
     pub lost: u64,
+    /// Objects in memory that processes share.
+    pub shared: u64,
 }
 
 /// What tells types apart: the name from kref_init_as(); without one, the release function; without both,
@@ -81,6 +83,7 @@ struct Gathered {
 
 /// Looks through the table for what was taken since the last checkpoint.
 pub fn gather(world: &World, process: &Process) -> Leaks {
+    process.shared.look();
     let mut types: HashMap<Key, Gathered, FxBuildHasher> = HashMap::default();
     let mut leaks = Leaks { now: world.now.get(), ..Leaks::default() };
     let mut wanted: HashMap<Key, bool, FxBuildHasher> = HashMap::default();
@@ -89,6 +92,8 @@ pub fn gather(world: &World, process: &Process) -> Leaks {
         let origin = (object.type_name, object.release, object.created().stack);
         if object.is(LOST) {
             leaks.lost += 1;
+        } else if process.shared.has(object.address) {
+            leaks.shared += 1;
         } else if table.held(object).any(|held| held.mark == mark)
             && *wanted
                 .entry(origin)

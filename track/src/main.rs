@@ -25,17 +25,20 @@ mod judge;
 mod leaks;
 mod matching;
 mod merge;
+mod mishap;
 mod misuse;
 mod modules;
 mod names;
 mod object;
 mod options;
 mod output;
+mod pages;
 mod process;
 mod report;
 mod run;
 mod serve;
 mod session;
+mod shared;
 mod slab;
 mod stacks;
 mod stale;
@@ -53,6 +56,7 @@ mod world;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    mishap::survive_short_files();
     match command::read().and_then(command::Command::run) {
         Ok(code) => code,
         Err(mistake) => {

@@ -4,7 +4,7 @@ use crate::code::{Code, Id, PlaceId};
 use crate::event::Happened;
 use crate::names::{NONE, Name};
 use crate::object::{Act, Held, LOST, Object, RELEASED, REPORTED};
-use crate::process::{Process, Processes};
+use crate::process::Process;
 use crate::slab::At;
 use crate::stacks::Call;
 use crate::table::Table;
@@ -91,7 +91,9 @@ impl Kind {
             Self::NoObject => {
                 "get or put where no object is: kref_init() was forgotten, or the object was moved"
             }
-            Self::Overflow => "too many references",
+            Self::Overflow => {
+                "too many references: more than 4,000,000 on one object are more than the tracker can count"
+            }
             Self::DecToZero => {
                 "a decrement took the last reference, and nobody released the object"
             }
@@ -203,10 +205,16 @@ pub fn report(world: &World, process: &mut Process, offence: &Offence) {
         return;
     }
     let key = (offence.kind, offence.by.stack);
-    if process.told.len() >= MOST_TOLD || !process.told.insert(key) {
+    if process.told.len() >= MOST_TOLD || process.told.contains(&key) {
         return;
     }
-    process.found += 1;
+    process.shared.look();
+    if process.shared.has(offence.address) {
+        return;
+    }
+    process.told.insert(key);
+    // More references than the tracker can count are no mistake.
+    process.found += u64::from(offence.kind != Kind::Overflow);
     let text = if world.options.json {
         json::misuse(world, process, offence)
     } else {
@@ -227,8 +235,8 @@ const BAD_FREE: u64 = 13;
 const POOL_IN_USE: u64 = 14;
 
 /// What libkref itself found.
-pub fn violated(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
-    let offence = match process.find(event.address, others, &world.budget) {
+pub fn violated(world: &World, process: &mut Process, event: &Happened) {
+    let offence = match process.table.find(event.address) {
         Some(at) => on_known(world, process, at, event),
         None => {
             let kind = match event.detail {
@@ -274,7 +282,7 @@ fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> O
 }
 
 /// A get or put that libkref takes for one of a tracked object, at an address that the table does not know. Not an
-/// object whose kref_init() was not recorded, or was forgotten by the process that forked this one.
+/// object whose kref_init() was not recorded, or that another thread of a parent has made while the parent forked.
 pub fn no_object(world: &World, process: &mut Process, event: &Happened) {
     let is_whole = world.events_lost.get() == 0 && process.table.lost == 0;
     if is_whole && process.parent.is_none() {

@@ -35,6 +35,8 @@ pub struct Options {
     pub lossy: bool,
     /// A file that gets all that is recorded, for `kref-track report`.
     pub trace: Option<String>,
+    /// There are no reports but those of the trace, later.
+    pub trace_only: bool,
 }
 
 impl Options {
@@ -57,6 +59,7 @@ impl Options {
             keep_freed: false,
             lossy: false,
             trace: None,
+            trace_only: false,
         };
         let (mut chaos, mut seed) = (false, None);
         for option in text.split(':').filter(|option| !option.is_empty()) {
@@ -67,13 +70,17 @@ impl Options {
                 _ => options.apply(key, value)?,
             }
         }
+        if options.trace_only && options.trace.is_none() {
+            options.trace = Some(TRACE.to_string());
+        }
         options.chaos = (chaos || seed.is_some()).then(|| seed.unwrap_or_else(any_seed));
         Ok(options)
     }
 
     fn apply(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
-            "track" | "on_violation" => {}
+            "on_violation" => {}
+            "track" => self.trace_only = value == "file",
             "depth" => self.depth = number(key, value, 1, 64)? as usize,
             "filter" => self.filter = Some(text(key, value)?),
             "sample" => self.sample = one_in(value)?,
@@ -100,6 +107,9 @@ impl Options {
         Ok(())
     }
 }
+
+/// The trace of track=file.
+const TRACE: &str = "kref-track.%p.trace";
 
 const CHOICES: &str = "the choices are depth=, filter=, sample=1/N, log_path=, exitcode=, \
     format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
@@ -182,6 +192,12 @@ mod tests {
         for wrong in ["depth=0", "dept=3", "sample=10", "format=xml", "signal=9", "filter="] {
             assert!(Options::parse(wrong).is_err(), "{wrong}");
         }
+        let only = Options::parse("track=file").expect("a trace");
+        assert!(only.trace_only && only.trace.is_some_and(|trace| trace.contains("%p")));
+        assert!(
+            Options::parse("track=file:trace=x").is_ok_and(|o| o.trace.as_deref() == Some("x"))
+        );
+        assert!(Options::parse("track=1").is_ok_and(|o| !o.trace_only && o.trace.is_none()));
         assert_eq!(Options::parse("seed=7").expect("a seed").chaos, Some(7));
         assert!(Options::parse("chaos=1").expect("chaos").chaos.is_some());
     }

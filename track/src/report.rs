@@ -153,7 +153,13 @@ fn tell(world: &World, process: &Process, leaks: &Leaks, end: End) {
     world.output.write(process.pid, &Dropped::now(world, process).lines(world));
     if leaks.lost > 0 {
         let objects = text::number(leaks.lost, "object");
-        say(&format!("{objects} had too many references to be tracked any further"));
+        say(&format!(
+            "{objects} had too many references to be tracked any further: 4,000,000 are the tracker's limit"
+        ));
+    }
+    if leaks.shared > 0 && (leaks.references > 0 || world.options.summary) {
+        let objects = text::number(leaks.shared, "object");
+        say(&format!("{objects} not judged: in memory that other processes may share"));
     }
     if let (Some(seed), true) = (world.options.chaos, process.found > 0) {
         say(&format!("found with chaos=1:seed={seed}"));

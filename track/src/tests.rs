@@ -42,12 +42,19 @@ impl Recorder {
         recorder
     }
 
-    /// A process begins.
-    fn begin(&mut self, process: u16, parent: u16, at: u64) {
+    /// The process is about to fork. Returns the fork's number.
+    fn forks(&mut self) -> u64 {
+        let sequence = self.number();
+        self.event(Kind::Forking, Event { sequence, detail: sequence + 1, ..Event::default() }, "");
+        sequence + 1
+    }
+
+    /// A process begins: of itself, or as the child of a parent's fork of this number.
+    fn begin(&mut self, process: u16, parent: u16, fork: u64) {
         self.process = process;
         let pid = if process == 1 { std::process::id() } else { 1_000_000 + u32::from(process) };
         let sequence = self.number();
-        self.write(Kind::Process, &[sequence, 0, 0, pid.into(), parent.into(), at]);
+        self.write(Kind::Process, &[sequence, 0, 0, pid.into(), parent.into(), fork]);
     }
 
     fn write(&mut self, kind: Kind, body: &[u64]) {

@@ -41,8 +41,8 @@ pub enum Kind {
     /// the one behind the last. Other threads have taken most of them.
     Lost = 4,
     /// A process begins, or executes another program, or is a fork's child: the kernel's number in the place of the
-    /// address, the number of the process that forked it or 0 in that of the count, and the number of the next event
-    /// at the fork. It is an event, so that it comes before all others of the process.
+    /// address, the number of the process that forked it or 0 in that of the count, and the fork's number or 0. It is
+    /// an event, so that it comes before all others of the process.
     Process = 5,
     /// A thread's first event: the kernel's number of it in the place of the count.
     Thread = 6,
@@ -72,12 +72,14 @@ pub enum Kind {
     /// A lookup by handle found no object: whether its pool has given the handle, in the place of the count. The
     /// address is the pool's.
     Missed = 18,
+    /// A process is about to fork: the fork's number among those of the process.
+    Forking = 19,
 }
 
 impl Kind {
     /// The kind by its number.
     pub fn of(number: u8) -> Option<Self> {
-        const ALL: [Kind; 18] = [
+        const ALL: [Kind; 19] = [
             Kind::Module,
             Kind::Stack,
             Kind::Void,
@@ -96,6 +98,7 @@ impl Kind {
             Kind::Crash,
             Kind::Begun,
             Kind::Missed,
+            Kind::Forking,
         ];
         ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
@@ -188,7 +191,7 @@ mod tests {
         for number in 0..=u8::MAX {
             assert!(Kind::of(number).is_none_or(|kind| kind as u8 == number));
         }
-        assert!(Kind::of(0).is_none() && Kind::of(19).is_none());
+        assert!(Kind::of(0).is_none() && Kind::of(20).is_none());
         assert_eq!(Kind::of(16), Some(Kind::Crash));
     }
 
