@@ -351,8 +351,7 @@ uninstall:
 
 # The tarball has the sources that are built and installed, and the crates for them. cargo needs all crates of a
 # workspace, even unused ones. Therefore two changes: the dependencies of tests and of `make header` are removed
-# from Cargo.toml, and the tracker becomes a workspace of its own. windows-sys must be present for cargo, but is
-# never compiled, so its source is removed.
+# from the manifests, and the tracker's three crates become a workspace of their own.
 DIST := libkref-$(VERSION)
 UNPACKED = $(TARGET_DIR)/$(DIST)
 dist:
@@ -360,16 +359,19 @@ dist:
 	rm -rf $(UNPACKED) && mkdir -p $(UNPACKED)/.cargo
 	git ls-files -z . ':!c-tests' ':!bench' ':!fuzz' ':!tests' ':!models' ':!abi' ':!debian' ':!.ci' ':!ci' ':!man/tool' ':!.gitignore' | \
 		tar -c --null -T - | tar -x -C $(UNPACKED)
-	awk '/^\[/ { skip = /cfg\(loom\)/ || /^\[build-dependencies\]/ } skip || /^(default-)?members =/ { next } \
-		{ sub(/^header = .*/, "header = []"); print } /^\[workspace\]/ { print "exclude = [\"track\"]" }' \
-		Cargo.toml > $(UNPACKED)/Cargo.toml
-	awk '/^\[/ { keep = /^\[(workspace|profile)/ } keep && !/^(default-)?members =/' \
-		Cargo.toml >> $(UNPACKED)/track/Cargo.toml
+	for manifest in Cargo.toml track/wire/Cargo.toml; do \
+		awk '/^\[/ { skip = /cfg\(loom\)/ || /^\[build-dependencies\]/ } \
+			skip || /^(default-)?members =/ { next } \
+			{ sub(/^header = .*/, "header = []"); print } \
+			/^\[workspace\]/ { print "exclude = [\"track\"]" }' \
+			$$manifest > $(UNPACKED)/$$manifest || exit 1; \
+	done
+	awk '/^\[/ { keep = /^\[(workspace|profile)/ } keep && !/^(default-)?members =/ { print } \
+		/^\[workspace\]/ { print "members = [\"record\", \"wire\"]" }' Cargo.toml >> $(UNPACKED)/track/Cargo.toml
 	cp Cargo.lock $(UNPACKED)/track
 	cd $(UNPACKED) && for manifest in Cargo.toml track/Cargo.toml; do \
 		$(CARGO) tree --quiet --manifest-path $$manifest >/dev/null || exit 1; done
 	cd $(UNPACKED) && $(CARGO) vendor --locked -s track/Cargo.toml > .cargo/config.toml
-	rm -r $(UNPACKED)/vendor/windows-sys/src/Windows
 	tar -c -C $(TARGET_DIR) --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w \
 		--mtime=@$$(git log -1 --format=%ct) $(DIST) | gzip -9n > $(UNPACKED).tar.gz
 

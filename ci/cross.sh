@@ -31,7 +31,7 @@ else
     settings+=(CC="$gnu-gcc" AR="$gnu-ar" OBJCOPY="$gnu-objcopy" CARGO_BUILD_TARGET="$target"
         "${variable}_LINKER=$gnu-gcc")
     [[ $arch != aarch64 && $arch != riscv64 ]] || rust+=('-p kref-c-tests --test litmus')
-    [[ $arch != aarch64 ]] || rust+=('-p kref-track --lib')
+    [[ $arch != aarch64 ]] || rust+=('-p kref-track -p kref-track-record -p kref-track-wire --lib')
 fi
 if [[ -n $emulator ]]; then
     # A sanitizer may hang in the emulator. The time limit ends it, and the tests go on without it.
