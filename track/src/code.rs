@@ -41,6 +41,9 @@ pub struct Stack {
     pub release: Cell<PlaceId>,
 }
 
+/// The functions at an offset in a file, which has a number.
+pub type Named = (u32, u64, &'static [Frame]);
+
 /// All of it.
 pub struct Code {
     /// Names of functions and files, and those that programs gave.
@@ -130,7 +133,7 @@ impl Code {
 
     /// The functions at the places of files after the first so many: the file's number, the offset, and the functions.
     /// And how many places there are.
-    pub fn places_since(&self, known: usize) -> (Vec<(u32, u64, &'static [Frame])>, usize) {
+    pub fn places_since(&self, known: usize) -> (Vec<Named>, usize) {
         let count = self.places.borrow().len();
         let new = (known..count).filter_map(|at| {
             let place = self.places.borrow()[at];

@@ -6,8 +6,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Program {
     name: String,
-    /// Where its code is; 0 if the process has ended.
-    code: u64,
+    /// Where its code is; zeros if the process has ended. The start alone is the same for many programs, if addresses are
+    /// not random.
+    code: [u64; 2],
     /// Whether the process has executed no program since it was forked.
     is_forked: bool,
 }
@@ -22,14 +23,19 @@ impl Program {
         let (name, fields) = stat.rsplit_once(") ")?;
         let fields: Vec<_> = fields.split(' ').collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        Some(Self { name: name.to_string(), code: field(26)?, is_forked: field(9)? & FORKED != 0 })
+        Some(Self {
+            name: name.to_string(),
+            code: [field(26)?, field(27)?],
+            is_forked: field(9)? & FORKED != 0,
+        })
     }
 
     /// Whether another program was executed meanwhile.
     fn is_other(&self, now: &Self) -> bool {
-        let is_other_code = ![self.code, now.code].contains(&0) && self.code != now.code;
+        const ENDED: [u64; 2] = [0, 0];
+        let is_other_code = ![self.code, now.code].contains(&ENDED) && self.code != now.code;
         // A program that changes its name has had it before, as far as somebody has looked.
-        let is_other_name = now.code == 0 && !self.is_forked && self.name != now.name;
+        let is_other_name = now.code == ENDED && !self.is_forked && self.name != now.name;
         self.is_forked && !now.is_forked || is_other_code || is_other_name
     }
 }
@@ -154,8 +160,12 @@ mod tests {
 
     #[test]
     fn a_forked_child() {
-        let child = Program { name: "program".into(), code: 5, is_forked: true };
-        assert!(!child.is_other(&Program { code: 0, name: "renamed".into(), ..child.clone() }));
+        let child = Program { name: "program".into(), code: [5, 6], is_forked: true };
+        assert!(!child.is_other(&Program {
+            code: [0, 0],
+            name: "renamed".into(),
+            ..child.clone()
+        }));
         assert!(child.is_other(&Program { is_forked: false, ..child.clone() }));
         let shell = Program { is_forked: false, ..child };
         assert!(!shell.is_other(&Program { name: "renamed".into(), ..shell.clone() }));

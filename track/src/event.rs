@@ -3,8 +3,9 @@
 use wire::record::Kind as What;
 
 use crate::chronicle::{self, Line};
+use crate::leaks;
 use crate::misuse::{self, Kind, Offence};
-use crate::names::Name;
+use crate::names::{NONE, Name};
 use crate::object::{Act, LOST, RELEASED, REPORTED};
 use crate::process::Process;
 use crate::slab::At;
@@ -68,8 +69,17 @@ fn create(world: &World, process: &mut Process, event: &Happened) {
     let Some(at) = process.table.insert(address, by, event.name, mark) else {
         return;
     };
+    count(world, process, at, NONE, true);
     let serial = process.table.object(at).serial;
     chronicle::note(world, process, serial, &Line::new("created", by, event.time, 1));
+}
+
+/// Counts a get or a put for `--live`.
+fn count(world: &World, process: &Process, at: At, holder: Name, is_get: bool) {
+    if world.rates.are_counted() {
+        let key = leaks::key(world, process.table.object(at));
+        world.rates.count(process.number, key, holder, is_get);
+    }
 }
 
 fn get(world: &World, process: &mut Process, event: &Happened) {
@@ -81,6 +91,7 @@ fn get(world: &World, process: &mut Process, event: &Happened) {
         late(world, process, Kind::GetAfterRelease, at, event.by);
     } else {
         process.table.get(at, event.by, event.name, process.mark);
+        count(world, process, at, event.name, true);
         let code = &world.code;
         if let (Some(stack), Some(created)) =
             (code.get(event.by.stack), code.get(object.created().stack))
@@ -117,6 +128,7 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
     if let Some(created) = code.get(object.created().stack) {
         created.release.set(release);
     }
+    count(world, process, at, event.name, false);
     let held = match code.names.get(event.name) {
         Some(_) => process.table.held(process.table.object(at)).collect(),
         None => Vec::new(),

@@ -11,14 +11,12 @@ const EMPTY: u32 = u32::MAX;
 /// The slots of a page, and the fewest of a table.
 const PAGE: usize = 1024;
 
-/// The table. It has no addresses: its owner shows them. Clones share what neither has written.
-#[derive(Clone)]
+/// The table. It has no addresses: its owner shows them.
 pub struct Index {
     slots: Pages<u32, PAGE>,
     /// How many slots: a power of two.
     size: usize,
     count: usize,
-    budget: Budget,
 }
 
 fn hash(address: u64) -> u64 {
@@ -29,7 +27,12 @@ fn hash(address: u64) -> u64 {
 impl Index {
     /// No objects.
     pub fn new(budget: &Budget) -> Self {
-        Self { slots: empty(PAGE, budget), size: PAGE, count: 0, budget: budget.clone() }
+        Self { slots: empty(PAGE, budget), size: PAGE, count: 0 }
+    }
+
+    /// Another index with the same objects.
+    pub fn share(&mut self) -> Self {
+        Self { slots: self.slots.share(), ..*self }
     }
 
     fn bits(&self) -> u32 {
@@ -101,7 +104,8 @@ impl Index {
     fn grow(&mut self, address_of: &impl Fn(At) -> u64) {
         let mask = self.size as u32 - 1;
         self.size *= 2;
-        let before = std::mem::replace(&mut self.slots, empty(self.size, &self.budget));
+        let slots = empty(self.size, self.slots.budget());
+        let before = std::mem::replace(&mut self.slots, slots);
         for &slot in before.all().filter(|&&slot| slot != EMPTY) {
             self.put(address_of(slot & mask), slot & mask);
         }

@@ -24,6 +24,8 @@ pub fn leaks(world: &World, process: &Process, leaks: &Leaks, when: &str) -> Str
         "references": leaks.references,
         "created": process.table.created,
         "types": types,
+        "lost": leaks.lost,
+        "shared": leaks.shared,
         "dropped": dropped(world, process),
     });
     format!("{report}\n")

@@ -72,7 +72,7 @@ pub struct Leaks {
 
 /// What tells types apart: the name from kref_init_as(); without one, the release function; without both,
 /// where the objects were created.
-type Key = (Name, PlaceId, Id);
+pub type Key = (Name, PlaceId, Id);
 type Alike = (Name, Id, bool);
 
 #[derive(Default)]
@@ -113,7 +113,7 @@ pub fn gather(world: &World, process: &Process) -> Leaks {
 
 /// Before a put of the object has told its release function, what a put told of objects that were created
 /// there is taken.
-fn key(world: &World, object: &Object) -> Key {
+pub fn key(world: &World, object: &Object) -> Key {
     if object.type_name != NONE {
         return (object.type_name, 0, 0);
     }
@@ -154,7 +154,8 @@ impl Gathered {
     }
 }
 
-fn name(world: &World, (type_name, release, created): Key) -> String {
+/// The name of a type.
+pub fn name(world: &World, (type_name, release, created): Key) -> String {
     let code = &world.code;
     if let Some(name) = code.names.get(type_name) {
         return name.to_string();

@@ -257,7 +257,7 @@ fn memory_build_id(pid: u32, mapping: &Mapping) -> Option<Vec<u8>> {
 }
 
 /// Bytes of a process's memory.
-fn memory(pid: u32, address: u64, length: u64) -> Option<Vec<u8>> {
+pub fn memory(pid: u32, address: u64, length: u64) -> Option<Vec<u8>> {
     let length = usize::try_from(length).ok().filter(|&length| length <= 1 << 20)?;
     let mut bytes = vec![0_u8; length];
     let here = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: length };

@@ -27,6 +27,10 @@ pub struct Options {
     pub flamegraph: Option<String>,
     /// One line at exit even if nothing was found.
     pub summary: bool,
+    /// What is held is shown while the program runs.
+    pub live: bool,
+    /// A release function that takes so many seconds is reported. 0: none is.
+    pub stuck: u32,
     /// Lookups in pools that find no object are counted.
     pub stale_handles: bool,
     /// What release functions free is kept for a while.
@@ -55,6 +59,8 @@ impl Options {
             max_memory: 1024 << 20,
             flamegraph: None,
             summary: false,
+            live: false,
+            stuck: 0,
             stale_handles: false,
             keep_freed: false,
             lossy: false,
@@ -101,6 +107,8 @@ impl Options {
             "lossy" => self.lossy = flag(key, value)?,
             "trace" => self.trace = Some(text(key, value)?),
             "summary" => self.summary = flag(key, value)?,
+            "live" => self.live = flag(key, value)?,
+            "stuck" => self.stuck = number(key, value, 1, 1 << 20)? as u32,
             "stale_handles" => self.stale_handles = flag(key, value)?,
             _ => return Err(format!("unknown option \"{key}\"; {CHOICES}")),
         }
@@ -113,7 +121,7 @@ const TRACE: &str = "kref-track.%p.trace";
 
 const CHOICES: &str = "the choices are depth=, filter=, sample=1/N, log_path=, exitcode=, \
     format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
-    keep_freed=1, lossy=1, stale_handles=1, trace= and summary=1";
+    keep_freed=1, live=1, lossy=1, stale_handles=1, stuck=, trace= and summary=1";
 
 fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
     match value.parse() {

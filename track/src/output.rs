@@ -56,6 +56,11 @@ impl Output {
         };
     }
 
+    /// The descriptor of standard error, if reports go there.
+    pub fn descriptor(&self) -> i32 {
+        if matches!(self, Self::Error) { libc::STDERR_FILENO } else { -1 }
+    }
+
     /// One line from us.
     pub fn say(&self, process: u32, line: &str) {
         self.write(process, &format!("kref-track: {line}\n"));

@@ -103,10 +103,9 @@ impl Process {
 
     /// A fork's child: it has the parent's files and objects. What was held at the fork came before the child's first
     /// mark, so no report blames the child for it.
-    pub fn fork(&self, at: u64, is_exact: bool) -> Self {
-        let mut child = Self::with(0, 0, self.table.clone());
+    pub fn fork(&mut self, at: u64, is_exact: bool) -> Self {
+        let mut child = Self::with(0, 0, self.table.fork());
         child.parent = Some(Parent { number: self.number, at, is_exact });
-        child.table.inherited = self.table.created;
         child.modules.clone_from(&self.modules);
         child.shared.extend(&self.shared);
         child.mark = self.mark;

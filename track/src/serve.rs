@@ -1,5 +1,6 @@
 //! The judge's process: reads the rings until all processes of the session have ended.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -13,6 +14,7 @@ use crate::ask::Desk;
 use crate::clock;
 use crate::ends::{self, Watched};
 use crate::judge::Judge;
+use crate::live::{self, Live};
 use crate::options::Options;
 use crate::output::{self, Output};
 use crate::report::End;
@@ -45,6 +47,8 @@ pub struct Service {
     /// What was found in programs that it executed others from.
     found: Option<u64>,
     desk: Option<Desk>,
+    /// The looks of `--live`, by process.
+    lives: BTreeMap<u16, Live>,
     looked: Instant,
     looked_at_processes: Instant,
     /// The request that asks, and since when.
@@ -76,6 +80,7 @@ impl Service {
             program: 0,
             found: None,
             desk: Desk::open(),
+            lives: BTreeMap::new(),
             looked: Instant::now(),
             looked_at_processes: Instant::now(),
             asking: (0, Instant::now()),
@@ -167,6 +172,28 @@ impl Service {
             self.judge.end(number, End::Executed);
         }
         self.judge.look_at_memory();
+        self.judge.look_at_releases();
+        if self.judge.world.options.live {
+            self.show();
+        }
+    }
+
+    /// Shows what the processes hold.
+    fn show(&mut self) {
+        let (world, processes) = (&self.judge.world, &self.judge.processes);
+        self.lives.retain(|&number, _| processes.get(number).is_some());
+        if !self.lives.values().all(Live::is_due) {
+            return;
+        }
+        world.now.set(clock::now());
+        let used =
+            processes.all().filter(|process| process.table.created > process.table.inherited);
+        let looks =
+            used.map(|process| self.lives.entry(process.number).or_default().look(world, process));
+        let looks: String = looks.collect();
+        if !looks.is_empty() {
+            world.output.write(self.program, &live::shown(&looks, world.output.descriptor()));
+        }
     }
 
     fn watch_new(&mut self) {

@@ -12,7 +12,8 @@ use std::sync::atomic::{
 use std::time::Duration;
 
 use wire::head::{
-    ANSWERED, CHAOS, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, STALE_HANDLES, Settings,
+    ANSWERED, CHAOS, DONE, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, STALE_HANDLES,
+    Settings,
 };
 use wire::ring::Ring;
 
@@ -187,6 +188,7 @@ fn settings(options: &Options) -> Settings {
         (options.lossy, LOSSY),
         (options.keep_freed, KEEP_FREED),
         (options.stale_handles, STALE_HANDLES),
+        (options.stuck > 0, DONE),
     ] {
         flags |= if is_on { flag } else { 0 };
     }

@@ -19,8 +19,7 @@ pub trait Link: Copy {
 /// The values of a page.
 const PAGE: usize = 256;
 
-/// The values. A number that was given back is given out again. Clones share what neither has written.
-#[derive(Clone)]
+/// The values. A number that was given back is given out again.
 pub struct Slab<T> {
     pages: Pages<T, PAGE>,
     /// The first number that was never given out.
@@ -35,18 +34,28 @@ impl<T: Link> Slab<T> {
         Self { pages: Pages::new(budget), end: 0, free: NIL }
     }
 
-    /// Whether a value more takes no more memory.
-    pub fn has_free(&self) -> bool {
-        self.free != NIL || self.end < self.pages.room()
+    /// Another slab with the same values.
+    pub fn share(&mut self) -> Self {
+        Self { pages: self.pages.share(), ..*self }
+    }
+
+    /// Whether there is memory for a value more.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.free != NIL || self.end < self.pages.room() || self.pages.budget().has_room()
     }
 
     /// Adds a value. `None`: there are as many as numbers.
+    #[inline]
     pub fn add(&mut self, value: T) -> Option<At> {
-        let at = if self.free == NIL { self.new_number(value)? } else { self.free };
-        if self.free != NIL {
-            self.free = self.at(at).next();
+        if self.free == NIL {
+            return self.new_number(value);
         }
-        *self.at_mut(at) = value;
+        let at = self.free;
+        let place = self.at_mut(at);
+        let next = place.next();
+        *place = value;
+        self.free = next;
         Some(at)
     }
 
@@ -56,6 +65,7 @@ impl<T: Link> Slab<T> {
             self.pages.add(value);
         }
         self.end += 1;
+        *self.at_mut(at) = value;
         Some(at)
     }
 
@@ -89,8 +99,8 @@ impl<T: Link> Slab<T> {
         self.pages.all().take(self.end)
     }
 
-    /// All, also those whose numbers were given back.
-    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut T> + '_ {
-        self.pages.all_mut().take(self.end)
+    /// Shows all, also those whose numbers were given back, to a function that may change them.
+    pub fn change(&mut self, change: impl FnMut(&mut T)) {
+        self.pages.change(change);
     }
 }

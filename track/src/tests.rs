@@ -16,6 +16,7 @@ use crate::world::World;
 
 mod garbage;
 mod judged;
+mod schema;
 mod speed;
 
 /// A recorder and its judge.

@@ -4,10 +4,10 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
-use wire::head::{CHAOS, KEEP_FREED, STALE_HANDLES};
+use wire::head::{CHAOS, DONE, KEEP_FREED, STALE_HANDLES};
 use wire::record::Kind;
 
-use crate::event::{Event, happen};
+use crate::event::{Event, happen, record};
 use crate::processor::enter;
 use crate::seam::{Frame, Kref, Release, Table, Violation};
 use crate::{ask, chaos, session, thread};
@@ -24,7 +24,7 @@ pub fn table() -> Table {
         got,
         putting,
         released,
-        done: (flags & (CHAOS | KEEP_FREED) != 0).then_some(done),
+        done: (flags & (CHAOS | DONE | KEEP_FREED) != 0).then_some(done),
         violated,
         report: Some(report),
         checkpoint: Some(checkpoint),
@@ -114,6 +114,11 @@ extern "C" fn on_done(kref: *const c_void, frame: &Frame) {
         && let Some(state) = guard.state().filter(|_| guard.is_outermost())
     {
         state.end_put(kref.addr() as u64);
+    }
+    if session::settings().is_some_and(|settings| settings.flags & DONE != 0)
+        && let Some(mut guard) = thread::enter(frame.address())
+    {
+        record(&Event::of(Kind::Done, kref.addr()), 0, &mut guard);
     }
     chaos::turn();
 }

@@ -93,5 +93,7 @@ impl Judge {
             self.ended.push((process.pid, process.found));
         }
         self.processes.forget();
+        self.releases.forget(number);
+        self.world.rates.forget(number);
     }
 }

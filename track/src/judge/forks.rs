@@ -27,7 +27,7 @@ const FREE_NUMBERS: u32 = 256;
 impl Judge {
     /// A process is about to fork.
     pub(super) fn fork(&mut self, number: u16, event: &Event) {
-        let Some(parent) = self.processes.get(number) else { return };
+        let Some(parent) = self.processes.get_mut(number) else { return };
         if !self.world.budget.has_room() {
             self.unborn.clear();
         }
@@ -75,7 +75,7 @@ impl Judge {
             return unborn.process;
         }
         let at = event.sequence;
-        self.processes.get(parent).map_or_else(
+        self.processes.get_mut(parent).map_or_else(
             || {
                 let mut process = Process::new(0, 0, &self.world.budget);
                 process.parent = Some(Parent { number: parent, at, is_exact: false });

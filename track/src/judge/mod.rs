@@ -22,6 +22,7 @@ use crate::object::Act;
 use crate::process::Processes;
 use crate::report::End;
 use crate::session::Session;
+use crate::stuck::Releases;
 use crate::turns::Turns;
 use crate::world::{Numbers, World};
 use crate::{clock, trace};
@@ -60,6 +61,7 @@ pub struct Judge {
     pub asked: (u32, u32),
     /// Where all records go as well.
     pub trace: Option<trace::Writer>,
+    releases: Releases,
     origin: Origin,
     window: Window,
     turns: Turns,
@@ -97,6 +99,7 @@ impl Judge {
             ended: Vec::new(),
             asked: (0, 0),
             trace: None,
+            releases: Releases::default(),
             origin,
             window: Window::new(),
             turns: Turns::default(),
@@ -146,6 +149,33 @@ impl Judge {
         }
     }
 
+    /// Release functions begin and end.
+    fn watch_release(&mut self, numbered: &Numbered, by: Act) {
+        let event = &numbered.event;
+        match numbered.kind {
+            Kind::Released => {
+                let frame = self.numbers.frames(event.stack).first().copied().unwrap_or(0);
+                self.releases.begin(numbered.process, event.object, by, frame);
+            }
+            Kind::Done => self.releases.end(event.object, event.thread),
+            _ => {}
+        }
+    }
+
+    /// Tells of release functions that do not return.
+    pub fn look_at_releases(&mut self) {
+        if self.world.options.stuck == 0 {
+            return;
+        }
+        self.world.now.set(clock::now());
+        let processes = &self.processes;
+        for number in self.releases.look(&self.world, |number| processes.get(number)) {
+            if let Some(process) = self.processes.get_mut(number) {
+                process.found += 1;
+            }
+        }
+    }
+
     fn apply(&mut self, numbered: &Numbered) {
         let event = &numbered.event;
         match numbered.kind {
@@ -167,6 +197,9 @@ impl Judge {
             name: numbered.name,
         };
         self.world.now.set(time);
+        if self.world.options.stuck > 0 {
+            self.watch_release(numbered, happened.by);
+        }
         process.last_event = event.sequence;
         let is_request =
             matches!(numbered.kind, Kind::Report | Kind::Exit | Kind::Crash | Kind::Begun);

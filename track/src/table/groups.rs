@@ -41,7 +41,7 @@ impl Table {
             (before, place) = (place, known.next);
         }
         group.next = newest;
-        let added = count < MOST_GROUPS && (self.groups.has_free() || self.budget.has_room());
+        let added = count < MOST_GROUPS && self.groups.has_room();
         match added.then(|| self.groups.add(group)).flatten() {
             Some(new) => {
                 self.objects.at_mut(at).groups = new;

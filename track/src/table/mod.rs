@@ -24,8 +24,7 @@ pub use groups::Undone;
 /// How many released objects are remembered, for whoever comes too late.
 const REMEMBERED: usize = 1 << 16;
 
-/// The objects. A clone is another table with the same objects: that of a fork's child.
-#[derive(Clone)]
+/// The objects.
 pub struct Table {
     index: Index,
     objects: Slab<Object>,
@@ -33,7 +32,6 @@ pub struct Table {
     pairs: Slab<Pair>,
     /// Numbers and serials of the released ones, the oldest first.
     released: VecDeque<(At, u64)>,
-    budget: Budget,
     /// How many objects there were.
     pub created: u64,
     /// The objects up to this serial number are the parent's, of the process that forked this one.
@@ -51,10 +49,22 @@ impl Table {
             groups: Slab::new(budget),
             pairs: Slab::new(budget),
             released: VecDeque::new(),
-            budget: budget.clone(),
             created: 0,
             inherited: 0,
             lost: 0,
+        }
+    }
+
+    /// Another table with the same objects: that of a fork's child.
+    pub fn fork(&mut self) -> Self {
+        Self {
+            index: self.index.share(),
+            objects: self.objects.share(),
+            groups: self.groups.share(),
+            pairs: self.pairs.share(),
+            released: self.released.clone(),
+            inherited: self.created,
+            ..*self
         }
     }
 
@@ -105,8 +115,7 @@ impl Table {
     ) -> Option<At> {
         let serial = self.created + 1;
         let object = Object::new(address, serial, created, type_name, mark);
-        let has_room = self.objects.has_free() || self.budget.has_room();
-        let at = has_room.then(|| self.objects.add(object)).flatten();
+        let at = self.objects.has_room().then(|| self.objects.add(object)).flatten();
         let Some(at) = at else {
             self.lost += 1;
             return None;
@@ -182,11 +191,7 @@ impl Table {
 
     /// Changes the marks of all references.
     pub fn renumber(&mut self, new: impl Fn(Mark) -> Mark) {
-        for object in self.objects.all_mut() {
-            object.first_mark = new(object.first_mark);
-        }
-        for group in self.groups.all_mut() {
-            group.set_mark(new(group.mark()));
-        }
+        self.objects.change(|object| object.first_mark = new(object.first_mark));
+        self.groups.change(|group| group.set_mark(new(group.mark())));
     }
 }

@@ -47,7 +47,6 @@ impl Table {
 
     /// Counts a pair.
     pub(super) fn count(&mut self, at: At, get: Id, put: Id) {
-        let has_room = self.pairs.has_free() || self.budget.has_room();
         let first = self.objects.at(at).pairs;
         let (mut place, mut count) = (first, 0);
         while let Some(pair) = self.pairs.get(place) {
@@ -59,7 +58,7 @@ impl Table {
             count += 1;
             place = pair.next;
         }
-        if get != DOUBTS && (count >= MOST_PAIRS || !has_room) {
+        if get != DOUBTS && (count >= MOST_PAIRS || !self.pairs.has_room()) {
             return;
         }
         if let Some(new) = self.pairs.add(Pair { get, put, count: 1, next: first }) {

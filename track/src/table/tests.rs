@@ -9,7 +9,6 @@ use crate::names::NONE;
 use crate::object::{Act, RELEASED};
 
 /// A table, and what should be in it: the references on each object, 0 if it was released.
-#[derive(Clone)]
 struct Process {
     table: Table,
     model: HashMap<u64, u32>,
@@ -73,7 +72,8 @@ fn a_childs_table_is_the_parents_at_the_fork() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let place = (random >> 50) as usize % processes.len();
         if step % 5000 == 4999 {
-            let child = processes[place].clone();
+            let parent = &mut processes[place];
+            let child = Process { table: parent.table.fork(), model: parent.model.clone() };
             processes.push(child);
             if processes.len() > 6 {
                 processes.remove(0).check();

@@ -12,7 +12,7 @@ pub use write::Writer;
 
 const MAGIC: [u8; 8] = *b"kref-trc";
 /// Raised when a reader of the version before would read something wrong.
-const VERSION: u64 = 1;
+pub const VERSION: u64 = 1;
 
 /// A build-id: its length, its bytes. It is that of the file that the next Module record names.
 const OPENED: u8 = 0x81;
@@ -22,6 +22,11 @@ const ENDED: u8 = 0x82;
 const SHARED: u8 = 0x83;
 /// A function at a place in a file.
 const FRAME: u8 = 0x84;
+
+/// The kinds of records that are in traces alone, and what docs/trace.md calls them.
+#[cfg(test)]
+pub const OWN: [(u8, &str); 4] =
+    [(OPENED, "OPENED"), (ENDED, "ENDED"), (SHARED, "SHARED"), (FRAME, "FRAME")];
 
 /// A longer build-id is cut.
 const MOST_BUILD_ID: usize = 64;
