@@ -266,6 +266,16 @@ impl Count {
         tracker::got(self.address(), n, count, by.holder);
     }
 
+    /// Tells the tracker that a reference has another holder now. `from` and `to` are the holders' names, or null.
+    pub(crate) fn hand_over(&self, from: *const c_char, to: *const c_char) {
+        // Relaxed: the calling thread has the reference, or gives it to the new holder after this call.
+        let s = self.stored.load(Relaxed);
+        if is_tracked(s) {
+            tracker::putting(self.address(), 1, references(s), By { release: None, holder: from });
+            self.cancel_putting(1, s, By { release: None, holder: to });
+        }
+    }
+
     /// The last put of a tracked count, after the exchange and before the caller runs `release`.
     fn finish_last(&self, by: By) -> Put {
         self.acquire_last();

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::{By, Violation, c_char, c_void};
+use super::{By, PercpuEvent, ReleaseFn, Violation, c_char, c_void};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -105,3 +105,7 @@ pub(crate) fn violated(_: &Violation) {
 }
 
 pub(crate) fn missed(_: *const c_void, _: u64, _: bool) {}
+
+pub(crate) fn percpu(_: *const c_void, _: PercpuEvent, _: ReleaseFn) -> bool {
+    false
+}

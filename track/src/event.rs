@@ -6,7 +6,8 @@ use crate::chronicle::{self, Line};
 use crate::leaks;
 use crate::misuse::{self, Kind, Offence};
 use crate::names::{NONE, Name};
-use crate::object::{Act, LOST, RELEASED, REPORTED};
+use crate::object::{Act, LOST, PERCPU, RELEASED, REPORTED};
+use crate::percpu;
 use crate::process::Process;
 use crate::slab::At;
 use crate::table::Undone;
@@ -33,12 +34,13 @@ pub struct Happened {
 /// Works on an event.
 pub fn apply(world: &World, process: &mut Process, event: &Happened) {
     match event.what {
-        What::Created => create(world, process, event),
+        What::Created => _ = create(world, process, event),
         What::Got => get(world, process, event),
         What::Putting => put(world, process, event),
         What::Released => end(world, process, event),
         What::Violated => misuse::violated(world, process, event),
         What::Missed => process.stale.count(world, event.by.stack, event.count != 0),
+        What::Percpu => percpu::apply(world, process, event),
         What::Checkpoint => process.checkpoint(),
         _ => {}
     }
@@ -52,13 +54,14 @@ pub fn apply(world: &World, process: &mut Process, event: &Happened) {
     world.threads.note(act, event.address, event.by);
 }
 
-fn create(world: &World, process: &mut Process, event: &Happened) {
+/// An object begins. Returns its number, unless there is no memory.
+pub fn create(world: &World, process: &mut Process, event: &Happened) -> Option<At> {
     let (address, by) = (event.address, event.by);
     if let Some(at) = process.table.find(address) {
         let before = *process.table.object(at);
-        let is_live = !before.is(RELEASED | LOST) && !process.table.is_inherited(&before);
-        let is_live = is_live && !world.is_doubtful(before.created());
-        let offence = is_live.then(|| {
+        let is_over = before.is(RELEASED) && !before.is(PERCPU) || before.is(LOST);
+        let is_known = !process.table.is_inherited(&before) && !world.is_doubtful(before.created());
+        let offence = (is_known && !is_over).then(|| {
             let kind = Kind::created_again(&before, by, &world.code);
             Offence::new(kind, by, &process.table, at)
         });
@@ -66,12 +69,11 @@ fn create(world: &World, process: &mut Process, event: &Happened) {
         offence.iter().for_each(|offence| misuse::report(world, process, offence));
     }
     let mark = process.mark;
-    let Some(at) = process.table.insert(address, by, event.name, mark) else {
-        return;
-    };
+    let at = process.table.insert(address, by, event.name, mark)?;
     count(world, process, at, NONE, true);
     let serial = process.table.object(at).serial;
-    chronicle::note(world, process, serial, &Line::new("created", by, event.time, 1));
+    chronicle::note(world, process, serial, &Line::new("created", by, event.time, event.count));
+    Some(at)
 }
 
 /// Counts a get or a put for `--live`.
@@ -124,9 +126,11 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
     let code = &world.code;
     let release = process.function(event.detail, code);
     let object = process.table.object_mut(at);
-    object.release = release;
-    if let Some(created) = code.get(object.created().stack) {
-        created.release.set(release);
+    if release != 0 {
+        object.release = release;
+        if let Some(created) = code.get(object.created().stack) {
+            created.release.set(release);
+        }
     }
     count(world, process, at, event.name, false);
     let held = match code.names.get(event.name) {

@@ -8,7 +8,8 @@ use crate::clock::Time;
 use crate::code::{Id, PlaceId};
 use crate::filter;
 use crate::names::{NONE, Name};
-use crate::object::{Held, LOST, Mark, Object, UNRECORDED, UNSURE};
+use crate::object::{Held, LOST, Mark, Object, PERCPU, RELEASED, UNRECORDED, UNSURE};
+use crate::percpu::INITIAL;
 use crate::process::Process;
 use crate::table::Table;
 use crate::world::World;
@@ -68,6 +69,18 @@ pub struct Leaks {
     pub lost: u64,
     /// Objects in memory that processes share.
     pub shared: u64,
+    /// percpu_refs that were released, and that percpu_ref_exit() has not ended.
+    pub unexited: Vec<Unexited>,
+}
+
+/// percpu_refs that were initialised at one stack.
+pub struct Unexited {
+    /// The stack.
+    pub stack: Id,
+    /// How many.
+    pub count: u64,
+    /// One of these: its number and its address.
+    pub example: (u64, u64),
 }
 
 /// What tells types apart: the name from kref_init_as(); without one, the release function; without both,
@@ -105,10 +118,25 @@ pub fn gather(world: &World, process: &Process) -> Leaks {
     for (key, gathered) in types {
         leaks.types.push(gathered.finish(world, key));
     }
+    leaks.unexited = unexited(world, process);
     leaks.types.sort_by(|a, b| b.references.cmp(&a.references).then(a.name.cmp(&b.name)));
     leaks.objects = leaks.types.iter().map(|of| of.objects).sum();
     leaks.references = leaks.types.iter().map(|of| of.references).sum();
     leaks
+}
+
+fn unexited(world: &World, process: &Process) -> Vec<Unexited> {
+    let mut stacks: BTreeMap<Id, Unexited> = BTreeMap::new();
+    let known = process.table.known().filter(|object| object.is(PERCPU) && object.is(RELEASED));
+    for object in known.filter(|object| object.first_mark == process.mark) {
+        let stack = object.created().stack;
+        if filter::fits(world, object.type_name, object.release, stack) {
+            let example = (object.serial, object.address);
+            let all = stacks.entry(stack).or_insert(Unexited { stack, count: 0, example });
+            all.count += 1;
+        }
+    }
+    stacks.into_values().collect()
 }
 
 /// Before a put of the object has told its release function, what a put told of objects that were created
@@ -171,10 +199,11 @@ pub fn name(world: &World, (type_name, release, created): Key) -> String {
 
 impl Reference {
     fn new(world: &World, held: &Held) -> Self {
+        let holder = world.code.names.get(held.holder);
         Self {
-            holder: world.code.names.get(held.holder),
+            holder,
             stack: held.by.stack,
-            is_first: held.is_first,
+            is_first: held.is_first || holder == Some(INITIAL),
             count: 0,
             objects: 0,
             example: (0, 0),

@@ -36,6 +36,7 @@ mod object;
 mod options;
 mod output;
 mod pages;
+mod percpu;
 mod process;
 mod rates;
 mod report;

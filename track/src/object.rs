@@ -149,6 +149,8 @@ pub const LOST: u8 = 4;
 pub const FIRST: u8 = 8;
 /// It is no object: its number was given back.
 pub const FREE: u8 = 32;
+/// It is a percpu_ref that percpu_ref_exit() has not ended.
+pub const PERCPU: u8 = 64;
 
 impl Object {
     /// After kref_init().

@@ -17,6 +17,7 @@ use crate::world::World;
 mod garbage;
 mod judged;
 mod schema;
+mod percpu;
 mod speed;
 
 /// A recorder and its judge.
@@ -113,6 +114,12 @@ impl Recorder {
     fn released(&mut self, object: u64, stack: u32) {
         let sequence = self.number();
         self.event(Kind::Released, Event { sequence, object, stack, ..Event::default() }, "");
+    }
+
+    fn percpu(&mut self, object: u64, stack: u32, what: u32) {
+        let sequence = self.number();
+        let event = Event { sequence, object, stack, count: what, ..Event::default() };
+        self.event(Kind::Percpu, event, "");
     }
 
     /// What was written since the last look.

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use wire::head::{CHAOS, DONE, KEEP_FREED, STALE_HANDLES};
 use wire::record::Kind;
+use wire::record::percpu::INIT;
 
 use crate::event::{Event, happen, record};
 use crate::processor::enter;
@@ -29,6 +30,7 @@ pub fn table() -> Table {
         report: Some(report),
         checkpoint: Some(checkpoint),
         missed: (flags & STALE_HANDLES != 0).then_some(missed),
+        percpu,
     }
 }
 
@@ -142,6 +144,22 @@ extern "C" fn missed(pool: *mut c_void, handle: u64, given: c_int) {
 
 extern "C" fn on_missed(pool: *mut c_void, _: u64, given: c_int, frame: &Frame) {
     happen(&Event { count: u32::from(given != 0), ..Event::of(Kind::Missed, pool.addr()) }, frame);
+}
+
+#[unsafe(naked)]
+extern "C" fn percpu(percpu: *mut Kref, event: c_uint, release: Release) -> c_int {
+    enter!(on_percpu, 3)
+}
+
+extern "C" fn on_percpu(
+    percpu: *mut Kref,
+    count: c_uint,
+    release: Release,
+    frame: &Frame,
+) -> c_int {
+    let event = Event::of(Kind::Percpu, percpu.addr());
+    let is_wanted = count != INIT || is_sampled(frame);
+    c_int::from(is_wanted && happen(&Event { count, detail: address(release), ..event }, frame))
 }
 
 #[unsafe(naked)]

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use crate::budget::Budget;
 use crate::index::{Index, prefetch};
 use crate::names::{NONE, Name};
-use crate::object::{Act, FIRST, FREE, Group, Held, Mark, Object, Pair, RELEASED};
+use crate::object::{Act, FIRST, FREE, Group, Held, Mark, Object, PERCPU, Pair, RELEASED};
 use crate::slab::{At, NIL, Slab};
 
 mod groups;
@@ -142,7 +142,29 @@ impl Table {
         object.groups = last;
         object.set(FIRST, false);
         object.set(RELEASED, true);
-        self.released.push_back((at, object.serial));
+        if !object.is(PERCPU) {
+            self.remember(at);
+        }
+    }
+
+    /// percpu_ref_exit().
+    pub fn exit(&mut self, at: At, by: Act) {
+        let object = self.objects.at_mut(at);
+        object.set(PERCPU, false);
+        if object.is(RELEASED) { self.remember(at) } else { self.end(at, by) }
+    }
+
+    /// A released percpu_ref is used again.
+    pub fn revive(&mut self, at: At) {
+        if self.objects.at(at).is(RELEASED) {
+            self.clear(at);
+            self.objects.at_mut(at).set(RELEASED, false);
+        }
+    }
+
+    /// A released object stays known until many others were released.
+    fn remember(&mut self, at: At) {
+        self.released.push_back((at, self.objects.at(at).serial));
         if self.released.len() > REMEMBERED
             && let Some((old, serial)) = self.released.pop_front()
             && self.objects.at(old).is(RELEASED)

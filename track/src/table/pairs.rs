@@ -1,7 +1,7 @@
 //! References that were given back, by the stacks of their gets and puts.
 
 use crate::code::Id;
-use crate::object::{DOUBTS, Object, Pair, UNRECORDED};
+use crate::object::{DOUBTS, Object, PERCPU, Pair, UNRECORDED};
 use crate::slab::At;
 use crate::table::Table;
 
@@ -20,7 +20,10 @@ impl Table {
             }
             look(pair.put, 0, pair.count);
         }
-        look(object.created().stack, 1, 0);
+        // A percpu_ref's initial reference has a get of its own.
+        if !object.is(PERCPU) {
+            look(object.created().stack, 1, 0);
+        }
     }
 
     /// How many puts of an object the rules could not match, or how many gets had no room.

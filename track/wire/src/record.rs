@@ -74,12 +74,30 @@ pub enum Kind {
     Missed = 18,
     /// A process is about to fork: the fork's number among those of the process.
     Forking = 19,
+    /// Something happens to a percpu_ref: its release function; and in the place of the count, a number of
+    /// [`percpu`].
+    Percpu = 20,
+}
+
+/// What a [`Kind::Percpu`] says: the numbers of enum kref_percpu_event. The gets and puts of a percpu_ref are
+/// recorded as those of a kref.
+pub mod percpu {
+    /// percpu_ref_init(). A get of the initial reference may follow.
+    pub const INIT: u32 = 1;
+    /// percpu_ref_kill(). The put of the initial reference follows.
+    pub const KILL: u32 = 2;
+    /// percpu_ref_resurrect() or percpu_ref_reinit(). A get of the initial reference follows.
+    pub const REVIVE: u32 = 3;
+    /// percpu_ref_exit().
+    pub const EXIT: u32 = 4;
+    /// It has more references than are recorded: nothing more is told of it.
+    pub const LET_GO: u32 = 5;
 }
 
 impl Kind {
     /// The kind by its number.
     pub fn of(number: u8) -> Option<Self> {
-        const ALL: [Kind; 19] = [
+        const ALL: [Kind; 20] = [
             Kind::Module,
             Kind::Stack,
             Kind::Void,
@@ -99,6 +117,7 @@ impl Kind {
             Kind::Begun,
             Kind::Missed,
             Kind::Forking,
+            Kind::Percpu,
         ];
         ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
@@ -191,7 +210,7 @@ mod tests {
         for number in 0..=u8::MAX {
             assert!(Kind::of(number).is_none_or(|kind| kind as u8 == number));
         }
-        assert!(Kind::of(0).is_none() && Kind::of(20).is_none());
+        assert!(Kind::of(0).is_none() && Kind::of(21).is_none());
         assert_eq!(Kind::of(16), Some(Kind::Crash));
     }
 
