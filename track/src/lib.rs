@@ -25,23 +25,30 @@ mod index;
 mod json;
 mod judge;
 mod leaks;
+mod live;
 mod matching;
 mod merge;
+mod mishap;
 mod misuse;
 mod modules;
 mod names;
 mod object;
 mod options;
 mod output;
+mod pages;
+mod percpu;
 mod process;
+mod rates;
 mod report;
 mod run;
 mod serve;
 mod session;
+mod shared;
 mod slab;
 mod stacks;
 mod stale;
 mod start;
+mod stuck;
 mod symbols;
 mod table;
 #[cfg(test)]
@@ -49,12 +56,15 @@ mod tests;
 mod text;
 mod trace;
 mod tree;
+mod turns;
+mod waits;
 mod world;
 
 use std::process::ExitCode;
 
 /// The command: does what its arguments say.
 pub fn main() -> ExitCode {
+    mishap::survive_short_files();
     match command::read().and_then(command::Command::run) {
         Ok(code) => code,
         Err(mistake) => {

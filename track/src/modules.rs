@@ -3,7 +3,7 @@
 //! A file may have been replaced since the program was started. A file is used only if it is the one that was
 //! mapped: by the kernel's own link to it, by its inode, or by its build-id.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -19,6 +19,8 @@ use crate::names::Names;
 
 /// A file that was mapped. It stays known for good: stacks that went through it stay in reports.
 pub struct Module {
+    /// Its number among the files of a session, or of a trace. 0: none yet.
+    pub number: Cell<u32>,
     /// The file's name, for reports.
     pub name: &'static str,
     /// Its path.
@@ -72,6 +74,7 @@ impl Module {
         let name = path.file_name().unwrap_or(path.as_os_str());
         let inode = file.as_ref().and_then(|file| file.metadata().ok());
         Self {
+            number: Cell::new(0),
             name: names.kept(name.as_bytes()),
             build_id: id.or_else(|| file_build_id(file.as_ref()?)),
             inode: inode.map(|data| (data.dev(), data.ino())),
@@ -84,7 +87,11 @@ impl Module {
 
     /// Whether it is the same file, so that one of both is enough.
     pub fn is(&self, other: &Self) -> bool {
-        self.path == other.path && self.build_id == other.build_id && self.inode == other.inode
+        let numbers = [self.number.get(), other.number.get()];
+        self.path == other.path
+            && self.build_id == other.build_id
+            && self.inode == other.inode
+            && (numbers[0] == numbers[1] || numbers.contains(&0))
     }
 
     /// Whether its file was found.
@@ -251,7 +258,7 @@ fn memory_build_id(pid: u32, mapping: &Mapping) -> Option<Vec<u8>> {
 }
 
 /// Bytes of a process's memory.
-fn memory(pid: u32, address: u64, length: u64) -> Option<Vec<u8>> {
+pub fn memory(pid: u32, address: u64, length: u64) -> Option<Vec<u8>> {
     let length = usize::try_from(length).ok().filter(|&length| length <= 1 << 20)?;
     let mut bytes = vec![0_u8; length];
     let here = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: length };
