@@ -18,6 +18,11 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(found.json, expected.last("format") == Some("json"));
             assert_eq!(found.object, expected.number("object"));
             assert_eq!(found.lossy, expected.number("lossy") == Some(1));
+            assert_eq!(found.live, expected.number("live") == Some(1));
+            assert_eq!(u64::from(found.stuck), expected.number("stuck").unwrap_or(0));
+            assert_eq!(found.trace_only, expected.last("track") == Some("file"));
+            let default = found.trace_only.then_some("kref-track.%p.trace");
+            assert_eq!(found.trace.as_deref(), expected.last("trace").or(default));
             assert_eq!(
                 found.max_memory as u64 >> 20,
                 expected.number("max_memory").unwrap_or(1024)
@@ -65,10 +70,11 @@ fn is_right(key: &str, value: &str) -> bool {
     };
     match key {
         "track" | "on_violation" => true,
-        "chaos" | "keep_freed" | "lossy" | "summary" | "stale_handles" => is_in(0, 1),
+        "chaos" | "keep_freed" | "live" | "lossy" | "summary" | "stale_handles" => is_in(0, 1),
         "filter" | "log_path" | "flamegraph" | "trace" => !value.is_empty(),
         "seed" => is_in(0, u64::MAX),
         "object" => is_in(1, u64::MAX),
+        "stuck" => is_in(1, 1 << 20),
         "depth" => is_in(1, 64),
         "exitcode" => is_in(1, 255),
         "max_memory" => is_in(1, 1 << 20),
