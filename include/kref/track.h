@@ -5,14 +5,14 @@
  * Made from the source of libkref by `make header`.
  *
  * `kref-track ./program`, or KREF_OPTIONS=track=1 in the program's environment, makes the program load
- * libkref_track.so. This tracker records the gets and puts of each object that kref_init()
- * initialises or kref_pool_publish() publishes, and of each percpu_ref. When the program exits, the
- * tracker reports the references that nobody has given back. `kref-track --help` lists its options.
+ * a tracker, libkref_track.so. It records the gets and puts of each object that kref_init() initialises
+ * or kref_pool_publish() publishes, and of each percpu_ref, for kref-track, which runs in a process of
+ * its own. When the program ends, kref-track reports the references that nobody has given back.
+ * `kref-track --help` lists its options.
  *
  * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the folder
  * kref/ beside libkref.so; and if it is not there, from the folders that the dynamic loader searches.
- * The
- * options in KREF_OPTIONS other than track and on_violation are for the tracker. A setuid program
+ * The options in KREF_OPTIONS other than track and on_violation are for kref-track. A setuid program
  * ignores both variables. A program that is linked with -static cannot load the tracker.
  *
  * A program needs no function of this header to be tracked. kref_init_as(), kref_get_as() and
@@ -197,7 +197,8 @@ int kref_put_as(struct kref *kref,
  *
  * Range:    fd is open for writing.
  * Misuse:   if fd cannot be written to, the report is lost.
- * Threads:  with libkref_track.so, not in a signal handler.
+ * Threads:  with libkref_track.so, also in a signal handler. If the handler interrupts another call of
+ *           kref_track_report(), there is no second report.
  * Returns:  0, or -ENOTSUP if there is no tracker, or if it has no reports.
  */
 int kref_track_report(int fd);
@@ -206,7 +207,7 @@ int kref_track_report(int fd);
  * Set a checkpoint: later reports, also the one at exit, show only references that were taken after
  * it.
  *
- * Threads:  with libkref_track.so, not in a signal handler.
+ * Threads:  with libkref_track.so, also in a signal handler.
  * Returns:  0, or -ENOTSUP if there is no tracker, or if it has no checkpoints.
  */
 int kref_track_checkpoint(void);

@@ -30,6 +30,20 @@ pub(crate) fn track(is_set: bool) {
     IS_SET.set(is_set);
 }
 
+std::thread_local! {
+    static HAS_GETTING: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Whether the tracker is called before a get from now on. A test sets it in its own thread.
+#[cfg(test)]
+pub(crate) fn set_getting(has_getting: bool) {
+    HAS_GETTING.set(has_getting);
+}
+
+pub(crate) fn has_getting() -> bool {
+    HAS_GETTING.get()
+}
+
 fn write_down(event: Event) {
     EVENTS.with_borrow_mut(|events| events.push(event));
 }

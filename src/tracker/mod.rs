@@ -219,6 +219,11 @@ mod calls {
         errno::preserved(|| member!(created).is_some_and(|created| ask(created) != 0))
     }
 
+    /// Whether the tracker is called before a get.
+    pub(crate) fn has_getting() -> bool {
+        member!(getting).is_some()
+    }
+
     #[inline(never)]
     pub(crate) fn getting(kref: *const c_void) {
         call!(getting(kref.cast_mut()));

@@ -15,13 +15,13 @@ usage: kref-track [options] PROGRAM [arguments]
        kref-track [options] report FILE
        kref-track [--live] -p PID
 
-Runs a program that uses libkref, and records its references. When the program exits, kref-track writes a
-report to standard error: the references that are still held, by type, by holder, and by the stack of the
-get that took them. It reports misuse at once: a get or put on a released object, with the stacks of the
-call, of the put that released the object and of the call that created it; a second kref_init() on a live
-object; memory that was freed or reused while somebody held a reference; a put by a holder that holds no
-reference. If there is nothing to report, kref-track prints nothing. The exit status is the program's. A report
-is written however the program ends.
+Runs a program that uses libkref, and records its references. When the program ends, in whatever way,
+kref-track writes a report to standard error: the references that are still held, by type, by holder, and by
+the stack of the get that took them. It reports misuse at once: a get or put on a released object, with the
+stacks of the call, of the put that released the object and of the call that created it; a second
+kref_init() on a live object; memory that was freed or reused while somebody held a reference; a put by a
+holder that holds no reference. If there is nothing to report, kref-track prints nothing. The exit status is
+the program's.
 
 The first form runs a program. The second makes the reports of a trace. The third shows what a running program
 that is tracked holds now.
@@ -42,14 +42,14 @@ that is tracked holds now.
   --seed N              make the same delays again
 
   --format text|json    json: one value in a line; share/kref/report.schema.json describes it
-  --flamegraph FILE     draw the references that are held at exit, if any, as an SVG for a browser
+  --flamegraph FILE     draw the references that are held at the end, if any, as an SVG for a browser
   --trace FILE          write all that is recorded to FILE, for kref-track report
   --log-path FILE       write reports to FILE; %p becomes the number of the process
   --exitcode N          exit with N, from 1 to 255, if anything was found
   --signal USR1         report the held references when this signal comes (USR1, USR2, HUP, PROF, WINCH)
-  --stale-handles       count the lookups by handle that find no object in their pool, and report them at exit,
-                        by stack
-  --summary             write one line at exit in any case
+  --stale-handles       count the lookups by handle that find no object in their pool, and report them at the
+                        end, by stack
+  --summary             write one line at the end in any case
 
   --depth N             keep N frames of each stack (16; at most 64)
   --sample 1/N          track one object in N

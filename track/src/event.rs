@@ -59,9 +59,8 @@ pub fn create(world: &World, process: &mut Process, event: &Happened) -> Option<
     let (address, by) = (event.address, event.by);
     if let Some(at) = process.table.find(address) {
         let before = *process.table.object(at);
-        let is_over = before.is(RELEASED) && !before.is(PERCPU);
-        let is_own = !before.is(LOST) && !process.table.is_inherited(&before);
-        let is_known = is_own && !world.is_doubtful(before.created());
+        let is_over = before.is(RELEASED) && !before.is(PERCPU) || before.is(LOST);
+        let is_known = !process.table.is_inherited(&before) && !world.is_doubtful(before.created());
         let offence = (is_known && !is_over).then(|| {
             let kind = Kind::created_again(&before, by, &world.code);
             Offence::new(kind, by, &process.table, at)

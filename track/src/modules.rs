@@ -29,7 +29,7 @@ pub struct Module {
     pub build_id: Option<Vec<u8>>,
     inode: Option<(u64, u64)>,
     file: Option<File>,
-    loader: OnceCell<Option<Loader>>,
+    loader: OnceCell<Option<Box<Loader>>>,
     functions: OnceCell<Option<Functions>>,
 }
 
@@ -121,9 +121,10 @@ impl Module {
     pub fn loader(&self) -> Option<&Loader> {
         let load = || {
             // By its descriptor: the path may be another file by now.
-            Loader::new(format!("/proc/self/fd/{}", self.file.as_ref()?.as_raw_fd())).ok()
+            let path = format!("/proc/self/fd/{}", self.file.as_ref()?.as_raw_fd());
+            Loader::new(path).ok().map(Box::new)
         };
-        self.loader.get_or_init(load).as_ref()
+        self.loader.get_or_init(load).as_deref()
     }
 
     /// Where the function around an address begins, without the load bias.

@@ -18,7 +18,7 @@ pub enum Output {
     /// Nowhere: there is a trace.
     Nowhere,
     /// A text, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     Text(RefCell<String>),
 }
 
@@ -48,7 +48,7 @@ impl Output {
                     None => std::io::stderr().write_all(text.as_bytes()),
                 }
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "fuzzing"))]
             Self::Text(out) => {
                 out.borrow_mut().push_str(text);
                 Ok(())

@@ -152,7 +152,9 @@ impl Service {
     }
 
     fn has_ended(&self, watched: &Watched) -> bool {
-        let is_told = self.command.is_some() && watched.pid == self.program;
+        // A program may end before the command has told its number.
+        let is_program = watched.pid == self.program || self.program == 0;
+        let is_told = self.command.is_some() && is_program;
         !is_told && watched.is_over()
     }
 

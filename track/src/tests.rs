@@ -16,8 +16,8 @@ use crate::world::World;
 
 mod garbage;
 mod judged;
-mod percpu;
 mod schema;
+mod percpu;
 mod speed;
 
 /// A recorder and its judge.

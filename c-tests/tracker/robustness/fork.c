@@ -6,7 +6,7 @@
 #ifdef KREF_TSAN
 #define FORKS 10
 #else
-#define FORKS 100
+#define FORKS 30
 #endif
 
 static struct object *shared;

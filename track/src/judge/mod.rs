@@ -25,6 +25,7 @@ use crate::process::Processes;
 use crate::report::End;
 use crate::session::Session;
 use crate::stuck::Releases;
+use crate::turns::Turns;
 use crate::world::{Numbers, World};
 use crate::{clock, trace};
 
@@ -65,6 +66,7 @@ pub struct Judge {
     releases: Releases,
     origin: Origin,
     window: Window,
+    turns: Turns,
     numbers: Numbers,
     raw: HashMap<u32, Raw, FxBuildHasher>,
     /// Files of processes whose beginning is an event to come.
@@ -102,6 +104,7 @@ impl Judge {
             releases: Releases::default(),
             origin,
             window: Window::new(),
+            turns: Turns::default(),
             numbers: Numbers::default(),
             raw: HashMap::default(),
             early: Vec::new(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use wire::record::{Kind, MOST_WORDS};
 use wire::ring::{First, Next, Reader};
 
+use crate::ends;
 use crate::judge::{Judge, Origin};
 
 /// A ring, and since when an unfinished record stands in the way.
@@ -17,8 +18,8 @@ pub struct Source {
     last: u64,
 }
 
-/// An unfinished record is passed over after this time.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// An unfinished record is looked after when this time is over.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// So many records of one ring are read before the next one's turn.
 const TURN: usize = 4096;
 
@@ -57,16 +58,33 @@ impl Judge {
     /// Returns whether a record stands in the way, or did.
     pub fn give_up(&mut self, nobody_writes: bool) -> bool {
         let mut is_blocked = false;
+        let mut is_overdue = self.window.is_overdue();
         let mut dropped = 0;
         if let Origin::Session(session, sources) = &mut self.origin {
-            for source in sources {
-                is_blocked |= source.give_up(nobody_writes);
+            for source in sources.iter_mut() {
+                source.look();
+                is_blocked |= source.stuck.is_some();
+                is_overdue |= source.is_overdue();
             }
             dropped = session.head().dropped.load(Relaxed);
         }
+        let turned = match (nobody_writes, is_overdue) {
+            (true, _) => Some(Instant::now()),
+            (false, true) => {
+                // Also those of which nothing else is known yet.
+                self.turns.are_over(|| ends::users(std::process::id()))
+            }
+            (false, false) => None,
+        };
+        if (turned.is_some() && !is_blocked) || !is_overdue {
+            self.turns.forget();
+        }
+        if let (Some(turned), Origin::Session(_, sources)) = (turned, &mut self.origin) {
+            sources.iter_mut().for_each(|source| source.give_up(turned));
+        }
         // The events that are missing may be behind a record that nobody has finished yet.
-        if !is_blocked {
-            for number in self.window.pass_over(nobody_writes) {
+        if let Some(turned) = turned.filter(|_| !is_blocked) {
+            for number in self.window.pass_over(turned) {
                 if let Some(trace) = &mut self.trace {
                     trace.write(First { kind: Kind::Void as u8, length: 2, process: 0 }, &[number]);
                 }
@@ -88,22 +106,26 @@ impl Source {
         Self { reader, stuck: None, last: 0 }
     }
 
-    /// Passes over a record that is unfinished for too long. Returns whether there is an unfinished one, or was.
-    fn give_up(&mut self, nobody_writes: bool) -> bool {
+    /// Sees whether there is an unfinished record, and since when.
+    fn look(&mut self) {
         let next = self.reader.next();
-        if !matches!(next, Next::Unfinished(_)) {
-            self.stuck = None;
-            return false;
-        }
-        let since = match self.stuck {
-            Some((before, since)) if before == next => since,
-            _ => Instant::now(),
+        self.stuck = match (next, self.stuck) {
+            (Next::Unfinished(_), Some((before, since))) if before == next => Some((next, since)),
+            (Next::Unfinished(_), _) => Some((next, Instant::now())),
+            _ => None,
         };
-        self.stuck = Some((next, since));
-        if nobody_writes || since.elapsed() >= PATIENCE {
+    }
+
+    /// Whether a record is unfinished for so long that its writer may be gone.
+    fn is_overdue(&self) -> bool {
+        self.stuck.is_some_and(|(_, since)| since.elapsed() >= PATIENCE)
+    }
+
+    /// Passes over a record that is unfinished since before `turned`: each thread has had its turn since then.
+    fn give_up(&mut self, turned: Instant) {
+        if self.stuck.is_some_and(|(_, since)| since <= turned) {
             self.reader.skip();
             self.stuck = None;
         }
-        true
     }
 }

@@ -5,6 +5,8 @@
 mod read;
 mod write;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use read::judge;
 pub use read::report;
 pub use write::Writer;
 

@@ -72,11 +72,11 @@ pub enum Kind {
     /// A lookup by handle found no object: whether its pool has given the handle, in the place of the count. The
     /// address is the pool's.
     Missed = 18,
+    /// A process is about to fork: the fork's number among those of the process.
+    Forking = 19,
     /// Something happens to a percpu_ref: its release function; and in the place of the count, a number of
     /// [`percpu`].
-    Percpu = 19,
-    /// A process is about to fork: the fork's number among those of the process.
-    Forking = 20,
+    Percpu = 20,
 }
 
 /// What a [`Kind::Percpu`] says: the numbers of enum kref_percpu_event. The gets and puts of a percpu_ref are
@@ -116,8 +116,8 @@ impl Kind {
             Kind::Crash,
             Kind::Begun,
             Kind::Missed,
-            Kind::Percpu,
             Kind::Forking,
+            Kind::Percpu,
         ];
         ALL.get(usize::from(number).checked_sub(1)?).copied()
     }

@@ -1,0 +1,182 @@
+//! Runs the programs of attacks/ under kref-track. Each of them is right, or has one leak; and each has brought an
+//! earlier tracker to crash, to hang, to damage the program's files or memory, or to print what is not so.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | attacks.rs | one test for each program: it ends as it would untracked, and its leak is reported |
+//! | [`refused`] | the program's system calls are refused, its memory, its files, its /proc |
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use kref_c_tests::kref_track::{compile, contains, kref_track, silent, track};
+use kref_c_tests::{Compiler, Finished, Library, build, c_tests, folder, plain, printed, run};
+use libtest_mimic::Arguments;
+
+#[path = "refused.rs"]
+mod refused;
+
+fn main() {
+    let mut tests = vec![
+        plain("smallest-stack-of-a-thread", || small_stack("thread")),
+        plain("smallest-alternate-stack", || small_stack("alternate")),
+        plain("name-in-an-unloaded-plugin", name_in_a_plugin),
+        plain("name-on-the-stack", name_on_the_stack),
+        plain("forks-in-handlers", || no_word(&track("attacks/forks-in-handlers", &[], &[]))),
+        plain("reports-in-handlers", || asks_in_handlers("report")),
+        plain("exit-in-a-handler", || asks_in_handlers("exit")),
+        plain("krefs-in-a-callback-of-the-loader", || silent("attacks/loader-callback", &[])),
+        plain("closed-descriptors", closed_descriptors),
+        plain("jumps-out-of-handlers", jumps),
+        plain("coroutine", || silent("attacks/coroutine", &[])),
+        plain("replaced-file", replaced_file),
+        plain("hostile-names", hostile_names),
+    ];
+    tests.extend(refused::tests());
+    libtest_mimic::run(&Arguments::from_args(), tests).exit();
+}
+
+/// The place that the source marks with `HERE`, as reports print it.
+fn here(name: &str) -> String {
+    let source = std::fs::read_to_string(c_tests().join(format!("tracker/attacks/{name}.c")));
+    let source = source.expect("a source file");
+    let line = source.lines().position(|line| line.contains("/* HERE */")).expect("a mark");
+    format!("tracker/attacks/{name}.c:{}", line + 1)
+}
+
+/// The program ends well and prints nothing, and nothing is reported.
+fn no_word(ended: &Finished) {
+    assert!(ended.success && ended.output.is_empty(), "{ended:?}");
+}
+
+/// A get or put that a jump cuts off leaves an object behind, and perhaps an event that is not recorded.
+fn jumps() {
+    let ended = track("attacks/jumps", &["--max-memory", "16"], &[]);
+    assert!(ended.success, "{ended:?}");
+}
+
+fn small_stack(which: &str) {
+    no_word(&track("attacks/small-stacks", &[], &[which]));
+    let ended = track("attacks/small-stacks", &["--summary"], &[which]);
+    contains(&ended, &[" tracked, 0 found"]);
+}
+
+fn name_in_a_plugin() {
+    let flags = ["-shared", "-fPIC"];
+    let plugin = compile(Compiler::any(), "tracker/attacks/plugin", &flags);
+    let ended = track("attacks/plugin-host", &[], &[&plugin.to_string_lossy()]);
+    assert!(ended.success, "{ended:?}");
+    contains(&ended, &["1 reference of \"plugin\"", "    plugin_hold ", &here("plugin")]);
+    assert!(!ended.output.contains("\"cache\""), "{}", ended.output);
+}
+
+fn name_on_the_stack() {
+    let ended = track("attacks/name-on-the-stack", &[], &[]);
+    assert!(ended.success, "{ended:?}");
+    contains(&ended, &["1 reference of \"user-7\"", "    hold "]);
+}
+
+fn asks_in_handlers(how: &str) {
+    let ended = track("attacks/asks-in-handlers", &["--log-path", "/dev/null"], &[how]);
+    no_word(&ended);
+}
+
+/// What the program has written to its file is there, and nothing else.
+fn closed_descriptors() {
+    let folder = folder("closed-descriptors");
+    let (data, log) = (folder.join("data"), folder.join("log"));
+    let [data_name, log_name] = [&data, &log].map(|path| path.to_string_lossy().into_owned());
+    for (options, arguments, wanted) in [
+        (&["--log-path", &*log_name][..], &[&*data_name][..], "DATAMORE"),
+        (&["--log-path", &log_name, "--signal", "USR1"], &[&data_name, "asks"], "DATACHILDMORE"),
+    ] {
+        let ended = track("attacks/closed-descriptors", options, arguments);
+        no_word(&ended);
+        assert_eq!(std::fs::read_to_string(&data).expect("the program's file"), wanted);
+        let log = std::fs::read_to_string(&log).expect("the log");
+        assert!(log.contains("kref_init") && log.contains("still held at exit"), "{log}");
+        assert_eq!(log.contains("asked by a signal"), arguments.len() > 1, "{log}");
+    }
+}
+
+/// The report's lines are those of the file that runs, and not of the one that has its name now.
+fn replaced_file() {
+    let compiler = Compiler::any();
+    let program = folder("replaced-file").join("program");
+    std::fs::copy(compile(compiler, "tracker/attacks/replaced", &["-O1"]), &program).expect("ours");
+    let other = compile(compiler, "tracker/attacks/replaced", &["-O1", "-DREPLACEMENT"]);
+    let mut command = kref_track(&[]);
+    command.arg(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut tracked = command.spawn().expect("kref-track");
+    let mut ready = [0; 6];
+    tracked.stdout.as_mut().expect("a pipe").read_exact(&mut ready).expect("it is ready");
+    let beside = program.with_extension("new");
+    std::fs::copy(other, &beside).expect("our file");
+    std::fs::rename(&beside, &program).expect("our file");
+    tracked.stdin.take().expect("a pipe").write_all(b"go\n").expect("it waits");
+    let ended = tracked.wait_with_output().expect("its end");
+    let report = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && !report.contains("decoy"), "{report}");
+    assert!(report.contains("    hold ") && report.contains(&here("replaced")), "{report}");
+}
+
+/// The name of a function that a terminal would take for a command, and that ends no element of a drawing.
+const TAKE: &str = "e\x1b]0;pwned\x07 \"quote\\ ; 7 <b onload='x'>&amp;]]>";
+const RELEASE: &str = "</title><script>alert(1)</script>";
+
+/// Builds the program with hostile names in its symbol table, with a hostile name itself.
+fn hostile_program(folder: &Path) -> PathBuf {
+    let compiler = Compiler::any();
+    let object = folder.join("names.o");
+    build(compiler, "tracker/attacks/hostile-names", &["-c", "-O1"], Library::Shared, &object)
+        .expect("it compiles");
+    let names = [("hostile_take", TAKE), ("hostile_release", RELEASE)];
+    // Each also where it is called.
+    let main = folder.join("file.o");
+    let flags = ["-c", "-g", "-O1"];
+    build(compiler, "tracker/attacks/hostile-file", &flags, Library::Shared, &main)
+        .expect("it compiles");
+    for file in [&object, &main] {
+        let mut objcopy = Command::new("objcopy");
+        for (name, hostile) in names {
+            objcopy.arg(format!("--redefine-sym={name}={hostile}"));
+        }
+        printed(objcopy.arg(file));
+    }
+    let program = folder.join("h\x1b[5mostile<script>");
+    let [object, main] = [object, main].map(|path| path.to_string_lossy().into_owned());
+    // An empty program, linked with these.
+    build(compiler, "tracker/attacks/nothing", &[&object, &main], Library::Shared, &program)
+        .expect("it links");
+    program
+}
+
+/// No control character reaches the terminal, a JSON value or the drawing, and no markup the drawing.
+fn hostile_names() {
+    let folder = folder("hostile-names");
+    let program = hostile_program(&folder);
+    let svg = folder.join("held.svg");
+    let is_clean = |text: &str| !text.contains(|c: char| c.is_control() && c != '\n');
+    let draw = format!("--flamegraph={}", svg.display());
+    let ended = run(kref_track(&[&draw]).arg(&program));
+    assert!(ended.success && is_clean(&ended.output), "{:?}", ended.output);
+    contains(&ended, &["e\\x1b]0;pwned\\x07 \"quote", "ev\\x1b[31mil;", "</title><script>"]);
+    let svg = std::fs::read_to_string(svg).expect("a drawing");
+    assert!(is_clean(&svg) && svg.contains("pwned"), "{svg:?}");
+    for markup in ["alert(1)</script>", "<script>alert", "<b onload", "</text><script"] {
+        assert!(!svg.contains(markup), "{markup} in {svg}");
+    }
+    let json = run(kref_track(&["--format", "json"]).arg(&program));
+    assert!(json.success && is_clean(&json.output), "{:?}", json.output);
+    for line in json.output.lines() {
+        let value = serde_json::from_str::<serde_json::Value>(line);
+        assert!(value.is_ok(), "{value:?}: {line}");
+    }
+    assert!(json.output.contains("pwned"), "{}", json.output);
+    // Without symbols the file's name stands for the function's.
+    printed(Command::new("strip").arg(&program));
+    let stripped = run(kref_track(&[]).arg(&program));
+    assert!(stripped.success && is_clean(&stripped.output), "{:?}", stripped.output);
+    contains(&stripped, &["h\\x1b[5mostile<script>+0x"]);
+}

@@ -1,0 +1,2 @@
+/* What is linked of objects that were built before. */
+typedef int nothing;
