@@ -201,7 +201,8 @@ torture:
 	$(CARGO) test --locked -p kref-c-tests --test torture -- /torture::
 
 # The options of rustc that `cargo fuzz` uses. With these options a stable Rust is enough. libFuzzer writes new
-# inputs into the first folder, and does not change the second one, the committed corpus.
+# inputs into the first folder, and does not change the second one, the committed corpus. Each run takes a minute at
+# most, because kref-track keeps the names and stacks that it has met until it ends.
 FUZZ := -C passes=sancov-module $(addprefix -C llvm-args=-sanitizer-coverage-,level=4 \
 	inline-8bit-counters pc-table trace-compares)
 FUZZED := $(TARGET_DIR)/fuzz
@@ -212,10 +213,13 @@ fuzz:
 	RUSTFLAGS="$(FUZZ)" $(CARGO) build --locked --profile fuzz -p kref-fuzz --target=$(TARGET) \
 		--target-dir $(FUZZED)
 	for target in fuzz/targets/*.rs; do \
-		name=$$(basename $$target .rs); \
+		name=$$(basename $$target .rs) left=$$KREF_FUZZ_SECONDS; \
 		mkdir -p $(FUZZED)/$$name; \
-		$(FUZZED)/$(TARGET)/fuzz/$$name -max_total_time=$$KREF_FUZZ_SECONDS -timeout=30 -verbosity=0 \
-			-print_final_stats=1 -artifact_prefix=$(FUZZED)/ $(FUZZED)/$$name fuzz/corpus/$$name || exit 1; \
+		while [ $$left -gt 0 ]; do \
+			$(FUZZED)/$(TARGET)/fuzz/$$name -max_total_time=$$((left < 60 ? left : 60)) -timeout=30 -verbosity=0 \
+				-print_final_stats=1 -artifact_prefix=$(FUZZED)/ $(FUZZED)/$$name fuzz/corpus/$$name || exit 1; \
+			left=$$((left - 60)); \
+		done; \
 	done
 
 # A stable rustc accepts -Z flags only with RUSTC_BOOTSTRAP. The third run is compiled as for Miri, without
@@ -351,8 +355,7 @@ uninstall:
 
 # The tarball has the sources that are built and installed, and the crates for them. cargo needs all crates of a
 # workspace, even unused ones. Therefore two changes: the dependencies of tests and of `make header` are removed
-# from Cargo.toml, and the tracker becomes a workspace of its own. windows-sys must be present for cargo, but is
-# never compiled, so its source is removed.
+# from the manifests, and the tracker's three crates become a workspace of their own.
 DIST := libkref-$(VERSION)
 UNPACKED = $(TARGET_DIR)/$(DIST)
 dist:
@@ -360,16 +363,19 @@ dist:
 	rm -rf $(UNPACKED) && mkdir -p $(UNPACKED)/.cargo
 	git ls-files -z . ':!c-tests' ':!bench' ':!fuzz' ':!tests' ':!models' ':!abi' ':!debian' ':!.ci' ':!ci' ':!man/tool' ':!.gitignore' | \
 		tar -c --null -T - | tar -x -C $(UNPACKED)
-	awk '/^\[/ { skip = /cfg\(loom\)/ || /^\[build-dependencies\]/ } skip || /^(default-)?members =/ { next } \
-		{ sub(/^header = .*/, "header = []"); print } /^\[workspace\]/ { print "exclude = [\"track\"]" }' \
-		Cargo.toml > $(UNPACKED)/Cargo.toml
-	awk '/^\[/ { keep = /^\[(workspace|profile)/ } keep && !/^(default-)?members =/' \
-		Cargo.toml >> $(UNPACKED)/track/Cargo.toml
+	for manifest in Cargo.toml track/wire/Cargo.toml; do \
+		awk '/^\[/ { skip = /cfg\(loom\)/ || /^\[build-dependencies\]/ } \
+			skip || /^(default-)?members =/ { next } \
+			{ sub(/^header = .*/, "header = []"); print } \
+			/^\[workspace\]/ { print "exclude = [\"track\"]" }' \
+			$$manifest > $(UNPACKED)/$$manifest || exit 1; \
+	done
+	awk '/^\[/ { keep = /^\[(workspace|profile)/ } keep && !/^(default-)?members =/ { print } \
+		/^\[workspace\]/ { print "members = [\"record\", \"wire\"]" }' Cargo.toml >> $(UNPACKED)/track/Cargo.toml
 	cp Cargo.lock $(UNPACKED)/track
 	cd $(UNPACKED) && for manifest in Cargo.toml track/Cargo.toml; do \
 		$(CARGO) tree --quiet --manifest-path $$manifest >/dev/null || exit 1; done
 	cd $(UNPACKED) && $(CARGO) vendor --locked -s track/Cargo.toml > .cargo/config.toml
-	rm -r $(UNPACKED)/vendor/windows-sys/src/Windows
 	tar -c -C $(TARGET_DIR) --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w \
 		--mtime=@$$(git log -1 --format=%ct) $(DIST) | gzip -9n > $(UNPACKED).tar.gz
 

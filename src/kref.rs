@@ -125,6 +125,11 @@ impl Kref {
         self.refcount.read()
     }
 
+    /// Tells the tracker that a reference goes from one holder to another. A name may be null.
+    pub(crate) fn hand_over(&self, from: *const c_char, to: *const c_char) {
+        self.refcount.hand_over(from, to);
+    }
+
     /// Whether the count is tracked.
     #[cfg(feature = "capi")]
     pub(crate) fn is_tracked(&self) -> bool {

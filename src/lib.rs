@@ -77,7 +77,7 @@ pub use crate::safe::{
 };
 pub use crate::slot::KrefSlot;
 pub use crate::sys::lock::{PthreadMutex, PthreadSpin, RawLock};
-pub use crate::tracker::{ReleaseFn, Tracker, set_tracker};
+pub use crate::tracker::{PercpuEvent, ReleaseFn, Tracker, set_tracker};
 
 // For fuzz/ alone.
 #[cfg(feature = "fuzzing")]

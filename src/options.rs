@@ -26,7 +26,7 @@ const UNREAD: u8 = 0;
 /// Relaxed everywhere: no other data depends on this byte.
 static ON_VIOLATION: AtomicU8 = AtomicU8::new(UNREAD);
 
-/// Reads the variable. Returns its value if it contains `track=1`.
+/// Reads the variable. Returns its value if it contains `track=1` or `track=file`.
 pub(crate) fn at_load() -> Option<&'static CStr> {
     read();
     variable(VARIABLE).filter(|options| Options(options.to_bytes()).track())
@@ -97,7 +97,7 @@ impl Options<'_> {
         let mut track = false;
         for (key, value) in self {
             if key == b"track" {
-                track = value == b"1";
+                track = value == b"1" || value == b"file";
             }
         }
         track
@@ -107,7 +107,7 @@ impl Options<'_> {
 fn apply(key: &[u8], value: &[u8], is_tracked: bool) {
     // Not a `match`: for its patterns the compiler would emit half a kilobyte of code, byte by byte.
     if key == b"track" {
-        if value != b"1" && value != b"0" {
+        if value != b"1" && value != b"0" && value != b"file" {
             complain("value", value, " of track");
         }
     } else if key != b"on_violation" {
@@ -138,5 +138,5 @@ fn complain(what: &str, text: &[u8], whose: &str) {
     line.text("\"")
         .text(whose)
         .text(", ignored; the choices are on_violation=warn, abort or quiet, ");
-    line.text("and track=1 with the options of kref-track").write();
+    line.text("and track=1 or file with the options of kref-track").write();
 }

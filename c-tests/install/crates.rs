@@ -54,7 +54,7 @@ fn linked() -> BTreeMap<Name, Package> {
         .map(|package| ((text(&package["name"]), text(&package["version"])), package))
         .collect();
     let mut linked = BTreeMap::new();
-    for root in ["kref", "kref-track"] {
+    for root in ["kref", "kref-track", "kref-track-record"] {
         // Each line is `DEPTH NAME vVERSION ...`, below the line of the package that needs it.
         let tree = cargo(&[
             "tree",
@@ -176,9 +176,9 @@ fn licences() -> String {
     let mut texts: Vec<_> =
         texts.into_iter().map(|(text, crates)| (crates.join(", "), text)).collect();
     texts.sort();
-    let head = "libkref_track.so and kref-track contain these crates, under the MIT licence. They also contain\n\
-                Rust's standard library, whose licences a Rust toolchain has in its file\n\
-                share/doc/rust/COPYRIGHT-library.html.\n";
+    let head = "kref-track contains these crates, under the MIT licence; libkref.so and libkref_track.so contain\n\
+                libc alone. kref-track also contains Rust's standard library, and both libraries a part of it.\n\
+                A Rust toolchain has its licences in the file share/doc/rust/COPYRIGHT-library.html.\n";
     let rule = "-".repeat(80);
     texts.iter().fold(head.to_string(), |all, (crates, text)| {
         format!("{all}\n{rule}\n{crates}\n\n{text}\n")

@@ -11,6 +11,8 @@ static char told_events[4096];
 static const void *told_kref;
 static void (*told_release)(struct kref *);
 static int track_next = 1;
+/* While it is not NULL, the events are of this percpu_ref: the address of a kref is its address then. */
+static struct percpu_ref *told_percpu;
 
 __attribute__((format(printf, 2, 3), unused))
 static void write_down(const void *kref, const char *format, ...)
@@ -45,14 +47,14 @@ static void got(struct kref *kref, unsigned int count, const char *holder)
 static void putting(struct kref *kref, void (*release)(struct kref *), unsigned int count,
                     const char *holder)
 {
-    CHECK(kref_read(kref) >= 1);
+    CHECK(told_percpu || kref_read(kref) >= 1);
     told_release = release;
     write_down(kref, "putting %u%s%s", count, holder ? " " : "", holder ? holder : "");
 }
 
 static void released(struct kref *kref, void (*release)(struct kref *))
 {
-    CHECK(kref_read(kref) == 0);
+    CHECK(told_percpu ? percpu_ref_is_zero(told_percpu) : kref_read(kref) == 0);
     told_release = release;
     write_down(kref, "released");
 }
@@ -83,9 +85,19 @@ static void missed(struct kref_pool *pool, uint64_t handle, int given)
     write_down(NULL, "missed %s %d", handle ? "a number" : "0", given);
 }
 
+static int percpu(struct percpu_ref *ref, enum kref_percpu_event event,
+                  void (*release)(struct percpu_ref *))
+{
+    static const char *const names[] = { "", "init", "kill", "revive", "exit", "let go" };
+
+    CHECK(release);
+    write_down(ref, "%s", names[event]);
+    return track_next;
+}
+
 static const struct kref_tracker writes_down = { sizeof writes_down, created,    getting, got,
                                                  putting,            released,   done,    violated,
-                                                 report,             checkpoint, missed };
+                                                 report,             checkpoint, missed,  percpu };
 
 /* Checks the events since the last CHECK_TOLD. All must be about `object`. */
 #define CHECK_TOLD(object, events)                                                                 \

@@ -13,6 +13,8 @@ use serde_json::Value;
 mod judge_ends;
 #[path = "options.rs"]
 mod options;
+#[path = "percpus.rs"]
+mod percpus;
 #[path = "pools.rs"]
 mod pools;
 
@@ -48,6 +50,7 @@ fn main() {
     }));
     tests.extend(judge_ends::tests());
     tests.extend(options::tests());
+    tests.extend(percpus::tests());
     tests.extend(pools::tests());
     tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));

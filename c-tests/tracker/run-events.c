@@ -135,10 +135,11 @@ static void lookups(void)
     begin(1);
     CHECK(!kref_slot_get(&slot));
     CHECK(!kref_slot_replace(&slot, &kref));
-    CHECK_TOLD(&kref, "");
+    CHECK_TOLD(&kref, "putting 1; getting; got 1 a kref_slot");
     CHECK(kref_slot_get(&slot) == &kref && kref_read(&kref) == 2);
     CHECK_TOLD(&kref, "getting; got 2");
     CHECK(kref_slot_replace(&slot, NULL) == &kref);
+    CHECK_TOLD(&kref, "putting 2 a kref_slot; getting; got 2");
     CHECK(!kref_put(&kref, release) && kref_put(&kref, release));
     CHECK_TOLD(&kref, "putting 2; done; putting 1; released; release; done");
 

@@ -109,6 +109,11 @@ if [[ -e $out/right/kref-track ]]; then
         *) add track "$name" ;;
         esac
     done
+    # Frames by the unwinding tables alone.
+    signed=()
+    [[ $ARCH != aarch64 ]] || signed=(-mbranch-protection=standard)
+    program tracker.signed tracker/reports/holders -O1 -fomit-frame-pointer "${signed[@]}" "${shared[@]}"
+    add track tracker.signed '15 references of "index", on 15 objects'
     # The tracker must not call the sanitizer's memcpy().
     program tracker.threads.tsan tracker/robustness/threads -O1 -fsanitize=thread "${shared[@]}"
     add track tracker.threads.tsan

@@ -42,11 +42,11 @@ fn model(text: &[u8]) -> ((bool, u8), String) {
         })
         .collect();
     let tracks = options.iter().rev().find(|(key, _)| *key == b"track");
-    let is_tracked = tracks.is_some_and(|(_, value)| *value == b"1");
+    let is_tracked = tracks.is_some_and(|(_, value)| *value == b"1" || *value == b"file");
     let (mut mode, mut lines) = (1, String::new());
     for (key, value) in options {
         match (key, value) {
-            (b"track", b"0" | b"1") => {}
+            (b"track", b"0" | b"1" | b"file") => {}
             (b"track", _) => lines += &complaint("value", value, " of track"),
             (b"on_violation", b"warn") => mode = 1,
             (b"on_violation", b"abort") => mode = 2,
@@ -67,7 +67,7 @@ fn complaint(what: &str, text: &[u8], whose: &str) -> String {
     let cut = if text.len() > 64 { "..." } else { "" };
     format!(
         "kref: KREF_OPTIONS: unknown {what} \"{}{cut}\"{whose}, ignored; the choices are on_violation=warn, \
-         abort or quiet, and track=1 with the options of kref-track\n",
+         abort or quiet, and track=1 or file with the options of kref-track\n",
         shown.collect::<String>()
     )
 }

@@ -5,14 +5,14 @@
  * Made from the source of libkref by `make header`.
  *
  * `kref-track ./program`, or KREF_OPTIONS=track=1 in the program's environment, makes the program load
- * libkref_track.so. This tracker records the gets and puts of each object that kref_init()
- * initialises or kref_pool_publish() publishes. When the program exits, the tracker reports the
- * references that nobody has given back. `kref-track --help` lists its options.
+ * a tracker, libkref_track.so. It records the gets and puts of each object that kref_init() initialises
+ * or kref_pool_publish() publishes, and of each percpu_ref, for kref-track, which runs in a process of
+ * its own. When the program ends, kref-track reports the references that nobody has given back.
+ * `kref-track --help` lists its options.
  *
  * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the folder
  * kref/ beside libkref.so; and if it is not there, from the folders that the dynamic loader searches.
- * The
- * options in KREF_OPTIONS other than track and on_violation are for the tracker. A setuid program
+ * The options in KREF_OPTIONS other than track and on_violation are for kref-track. A setuid program
  * ignores both variables. A program that is linked with -static cannot load the tracker.
  *
  * A program needs no function of this header to be tracked. kref_init_as(), kref_get_as() and
@@ -31,6 +31,16 @@
  * same copy of libkref, as for slots: a copy that never had a tracker takes a tracked count for a
  * saturated one.
  *
+ * A tracked percpu_ref counts by one atomic number in both modes, as in a process without
+ * restartable sequences. All its functions give the same results as in percpu mode, with one
+ * difference: misuse is noticed at once, and not by percpu_ref_kill(). A percpu_ref that gets more
+ * than 4000000 references goes on untracked.
+ *
+ * kref_slot_replace() moves a reference from the caller to the slot, or back. For each of the two
+ * objects it calls putting for the old holder, and getting and got for the new one. The slot's name
+ * as a holder is "a kref_slot". percpu_ref_slot_replace() calls nothing: the slot usually holds the
+ * initial reference.
+ *
  * The first page of kref.h says what holds for every function.
  */
 #ifndef KREF_H
@@ -41,6 +51,20 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/** What happens to a percpu_ref. */
+enum kref_percpu_event {
+    /** percpu_ref_init(). The tracker decides whether the percpu_ref is tracked. */
+    KREF_PERCPU_INIT = 1,
+    /** percpu_ref_kill(). The put of the initial reference follows. */
+    KREF_PERCPU_KILL = 2,
+    /** percpu_ref_resurrect() or percpu_ref_reinit(). The get of the new initial reference follows. */
+    KREF_PERCPU_REVIVE = 3,
+    /** percpu_ref_exit(): the percpu_ref has ended. */
+    KREF_PERCPU_EXIT = 4,
+    /** The percpu_ref gets more than 4000000 references: no function is called for it any more. */
+    KREF_PERCPU_LET_GO = 5
+};
 
 /**
  * A tracker: functions that libkref calls for each get and put of a tracked object. They are called
@@ -103,6 +127,18 @@ struct kref_tracker {
      * was initialised or destroyed.
      */
     void (*missed)(struct kref_pool *pool, uint64_t handle, int given);
+    /**
+     * Called for the events of a percpu_ref; release is its release function. For KREF_PERCPU_INIT
+     * the result is 0 if the percpu_ref is not to be tracked; without this member, none is tracked.
+     * The gets and puts of a tracked percpu_ref call getting, got, putting, released and done, as
+     * those of a kref do. Their argument kref is the address of the percpu_ref: do not read a count
+     * there. The holder of the initial reference has the name "the initial reference": percpu_ref_init()
+     * calls got with this name, and percpu_ref_kill() calls putting. After released, the percpu_ref may
+     * live again, after KREF_PERCPU_REVIVE.
+     */
+    int (*percpu)(struct percpu_ref *ref,
+                  enum kref_percpu_event event,
+                  void (*release)(struct percpu_ref *ref));
 };
 
 /**
@@ -161,7 +197,8 @@ int kref_put_as(struct kref *kref,
  *
  * Range:    fd is open for writing.
  * Misuse:   if fd cannot be written to, the report is lost.
- * Threads:  with libkref_track.so, not in a signal handler.
+ * Threads:  with libkref_track.so, also in a signal handler. If the handler interrupts another call of
+ *           kref_track_report(), there is no second report.
  * Returns:  0, or -ENOTSUP if there is no tracker, or if it has no reports.
  */
 int kref_track_report(int fd);
@@ -170,7 +207,7 @@ int kref_track_report(int fd);
  * Set a checkpoint: later reports, also the one at exit, show only references that were taken after
  * it.
  *
- * Threads:  with libkref_track.so, not in a signal handler.
+ * Threads:  with libkref_track.so, also in a signal handler.
  * Returns:  0, or -ENOTSUP if there is no tracker, or if it has no checkpoints.
  */
 int kref_track_checkpoint(void);

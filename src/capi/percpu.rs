@@ -23,14 +23,16 @@ pub unsafe extern "C" fn percpu_ref_init(
     release: unsafe extern "C" fn(r#ref: *mut percpu_ref),
     flags: c_uint,
 ) -> c_int {
-    // SAFETY: the C caller guarantees that release may be called with the reference.
-    match unsafe { PercpuRef::new(as_percpu_fn(release), flags) } {
-        // SAFETY: the C caller guarantees memory for a percpu_ref. What the memory held is not dropped.
-        Ok(new) => unsafe { r#ref.cast::<PercpuRef>().write(new) },
-        Err(InitError::OutOfMemory) => return -libc::ENOMEM,
-        Err(InitError::UnknownFlag) => return -libc::EINVAL,
+    // SAFETY: the C caller guarantees memory for a percpu_ref, and that release may be called with it.
+    let new = unsafe {
+        let place = percpu_ref::as_non_null(r#ref);
+        PercpuRef::init_at(place, as_percpu_fn(release), flags)
+    };
+    match new {
+        Ok(()) => 0,
+        Err(InitError::OutOfMemory) => -libc::ENOMEM,
+        Err(InitError::UnknownFlag) => -libc::EINVAL,
     }
-    0
 }
 
 /// cbindgen:postfix=KREF_NONNULL

@@ -90,7 +90,8 @@ edge!(kref_put_as = at_kref_put_as, 3);
 ///
 /// Range:    fd is open for writing.
 /// Misuse:   if fd cannot be written to, the report is lost.
-/// Threads:  with libkref_track.so, not in a signal handler.
+/// Threads:  with libkref_track.so, also in a signal handler. If the handler interrupts another call of
+///           kref_track_report(), there is no second report.
 /// Returns:  0, or -ENOTSUP if there is no tracker, or if it has no reports.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_track_report(fd: c_int) -> c_int {
@@ -100,7 +101,7 @@ pub extern "C" fn kref_track_report(fd: c_int) -> c_int {
 /// Set a checkpoint: later reports, also the one at exit, show only references that were taken after
 /// it.
 ///
-/// Threads:  with libkref_track.so, not in a signal handler.
+/// Threads:  with libkref_track.so, also in a signal handler.
 /// Returns:  0, or -ENOTSUP if there is no tracker, or if it has no checkpoints.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_track_checkpoint() -> c_int {

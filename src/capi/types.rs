@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 use crate::pool::KrefPool;
 use crate::rseq::Head;
 use crate::{Count, Kref, KrefSlot, PercpuFn, PercpuRef, PercpuRefSlot, Violation, ViolationKind};
-use crate::{ReleaseFn, Tracker};
+use crate::{PercpuEvent, ReleaseFn, Tracker};
 
 /// A saturating counter: the kernel's refcount_t. Use its functions, never the member.
 #[repr(C)]
@@ -138,6 +138,22 @@ pub struct kref_violation {
 pub type kref_violation_handler =
     Option<unsafe extern "C" fn(violation: *const kref_violation, context: *mut c_void)>;
 
+/// What happens to a percpu_ref.
+#[repr(C)]
+#[allow(dead_code, reason = "libkref makes them as PercpuEvent")]
+pub enum kref_percpu_event {
+    /// percpu_ref_init(). The tracker decides whether the percpu_ref is tracked.
+    KREF_PERCPU_INIT = 1,
+    /// percpu_ref_kill(). The put of the initial reference follows.
+    KREF_PERCPU_KILL = 2,
+    /// percpu_ref_resurrect() or percpu_ref_reinit(). The get of the new initial reference follows.
+    KREF_PERCPU_REVIVE = 3,
+    /// percpu_ref_exit(): the percpu_ref has ended.
+    KREF_PERCPU_EXIT = 4,
+    /// The percpu_ref gets more than 4000000 references: no function is called for it any more.
+    KREF_PERCPU_LET_GO = 5,
+}
+
 /// A tracker: functions that libkref calls for each get and put of a tracked object. They are called
 /// wherever the program gets and puts: by any thread, by several threads at the same time, in signal
 /// handlers, and while the program holds its locks. Each may be NULL. libkref preserves errno around
@@ -193,6 +209,20 @@ pub struct kref_tracker {
     /// object is gone, or not published yet. given is 0 if the pool has never given the handle since it
     /// was initialised or destroyed.
     pub missed: Option<unsafe extern "C" fn(pool: *mut kref_pool, handle: u64, given: c_int)>,
+    /// Called for the events of a percpu_ref; release is its release function. For KREF_PERCPU_INIT
+    /// the result is 0 if the percpu_ref is not to be tracked; without this member, none is tracked.
+    /// The gets and puts of a tracked percpu_ref call getting, got, putting, released and done, as
+    /// those of a kref do. Their argument kref is the address of the percpu_ref: do not read a count
+    /// there. The holder of the initial reference has the name "the initial reference": percpu_ref_init()
+    /// calls got with this name, and percpu_ref_kill() calls putting. After released, the percpu_ref may
+    /// live again, after KREF_PERCPU_REVIVE.
+    pub percpu: Option<
+        unsafe extern "C" fn(
+            r#ref: *mut percpu_ref,
+            event: kref_percpu_event,
+            release: Option<unsafe extern "C" fn(r#ref: *mut percpu_ref)>,
+        ) -> c_int,
+    >,
 }
 
 // Each C type here has the same layout as a Rust type of the crate.
@@ -248,6 +278,13 @@ const _: () = {
     assert!(offset_of!(kref_tracker, report) == offset_of!(Tracker, report));
     assert!(offset_of!(kref_tracker, checkpoint) == offset_of!(Tracker, checkpoint));
     assert!(offset_of!(kref_tracker, missed) == offset_of!(Tracker, missed));
+    assert!(offset_of!(kref_tracker, percpu) == offset_of!(Tracker, percpu));
+    assert!(size_of::<kref_percpu_event>() == size_of::<PercpuEvent>());
+    assert!(kref_percpu_event::KREF_PERCPU_INIT as i32 == PercpuEvent::Init as i32);
+    assert!(kref_percpu_event::KREF_PERCPU_KILL as i32 == PercpuEvent::Kill as i32);
+    assert!(kref_percpu_event::KREF_PERCPU_REVIVE as i32 == PercpuEvent::Revive as i32);
+    assert!(kref_percpu_event::KREF_PERCPU_EXIT as i32 == PercpuEvent::Exit as i32);
+    assert!(kref_percpu_event::KREF_PERCPU_LET_GO as i32 == PercpuEvent::LetGo as i32);
 };
 
 impl refcount_struct {

@@ -56,6 +56,10 @@ impl Count {
         if !is_tracked(now) {
             return Err(self.saturate(misuse_of_increment(now.wrapping_sub(1))));
         }
+        // Where nothing is called before a get, no thread is in flight for long.
+        if !tracker::has_getting() {
+            return self.count_increment(holder);
+        }
         self.take_back(1);
         self.add_held_slow(1, holder)
     }
@@ -72,17 +76,24 @@ impl Count {
             return Err(self.saturate(misuse_of_increment(now.wrapping_sub(1))));
         }
         tracker::getting(self.address());
+        self.count_increment(core::ptr::null())
+    }
+
+    /// Counts the reference of a get that has incremented a tracked count, and takes the increment back, in one
+    /// step.
+    fn count_increment(&self, holder: *const c_char) -> Result<(), ViolationKind> {
         let counted = |value| without(more(value, 1)?, 1);
-        // Relaxed: the load of the slot's pointer was an acquire, so the reader already sees the object.
+        // Relaxed: the caller already sees the object, by the reference that it holds or by the slot's pointer,
+        // whose load was an acquire.
         match self.stored.fetch_update(Relaxed, Relaxed, counted) {
             Ok(before) => {
                 let count = counted(before).map_or(1, references);
-                tracker::got(self.address(), 1, count, core::ptr::null());
+                tracker::got(self.address(), 1, count, holder);
                 Ok(())
             }
             // The count is dead, saturated or full. Or the memory was reused, for an object that is not
             // tracked.
-            Err(_) => self.add_held_slow(1, core::ptr::null()),
+            Err(_) => self.add_held_slow(1, holder),
         }
     }
 
@@ -253,6 +264,16 @@ impl Count {
         let count = number_line::references(s);
         tracker::getting(self.address());
         tracker::got(self.address(), n, count, by.holder);
+    }
+
+    /// Tells the tracker that a reference has another holder now. `from` and `to` are the holders' names, or null.
+    pub(crate) fn hand_over(&self, from: *const c_char, to: *const c_char) {
+        // Relaxed: the calling thread has the reference, or gives it to the new holder after this call.
+        let s = self.stored.load(Relaxed);
+        if is_tracked(s) {
+            tracker::putting(self.address(), 1, references(s), By { release: None, holder: from });
+            self.cancel_putting(1, s, By { release: None, holder: to });
+        }
     }
 
     /// The last put of a tracked count, after the exchange and before the caller runs `release`.

@@ -11,7 +11,7 @@ use super::{Count, SATURATED};
 use crate::kind::ViolationKind::{GetOnZero, Saturated};
 use crate::models::{Object, check_calls};
 use crate::sys::sync::{AtomicI32, Ordering::Relaxed};
-use crate::tracker::{Event, events};
+use crate::tracker::{Event, events, set_getting};
 
 /// Reads the object, gives a reference back, and releases the object if the reference was the last.
 fn put(object: &Object<Count>, give_back: fn(&Count) -> bool) -> bool {
@@ -78,6 +78,14 @@ fn put_against_get_and_puts() {
             put(object, dec_and_test) || put(object, dec_and_test)
         },
     );
+}
+
+/// Without a call before a get, the get is counted in the step that takes its increment back.
+#[test]
+fn put_against_get_and_puts_where_no_get_is_announced() {
+    set_getting(false);
+    put_against_get_and_puts();
+    set_getting(true);
 }
 
 #[test]

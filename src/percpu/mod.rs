@@ -1,7 +1,7 @@
 //! `PercpuRef`: a reference count for the hottest objects, with a counter for each CPU.
 //!
 //! `counters.rs` has the counters of the CPUs, `word.rs` the atomic word. `mode.rs` changes between
-//! percpu mode and atomic mode. `slot.rs` publishes a percpu reference.
+//! percpu mode and atomic mode. `slot.rs` publishes a percpu reference. `tracked.rs` calls the tracker.
 //!
 //! In percpu mode a get or a put is a plain addition to the counter of the CPU on which the thread
 //! runs, in a restartable sequence. It needs no atomic operation, and no two CPUs share a cache line.
@@ -28,8 +28,10 @@
 mod counters;
 mod mode;
 mod slot;
+mod tracked;
 mod word;
 
+use core::ffi::c_char;
 use core::ptr::{self, NonNull};
 
 use crate::kind::{Caller, ViolationKind};
@@ -77,7 +79,7 @@ struct Data {
     release: PercpuFn,
     /// The number of CPUs that have a counter.
     cpus: u32,
-    /// `INIT_ATOMIC` as long as the program wants atomic mode, and `ALLOW_REINIT`. Changed under the
+    /// `INIT_ATOMIC` as long as the program wants atomic mode, `ALLOW_REINIT`, and `TRACKED`. Changed under the
     /// lock.
     flags: AtomicU32,
     /// Pads the block, so that the `Word`s of two percpu references are never in one cache line. With malloc's
@@ -105,6 +107,13 @@ impl PercpuRef {
     /// `release` may be called with the address that this percpu reference has at the time of the last
     /// put.
     pub unsafe fn new(release: PercpuFn, flags: u32) -> Result<Self, InitError> {
+        let new = Self::new_atomic(release, flags)?;
+        new.data().inspect(|data| new.go_percpu(data));
+        Ok(new)
+    }
+
+    /// [`new`](Self::new) in atomic mode, whatever the flags say.
+    fn new_atomic(release: PercpuFn, flags: u32) -> Result<Self, InitError> {
         if flags & !(INIT_ATOMIC | INIT_DEAD | ALLOW_REINIT) != 0 {
             return Err(InitError::UnknownFlag);
         }
@@ -128,17 +137,14 @@ impl PercpuRef {
             };
             counters = taken.first().as_ptr();
         }
-        let new = Self {
+        Ok(Self {
             head: Head {
                 counters: AtomicPtr::new(counters),
                 rseq: AtomicIsize::new(area.map_or(0, Area::keep)),
                 cpus: AtomicU32::new(0),
             },
             data: AtomicPtr::new(data.as_ptr()),
-        };
-        // SAFETY: allocated above.
-        new.go_percpu(unsafe { data.as_ref() });
-        Ok(new)
+        })
     }
 
     /// Takes `n` more references. The caller holds one already. Relaxed.
@@ -230,23 +236,24 @@ impl PercpuRef {
     }
 
     pub(crate) fn get_on_word(&self, n: usize) -> Result<(), ViolationKind> {
-        self.data().map_or(Err(ViolationKind::GetOnZero), |data| data.word.get(n))
+        let Some(data) = self.data() else { return Err(ViolationKind::GetOnZero) };
+        self.take(data, n, |word| word.get(n).map(|()| true)).map(|_| ())
     }
 
     /// [`tryget_many`](Self::tryget_many) on the word.
     #[cold]
     #[inline(never)]
     pub(crate) fn tryget_slow(&self, n: usize, caller: Caller) -> bool {
-        let taken = self.data().map_or(Ok(false), |data| data.word.tryget(n));
-        or_report(taken, self, true, caller)
+        let take = |data| self.take(data, n, |word| word.tryget(n));
+        or_report(self.data().map_or(Ok(false), take), self, true, caller)
     }
 
     /// [`tryget_live`](Self::tryget_live) on the word.
     #[cold]
     #[inline(never)]
     pub(crate) fn tryget_live_slow(&self, caller: Caller) -> bool {
-        let taken = self.data().map_or(Ok(false), |data| data.word.tryget_live(1));
-        or_report(taken, self, true, caller)
+        let take = |data| self.take(data, 1, |word| word.tryget_live(1));
+        or_report(self.data().map_or(Ok(false), take), self, true, caller)
     }
 
     /// [`put_many`](Self::put_many) on the word.
@@ -256,6 +263,15 @@ impl PercpuRef {
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn put_slow(this: NonNull<Self>, n: usize, caller: Caller) {
+        // SAFETY: as promised.
+        unsafe { Self::give_back(this, n, ptr::null(), caller) };
+    }
+
+    /// [`put_slow`](Self::put_slow) with the holder's name for the tracker, or null.
+    ///
+    /// # Safety
+    /// As for [`put_many`](Self::put_many).
+    unsafe fn give_back(this: NonNull<Self>, n: usize, holder: *const c_char, caller: Caller) {
         // SAFETY: the caller's references keep the object alive until the subtraction, which is the
         // last access.
         let percpu = unsafe { this.as_ref() };
@@ -263,15 +279,22 @@ impl PercpuRef {
             return report(ViolationKind::PutOnZero, this.as_ptr().cast(), caller);
         };
         let release = data.release;
+        let tracked = percpu.tell_putting(data, n, holder);
         match data.word.put(n) {
             Ok(false) => {}
             Ok(true) => {
                 tsan::acquire(this.as_ptr());
+                if tracked {
+                    tracked::tell_released(this, release, holder);
+                }
                 // SAFETY: no reference is left, and the caller of `new` promised that `release` may be
                 // called.
                 unsafe { release(this) }
             }
-            Err(kind) => report(kind, this.as_ptr().cast(), caller),
+            Err(kind) => return report(kind, this.as_ptr().cast(), caller),
+        }
+        if tracked {
+            tracked::tell_done(this);
         }
     }
 

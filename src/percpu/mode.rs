@@ -6,6 +6,7 @@
 use core::ptr::{self, NonNull};
 
 use super::counters::Counters;
+use super::tracked::TRACKED;
 use super::word::Word;
 use super::{ALLOW_REINIT, Data, INIT_ATOMIC, PercpuFn, PercpuRef};
 use crate::kind::{Caller, ViolationKind};
@@ -13,6 +14,7 @@ use crate::report::{or_report, report};
 use crate::rseq::fence;
 use crate::sys::striped::lock_for;
 use crate::sys::sync::Ordering::{Relaxed, Release};
+use crate::tracker::{By, PercpuEvent};
 
 impl PercpuRef {
     /// Kills the percpu reference: from now on [`tryget_live`](Self::tryget_live) fails, and the last
@@ -35,6 +37,7 @@ impl PercpuRef {
         let percpu = unsafe { this.as_ref() };
         let killed = percpu.change(|data| {
             if data.word.kill() {
+                percpu.tell_if_tracked(data, PercpuEvent::Kill);
                 Ok(percpu.go_atomic(data))
             } else {
                 Err(ViolationKind::KilledTwice)
@@ -47,7 +50,7 @@ impl PercpuRef {
         });
         match whole {
             // SAFETY: this put gives the initial reference back, as promised.
-            Ok(()) => unsafe { Self::put_slow(this, 1, caller) },
+            Ok(()) => unsafe { Self::give_back(this, 1, By::INITIAL, caller) },
             Err(kind) => report(kind, this.as_ptr().cast(), caller),
         }
     }
@@ -138,6 +141,8 @@ impl PercpuRef {
                 return Err(ViolationKind::BadReinit);
             }
             let right = is_right(&data.word) && data.allows_reinit();
+            // Before another thread can take a reference, of which the tracker learns too.
+            self.tell_if_tracked(data, PercpuEvent::Revive);
             data.word.resurrect();
             self.go_percpu(data);
             if right { Ok(()) } else { Err(ViolationKind::BadReinit) }
@@ -157,6 +162,7 @@ impl PercpuRef {
         });
         match ended {
             Ok(()) => {
+                self.tell_if_tracked(data, PercpuEvent::Exit);
                 self.drop_counters(data);
                 if let Some(data) = NonNull::new(self.data.swap(ptr::null_mut(), Relaxed)) {
                     // SAFETY: allocated in `new`. No other thread accesses the percpu reference any more.
@@ -201,7 +207,7 @@ impl PercpuRef {
     /// Changes to percpu mode, if the flags allow it, the percpu reference is alive and there are
     /// counters. The caller holds the lock, or no other thread can reach the percpu reference yet.
     pub(super) fn go_percpu(&self, data: &Data) {
-        let atomic = data.flags.load(Relaxed) & INIT_ATOMIC != 0;
+        let atomic = data.flags.load(Relaxed) & (INIT_ATOMIC | TRACKED) != 0;
         if atomic || data.word.is_dead() || data.word.is_split() || self.counters(data).is_none() {
             return;
         }

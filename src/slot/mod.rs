@@ -31,6 +31,7 @@ use crate::sys::sync::{
     AtomicPtr,
     Ordering::{Relaxed, Release},
 };
+use crate::tracker::By;
 
 /// One published pointer to a kref: C's `struct kref_slot`. [`Slot`](crate::Slot) is the safe form.
 #[repr(transparent)]
@@ -156,15 +157,23 @@ impl KrefSlot {
         next: Option<NonNull<Kref>>,
         caller: Caller,
     ) -> Option<NonNull<Kref>> {
-        match exchange(&self.kref, next) {
-            Old::Fenced(old) => old,
+        if let Some(next) = next {
+            // SAFETY: the caller's reference keeps the object alive. Other threads may replace it as soon as it is
+            // published.
+            unsafe { next.as_ref() }.hand_over(ptr::null(), By::SLOT);
+        }
+        let old = match exchange(&self.kref, next) {
+            Old::Fenced(old) => old?,
             Old::NotFenced(old) => {
                 // SAFETY: the slot's reference keeps the object alive.
                 let _ = unsafe { old.as_ref() }.try_get();
                 report(ViolationKind::NotFenced, old.as_ptr().cast(), caller);
-                Some(old)
+                old
             }
-        }
+        };
+        // SAFETY: the caller has the slot's reference now.
+        unsafe { old.as_ref() }.hand_over(By::SLOT, ptr::null());
+        Some(old)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::{By, Violation, c_char, c_void};
+use super::{By, PercpuEvent, ReleaseFn, Violation, c_char, c_void};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -28,6 +28,20 @@ std::thread_local! {
 #[cfg(test)]
 pub(crate) fn track(is_set: bool) {
     IS_SET.set(is_set);
+}
+
+std::thread_local! {
+    static HAS_GETTING: Cell<bool> = const { Cell::new(true) };
+}
+
+/// Whether the tracker is called before a get from now on. A test sets it in its own thread.
+#[cfg(test)]
+pub(crate) fn set_getting(has_getting: bool) {
+    HAS_GETTING.set(has_getting);
+}
+
+pub(crate) fn has_getting() -> bool {
+    HAS_GETTING.get()
 }
 
 fn write_down(event: Event) {
@@ -91,3 +105,7 @@ pub(crate) fn violated(_: &Violation) {
 }
 
 pub(crate) fn missed(_: *const c_void, _: u64, _: bool) {}
+
+pub(crate) fn percpu(_: *const c_void, _: PercpuEvent, _: ReleaseFn) -> bool {
+    false
+}

@@ -47,6 +47,29 @@ pub struct Tracker {
     pub report: Option<unsafe extern "C" fn(fd: c_int)>,
     pub checkpoint: Option<unsafe extern "C" fn()>,
     pub missed: Option<unsafe extern "C" fn(pool: *mut c_void, handle: u64, given: c_int)>,
+    pub percpu: Option<
+        unsafe extern "C" fn(
+            percpu: *mut c_void,
+            event: PercpuEvent,
+            release: Option<ReleaseFn>,
+        ) -> c_int,
+    >,
+}
+
+/// What happens to a percpu reference: C's `enum kref_percpu_event`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PercpuEvent {
+    /// `percpu_ref_init`. The tracker decides whether the percpu reference is tracked.
+    Init = 1,
+    /// `percpu_ref_kill`. The put of the initial reference follows.
+    Kill = 2,
+    /// `percpu_ref_resurrect` or `percpu_ref_reinit`. The get of the new initial reference follows.
+    Revive = 3,
+    /// `percpu_ref_exit`.
+    Exit = 4,
+    /// There are more references than a tracked count can have: no function is called for it any more.
+    LetGo = 5,
 }
 
 /// Sets the tracker. Null means no tracker: new objects are not tracked, and no function is called for
@@ -96,6 +119,12 @@ impl By {
     pub(crate) const PARKED: Self =
         Self { release: None, holder: c"the pool, for a stale lookup".as_ptr() };
 
+    /// The holder of a percpu reference's initial reference. kref-track knows this name.
+    pub(crate) const INITIAL: *const c_char = c"the initial reference".as_ptr();
+
+    /// The holder of a reference that a slot holds.
+    pub(crate) const SLOT: *const c_char = c"a kref_slot".as_ptr();
+
     /// A put with a release function and without a holder's name.
     #[cfg(feature = "capi")]
     pub(crate) const fn putting(release: ReleaseFn) -> Self {
@@ -137,7 +166,7 @@ impl Current {
 mod calls {
     use core::mem::offset_of;
 
-    use super::{By, CURRENT, Tracker, Violation, c_char, c_int, c_void};
+    use super::{By, CURRENT, PercpuEvent, ReleaseFn, Tracker, Violation, c_char, c_int, c_void};
     use crate::sys::errno;
 
     /// A function of the current table. `None` if there is no table, or if the table does not have it.
@@ -190,6 +219,11 @@ mod calls {
         errno::preserved(|| member!(created).is_some_and(|created| ask(created) != 0))
     }
 
+    /// Whether the tracker is called before a get.
+    pub(crate) fn has_getting() -> bool {
+        member!(getting).is_some()
+    }
+
     #[inline(never)]
     pub(crate) fn getting(kref: *const c_void) {
         call!(getting(kref.cast_mut()));
@@ -232,6 +266,16 @@ mod calls {
     #[inline(never)]
     pub(crate) fn missed(pool: *const c_void, handle: u64, given: bool) {
         call!(missed(pool.cast_mut(), handle, given.into()));
+    }
+
+    /// Something happens to a percpu reference. For [`PercpuEvent::Init`]: whether the tracker wants to track it.
+    #[inline(never)]
+    pub(crate) fn percpu(percpu: *const c_void, event: PercpuEvent, release: ReleaseFn) -> bool {
+        let tell = |function: unsafe extern "C" fn(_, _, _) -> c_int| {
+            // SAFETY: the caller of `set_tracker` promised that the functions may be called so.
+            unsafe { function(percpu.cast_mut(), event, Some(release)) }
+        };
+        errno::preserved(|| member!(percpu).is_some_and(|function| tell(function) != 0))
     }
 
     /// Makes the tracker write its report to `fd`. `false` if there is no tracker, or if it has no

@@ -3,8 +3,8 @@ _kref_track()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} i
     local values='--filter --object --seed --format --flamegraph --log-path --exitcode --signal --depth --sample
-        --max-memory --library --trace -p'
-    local flags='--chaos --stale-handles --summary --keep-freed --lossy --survive --help --version'
+        --max-memory --library --trace --stuck -p'
+    local flags='--chaos --live --stale-handles --summary --keep-freed --lossy --survive --help --version'
 
     # Behind the program's name, the words are the program's.
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -18,7 +18,7 @@ _kref_track()
         --format) COMPREPLY=($(compgen -W 'text json' -- "$word")) ;;
         --signal) COMPREPLY=($(compgen -W 'USR1 USR2 HUP PROF WINCH' -- "$word")) ;;
         --flamegraph | --log-path | --library | --trace) COMPREPLY=($(compgen -f -- "$word")) ;;
-        --filter | --object | --seed | --exitcode | --depth | --sample | --max-memory) COMPREPLY=() ;;
+        --filter | --object | --seed | --exitcode | --depth | --sample | --max-memory | --stuck) COMPREPLY=() ;;
         *) if [[ $word == -* ]]; then
                COMPREPLY=($(compgen -W "$values $flags" -- "$word"))
            else

@@ -2,6 +2,7 @@
 //!
 //! The judge listens at a socket without a file. It answers only its own user and the superuser.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
@@ -9,6 +10,7 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::time::Duration;
 
 use crate::judge::Judge;
+use crate::live::{self, Live};
 use crate::{clock, report};
 
 /// So long a question or its answer may take.
@@ -19,43 +21,59 @@ fn address(judge: u32) -> std::io::Result<SocketAddr> {
 }
 
 /// Where a judge is asked.
-pub struct Desk(UnixListener);
+pub struct Desk {
+    listener: UnixListener,
+    /// The looks of `--live`, by process.
+    lives: HashMap<u32, Live>,
+}
+
+/// What is asked.
+const HELD: u8 = 0;
+const LIVE: u8 = 1;
 
 impl Desk {
     /// Opens the desk of this process.
     pub fn open() -> Option<Self> {
         let listener = UnixListener::bind_addr(&address(std::process::id()).ok()?).ok()?;
         listener.set_nonblocking(true).ok()?;
-        Some(Self(listener))
+        Some(Self { listener, lives: HashMap::new() })
     }
 
     /// Answers those who wait.
     pub fn serve(&mut self, judge: &Judge) {
-        while let Ok((stream, _)) = self.0.accept() {
-            let _ = answer(stream, judge);
+        while let Ok((stream, _)) = self.listener.accept() {
+            let _ = self.answer(stream, judge);
+        }
+        if !self.lives.is_empty() {
+            let is_there = |pid: u32| judge.processes.all().any(|process| process.pid == pid);
+            self.lives.retain(|&pid, _| is_there(pid));
         }
     }
-}
 
-fn answer(mut stream: UnixStream, judge: &Judge) -> std::io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    // SAFETY: no argument.
-    let own = unsafe { libc::geteuid() };
-    if peer(&stream).is_none_or(|peer| peer.uid != own && peer.uid != 0) {
-        return Ok(());
+    fn answer(&mut self, mut stream: UnixStream, judge: &Judge) -> std::io::Result<()> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        // SAFETY: no argument.
+        let own = unsafe { libc::geteuid() };
+        if peer(&stream).is_none_or(|peer| peer.uid != own && peer.uid != 0) {
+            return Ok(());
+        }
+        let mut question = [0; 5];
+        stream.read_exact(&mut question)?;
+        let [a, b, c, d, what] = question;
+        let pid = u32::from_le_bytes([a, b, c, d]);
+        judge.world.now.set(clock::now());
+        let mut processes = judge.processes.all().filter(|it| it.pid == pid && !it.is_over);
+        let text = match processes.next() {
+            Some(process) if what == LIVE => {
+                self.lives.entry(pid).or_default().look(&judge.world, process)
+            }
+            Some(process) => report::requested(&judge.world, process, "kref-track -p"),
+            None => format!("kref-track: process {pid} has not used a reference yet\n"),
+        };
+        stream.write_all(text.as_bytes())
     }
-    let mut question = [0; 4];
-    stream.read_exact(&mut question)?;
-    let pid = u32::from_le_bytes(question);
-    judge.world.now.set(clock::now());
-    let mut processes = judge.processes.all().filter(|it| it.pid == pid && !it.is_over);
-    let text = match processes.next() {
-        Some(process) => report::requested(&judge.world, process, "kref-track -p"),
-        None => format!("kref-track: process {pid} has not used a reference yet\n"),
-    };
-    stream.write_all(text.as_bytes())
 }
 
 fn peer(stream: &UnixStream) -> Option<libc::ucred> {
@@ -76,6 +94,25 @@ fn peer(stream: &UnixStream) -> Option<libc::ucred> {
 
 /// What the process of a number holds, as its judge knows it.
 pub fn ask(pid: u32) -> Result<String, String> {
+    question(pid, HELD)
+}
+
+/// Shows what a process holds, again and again, until it ends.
+pub fn live(pid: u32) -> Result<(), String> {
+    let mut look = question(pid, LIVE)?;
+    loop {
+        let shown = live::shown(&look, libc::STDOUT_FILENO);
+        let mut out = std::io::stdout();
+        let written = out.write_all(shown.as_bytes()).and_then(|()| out.flush());
+        written.map_err(|error| error.to_string())?;
+        std::thread::sleep(Duration::from_secs(1));
+        // Its end is no mistake.
+        let Ok(next) = question(pid, LIVE) else { return Ok(()) };
+        look = next;
+    }
+}
+
+fn question(pid: u32, what: u8) -> Result<String, String> {
     let judge =
         judge_of(pid).ok_or(format!("process {pid} is not tracked, or is another user's"))?;
     let failed = |error| format!("the judge of process {pid} does not answer: {error}");
@@ -84,7 +121,8 @@ pub fn ask(pid: u32) -> Result<String, String> {
     if peer(&stream).is_none_or(|peer| peer.pid as u32 != judge) {
         return Err(format!("another process answers for the judge of process {pid}"));
     }
-    stream.write_all(&pid.to_le_bytes()).map_err(failed)?;
+    let [a, b, c, d] = pid.to_le_bytes();
+    stream.write_all(&[a, b, c, d, what]).map_err(failed)?;
     let mut text = String::new();
     stream.read_to_string(&mut text).map_err(failed)?;
     Ok(text)

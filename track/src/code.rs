@@ -41,6 +41,9 @@ pub struct Stack {
     pub release: Cell<PlaceId>,
 }
 
+/// The functions at an offset in a file, which has a number.
+pub type Named = (u32, u64, &'static [Frame]);
+
 /// All of it.
 pub struct Code {
     /// Names of functions and files, and those that programs gave.
@@ -48,6 +51,8 @@ pub struct Code {
     here: PathBuf,
     modules: RefCell<Vec<&'static Module>>,
     places: RefCell<Vec<&'static Place>>,
+    /// Of a trace: the functions at places of files that are perhaps not here, by the file's number and the offset.
+    foretold: RefCell<HashMap<(u32, u64), Vec<Frame>, FxBuildHasher>>,
     place_numbers: RefCell<HashMap<(usize, u64), PlaceId, FxBuildHasher>>,
     stacks: RefCell<Vec<&'static Stack>>,
     stack_numbers: RefCell<HashMap<&'static [PlaceId], Id, FxBuildHasher>>,
@@ -62,6 +67,7 @@ impl Code {
             here,
             modules: RefCell::default(),
             places: RefCell::default(),
+            foretold: RefCell::default(),
             place_numbers: RefCell::default(),
             stacks: RefCell::default(),
             stack_numbers: RefCell::default(),
@@ -77,6 +83,9 @@ impl Code {
         }
         let module: &'static Module = Box::leak(Box::new(module));
         modules.push(module);
+        if module.number.get() == 0 {
+            module.number.set(modules.len() as u32);
+        }
         module
     }
 
@@ -99,9 +108,38 @@ impl Code {
         let place =
             place.checked_sub(1).and_then(|at| self.places.borrow().get(at as usize).copied());
         let Some(place) = place else { return &[] };
-        place
-            .frames
-            .get_or_init(|| symbols::at(place.module, place.offset, &self.names, &self.here).into())
+        place.frames.get_or_init(|| {
+            let foretold = place.module.and_then(|module| self.foretold_at(module, place.offset));
+            let look = || symbols::at(place.module, place.offset, &self.names, &self.here);
+            foretold.unwrap_or_else(look).into()
+        })
+    }
+
+    /// What a trace says of a place in a file that is not here.
+    fn foretold_at(&self, module: &Module, offset: u64) -> Option<Vec<Frame>> {
+        let foretold = self.foretold.borrow();
+        let frames = foretold.get(&(module.number.get(), offset)).filter(|_| !module.has_file())?;
+        Some(frames.iter().map(|frame| Frame { module: module.name, ..*frame }).collect())
+    }
+
+    /// Keeps what a trace says of a place: the function at an index, the innermost being the first.
+    pub fn foretell(&self, module: u32, index: usize, frame: Frame) {
+        let mut foretold = self.foretold.borrow_mut();
+        let frames = foretold.entry((module, frame.offset)).or_default();
+        if index == frames.len() {
+            frames.push(frame);
+        }
+    }
+
+    /// The functions at the places of files after the first so many: the file's number, the offset, and the functions.
+    /// And how many places there are.
+    pub fn places_since(&self, known: usize) -> (Vec<Named>, usize) {
+        let count = self.places.borrow().len();
+        let new = (known..count).filter_map(|at| {
+            let place = self.places.borrow()[at];
+            Some((place.module?.number.get(), place.offset, self.frames(at as PlaceId + 1)))
+        });
+        (new.collect(), count)
     }
 
     /// Whether a place is in libkref.so.

@@ -13,18 +13,23 @@ kref-track - names the code that took references which nobody gave back
 
 usage: kref-track [options] PROGRAM [arguments]
        kref-track [options] report FILE
-       kref-track -p PID
+       kref-track [--live] -p PID
 
-Runs a program that uses libkref, and records its references. When the program exits, kref-track writes a
-report to standard error: the references that are still held, by type, by holder, and by the stack of the
-get that took them. It reports misuse at once: a get or put on a released object, with the stacks of the
-call, of the put that released the object and of the call that created it; a second kref_init() on a live
-object; memory that was freed or reused while somebody held a reference; a put by a holder that holds no
-reference. If there is nothing to report, kref-track prints nothing. The exit status is the program's. A report
-is written however the program ends.
+Runs a program that uses libkref, and records its references. When the program ends, in whatever way,
+kref-track writes a report to standard error: the references that are still held, by type, by holder, and by
+the stack of the get that took them. It reports misuse at once: a get or put on a released object, with the
+stacks of the call, of the put that released the object and of the call that created it; a second
+kref_init() on a live object; memory that was freed or reused while somebody held a reference; a put by a
+holder that holds no reference. If there is nothing to report, kref-track prints nothing. The exit status is
+the program's.
 
 The first form runs a program. The second makes the reports of a trace. The third shows what a running program
 that is tracked holds now.
+
+  --live                show what is held each second: by type and holder, with what changes; what grows
+                        comes first. On a terminal the screen is refreshed
+  --stuck SECONDS       report a release function that does not return in this time, and what it waits for: a
+                        mutex, for example, that its own thread holds, which has called the put
 
   --filter GLOB         report an object only if GLOB matches its type's name (or its release function's),
                         or a function or a file in the stack that created the object: 'session_*',
@@ -37,14 +42,14 @@ that is tracked holds now.
   --seed N              make the same delays again
 
   --format text|json    json: one value in a line; share/kref/report.schema.json describes it
-  --flamegraph FILE     draw the references that are held at exit, if any, as an SVG for a browser
+  --flamegraph FILE     draw the references that are held at the end, if any, as an SVG for a browser
   --trace FILE          write all that is recorded to FILE, for kref-track report
   --log-path FILE       write reports to FILE; %p becomes the number of the process
   --exitcode N          exit with N, from 1 to 255, if anything was found
   --signal USR1         report the held references when this signal comes (USR1, USR2, HUP, PROF, WINCH)
-  --stale-handles       count the lookups by handle that find no object in their pool, and report them at exit,
-                        by stack
-  --summary             write one line at exit in any case
+  --stale-handles       count the lookups by handle that find no object in their pool, and report them at the
+                        end, by stack
+  --summary             write one line at the end in any case
 
   --depth N             keep N frames of each stack (16; at most 64)
   --sample 1/N          track one object in N
@@ -60,7 +65,9 @@ that is tracked holds now.
 A program that calls kref_track_checkpoint() limits later reports to references that were taken after the
 call. kref_track_report(fd) writes a report at any time. Without this command,
 KREF_OPTIONS=track=1:depth=8:summary=1 does the same: the names are those above, with _ for -.
-KREF_TRACK_LIBRARY=FILE stands for --library.
+KREF_TRACK_LIBRARY=FILE stands for --library. KREF_OPTIONS=track=file writes a trace and no reports: to the
+FILE of trace=, or to kref-track.PID.trace. kref-track report FILE makes the reports of it, also on a machine that
+does not have the program.
 
 Compile the program with -g (or -g1, also with -O2). Without it a report has addresses in place of lines and
 no inlined functions, and may name another get of the same function.
@@ -84,6 +91,8 @@ pub enum Command {
     Report(Options, PathBuf),
     /// Ask the judge of a running program.
     Ask(u32),
+    /// Ask it again and again.
+    Live(u32),
     /// Judge a program that has asked for it itself.
     JudgeFor([OsString; 3]),
 }
@@ -95,6 +104,7 @@ impl Command {
             Self::Run(program) => return program.run(),
             Self::Report(options, file) => trace::report(Path::new(&file), options)?,
             Self::Ask(pid) => say(&ask::ask(pid)?),
+            Self::Live(pid) => ask::live(pid)?,
             Self::JudgeFor([pid, fd, options]) => {
                 if let Err(mistake) = start::judge_for(&pid, &fd, &options) {
                     eprintln!("kref-track: {mistake}");
@@ -119,10 +129,14 @@ pub fn read() -> Result<Command, String> {
         options += &format!(":{}={value}", key.replace('-', "_"));
         Ok(())
     };
-    let (mut library, mut survive) = (None, false);
+    let (mut library, mut survive, mut live, mut asked) = (None, false, false, None);
     loop {
         let argument = parser.next().map_err(|error| error.to_string())?;
-        match argument.ok_or("which program?")? {
+        let Some(argument) = argument else {
+            let asked = asked.ok_or("which program?")?;
+            return Ok(if live { Command::Live(asked) } else { Command::Ask(asked) });
+        };
+        match argument {
             Long("help") | Short('h') => say_and_end(HELP),
             Long("version") => {
                 say_and_end(concat!("kref-track ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -135,10 +149,14 @@ pub fn read() -> Result<Command, String> {
             Short('p') => {
                 let pid = value(&mut parser)?;
                 let number = pid.to_str().and_then(|pid| pid.parse().ok());
-                return Ok(Command::Ask(number.ok_or("-p: it is the number of a process")?));
+                asked = Some(number.ok_or("-p: it is the number of a process")?);
             }
             Long(flag @ ("chaos" | "summary" | "stale-handles" | "keep-freed" | "lossy")) => {
                 add(flag, "1".into())?
+            }
+            Long("live") => {
+                live = true;
+                add("live", "1".into())?;
             }
             Long("survive") => survive = true,
             Long("library") => library = Some(value(&mut parser)?.into()),

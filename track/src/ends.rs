@@ -2,6 +2,44 @@
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+/// What tells from another program the one that a process runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Program {
+    name: String,
+    /// Where its code is; zeros if the process has ended. The start alone is the same for many programs, if addresses are
+    /// not random.
+    code: [u64; 2],
+    /// Whether the process has executed no program since it was forked.
+    is_forked: bool,
+}
+
+impl Program {
+    /// From /proc/PID/stat. A process that has ended has it until its parent has waited for it.
+    fn of(pid: u32) -> Option<Self> {
+        const FORKED: u64 = 0x40; // PF_FORKNOEXEC
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
+        // The name may have any character in it. Behind it comes field 3.
+        let (name, fields) = stat.rsplit_once(") ")?;
+        let fields: Vec<_> = fields.split(' ').collect();
+        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+        Some(Self {
+            name: name.to_string(),
+            code: [field(26)?, field(27)?],
+            is_forked: field(9)? & FORKED != 0,
+        })
+    }
+
+    /// Whether another program was executed meanwhile.
+    fn is_other(&self, now: &Self) -> bool {
+        const ENDED: [u64; 2] = [0, 0];
+        let is_other_code = ![self.code, now.code].contains(&ENDED) && self.code != now.code;
+        // A program that changes its name has had it before, as far as somebody has looked.
+        let is_other_name = now.code == ENDED && !self.is_forked && self.name != now.name;
+        self.is_forked && !now.is_forked || is_other_code || is_other_name
+    }
+}
+
 /// A process that is waited for.
 pub struct Watched {
     /// Its number in the session, or 0 for one that the session does not know.
@@ -10,16 +48,26 @@ pub struct Watched {
     pub pid: u32,
     /// `None`: it was gone already, or the kernel has no such descriptors.
     descriptor: Option<OwnedFd>,
+    program: Option<Program>,
 }
 
 impl Watched {
-    /// Watches a process that is alive.
-    pub fn new(number: u16, pid: u32) -> Self {
+    /// Watches a process that is alive, and that was forked without executing a program, or runs another one than its
+    /// parent.
+    pub fn new(number: u16, pid: u32, is_forked: bool) -> Self {
         // SAFETY: a bare system call, with the two arguments that it takes.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0) };
         // SAFETY: new, and nobody else's.
         let descriptor = (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) });
-        Self { number, pid, descriptor }
+        let program = Program::of(pid).map(|program| Program { is_forked, ..program });
+        Self { number, pid, descriptor, program }
+    }
+
+    /// Whether the process has executed another program since the last look.
+    pub fn has_executed(&mut self) -> bool {
+        let Some(now) = Program::of(self.pid) else { return false };
+        let Some(before) = self.program.replace(now.clone()) else { return false };
+        before.is_other(&now)
     }
 
     /// Whether the process is over.
@@ -61,18 +109,65 @@ pub fn users(judge: u32) -> Vec<u32> {
 mod tests {
     use std::process::Command;
 
-    use super::{Watched, is_running};
+    use std::io::{Read, Write};
+    use std::process::Stdio;
+
+    use super::{Program, Watched, is_running};
 
     #[test]
     fn a_zombie_is_over() {
         let mut child = Command::new("true").spawn().expect("a process");
-        let watched = Watched::new(1, child.id());
+        let watched = Watched::new(1, child.id(), false);
         while !watched.is_over() {
             std::thread::yield_now();
         }
         assert!(!is_running(child.id()));
         child.wait().expect("it has ended");
-        let me = Watched::new(2, std::process::id());
+        let me = Watched::new(2, std::process::id(), false);
         assert!(!me.is_over() && is_running(std::process::id()));
+    }
+
+    /// A shell that executes another program, alive and at its end.
+    #[test]
+    fn another_program() {
+        let script = "printf r; read line; exec cat; exit 1";
+        let mut shell = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let mut output = shell.stdout.take().expect("a pipe");
+        let mut byte = [0];
+        // Before its first byte the shell itself may still be on its way.
+        output.read_exact(&mut byte).expect("the shell writes");
+        let mut watched = Watched::new(1, shell.id(), false);
+        let before = watched.program.clone();
+        let mut input = shell.stdin.take().expect("a pipe");
+        input.write_all(b"go\nx").expect("the shell reads");
+        output.read_exact(&mut byte).expect("cat writes");
+        assert!(watched.has_executed() && !watched.has_executed());
+        drop(input);
+        while !watched.is_over() {
+            std::thread::yield_now();
+        }
+        assert!(!watched.has_executed());
+        watched.program = before;
+        assert!(watched.has_executed(), "it has another name");
+        shell.wait().expect("it has ended");
+        assert!(!watched.has_executed(), "nothing is known of it");
+    }
+
+    #[test]
+    fn a_forked_child() {
+        let child = Program { name: "program".into(), code: [5, 6], is_forked: true };
+        assert!(!child.is_other(&Program {
+            code: [0, 0],
+            name: "renamed".into(),
+            ..child.clone()
+        }));
+        assert!(child.is_other(&Program { is_forked: false, ..child.clone() }));
+        let shell = Program { is_forked: false, ..child };
+        assert!(!shell.is_other(&Program { name: "renamed".into(), ..shell.clone() }));
     }
 }

@@ -3,10 +3,12 @@
 use wire::record::Kind as What;
 
 use crate::chronicle::{self, Line};
+use crate::leaks;
 use crate::misuse::{self, Kind, Offence};
-use crate::names::Name;
-use crate::object::{Act, INHERITED, LOST, RELEASED, REPORTED};
-use crate::process::{Process, Processes};
+use crate::names::{NONE, Name};
+use crate::object::{Act, LOST, PERCPU, RELEASED, REPORTED};
+use crate::percpu;
+use crate::process::Process;
 use crate::slab::At;
 use crate::table::Undone;
 use crate::world::World;
@@ -30,14 +32,15 @@ pub struct Happened {
 }
 
 /// Works on an event.
-pub fn apply(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
+pub fn apply(world: &World, process: &mut Process, event: &Happened) {
     match event.what {
-        What::Created => create(world, process, event),
-        What::Got => get(world, process, others, event),
-        What::Putting => put(world, process, others, event),
-        What::Released => end(world, process, others, event),
-        What::Violated => misuse::violated(world, process, others, event),
+        What::Created => _ = create(world, process, event),
+        What::Got => get(world, process, event),
+        What::Putting => put(world, process, event),
+        What::Released => end(world, process, event),
+        What::Violated => misuse::violated(world, process, event),
         What::Missed => process.stale.count(world, event.by.stack, event.count != 0),
+        What::Percpu => percpu::apply(world, process, event),
         What::Checkpoint => process.checkpoint(),
         _ => {}
     }
@@ -51,36 +54,46 @@ pub fn apply(world: &World, process: &mut Process, others: &Processes, event: &H
     world.threads.note(act, event.address, event.by);
 }
 
-fn create(world: &World, process: &mut Process, event: &Happened) {
+/// An object begins. Returns its number, unless there is no memory.
+pub fn create(world: &World, process: &mut Process, event: &Happened) -> Option<At> {
     let (address, by) = (event.address, event.by);
     if let Some(at) = process.table.find(address) {
         let before = *process.table.object(at);
-        let is_live = !before.is(RELEASED | LOST | INHERITED);
-        let is_live = is_live && !world.is_doubtful(before.created());
-        let offence = is_live.then(|| {
+        let is_over = before.is(RELEASED) && !before.is(PERCPU) || before.is(LOST);
+        let is_known = !process.table.is_inherited(&before) && !world.is_doubtful(before.created());
+        let offence = (is_known && !is_over).then(|| {
             let kind = Kind::created_again(&before, by, &world.code);
             Offence::new(kind, by, &process.table, at)
         });
-        process.table.remove(at, &world.budget);
+        process.table.remove(at);
         offence.iter().for_each(|offence| misuse::report(world, process, offence));
     }
     let mark = process.mark;
-    let Some(at) = process.table.insert(address, by, event.name, mark, &world.budget) else {
-        return;
-    };
+    let at = process.table.insert(address, by, event.name, mark)?;
+    count(world, process, at, NONE, true);
     let serial = process.table.object(at).serial;
-    chronicle::note(world, process, serial, &Line::new("created", by, event.time, 1));
+    chronicle::note(world, process, serial, &Line::new("created", by, event.time, event.count));
+    Some(at)
 }
 
-fn get(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
-    let Some(at) = process.find(event.address, others, &world.budget) else {
+/// Counts a get or a put for `--live`.
+fn count(world: &World, process: &Process, at: At, holder: Name, is_get: bool) {
+    if world.rates.are_counted() {
+        let key = leaks::key(world, process.table.object(at));
+        world.rates.count(process.number, key, holder, is_get);
+    }
+}
+
+fn get(world: &World, process: &mut Process, event: &Happened) {
+    let Some(at) = process.table.find(event.address) else {
         return misuse::no_object(world, process, event);
     };
     let object = *process.table.object(at);
     if object.is(RELEASED) {
         late(world, process, Kind::GetAfterRelease, at, event.by);
     } else {
-        process.table.get(at, event.by, event.name, process.mark, &world.budget);
+        process.table.get(at, event.by, event.name, process.mark);
+        count(world, process, at, event.name, true);
         let code = &world.code;
         if let (Some(stack), Some(created)) =
             (code.get(event.by.stack), code.get(object.created().stack))
@@ -94,8 +107,8 @@ fn get(world: &World, process: &mut Process, others: &Processes, event: &Happene
     chronicle::note(world, process, object.serial, &line);
 }
 
-fn put(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
-    let Some(at) = process.find(event.address, others, &world.budget) else {
+fn put(world: &World, process: &mut Process, event: &Happened) {
+    let Some(at) = process.table.find(event.address) else {
         return misuse::no_object(world, process, event);
     };
     let serial = process.table.object(at).serial;
@@ -113,15 +126,18 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
     let code = &world.code;
     let release = process.function(event.detail, code);
     let object = process.table.object_mut(at);
-    object.release = release;
-    if let Some(created) = code.get(object.created().stack) {
-        created.release.set(release);
+    if release != 0 {
+        object.release = release;
+        if let Some(created) = code.get(object.created().stack) {
+            created.release.set(release);
+        }
     }
+    count(world, process, at, event.name, false);
     let held = match code.names.get(event.name) {
         Some(_) => process.table.held(process.table.object(at)).collect(),
         None => Vec::new(),
     };
-    let undone = process.table.put(at, event.by, event.name, code, &world.distances, &world.budget);
+    let undone = process.table.put(at, event.by, event.name, code, &world.distances);
     let is_doubtful = world.is_doubtful(process.table.object(at).created());
     if undone == Undone::WrongHolder && !is_doubtful {
         let mut offence = Offence::new(Kind::WrongHolder, event.by, &process.table, at);
@@ -132,21 +148,23 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
 
 /// A get or put on a released object: told once for each object.
 fn late(world: &World, process: &mut Process, kind: Kind, at: At, by: Act) {
-    let object = process.table.object_mut(at);
-    if !object.is(REPORTED) && !world.is_doubtful(object.created()) {
-        object.set(REPORTED, true);
+    let object = *process.table.object(at);
+    // What a parent did after a fork that nothing told of is not the child's.
+    let is_guessed = process.is_guessed() && process.table.is_inherited(&object);
+    if !object.is(REPORTED) && !is_guessed && !world.is_doubtful(object.created()) {
+        process.table.object_mut(at).set(REPORTED, true);
         let offence = Offence::new(kind, by, &process.table, at);
         misuse::report(world, process, &offence);
     }
 }
 
-fn end(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
-    let Some(at) = process.find(event.address, others, &world.budget) else { return };
+fn end(world: &World, process: &mut Process, event: &Happened) {
+    let Some(at) = process.table.find(event.address) else { return };
     if process.table.object(at).is(RELEASED) {
         return;
     }
     let release = process.function(event.detail, &world.code);
-    process.table.end(at, event.by, &world.budget);
+    process.table.end(at, event.by);
     let object = process.table.object_mut(at);
     object.release = release;
     let object = *object;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::clock::{self, Time};
 use crate::code::Id;
-use crate::leaks::{Leaks, Reference, Type};
+use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::Offence;
 use crate::object::{Act, Held};
 use crate::process::Process;
@@ -24,6 +24,9 @@ pub fn leaks(world: &World, process: &Process, leaks: &Leaks, when: &str) -> Str
         "references": leaks.references,
         "created": process.table.created,
         "types": types,
+        "lost": leaks.lost,
+        "shared": leaks.shared,
+        "unexited": leaks.unexited.iter().map(|of| unexited(world, of)).collect::<Vec<_>>(),
         "dropped": dropped(world, process),
     });
     format!("{report}\n")
@@ -36,6 +39,14 @@ fn dropped(world: &World, process: &Process) -> Value {
         "stacks": dropped.stacks,
         "events": dropped.events,
         "memory": world.used(),
+    })
+}
+
+fn unexited(world: &World, of: &Unexited) -> Value {
+    json!({
+        "count": of.count,
+        "example": { "object": of.example.0, "address": address(of.example.1) },
+        "stack": stack(world, of.stack),
     })
 }
 

@@ -8,7 +8,8 @@ use crate::clock::Time;
 use crate::code::{Id, PlaceId};
 use crate::filter;
 use crate::names::{NONE, Name};
-use crate::object::{Held, LOST, Mark, Object, UNRECORDED, UNSURE};
+use crate::object::{Held, LOST, Mark, Object, PERCPU, RELEASED, UNRECORDED, UNSURE};
+use crate::percpu::INITIAL;
 use crate::process::Process;
 use crate::table::Table;
 use crate::world::World;
@@ -66,11 +67,25 @@ pub struct Leaks {
     pub now: Time,
     /// Objects that left the tracked zone with too many references.
     pub lost: u64,
+    /// Objects in memory that processes share.
+    pub shared: u64,
+    /// percpu_refs that were released, and that percpu_ref_exit() has not ended.
+    pub unexited: Vec<Unexited>,
+}
+
+/// percpu_refs that were initialised at one stack.
+pub struct Unexited {
+    /// The stack.
+    pub stack: Id,
+    /// How many.
+    pub count: u64,
+    /// One of these: its number and its address.
+    pub example: (u64, u64),
 }
 
 /// What tells types apart: the name from kref_init_as(); without one, the release function; without both,
 /// where the objects were created.
-type Key = (Name, PlaceId, Id);
+pub type Key = (Name, PlaceId, Id);
 type Alike = (Name, Id, bool);
 
 #[derive(Default)]
@@ -81,6 +96,7 @@ struct Gathered {
 
 /// Looks through the table for what was taken since the last checkpoint.
 pub fn gather(world: &World, process: &Process) -> Leaks {
+    process.shared.look();
     let mut types: HashMap<Key, Gathered, FxBuildHasher> = HashMap::default();
     let mut leaks = Leaks { now: world.now.get(), ..Leaks::default() };
     let mut wanted: HashMap<Key, bool, FxBuildHasher> = HashMap::default();
@@ -89,6 +105,8 @@ pub fn gather(world: &World, process: &Process) -> Leaks {
         let origin = (object.type_name, object.release, object.created().stack);
         if object.is(LOST) {
             leaks.lost += 1;
+        } else if process.shared.has(object.address) {
+            leaks.shared += 1;
         } else if table.held(object).any(|held| held.mark == mark)
             && *wanted
                 .entry(origin)
@@ -100,15 +118,31 @@ pub fn gather(world: &World, process: &Process) -> Leaks {
     for (key, gathered) in types {
         leaks.types.push(gathered.finish(world, key));
     }
+    leaks.unexited = unexited(world, process);
     leaks.types.sort_by(|a, b| b.references.cmp(&a.references).then(a.name.cmp(&b.name)));
     leaks.objects = leaks.types.iter().map(|of| of.objects).sum();
     leaks.references = leaks.types.iter().map(|of| of.references).sum();
     leaks
 }
 
+fn unexited(world: &World, process: &Process) -> Vec<Unexited> {
+    let mut stacks: BTreeMap<Id, Unexited> = BTreeMap::new();
+    let known = process.table.known().filter(|object| object.is(PERCPU) && object.is(RELEASED));
+    for object in known.filter(|object| object.first_mark == process.mark) {
+        let stack = object.created().stack;
+        let is_own = !process.shared.has(object.address);
+        if is_own && filter::fits(world, object.type_name, object.release, stack) {
+            let example = (object.serial, object.address);
+            let all = stacks.entry(stack).or_insert(Unexited { stack, count: 0, example });
+            all.count += 1;
+        }
+    }
+    stacks.into_values().collect()
+}
+
 /// Before a put of the object has told its release function, what a put told of objects that were created
 /// there is taken.
-fn key(world: &World, object: &Object) -> Key {
+pub fn key(world: &World, object: &Object) -> Key {
     if object.type_name != NONE {
         return (object.type_name, 0, 0);
     }
@@ -149,7 +183,8 @@ impl Gathered {
     }
 }
 
-fn name(world: &World, (type_name, release, created): Key) -> String {
+/// The name of a type.
+pub fn name(world: &World, (type_name, release, created): Key) -> String {
     let code = &world.code;
     if let Some(name) = code.names.get(type_name) {
         return name.to_string();
@@ -165,10 +200,11 @@ fn name(world: &World, (type_name, release, created): Key) -> String {
 
 impl Reference {
     fn new(world: &World, held: &Held) -> Self {
+        let holder = world.code.names.get(held.holder);
         Self {
-            holder: world.code.names.get(held.holder),
+            holder,
             stack: held.by.stack,
-            is_first: held.is_first,
+            is_first: held.is_first || holder == Some(INITIAL),
             count: 0,
             objects: 0,
             example: (0, 0),

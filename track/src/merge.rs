@@ -21,8 +21,8 @@ pub struct Numbered {
     pub event: Event,
 }
 
-/// A number that does not come in this time is passed over: its thread has died, or left a handler by a jump.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A number that does not come in this time is looked after: its thread may have died, or left a handler by a jump.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// The same for a number of which a recorder has said that it may be lost.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(5);
 /// The most events that wait for one that is missing.
@@ -151,15 +151,19 @@ impl Window {
         number >= self.next + AHEAD && number < self.next + MOST as u64
     }
 
-    /// Passes over the numbers that are missing, if their time is over, or if nobody is left who may write them.
-    /// Returns these numbers.
-    pub fn pass_over(&mut self, nobody_writes: bool) -> Range<u64> {
-        if !matches!(self.waiting.front(), Some(Slot::Missing)) {
-            return self.next..self.next;
-        }
+    /// Whether a number is missing for so long that its writer may be gone.
+    pub fn is_overdue(&mut self) -> bool {
         let patience = if self.next < self.lost_until { LITTLE_PATIENCE } else { PATIENCE };
-        let since = *self.missing_since.get_or_insert_with(Instant::now);
-        if !nobody_writes && since.elapsed() < patience {
+        matches!(self.waiting.front(), Some(Slot::Missing))
+            && self.missing_since.get_or_insert_with(Instant::now).elapsed() >= patience
+    }
+
+    /// Passes over the numbers that are missing since before `turned`: each thread has had its turn since then.
+    /// Returns these numbers.
+    pub fn pass_over(&mut self, turned: Instant) -> Range<u64> {
+        if !matches!(self.waiting.front(), Some(Slot::Missing))
+            || self.missing_since.is_some_and(|since| since > turned)
+        {
             return self.next..self.next;
         }
         let first = self.next;
@@ -178,6 +182,7 @@ mod tests {
     use wire::record::{Event, Kind};
 
     use std::ops::Range;
+    use std::time::Instant;
 
     use super::{Numbered, Window};
     use crate::names::NONE;
@@ -205,9 +210,11 @@ mod tests {
     fn a_missing_number_is_passed_over_when_its_writer_is_dead() {
         let mut window = Window::new();
         window.add(event(1), 9);
-        window.pass_over(false);
-        assert_eq!(next(&mut window), None, "there is time");
-        window.pass_over(true);
+        let before = Instant::now();
+        assert!(!window.is_overdue());
+        window.pass_over(before);
+        assert_eq!(next(&mut window), None, "its writer may have had no turn");
+        window.pass_over(Instant::now());
         assert_eq!((next(&mut window), window.passed_over), (Some(1), 1));
         let late = window.add(event(0), 9).expect("it goes on at once");
         assert_eq!((late.event.sequence, window.passed_over), (0, 0));

@@ -3,8 +3,8 @@
 use crate::code::{Code, Id, PlaceId};
 use crate::event::Happened;
 use crate::names::{NONE, Name};
-use crate::object::{Act, Held, LOST, Object, RELEASED, REPORTED};
-use crate::process::{Process, Processes};
+use crate::object::{Act, Held, LOST, Object, PERCPU, RELEASED, REPORTED};
+use crate::process::Process;
 use crate::slab::At;
 use crate::stacks::Call;
 use crate::table::Table;
@@ -48,6 +48,14 @@ pub enum Kind {
     BadFree,
     /// kref_pool_destroy() while an object is referenced: this is the first one.
     PoolInUse,
+    /// Another object begins where a percpu_ref was, without percpu_ref_exit().
+    NoExit,
+    /// percpu_ref_kill() of a percpu_ref that was killed.
+    KilledTwice,
+    /// percpu_ref_exit() of a percpu_ref that is referenced.
+    ExitWhileAlive,
+    /// percpu_ref_resurrect(), _reinit() or _switch_to_percpu() of a percpu_ref that does not allow it now.
+    BadReinit,
 }
 
 impl Kind {
@@ -71,6 +79,10 @@ impl Kind {
             Self::BadPublish => "bad-publish",
             Self::BadFree => "bad-free",
             Self::PoolInUse => "pool-in-use",
+            Self::NoExit => "no-exit",
+            Self::KilledTwice => "killed-twice",
+            Self::ExitWhileAlive => "exit-while-alive",
+            Self::BadReinit => "bad-reinit",
         }
     }
 
@@ -91,7 +103,9 @@ impl Kind {
             Self::NoObject => {
                 "get or put where no object is: kref_init() was forgotten, or the object was moved"
             }
-            Self::Overflow => "too many references",
+            Self::Overflow => {
+                "too many references: more than 4,000,000 on one object are more than the tracker can count"
+            }
             Self::DecToZero => {
                 "a decrement took the last reference, and nobody released the object"
             }
@@ -108,12 +122,26 @@ impl Kind {
             Self::PoolInUse => {
                 "kref_pool_destroy() while an object is referenced: nothing was freed"
             }
+            Self::NoExit => "a percpu_ref was freed or reused without percpu_ref_exit()",
+            Self::KilledTwice => {
+                "percpu_ref_kill() of a percpu_ref that was killed already: nothing was done"
+            }
+            Self::ExitWhileAlive => {
+                "percpu_ref_exit() while references are held: nothing was freed"
+            }
+            Self::BadReinit => {
+                "percpu_ref_resurrect(), _reinit() or _switch_to_percpu() of a percpu_ref that was not killed, is \
+                 still referenced, or was initialised without PERCPU_REF_ALLOW_REINIT"
+            }
         }
     }
 
     /// Two objects at one address: the line that made both has no reason to do it twice to one object,
     /// so the memory came to it again; another line has.
     pub fn created_again(before: &Object, by: Act, code: &Code) -> Self {
+        if before.is(PERCPU) {
+            return Self::NoExit;
+        }
         let place = |id: Id| {
             let frame = code.described(id).first()?;
             let offset = if frame.line == 0 { frame.offset } else { 0 };
@@ -203,10 +231,16 @@ pub fn report(world: &World, process: &mut Process, offence: &Offence) {
         return;
     }
     let key = (offence.kind, offence.by.stack);
-    if process.told.len() >= MOST_TOLD || !process.told.insert(key) {
+    if process.told.len() >= MOST_TOLD || process.told.contains(&key) {
         return;
     }
-    process.found += 1;
+    process.shared.look();
+    if process.shared.has(offence.address) {
+        return;
+    }
+    process.told.insert(key);
+    // More references than the tracker can count are no mistake.
+    process.found += u64::from(offence.kind != Kind::Overflow);
     let text = if world.options.json {
         json::misuse(world, process, offence)
     } else {
@@ -221,14 +255,17 @@ const OVERFLOW: u64 = 2;
 const PUT_ON_ZERO: u64 = 3;
 const DEC_TO_ZERO: u64 = 4;
 const SATURATED: u64 = 5;
+const KILLED_TWICE: u64 = 7;
+const EXIT_WHILE_ALIVE: u64 = 8;
+const BAD_REINIT: u64 = 9;
 const NEVER_INITIALISED: u64 = 11;
 const BAD_PUBLISH: u64 = 12;
 const BAD_FREE: u64 = 13;
 const POOL_IN_USE: u64 = 14;
 
 /// What libkref itself found.
-pub fn violated(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
-    let offence = match process.find(event.address, others, &world.budget) {
+pub fn violated(world: &World, process: &mut Process, event: &Happened) {
+    let offence = match process.table.find(event.address) {
         Some(at) => on_known(world, process, at, event),
         None => {
             let kind = match event.detail {
@@ -263,6 +300,9 @@ fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> O
         (BAD_PUBLISH, _) => Kind::BadPublish,
         (BAD_FREE, _) => Kind::BadFree,
         (POOL_IN_USE, _) => Kind::PoolInUse,
+        (KILLED_TWICE, _) => Kind::KilledTwice,
+        (EXIT_WHILE_ALIVE, _) => Kind::ExitWhileAlive,
+        (BAD_REINIT, _) => Kind::BadReinit,
         (GET_ON_ZERO | PUT_ON_ZERO | SATURATED | NEVER_INITIALISED, false) => Kind::Overwritten,
         _ => return None,
     };
@@ -274,7 +314,7 @@ fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> O
 }
 
 /// A get or put that libkref takes for one of a tracked object, at an address that the table does not know. Not an
-/// object whose kref_init() was not recorded, or was forgotten by the process that forked this one.
+/// object whose kref_init() was not recorded, or that another thread of a parent has made while the parent forked.
 pub fn no_object(world: &World, process: &mut Process, event: &Happened) {
     let is_whole = world.events_lost.get() == 0 && process.table.lost == 0;
     if is_whole && process.parent.is_none() {

@@ -3,7 +3,7 @@
 //! A file may have been replaced since the program was started. A file is used only if it is the one that was
 //! mapped: by the kernel's own link to it, by its inode, or by its build-id.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -19,6 +19,8 @@ use crate::names::Names;
 
 /// A file that was mapped. It stays known for good: stacks that went through it stay in reports.
 pub struct Module {
+    /// Its number among the files of a session, or of a trace. 0: none yet.
+    pub number: Cell<u32>,
     /// The file's name, for reports.
     pub name: &'static str,
     /// Its path.
@@ -27,7 +29,7 @@ pub struct Module {
     pub build_id: Option<Vec<u8>>,
     inode: Option<(u64, u64)>,
     file: Option<File>,
-    loader: OnceCell<Option<Loader>>,
+    loader: OnceCell<Option<Box<Loader>>>,
     functions: OnceCell<Option<Functions>>,
 }
 
@@ -41,11 +43,24 @@ pub struct Mapping<'a> {
     pub path: &'a [u8],
 }
 
+impl Mapping<'_> {
+    /// Whether a line of /proc/PID/maps is of the file that the recorder has named. Another program may be there now.
+    fn can_be(&self, line: &Line) -> bool {
+        // libm.so.6 may be a link to libm.so.6.1.
+        let name = |path: &[u8]| {
+            let path = String::from_utf8_lossy(path).into_owned();
+            let name = path.rsplit('/').next().unwrap_or_default();
+            name.split(".so").next().unwrap_or_default().to_string()
+        };
+        self.path.is_empty() || name(self.path) == name(&line.path)
+    }
+}
+
 impl Module {
     /// Opens the file of a mapping in a process that is alive, if it is there. `since` is a time before the process
     /// was started.
     pub fn of_process(pid: u32, mapping: &Mapping, since: SystemTime, names: &Names) -> Self {
-        let line = Line::of(pid, mapping.start);
+        let line = Line::of(pid, mapping.start).filter(|line| mapping.can_be(line));
         let id = memory_build_id(pid, mapping);
         let named = line.as_ref().map_or(mapping.path, |line| &line.path);
         let path = PathBuf::from(OsStr::from_bytes(named));
@@ -72,6 +87,7 @@ impl Module {
         let name = path.file_name().unwrap_or(path.as_os_str());
         let inode = file.as_ref().and_then(|file| file.metadata().ok());
         Self {
+            number: Cell::new(0),
             name: names.kept(name.as_bytes()),
             build_id: id.or_else(|| file_build_id(file.as_ref()?)),
             inode: inode.map(|data| (data.dev(), data.ino())),
@@ -84,7 +100,11 @@ impl Module {
 
     /// Whether it is the same file, so that one of both is enough.
     pub fn is(&self, other: &Self) -> bool {
-        self.path == other.path && self.build_id == other.build_id && self.inode == other.inode
+        let numbers = [self.number.get(), other.number.get()];
+        self.path == other.path
+            && self.build_id == other.build_id
+            && self.inode == other.inode
+            && (numbers[0] == numbers[1] || numbers.contains(&0))
     }
 
     /// Whether its file was found.
@@ -101,9 +121,10 @@ impl Module {
     pub fn loader(&self) -> Option<&Loader> {
         let load = || {
             // By its descriptor: the path may be another file by now.
-            Loader::new(format!("/proc/self/fd/{}", self.file.as_ref()?.as_raw_fd())).ok()
+            let path = format!("/proc/self/fd/{}", self.file.as_ref()?.as_raw_fd());
+            Loader::new(path).ok().map(Box::new)
         };
-        self.loader.get_or_init(load).as_ref()
+        self.loader.get_or_init(load).as_deref()
     }
 
     /// Where the function around an address begins, without the load bias.
@@ -250,7 +271,7 @@ fn memory_build_id(pid: u32, mapping: &Mapping) -> Option<Vec<u8>> {
 }
 
 /// Bytes of a process's memory.
-fn memory(pid: u32, address: u64, length: u64) -> Option<Vec<u8>> {
+pub fn memory(pid: u32, address: u64, length: u64) -> Option<Vec<u8>> {
     let length = usize::try_from(length).ok().filter(|&length| length <= 1 << 20)?;
     let mut bytes = vec![0_u8; length];
     let here = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: length };
@@ -302,7 +323,7 @@ mod tests {
     #[test]
     fn the_mapped_file_is_found_and_knows_its_functions() {
         let (start, address) = here();
-        let mapping = Mapping { start, bias: start, path: b"/nowhere" };
+        let mapping = Mapping { start, bias: start, path: b"" };
         let names = Names::default();
         let module =
             Module::of_process(std::process::id(), &mapping, SystemTime::UNIX_EPOCH, &names);

@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::code::{Id, PlaceId};
 use crate::names::{NONE, Name};
-use crate::slab::{At, NIL};
+use crate::slab::{At, Link, NIL};
 
 /// Who did something, where and when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -147,10 +147,10 @@ pub const REPORTED: u8 = 2;
 pub const LOST: u8 = 4;
 /// kref_init()'s reference is held.
 pub const FIRST: u8 = 8;
-/// A parent process created it: what is known of it is what the parent knew, or nothing.
-pub const INHERITED: u8 = 16;
 /// It is no object: its number was given back.
 pub const FREE: u8 = 32;
+/// It is a percpu_ref that percpu_ref_exit() has not ended.
+pub const PERCPU: u8 = 64;
 
 impl Object {
     /// After kref_init().
@@ -199,6 +199,36 @@ impl Object {
             mark: self.first_mark,
             is_first: true,
         })
+    }
+}
+
+impl Link for Group {
+    fn next(&self) -> At {
+        self.next
+    }
+
+    fn set_next(&mut self, next: At) {
+        self.next = next;
+    }
+}
+
+impl Link for Pair {
+    fn next(&self) -> At {
+        self.next
+    }
+
+    fn set_next(&mut self, next: At) {
+        self.next = next;
+    }
+}
+
+impl Link for Object {
+    fn next(&self) -> At {
+        self.groups
+    }
+
+    fn set_next(&mut self, next: At) {
+        self.groups = next;
     }
 }
 

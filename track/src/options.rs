@@ -27,6 +27,10 @@ pub struct Options {
     pub flamegraph: Option<String>,
     /// One line at exit even if nothing was found.
     pub summary: bool,
+    /// What is held is shown while the program runs.
+    pub live: bool,
+    /// A release function that takes so many seconds is reported. 0: none is.
+    pub stuck: u32,
     /// Lookups in pools that find no object are counted.
     pub stale_handles: bool,
     /// What release functions free is kept for a while.
@@ -35,6 +39,8 @@ pub struct Options {
     pub lossy: bool,
     /// A file that gets all that is recorded, for `kref-track report`.
     pub trace: Option<String>,
+    /// There are no reports but those of the trace, later.
+    pub trace_only: bool,
 }
 
 impl Options {
@@ -53,10 +59,13 @@ impl Options {
             max_memory: 1024 << 20,
             flamegraph: None,
             summary: false,
+            live: false,
+            stuck: 0,
             stale_handles: false,
             keep_freed: false,
             lossy: false,
             trace: None,
+            trace_only: false,
         };
         let (mut chaos, mut seed) = (false, None);
         for option in text.split(':').filter(|option| !option.is_empty()) {
@@ -67,13 +76,17 @@ impl Options {
                 _ => options.apply(key, value)?,
             }
         }
+        if options.trace_only && options.trace.is_none() {
+            options.trace = Some(TRACE.to_string());
+        }
         options.chaos = (chaos || seed.is_some()).then(|| seed.unwrap_or_else(any_seed));
         Ok(options)
     }
 
     fn apply(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
-            "track" | "on_violation" => {}
+            "on_violation" => {}
+            "track" => self.trace_only = value == "file",
             "depth" => self.depth = number(key, value, 1, 64)? as usize,
             "filter" => self.filter = Some(text(key, value)?),
             "sample" => self.sample = one_in(value)?,
@@ -94,6 +107,8 @@ impl Options {
             "lossy" => self.lossy = flag(key, value)?,
             "trace" => self.trace = Some(text(key, value)?),
             "summary" => self.summary = flag(key, value)?,
+            "live" => self.live = flag(key, value)?,
+            "stuck" => self.stuck = number(key, value, 1, 1 << 20)? as u32,
             "stale_handles" => self.stale_handles = flag(key, value)?,
             _ => return Err(format!("unknown option \"{key}\"; {CHOICES}")),
         }
@@ -101,9 +116,12 @@ impl Options {
     }
 }
 
+/// The trace of track=file.
+const TRACE: &str = "kref-track.%p.trace";
+
 const CHOICES: &str = "the choices are depth=, filter=, sample=1/N, log_path=, exitcode=, \
     format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
-    keep_freed=1, lossy=1, stale_handles=1, trace= and summary=1";
+    keep_freed=1, live=1, lossy=1, stale_handles=1, stuck=, trace= and summary=1";
 
 fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
     match value.parse() {
@@ -182,6 +200,12 @@ mod tests {
         for wrong in ["depth=0", "dept=3", "sample=10", "format=xml", "signal=9", "filter="] {
             assert!(Options::parse(wrong).is_err(), "{wrong}");
         }
+        let only = Options::parse("track=file").expect("a trace");
+        assert!(only.trace_only && only.trace.is_some_and(|trace| trace.contains("%p")));
+        assert!(
+            Options::parse("track=file:trace=x").is_ok_and(|o| o.trace.as_deref() == Some("x"))
+        );
+        assert!(Options::parse("track=1").is_ok_and(|o| !o.trace_only && o.trace.is_none()));
         assert_eq!(Options::parse("seed=7").expect("a seed").chaos, Some(7));
         assert!(Options::parse("chaos=1").expect("chaos").chaos.is_some());
     }

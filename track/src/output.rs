@@ -15,8 +15,10 @@ pub enum Output {
     Log(String, RefCell<HashMap<u32, Option<File>>>),
     /// Standard output.
     Out,
+    /// Nowhere: there is a trace.
+    Nowhere,
     /// A text, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     Text(RefCell<String>),
 }
 
@@ -24,6 +26,7 @@ impl Output {
     /// As the options say.
     pub fn new(options: &Options) -> Self {
         match &options.log_path {
+            _ if options.trace_only => Self::Nowhere,
             Some(pattern) => Self::Log(pattern.clone(), RefCell::default()),
             None => Self::Error,
         }
@@ -34,6 +37,7 @@ impl Output {
         let _ = match self {
             Self::Error => std::io::stderr().write_all(text.as_bytes()),
             Self::Out => std::io::stdout().write_all(text.as_bytes()),
+            Self::Nowhere => Ok(()),
             Self::Log(pattern, logs) => {
                 let mut logs = logs.borrow_mut();
                 if logs.len() >= MOST_LOGS {
@@ -44,12 +48,17 @@ impl Output {
                     None => std::io::stderr().write_all(text.as_bytes()),
                 }
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "fuzzing"))]
             Self::Text(out) => {
                 out.borrow_mut().push_str(text);
                 Ok(())
             }
         };
+    }
+
+    /// The descriptor of standard error, if reports go there.
+    pub fn descriptor(&self) -> i32 {
+        if matches!(self, Self::Error) { libc::STDERR_FILENO } else { -1 }
     }
 
     /// One line from us.

@@ -8,8 +8,8 @@ use crate::budget::Budget;
 use crate::code::{Code, Id, PlaceId};
 use crate::misuse::Kind;
 use crate::modules::Module;
-use crate::object::{Mark, RELEASED};
-use crate::slab::At;
+use crate::object::Mark;
+use crate::shared::Shared;
 use crate::stale::Stale;
 use crate::table::Table;
 
@@ -31,10 +31,11 @@ pub struct Mapped {
 pub struct Parent {
     /// Its number.
     pub number: u16,
-    /// The objects that it had created.
-    pub created: u64,
-    /// The number of the next event at the fork.
+    /// The number of the event at the fork.
     pub at: u64,
+    /// Whether the objects are those that the parent had at the fork. Otherwise nothing told of the fork: they are those
+    /// that the parent had at the child's first event.
+    pub is_exact: bool,
 }
 
 /// A process. A program that a process executes is another one.
@@ -49,10 +50,14 @@ pub struct Process {
     pub table: Table,
     /// The checkpoint after which objects are created now.
     pub mark: Mark,
+    /// The first of these.
+    first_mark: Mark,
     /// How many checkpoints there were.
     pub checkpoints: u64,
     /// The files.
     pub modules: Vec<Mapped>,
+    /// Memory that it shares with others.
+    pub shared: Shared,
     /// Misuse that was reported: once for each stack.
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
     /// Lookups by handle that found no object.
@@ -71,15 +76,21 @@ pub struct Process {
 
 impl Process {
     /// A process that has no objects yet.
-    pub fn new(number: u16, pid: u32) -> Self {
+    pub fn new(number: u16, pid: u32, budget: &Budget) -> Self {
+        Self::with(number, pid, Table::new(budget))
+    }
+
+    fn with(number: u16, pid: u32, table: Table) -> Self {
         Self {
             number,
             pid,
             parent: None,
-            table: Table::default(),
+            table,
             mark: 1,
+            first_mark: 1,
             checkpoints: 0,
             modules: Vec::new(),
+            shared: Shared::default(),
             told: HashSet::default(),
             stale: Stale::default(),
             found: 0,
@@ -90,18 +101,32 @@ impl Process {
         }
     }
 
-    /// A fork's child: it has the parent's files, and its objects, which are looked up when they are used.
-    pub fn forked(&mut self, parent: &Self, at: u64) {
-        self.parent = Some(Parent { number: parent.number, created: 0, at });
-        self.modules.clone_from(&parent.modules);
+    /// A fork's child: it has the parent's files and objects. What was held at the fork came before the child's first
+    /// mark, so no report blames the child for it.
+    pub fn fork(&mut self, at: u64, is_exact: bool) -> Self {
+        let mut child = Self::with(0, 0, self.table.fork());
+        child.parent = Some(Parent { number: self.number, at, is_exact });
+        child.modules.clone_from(&self.modules);
+        child.shared.extend(&self.shared);
+        child.mark = self.mark;
+        child.next_mark();
+        child.first_mark = child.mark;
+        child
     }
 
-    /// All that the parent did before the fork is known.
-    pub fn fork_is_reached(&mut self, parent_created: u64) {
-        if let Some(parent) = &mut self.parent {
-            parent.created = parent_created;
+    /// What the parent held is this process's own now: the parent has ended, and this process goes on.
+    fn take_over(&mut self, parent_checkpoints: u64) {
+        self.table.inherited = 0;
+        if self.checkpoints == 0 {
+            let (own, parents) = (self.first_mark, self.first_mark - 1);
+            self.table.renumber(|mark| if mark == parents { own } else { mark });
+            self.checkpoints = parent_checkpoints;
         }
-        self.table.created = parent_created;
+    }
+
+    /// Whether the parent may have done something with its objects after the fork, that this table has as well.
+    pub fn is_guessed(&self) -> bool {
+        self.parent.is_some_and(|parent| !parent.is_exact)
     }
 
     /// Takes over files that the parent has mapped, and that were not known at the fork.
@@ -143,34 +168,16 @@ impl Process {
         if address == 0 { 0 } else { self.place(address.wrapping_add(1), code) }
     }
 
-    /// The object at an address: its own, or one that an ancestor had when it forked.
-    pub fn find(&mut self, address: u64, others: &Processes, budget: &Budget) -> Option<At> {
-        let own = self.table.find(address);
-        if own.is_some() || self.parent.is_none() {
-            return own;
-        }
-        let (mut parent, mut unsure) = (self.parent, false);
-        while let Some(Parent { number, created, .. }) = parent {
-            let Some(process) = others.get(number) else { break };
-            if let Some(at) = process.table.find(address) {
-                let object = process.table.object(at);
-                // What the parent did with the object since then is not the child's.
-                if object.serial <= created && !object.is(RELEASED) {
-                    return self.table.inherit(&process.table, at, |_| 0, budget);
-                }
-                unsure = true;
-            }
-            parent = process.parent;
-        }
-        if unsure { self.table.adopt(address, budget) } else { None }
-    }
-
     /// kref_track_checkpoint(): reports show what comes from now on.
     pub fn checkpoint(&mut self) {
         self.checkpoints += 1;
+        self.next_mark();
+    }
+
+    fn next_mark(&mut self) {
         if self.mark == Mark::MAX {
-            self.table.renumber(0, 0);
-            self.mark = 0;
+            self.table.renumber(|mark| u8::from(mark == Mark::MAX));
+            self.mark = 1;
         }
         self.mark += 1;
     }
@@ -218,48 +225,23 @@ impl Processes {
         let last_event = self.get(number)?.last_event;
         let is_heir = |process: &&Process| {
             let parent = process.parent.filter(|parent| parent.number == number);
-            !process.is_over && parent.is_some_and(|parent| parent.at > last_event)
+            !process.is_over && parent.is_some_and(|parent| parent.at >= last_event)
         };
         self.all().find(is_heir).map(|process| process.number)
     }
 
     /// What a process holds becomes its heir's.
-    pub fn inherit(&mut self, number: u16, heir: u16, budget: &Budget) {
-        let Some(mut heir) = self.take(heir) else { return };
-        if let Some(process) = self.get(number) {
-            let own = heir.mark;
-            let mark = |before: Mark| if before == process.mark { own } else { 0 };
-            for at in process.table.live_numbers() {
-                let address = process.table.object(at).address;
-                match heir.table.find(address) {
-                    None => _ = heir.table.inherit(&process.table, at, mark, budget),
-                    Some(at) if process.checkpoints == 0 => heir.table.own(at, own),
-                    Some(_) => {}
-                }
-            }
-            heir.checkpoints = process.checkpoints;
+    pub fn inherit(&mut self, number: u16, heir: u16) {
+        let checkpoints = self.get(number).map_or(0, |process| process.checkpoints);
+        if let Some(heir) = self.get_mut(heir) {
+            heir.take_over(checkpoints);
         }
-        self.put(heir);
     }
 
-    /// Drops the processes that are over and of which no living one is a descendant.
-    pub fn forget(&mut self, budget: &Budget) {
-        let mut needed = HashSet::new();
-        for process in self.all().filter(|process| !process.is_over) {
-            let mut parent = process.parent;
-            while let Some(Parent { number, .. }) = parent {
-                if !needed.insert(number) {
-                    break;
-                }
-                parent = self.get(number).and_then(|process| process.parent);
-            }
-        }
+    /// Drops the processes that are over.
+    pub fn forget(&mut self) {
         for place in &mut self.all {
-            let is_needless =
-                |process: &Process| process.is_over && !needed.contains(&process.number);
-            if let Some(process) = place.take_if(|process| is_needless(process)) {
-                budget.give_back(process.table.bytes());
-            }
+            let _ = place.take_if(|process| process.is_over);
         }
     }
 }

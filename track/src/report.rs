@@ -108,7 +108,8 @@ pub fn requested(world: &World, process: &Process, by: &str) -> String {
         return json::leaks(world, process, &leaks, "request");
     }
     let title = format!("held{}, asked by {by}", since(process));
-    text::leaks(world, &leaks, &title) + &Dropped::now(world, process).lines(world)
+    let unexited = text::unexited(world, &leaks.unexited);
+    text::leaks(world, &leaks, &title) + &unexited + &Dropped::now(world, process).lines(world)
 }
 
 /// What a report is of, if not of everything.
@@ -120,7 +121,7 @@ fn since(process: &Process) -> &'static str {
 pub fn at_end(world: &World, process: &mut Process, end: End) {
     process.is_reported = true;
     let leaks = leaks::gather(world, process);
-    let found = leaks.references > 0;
+    let found = leaks.references > 0 || !leaks.unexited.is_empty();
     process.found += u64::from(found);
     if world.options.json {
         if found || world.options.summary {
@@ -147,13 +148,20 @@ fn tell(world: &World, process: &Process, leaks: &Leaks, end: End) {
         let title = format!("still held{}{}", end.sentence(process.pid), since(process));
         world.output.write(process.pid, &text::leaks(world, leaks, &title));
     }
+    world.output.write(process.pid, &text::unexited(world, &leaks.unexited));
     if world.options.stale_handles {
         world.output.write(process.pid, &text::stale_handles(world, process));
     }
     world.output.write(process.pid, &Dropped::now(world, process).lines(world));
     if leaks.lost > 0 {
         let objects = text::number(leaks.lost, "object");
-        say(&format!("{objects} had too many references to be tracked any further"));
+        say(&format!(
+            "{objects} had too many references to be tracked any further: 4,000,000 are the tracker's limit"
+        ));
+    }
+    if leaks.shared > 0 && (leaks.references > 0 || world.options.summary) {
+        let objects = text::number(leaks.shared, "object");
+        say(&format!("{objects} not judged: in memory that other processes may share"));
     }
     if let (Some(seed), true) = (world.options.chaos, process.found > 0) {
         say(&format!("found with chaos=1:seed={seed}"));

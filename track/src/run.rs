@@ -37,13 +37,14 @@ impl Program {
         let name = self.program.display().to_string();
         let mut command = self.command(&library, &judge.path);
         forward_signals();
-        let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
+        let mut child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
         let pid = child.id();
         CHILD.store(pid as i32, Relaxed);
         judge.has_started(pid);
         let status = wait(pid as i32)?;
         forward_to_nobody();
         let result = judge.has_ended(status.into_raw());
+        let _ = child.wait();
         match result {
             None => eprintln!("kref-track: the judge has ended before {name}: there is no report"),
             Some((false, _)) => eprintln!(
@@ -85,22 +86,42 @@ impl Program {
     }
 }
 
-/// Waits until the program has ended. While the terminal has stopped it, this command is stopped, too.
+/// Waits until the program has ended, and leaves it a zombie: the judge may look at it. While the terminal has stopped
+/// the program, this command is stopped, too.
 fn wait(pid: i32) -> Result<ExitStatus, String> {
     loop {
-        let mut status = 0;
-        // SAFETY: `status` is ours to fill.
-        let waited = unsafe { libc::waitpid(pid, &mut status, libc::WUNTRACED) };
-        if waited == pid && libc::WIFSTOPPED(status) {
-            // SAFETY: a signal for this process.
-            unsafe { libc::raise(libc::SIGSTOP) };
-            // SAFETY: who has continued this process means the program.
-            unsafe { libc::kill(pid, libc::SIGCONT) };
-        } else if waited == pid {
-            return Ok(ExitStatus::from_raw(status));
-        } else if std::io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
-            return Err(std::io::Error::last_os_error().to_string());
+        let how = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
+        // SAFETY: `info` is ours to fill, and may be zero.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: as above.
+        if unsafe { libc::waitid(libc::P_PID, pid as u32, &mut info, how) } != 0 {
+            let error = std::io::Error::last_os_error();
+            if error.raw_os_error() != Some(libc::EINTR) {
+                return Err(error.to_string());
+            }
+            continue;
         }
+        // SAFETY: waitid() has filled it in.
+        let status = unsafe { info.si_status() };
+        match info.si_code {
+            libc::CLD_EXITED => return Ok(ExitStatus::from_raw((status & 0xff) << 8)),
+            libc::CLD_KILLED => return Ok(ExitStatus::from_raw(status)),
+            libc::CLD_DUMPED => return Ok(ExitStatus::from_raw(status | 0x80)),
+            _ => stop(pid),
+        }
+    }
+}
+
+/// The program was stopped.
+fn stop(pid: i32) {
+    let mut status = 0;
+    // SAFETY: `status` is ours to fill. The stop is told once.
+    let waited = unsafe { libc::waitpid(pid, &mut status, libc::WUNTRACED | libc::WNOHANG) };
+    if waited == pid && libc::WIFSTOPPED(status) {
+        // SAFETY: a signal for this process.
+        unsafe { libc::raise(libc::SIGSTOP) };
+        // SAFETY: who has continued this process means the program.
+        unsafe { libc::kill(pid, libc::SIGCONT) };
     }
 }
 

@@ -1,5 +1,6 @@
 //! The judge's process: reads the rings until all processes of the session have ended.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -13,8 +14,9 @@ use crate::ask::Desk;
 use crate::clock;
 use crate::ends::{self, Watched};
 use crate::judge::Judge;
+use crate::live::{self, Live};
 use crate::options::Options;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::report::End;
 use crate::session::Session;
 use crate::trace::Writer;
@@ -25,6 +27,8 @@ const SHORTEST: Duration = Duration::from_micros(50);
 const LONGEST: Duration = Duration::from_millis(5);
 /// How often the judge looks for what is not in the rings.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often it looks at what the kernel says of the processes.
+const LOOK_AT_PROCESSES: Duration = Duration::from_millis(250);
 /// The last events of a process that has ended are waited for so long: others may write, too.
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
 const MOST_ROUNDS: u32 = 10_000;
@@ -40,22 +44,30 @@ pub struct Service {
     command: Option<BufReader<UnixStream>>,
     /// The program that the command has started: the command tells how it ended.
     program: u32,
+    /// What was found in programs that it executed others from.
+    found: Option<u64>,
     desk: Option<Desk>,
+    /// The looks of `--live`, by process.
+    lives: BTreeMap<u16, Live>,
     looked: Instant,
+    looked_at_processes: Instant,
     /// The request that asks, and since when.
     asking: (u32, Instant),
 }
 
 impl Service {
-    /// A new session.
-    pub fn new(options: Options) -> Result<Self, String> {
+    /// A new session, for a process that is there already, or else this one.
+    pub fn new(options: Options, pid: u32) -> Result<Self, String> {
         // Large tables grow by moving their pages: nothing is copied, and nothing is left behind.
         // SAFETY: this process has one thread.
         unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20) };
         let session = Session::new(&options);
         let session = Arc::new(session.map_err(|error| format!("no shared memory: {error}"))?);
-        let trace = options.trace.as_deref().map(Writer::create).transpose();
-        let trace = trace.map_err(|error| format!("the trace: {error}"))?;
+        let trace = options.trace.as_deref().map(|path| output::expand(path, pid));
+        let trace = trace.map(|path| {
+            Writer::create(&path).map_err(|error| format!("the trace {path}: {error}"))
+        });
+        let trace = trace.transpose()?;
         let output = Output::new(&options);
         let world = World::new(options, output);
         let mut judge = Judge::of_session(world, Arc::clone(&session), SystemTime::now());
@@ -66,8 +78,11 @@ impl Service {
             watched: Vec::new(),
             command: None,
             program: 0,
+            found: None,
             desk: Desk::open(),
+            lives: BTreeMap::new(),
             looked: Instant::now(),
+            looked_at_processes: Instant::now(),
             asking: (0, Instant::now()),
         })
     }
@@ -85,7 +100,7 @@ impl Service {
 
     /// Serves a program that has asked for it itself.
     pub fn of_program(mut self, pid: u32) {
-        self.watched.push(Watched::new(0, pid));
+        self.watched.push(Watched::new(0, pid, false));
         self.serve();
     }
 
@@ -116,13 +131,20 @@ impl Service {
     /// Looks for new processes and for those that have ended, and at what others ask.
     fn look(&mut self) {
         self.watch_new();
+        self.judge.keep_numbers_free();
         self.hear();
         while let Some(place) = self.watched.iter().position(|it| self.has_ended(it)) {
-            let gone = self.watched.swap_remove(place);
+            let mut gone = self.watched.swap_remove(place);
+            let end = if gone.has_executed() { End::Executed } else { End::Left(None) };
             self.drain();
             self.judge.world.now.set(clock::now());
-            self.judge.end(gone.number, End::Left(None));
+            self.judge.end(gone.number, end);
         }
+        if self.looked_at_processes.elapsed() >= LOOK_AT_PROCESSES {
+            self.looked_at_processes = Instant::now();
+            self.look_at_processes();
+        }
+        self.count_found();
         if let Some(desk) = &mut self.desk {
             desk.serve(&self.judge);
         }
@@ -130,17 +152,55 @@ impl Service {
     }
 
     fn has_ended(&self, watched: &Watched) -> bool {
-        let is_told = self.command.is_some() && watched.pid == self.program;
+        // A program may end before the command has told its number.
+        let is_program = watched.pid == self.program || self.program == 0;
+        let is_told = self.command.is_some() && is_program;
         !is_told && watched.is_over()
     }
 
+    /// Ends processes that have executed a program which is not tracked, and looks at what the others have mapped.
+    fn look_at_processes(&mut self) {
+        let mut executed = Vec::new();
+        self.watched.retain_mut(|watched| {
+            let is_over = watched.number != 0 && watched.has_executed();
+            if is_over {
+                executed.push(watched.number);
+            }
+            !is_over
+        });
+        for number in executed {
+            self.judge.end(number, End::Executed);
+        }
+        self.judge.look_at_memory();
+        self.judge.look_at_releases();
+        if self.judge.world.options.live {
+            self.show();
+        }
+    }
+
+    /// Shows what the processes hold.
+    fn show(&mut self) {
+        let (world, processes) = (&self.judge.world, &self.judge.processes);
+        self.lives.retain(|&number, _| processes.get(number).is_some());
+        if !self.lives.values().all(Live::is_due) {
+            return;
+        }
+        world.now.set(clock::now());
+        let used =
+            processes.all().filter(|process| process.table.created > process.table.inherited);
+        let looks =
+            used.map(|process| self.lives.entry(process.number).or_default().look(world, process));
+        let looks: String = looks.collect();
+        if !looks.is_empty() {
+            world.output.write(self.program, &live::shown(&looks, world.output.descriptor()));
+        }
+    }
+
     fn watch_new(&mut self) {
-        for number in std::mem::take(&mut self.judge.new) {
-            let Some(process) = self.judge.processes.get(number) else { continue };
-            let pid = process.pid;
+        for new in std::mem::take(&mut self.judge.new) {
             // A program that the process had executed before, or a process of which only this was known.
-            self.watched.retain(|watched| watched.pid != pid);
-            self.watched.push(Watched::new(number, pid));
+            self.watched.retain(|watched| watched.pid != new.pid);
+            self.watched.push(new);
         }
     }
 
@@ -199,11 +259,26 @@ impl Service {
     fn program_ended(&mut self, status: ExitStatus) -> (bool, u64) {
         self.drain();
         self.judge.world.now.set(clock::now());
-        let end = status.signal().map_or(End::Left(status.code()), End::Signal);
         let ended = self.watched.extract_if(.., |watched| watched.pid == self.program);
-        let numbers: Vec<_> = ended.map(|watched| watched.number).collect();
-        let found = numbers.iter().map(|&number| self.judge.end(number, end)).sum();
-        (!numbers.is_empty(), found)
+        for mut watched in ended.collect::<Vec<_>>() {
+            let end = match status.signal() {
+                _ if watched.has_executed() => End::Executed,
+                None => End::Left(status.code()),
+                Some(signal) => End::Signal(signal),
+            };
+            self.judge.end(watched.number, end);
+        }
+        self.count_found();
+        (self.found.is_some(), self.found.unwrap_or(0))
+    }
+
+    /// Counts what was found in the program.
+    fn count_found(&mut self) {
+        for (pid, found) in std::mem::take(&mut self.judge.ended) {
+            if pid == self.program {
+                *self.found.get_or_insert(0) += found;
+            }
+        }
     }
 
     /// Lets go of a request whose asker has died.
@@ -230,7 +305,7 @@ impl Service {
             return false;
         }
         let users = ends::users(std::process::id());
-        self.watched.extend(users.into_iter().map(|pid| Watched::new(0, pid)));
+        self.watched.extend(users.into_iter().map(|pid| Watched::new(0, pid, false)));
         self.watched.is_empty()
     }
 }

@@ -12,7 +12,8 @@ use std::sync::atomic::{
 use std::time::Duration;
 
 use wire::head::{
-    ANSWERED, CHAOS, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, STALE_HANDLES, Settings,
+    ANSWERED, CHAOS, DONE, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, STALE_HANDLES,
+    Settings,
 };
 use wire::ring::Ring;
 
@@ -49,7 +50,9 @@ impl Session {
     pub fn with_rings(options: &Options, rings: usize, ring_bytes: usize) -> io::Result<Self> {
         let name = format!("kref-track.{}\0", std::process::id());
         // SAFETY: a C string.
-        let fd = unsafe { libc::memfd_create(name.as_ptr().cast(), libc::MFD_CLOEXEC) };
+        let fd = unsafe {
+            libc::memfd_create(name.as_ptr().cast(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
+        };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -57,6 +60,10 @@ impl Session {
         let file = unsafe { File::from_raw_fd(fd) };
         let bytes = HEAD_BYTES + ANSWER_BYTES + rings * ring_bytes;
         file.set_len(bytes as u64)?;
+        let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+        // A program that makes the memory smaller would end the judge.
+        // SAFETY: a bare system call. Without seals it works as well.
+        unsafe { libc::fcntl(fd, libc::F_ADD_SEALS, seals) };
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping.
         let start = unsafe { libc::mmap(ptr::null_mut(), bytes, access, libc::MAP_SHARED, fd, 0) };
@@ -181,6 +188,7 @@ fn settings(options: &Options) -> Settings {
         (options.lossy, LOSSY),
         (options.keep_freed, KEEP_FREED),
         (options.stale_handles, STALE_HANDLES),
+        (options.stuck > 0, DONE),
     ] {
         flags |= if is_on { flag } else { 0 };
     }

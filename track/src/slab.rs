@@ -1,66 +1,106 @@
 //! Many small values of one type, by number: four bytes are enough to point to one.
 
+use crate::budget::Budget;
+use crate::pages::Pages;
+
 /// A value's number.
 pub type At = u32;
 /// No value.
 pub const NIL: At = At::MAX;
 
+/// A value that can have the number of another one.
+pub trait Link: Copy {
+    /// That number.
+    fn next(&self) -> At;
+    /// Sets it.
+    fn set_next(&mut self, next: At);
+}
+
+/// The values of a page.
+const PAGE: usize = 256;
+
 /// The values. A number that was given back is given out again.
 pub struct Slab<T> {
-    values: Vec<T>,
-    free: Vec<At>,
+    pages: Pages<T, PAGE>,
+    /// The first number that was never given out.
+    end: usize,
+    /// The last number that was given back, whose value has the one before.
+    free: At,
 }
 
-impl<T> Default for Slab<T> {
-    fn default() -> Self {
-        Self { values: Vec::new(), free: Vec::new() }
+impl<T: Link> Slab<T> {
+    /// No values.
+    pub fn new(budget: &Budget) -> Self {
+        Self { pages: Pages::new(budget), end: 0, free: NIL }
     }
-}
 
-impl<T> Slab<T> {
+    /// Another slab with the same values.
+    pub fn share(&mut self) -> Self {
+        Self { pages: self.pages.share(), ..*self }
+    }
+
+    /// Whether there is memory for a value more.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.free != NIL || self.end < self.pages.room() || self.pages.budget().has_room()
+    }
+
     /// Adds a value. `None`: there are as many as numbers.
+    #[inline]
     pub fn add(&mut self, value: T) -> Option<At> {
-        if let Some(at) = self.free.pop() {
-            self.values[at as usize] = value;
-            return Some(at);
+        if self.free == NIL {
+            return self.new_number(value);
         }
-        let at = At::try_from(self.values.len()).ok().filter(|&at| at != NIL)?;
-        self.values.push(value);
+        let at = self.free;
+        let place = self.at_mut(at);
+        let next = place.next();
+        *place = value;
+        self.free = next;
+        Some(at)
+    }
+
+    fn new_number(&mut self, value: T) -> Option<At> {
+        let at = At::try_from(self.end).ok().filter(|&at| at != NIL)?;
+        if self.end == self.pages.room() {
+            self.pages.add(value);
+        }
+        self.end += 1;
+        *self.at_mut(at) = value;
         Some(at)
     }
 
     /// Gives a value's number back.
     pub fn remove(&mut self, at: At) {
-        self.free.push(at);
+        let free = self.free;
+        self.at_mut(at).set_next(free);
+        self.free = at;
     }
 
     /// The value, which must be there.
+    #[inline]
     pub fn at(&self, at: At) -> &T {
-        &self.values[at as usize]
+        self.pages.at(at as usize)
     }
 
     /// The value, which must be there.
+    #[inline]
     pub fn at_mut(&mut self, at: At) -> &mut T {
-        &mut self.values[at as usize]
+        self.pages.at_mut(at as usize)
     }
 
     /// The value, if it is there.
+    #[inline]
     pub fn get(&self, at: At) -> Option<&T> {
-        self.values.get(at as usize)
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.values.len() - self.free.len()
+        self.pages.get(at as usize)
     }
 
     /// All, also those whose numbers were given back.
-    pub fn all(&self) -> &[T] {
-        &self.values
+    pub fn all(&self) -> impl Iterator<Item = &T> + '_ {
+        self.pages.all().take(self.end)
     }
 
-    /// All, also those whose numbers were given back.
-    pub fn all_mut(&mut self) -> &mut [T] {
-        &mut self.values
+    /// Shows all, also those whose numbers were given back, to a function that may change them.
+    pub fn change(&mut self, change: impl FnMut(&mut T)) {
+        self.pages.change(change);
     }
 }

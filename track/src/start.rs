@@ -62,7 +62,7 @@ impl Judge {
 
 fn serve_command(mut stream: UnixStream, options: Options) {
     detach(&[stream.as_raw_fd()]);
-    match Service::new(options) {
+    match Service::new(options, std::process::id()) {
         Ok(service) => {
             let _ = writeln!(stream, "{}", service.path());
             service.of_command(stream);
@@ -88,7 +88,7 @@ pub fn judge_for(pid: &OsStr, fd: &OsStr, options: &OsStr) -> Result<(), String>
     detach(&[fd as RawFd]);
     // SAFETY: the descriptor that the recorder has made for this. Nobody else uses it here.
     let mut answer = unsafe { File::from_raw_fd(fd as RawFd) };
-    match Service::new(options) {
+    match Service::new(options, pid) {
         Ok(service) => {
             let _ = writeln!(answer, "{}", service.path());
             drop(answer);

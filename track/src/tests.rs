@@ -16,6 +16,8 @@ use crate::world::World;
 
 mod garbage;
 mod judged;
+mod schema;
+mod percpu;
 mod speed;
 
 /// A recorder and its judge.
@@ -42,12 +44,19 @@ impl Recorder {
         recorder
     }
 
-    /// A process begins.
-    fn begin(&mut self, process: u16, parent: u16, at: u64) {
+    /// The process is about to fork. Returns the fork's number.
+    fn forks(&mut self) -> u64 {
+        let sequence = self.number();
+        self.event(Kind::Forking, Event { sequence, detail: sequence + 1, ..Event::default() }, "");
+        sequence + 1
+    }
+
+    /// A process begins: of itself, or as the child of a parent's fork of this number.
+    fn begin(&mut self, process: u16, parent: u16, fork: u64) {
         self.process = process;
         let pid = if process == 1 { std::process::id() } else { 1_000_000 + u32::from(process) };
         let sequence = self.number();
-        self.write(Kind::Process, &[sequence, 0, 0, pid.into(), parent.into(), at]);
+        self.write(Kind::Process, &[sequence, 0, 0, pid.into(), parent.into(), fork]);
     }
 
     fn write(&mut self, kind: Kind, body: &[u64]) {
@@ -105,6 +114,12 @@ impl Recorder {
     fn released(&mut self, object: u64, stack: u32) {
         let sequence = self.number();
         self.event(Kind::Released, Event { sequence, object, stack, ..Event::default() }, "");
+    }
+
+    fn percpu(&mut self, object: u64, stack: u32, what: u32) {
+        let sequence = self.number();
+        let event = Event { sequence, object, stack, count: what, ..Event::default() };
+        self.event(Kind::Percpu, event, "");
     }
 
     /// What was written since the last look.

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use crate::clock::{self, Time};
 use crate::code::Id;
-use crate::leaks::{Leaks, Reference, Type};
+use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::{Kind, Offence};
 use crate::object::{Act, Held};
+use crate::percpu::INITIAL;
 use crate::process::Process;
 use crate::stale::Lookups;
 use crate::symbols::Frame;
@@ -61,6 +62,7 @@ fn one_type(world: &World, out: &mut String, of: &Type, now: Time) {
 
 fn reference(world: &World, out: &mut String, held: &Reference, now: Time) {
     let what = match (held.holder, held.is_first) {
+        (Some(INITIAL), _) => ", the initial one, which percpu_ref_kill() gives back".to_string(),
         (Some(name), _) => format!(" of \"{name}\""),
         (None, true) => " of the creator's".to_string(),
         (None, false) => String::new(),
@@ -101,6 +103,25 @@ fn threads(world: &World, held: &Reference) -> String {
         (Some(&only), None) => thread(world, only),
         _ => format!("{} threads", held.threads.len()),
     }
+}
+
+/// percpu_refs that were not ended.
+pub fn unexited(world: &World, all: &[Unexited]) -> String {
+    let mut out = String::new();
+    for of in all.iter().take(MOST) {
+        let (serial, address) = of.example;
+        let (count, verb) = match of.count {
+            1 => ("1 percpu_ref".to_string(), "was"),
+            n => (format!("{n} percpu_refs"), "were"),
+        };
+        let _ = writeln!(
+            out,
+            "kref-track: {count} {verb} released without percpu_ref_exit(), as #{serial} at {address:#x}, \
+             initialised by:"
+        );
+        stack(world, &mut out, of.stack, "    ");
+    }
+    out
 }
 
 /// Lookups in pools that found no object.
@@ -173,6 +194,9 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
             | Kind::BadPublish
             | Kind::BadFree
             | Kind::PoolInUse
+            | Kind::NoExit
+            | Kind::ExitWhileAlive
+            | Kind::BadReinit
     ) {
         held(world, &mut out, &offence.held);
     }

@@ -9,6 +9,7 @@ use crate::matching::Distances;
 use crate::object::Act;
 use crate::options::Options;
 use crate::output::Output;
+use crate::rates::Rates;
 
 /// The options, the code that was met, the threads, and where reports go.
 pub struct World {
@@ -22,6 +23,8 @@ pub struct World {
     pub distances: Distances,
     /// The threads.
     pub threads: Threads,
+    /// How often references are taken and given back.
+    pub rates: Rates,
     /// Where reports go.
     pub output: Output,
     /// The time of the event that is worked on.
@@ -44,6 +47,7 @@ impl World {
             budget,
             distances: Distances::default(),
             threads: Threads::default(),
+            rates: Rates::default(),
             output,
             now: Cell::new(0),
             stacks_lost: Cell::new(0),
@@ -118,6 +122,12 @@ impl Threads {
     /// The kernel's number of a thread.
     pub fn kernel_number(&self, number: u32) -> Option<i32> {
         self.numbers.borrow().get(number as usize).copied().filter(|&kernel| kernel != 0)
+    }
+
+    /// The number of the thread that the kernel knows by this one: the last that had it.
+    pub fn number(&self, kernel: i32) -> Option<u32> {
+        let place = self.numbers.borrow().iter().rposition(|&known| known == kernel)?;
+        u32::try_from(place).ok()
     }
 
     /// Keeps an event.
@@ -199,7 +209,6 @@ impl Numbers {
     }
 
     /// The addresses of the frames of a recorder's stack: two events whose frames share one were in one activation.
-    #[cfg_attr(not(test), expect(dead_code, reason = "evidence for matching"))]
     pub fn frames(&self, number: u32) -> Vec<u64> {
         let page = self.pages.get(number as usize / PAGE).and_then(Option::as_deref);
         let place = page.map_or(0, |page| page[number as usize % PAGE].addresses) as usize;

@@ -56,7 +56,7 @@ impl Project {
 
         let manifest = read("Cargo.toml");
         let version = between(&manifest, "version = \"", "\"").to_string();
-        let source = read("track/src/bin/kref-track.rs");
+        let source = read("track/src/command.rs");
         let help = between(&source, "const HELP: &str = \"\\\n", "\n\";").to_string();
         Self {
             headers,

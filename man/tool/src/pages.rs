@@ -263,7 +263,8 @@ fn command(mut page: Page, project: &Project) -> String {
     for part in words {
         if let Some(usage) = part.strip_prefix("usage: ") {
             page.section("SYNOPSIS");
-            page.synopsis(&[bold(usage)]);
+            let lines: Vec<_> = usage.lines().map(|line| bold(line.trim())).collect();
+            page.synopsis(&lines);
             page.section(title);
         } else if let Some(example) = part.strip_prefix("example: ") {
             page.section("EXAMPLES");

@@ -4,10 +4,11 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
-use wire::head::{CHAOS, KEEP_FREED, STALE_HANDLES};
+use wire::head::{CHAOS, DONE, KEEP_FREED, STALE_HANDLES};
 use wire::record::Kind;
+use wire::record::percpu::INIT;
 
-use crate::event::{Event, happen};
+use crate::event::{Event, happen, record};
 use crate::processor::enter;
 use crate::seam::{Frame, Kref, Release, Table, Violation};
 use crate::{ask, chaos, session, thread};
@@ -24,11 +25,12 @@ pub fn table() -> Table {
         got,
         putting,
         released,
-        done: (flags & (CHAOS | KEEP_FREED) != 0).then_some(done),
+        done: (flags & (CHAOS | DONE | KEEP_FREED) != 0).then_some(done),
         violated,
         report: Some(report),
         checkpoint: Some(checkpoint),
         missed: (flags & STALE_HANDLES != 0).then_some(missed),
+        percpu,
     }
 }
 
@@ -115,6 +117,11 @@ extern "C" fn on_done(kref: *const c_void, frame: &Frame) {
     {
         state.end_put(kref.addr() as u64);
     }
+    if session::settings().is_some_and(|settings| settings.flags & DONE != 0)
+        && let Some(mut guard) = thread::enter(frame.address())
+    {
+        record(&Event::of(Kind::Done, kref.addr()), 0, &mut guard);
+    }
     chaos::turn();
 }
 
@@ -137,6 +144,22 @@ extern "C" fn missed(pool: *mut c_void, handle: u64, given: c_int) {
 
 extern "C" fn on_missed(pool: *mut c_void, _: u64, given: c_int, frame: &Frame) {
     happen(&Event { count: u32::from(given != 0), ..Event::of(Kind::Missed, pool.addr()) }, frame);
+}
+
+#[unsafe(naked)]
+extern "C" fn percpu(percpu: *mut Kref, event: c_uint, release: Release) -> c_int {
+    enter!(on_percpu, 3)
+}
+
+extern "C" fn on_percpu(
+    percpu: *mut Kref,
+    count: c_uint,
+    release: Release,
+    frame: &Frame,
+) -> c_int {
+    let event = Event::of(Kind::Percpu, percpu.addr());
+    let is_wanted = count != INIT || is_sampled(frame);
+    c_int::from(is_wanted && happen(&Event { count, detail: address(release), ..event }, frame))
 }
 
 #[unsafe(naked)]

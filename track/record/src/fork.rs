@@ -1,9 +1,18 @@
-//! fork(): the child's objects are the parent's, up to the number that the next event had at the fork.
+//! fork(): the child's objects are those that the parent has at an event before the fork.
+//!
+//! The handlers of the library that was loaded first run last before the fork, and first after it. So nothing that the
+//! program does in its own handlers comes between.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use wire::record::Kind;
+
+use crate::event::{Event, record};
 use crate::own::own;
-use crate::{process, session};
+use crate::{process, session, thread};
+
+/// The number of the last fork in this process.
+static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// Announces the recorder to fork().
 pub fn set_up() {
@@ -19,15 +28,23 @@ pub fn set_up() {
 }
 
 unsafe extern "C" fn before() {
-    if let Some(head) = session::head() {
-        own().forks_at.store(head.sequence.0.load(Relaxed) + 1, Relaxed);
+    let marker = 0_u64;
+    if session::head().is_some()
+        && let Some(mut guard) = thread::enter(&raw const marker as u64)
+    {
+        let number = LAST.fetch_add(1, Relaxed) + 1;
+        let event = Event { detail: number, ..Event::of(Kind::Forking, 0) };
+        if record(&event, 0, &mut guard) {
+            own().fork.store(number, Relaxed);
+        }
     }
 }
 
 unsafe extern "C" fn in_parent() {
-    own().forks_at.store(0, Relaxed);
+    own().fork.store(0, Relaxed);
 }
 
 unsafe extern "C" fn in_child() {
     process::after_fork();
+    process::begin(own());
 }

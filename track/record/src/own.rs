@@ -20,8 +20,8 @@ pub struct Own {
     pub number: AtomicU32,
     /// The index of the thread's ring.
     pub ring: AtomicU32,
-    /// While this thread forks: the number of the next event, plus 1.
-    pub forks_at: AtomicU64,
+    /// While this thread forks: the fork's number.
+    pub fork: AtomicU64,
 }
 
 core::arch::global_asm!(

@@ -102,11 +102,8 @@ pub fn begin(own: &Own) -> u32 {
         }
     };
     let parent = LAST.load(Relaxed);
-    let forked = match own.forks_at.swap(0, Relaxed) {
-        0 => head.sequence.0.load(Relaxed),
-        next => next - 1,
-    };
-    let body = [0, clock::now(), 0, pid().into(), parent.into(), forked];
+    let fork = own.fork.swap(0, Relaxed);
+    let body = [0, clock::now(), 0, pid().into(), parent.into(), fork];
     write::plain(Kind::Process, number, &body);
     // A handler may have been here meanwhile. Then its number is the process's.
     match front.number.compare_exchange(0, number, Relaxed, Relaxed) {

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::cfi;
-use crate::module::{self, Module};
+use crate::module;
 use crate::processor;
 
 /// Where a frame's canonical address (CFA) comes from: the stack pointer after the return.
@@ -139,7 +139,8 @@ pub fn at(address: u64) -> Rule {
 #[cold]
 #[inline(never)]
 fn find(address: u64, key: u64, known: &Known) -> Rule {
-    let by_tables = module::at(address).and_then(|module: Module| cfi::rule(&module, address));
+    let by_tables =
+        module::at(address).and_then(|module| cfi::rule(module.section()?, module.header, address));
     let found = match by_tables {
         Some(rule) if !rule.is_signal => by_tables,
         _ => processor::signal_rule(address + 1).or(by_tables),

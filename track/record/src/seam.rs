@@ -55,6 +55,8 @@ pub struct Table {
     pub checkpoint: Option<extern "C" fn()>,
     /// A kref_pool_get() found no object: the pool, the handle, and whether the pool has given it.
     pub missed: Option<extern "C" fn(*mut c_void, u64, c_int)>,
+    /// Something happens to a percpu_ref: a number of enum kref_percpu_event.
+    pub percpu: extern "C" fn(*mut Kref, c_uint, Release) -> c_int,
 }
 
 /// The frame of an entry, which `enter!` makes.

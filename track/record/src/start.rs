@@ -31,8 +31,9 @@ pub unsafe fn start(options: *const c_char) -> bool {
     if !opened && !unsafe { start_judge(options) } {
         return false;
     }
-    if !opened && let Some(head) = session::head() {
-        // SAFETY: a bare system call. Yama lets only this process's ancestors read its memory otherwise.
+    if let Some(head) = session::head() {
+        // SAFETY: a bare system call. Yama lets only this process's ancestors read its memory otherwise. The judge is
+        // none, also if kref-track has started the program: the judge is another child of the command.
         unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_ulong::from(head.judge), 0, 0, 0) };
         last_words::set_up();
     }

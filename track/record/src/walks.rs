@@ -4,6 +4,7 @@
 //! registers on the way, and on nothing else. If all of them are what they were, the stack is the same. A walk is kept
 //! as the places of these words and a hash of their values.
 
+use core::iter;
 use core::sync::atomic::{
     AtomicU16, AtomicU32, AtomicU64,
     Ordering::{Relaxed, SeqCst},
@@ -16,6 +17,8 @@ use crate::stack::Stack;
 
 /// A walk that depends on more words is not kept: enough for the usual depth.
 const WORDS: usize = 44;
+/// The words are read in groups of so many, so that the loop over them costs little.
+const GROUP: usize = 4;
 /// Walks that a thread keeps.
 const KEPT: usize = 128;
 /// So many may begin alike: a function that is called from many places.
@@ -104,11 +107,16 @@ struct Known {
     stack: AtomicU32,
     /// Whether `fp` matters.
     fp_matters: AtomicU16,
-    length: AtomicU16,
-    /// All places are less.
-    reach: AtomicU32,
-    places: [AtomicU16; WORDS],
+    groups: AtomicU16,
+    /// A number of the places: walks by the same functions have the same one.
+    shape: AtomicU32,
+    /// The last place.
+    last: AtomicU16,
+    places: Places,
 }
+
+/// The places of words. Those of the last group are filled up with the last place.
+type Places = [[AtomicU16; GROUP]; WORDS / GROUP];
 
 /// A thread's walks. Zeros: none.
 pub struct Walks {
@@ -131,32 +139,42 @@ fn first(key: u64) -> usize {
 }
 
 /// A factor for each word.
-const FACTORS: [u64; WORDS] = factors();
+const FACTORS: [[u64; GROUP]; WORDS / GROUP] = factors();
 
-const fn factors() -> [u64; WORDS] {
-    let (mut factors, mut factor, mut index) = ([0; WORDS], 0x9e37_79b9_7f4a_7c15_u64, 0);
+const fn factors() -> [[u64; GROUP]; WORDS / GROUP] {
+    let mut factors = [[0; GROUP]; WORDS / GROUP];
+    let (mut factor, mut index) = (0x9e37_79b9_7f4a_7c15_u64, 0);
     while index < WORDS {
         factor = (factor ^ factor >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         factor = (factor ^ factor >> 32).wrapping_mul(0x94d0_49bb_1331_11eb);
-        factors[index] = factor | 1;
+        factors[index / GROUP][index % GROUP] = factor | 1;
         index += 1;
     }
     factors
 }
 
-/// The values of words of the stack, in a number: each word times its factor.
+/// The values of the words of so many groups, in a number: each word times its factor. No place behind `last` is read.
 ///
 /// # Safety
-/// The words are readable.
+/// The stack is readable up to there.
 #[inline]
-unsafe fn hash(sp: u64, places: impl Iterator<Item = u16>) -> u64 {
+unsafe fn hash(sp: u64, places: &Places, groups: u16, last: u16) -> u64 {
     let mut hash = 0_u64;
-    for (place, factor) in places.zip(&FACTORS) {
-        // SAFETY: the caller's promise.
-        let word = unsafe { ((sp + 8 * u64::from(place)) as *const u64).read_volatile() };
-        hash = hash.wrapping_add(word.wrapping_mul(*factor));
+    for (places, factors) in places.iter().zip(&FACTORS).take(groups.into()) {
+        for (place, factor) in places.iter().zip(factors) {
+            // A call that has lost its level may read while another one keeps a walk here.
+            let place = place.load(Relaxed).min(last);
+            // SAFETY: the caller's promise.
+            let word = unsafe { ((sp + 8 * u64::from(place)) as *const u64).read_volatile() };
+            hash = hash.wrapping_add(word.wrapping_mul(*factor));
+        }
     }
     hash
+}
+
+/// The end of the words up to the last place.
+fn end_of(sp: u64, last: u16) -> u64 {
+    sp + 8 * (u64::from(last) + 1)
 }
 
 impl Walks {
@@ -173,7 +191,8 @@ impl Walks {
         let keys = self.keys.get(first..first + ALIKE)?;
         let known = self.known.get(first..first + ALIKE)?;
         let alike = keys.iter().zip(known).filter(|(kept, _)| kept.load(Relaxed) == key);
-        alike.map(|(_, known)| known).find_map(|known| known.is_still(caller, stack))
+        let mut words = Words { shape: 0, hash: 0 };
+        alike.map(|(_, known)| known).find_map(|known| known.is_still(caller, stack, &mut words))
     }
 
     /// Keeps a walk.
@@ -182,8 +201,8 @@ impl Walks {
             return;
         }
         let places = trail.places.get(..trail.length).unwrap_or_default();
-        let reach = places.iter().max().map_or(0, |&most| u32::from(most) + 1);
-        if caller.sp + 8 * u64::from(reach) > stack.end() {
+        let last = places.iter().max().copied().unwrap_or(0);
+        if end_of(caller.sp, last) > stack.end() {
             return;
         }
         let key = key(caller);
@@ -201,34 +220,52 @@ impl Walks {
         known.fp.store(caller.fp, Relaxed);
         known.fp_matters.store(trail.first_pointer_matters.into(), Relaxed);
         known.stack.store(number, Relaxed);
-        known.length.store(places.len() as u16, Relaxed);
-        known.reach.store(reach, Relaxed);
-        for (to, from) in known.places.iter().zip(places) {
+        let groups = places.len().div_ceil(GROUP) as u16;
+        known.groups.store(groups, Relaxed);
+        known.last.store(last, Relaxed);
+        known.shape.store(shape(places), Relaxed);
+        let filled_up = places.iter().chain(iter::repeat(&last));
+        for (to, from) in known.places.as_flattened().iter().zip(filled_up) {
             to.store(*from, Relaxed);
         }
         // SAFETY: up to the end all is readable.
-        known.hash.store(unsafe { hash(caller.sp, places.iter().copied()) }, Relaxed);
+        let hash = unsafe { hash(caller.sp, &known.places, groups, last) };
+        known.hash.store(hash, Relaxed);
         compiler_fence(SeqCst);
         kept.store(key, Relaxed);
     }
 }
 
+/// What the words at the places of the last walk are that was looked at.
+struct Words {
+    /// The places. 0: none yet.
+    shape: u32,
+    hash: u64,
+}
+
+/// A number of some places. Not 0.
+fn shape(places: &[u16]) -> u32 {
+    let add = |hash: u64, place: &u16| (hash ^ u64::from(*place)).wrapping_mul(0x0100_0000_01b3);
+    (places.iter().fold(0xcbf2_9ce4_8422_2325, add) >> 32) as u32 | 1
+}
+
 impl Known {
     /// The number of the stack, if a walk from `caller` would be this one.
     #[inline]
-    fn is_still(&self, caller: Caller, stack: &Stack) -> Option<u32> {
+    fn is_still(&self, caller: Caller, stack: &Stack, words: &mut Words) -> Option<u32> {
         let begins = self.ip.load(Relaxed) == caller.ip
             && self.sp.load(Relaxed) == caller.sp
             && (self.fp_matters.load(Relaxed) == 0 || self.fp.load(Relaxed) == caller.fp);
-        let reach = caller.sp + 8 * u64::from(self.reach.load(Relaxed));
-        if !begins || reach > stack.end() {
+        let last = self.last.load(Relaxed);
+        if !begins || end_of(caller.sp, last) > stack.end() {
             return None;
         }
-        let length = usize::from(self.length.load(Relaxed));
-        let most = self.reach.load(Relaxed) as u16;
-        let places = self.places.iter().take(length).map(|place| place.load(Relaxed).min(most));
-        // SAFETY: less than the reach, which is not beyond the end, up to which all is readable.
-        let hash = unsafe { hash(caller.sp, places) };
-        (hash == self.hash.load(Relaxed)).then(|| self.stack.load(Relaxed))
+        let shape = self.shape.load(Relaxed);
+        if shape != words.shape {
+            // SAFETY: up to the end all is readable.
+            let hash = unsafe { hash(caller.sp, &self.places, self.groups.load(Relaxed), last) };
+            *words = Words { shape, hash };
+        }
+        (words.hash == self.hash.load(Relaxed)).then(|| self.stack.load(Relaxed))
     }
 }

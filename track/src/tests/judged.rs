@@ -97,15 +97,15 @@ fn a_child_answers_for_what_it_takes() {
     let mut recorder = Recorder::new("");
     recorder.created(A, 0, "parents");
     recorder.created(B, 0, "parents");
-    let at = recorder.number();
+    let fork = recorder.forks();
     recorder.put(B, 0, "");
     recorder.released(B, 0);
     recorder.told();
-    recorder.begin(2, 1, at);
+    recorder.begin(2, 1, fork);
     recorder.got(A, 0, "child");
     recorder.put(A, 0, "nobody");
     recorder.put(B, 0, "");
-    recorder.put(B, 0, "");
+    recorder.released(B, 0);
     recorder.created(0x9000, 0, "childs");
     let told = recorder.ends(End::Exit);
     contains(&told, &["kref-track: 2 references on 2 objects", "\nchilds: 1 ", "of \"child\""]);
@@ -115,14 +115,84 @@ fn a_child_answers_for_what_it_takes() {
     contains(&told, &["kref-track: 1 reference on 1 object is", "\nparents: 1 "]);
 }
 
+/// What the parent does after the fork is not the child's, also if the child tells of itself much later.
+#[test]
+fn a_child_has_what_the_parent_had_at_the_fork() {
+    let mut recorder = Recorder::new("");
+    recorder.created(A, 0, "first");
+    recorder.got(A, 0, "before");
+    let fork = recorder.forks();
+    recorder.put(A, 0, "before");
+    recorder.put(A, 0, "");
+    recorder.released(A, 0);
+    recorder.created(A, 0, "second");
+    recorder.got(A, 0, "after");
+    recorder.told();
+    recorder.begin(2, 1, fork);
+    recorder.told();
+    let child = recorder.judge.processes.get(2).expect("the child");
+    let object = child.table.object(child.table.find(A).expect("the object"));
+    assert_eq!(object.serial, 1);
+    let held = child.table.held(object).map(|held| held.count).sum::<u32>();
+    assert_eq!(held, 2);
+    recorder.put(A, 0, "before");
+    recorder.put(A, 0, "");
+    recorder.released(A, 0);
+    recorder.put(A, 0, "");
+    contains(&recorder.told(), &["put on a released object", "#1 at 0x5000, first"]);
+    recorder.process = 1;
+    contains(&recorder.ends(End::Exit), &["2 references on 1 object", "\nsecond: 2 "]);
+}
+
+/// A child of a bare system call: what the parent did since is not held against it.
+#[test]
+fn a_fork_that_nobody_told_of() {
+    let mut recorder = Recorder::new("");
+    recorder.created(A, 0, "parents");
+    recorder.created(B, 0, "parents");
+    recorder.put(B, 0, "");
+    recorder.released(B, 0);
+    recorder.begin(2, 1, 0);
+    for address in [A, B, 0x9000] {
+        recorder.put(address, 0, "nobody");
+    }
+    assert_eq!(recorder.ends(End::Exit), "");
+}
+
+/// A child that has done nothing says nothing.
+#[test]
+fn a_fork_for_another_program() {
+    let mut recorder = Recorder::new("summary=1");
+    recorder.created(A, 0, "parents");
+    let fork = recorder.forks();
+    recorder.begin(2, 1, fork);
+    recorder.told();
+    recorder.judge.processes.get_mut(1).expect("the parent").last_event = u64::MAX; // it goes on
+    assert_eq!(recorder.ends(End::Left(Some(0))), "");
+    assert!(recorder.judge.processes.get(2).is_none());
+}
+
+/// Marks begin again after 255 checkpoints, also where children are forked.
+#[test]
+fn generations_of_children() {
+    let mut recorder = Recorder::new("");
+    recorder.created(A, 0, "first");
+    for process in 1..600 {
+        let fork = recorder.forks();
+        recorder.begin(process + 1, process, fork);
+        recorder.created(B + 64 * u64::from(process), 0, "own");
+        contains(&recorder.held(), &["1 reference on 1 object", "\nown: 1 "]);
+    }
+}
+
 /// fork(), and _exit() of the parent: the child has what the parent held.
 #[test]
 fn a_daemon_inherits() {
     let mut recorder = Recorder::new("");
     recorder.created(A, 0, "config");
     recorder.created(B, 0, "socket");
-    let at = recorder.session.head().sequence.0.load(std::sync::atomic::Ordering::Relaxed);
-    recorder.begin(2, 1, at);
+    let fork = recorder.forks();
+    recorder.begin(2, 1, fork);
     recorder.told();
     recorder.got(A, 0, "daemon");
     recorder.told();

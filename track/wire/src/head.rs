@@ -35,6 +35,8 @@ pub const LOSSY: u32 = 2;
 pub const KEEP_FREED: u32 = 4;
 /// Lookups by handle that find no object are recorded.
 pub const STALE_HANDLES: u32 = 8;
+/// The end of a put is recorded ([`Done`](crate::record::Kind::Done)).
+pub const DONE: u32 = 16;
 
 /// A value in a cache line of its own.
 #[repr(C, align(64))]

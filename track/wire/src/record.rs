@@ -41,8 +41,8 @@ pub enum Kind {
     /// the one behind the last. Other threads have taken most of them.
     Lost = 4,
     /// A process begins, or executes another program, or is a fork's child: the kernel's number in the place of the
-    /// address, the number of the process that forked it or 0 in that of the count, and the number of the next event
-    /// at the fork. It is an event, so that it comes before all others of the process.
+    /// address, the number of the process that forked it or 0 in that of the count, and the fork's number or 0. It is
+    /// an event, so that it comes before all others of the process.
     Process = 5,
     /// A thread's first event: the kernel's number of it in the place of the count.
     Thread = 6,
@@ -72,12 +72,32 @@ pub enum Kind {
     /// A lookup by handle found no object: whether its pool has given the handle, in the place of the count. The
     /// address is the pool's.
     Missed = 18,
+    /// A process is about to fork: the fork's number among those of the process.
+    Forking = 19,
+    /// Something happens to a percpu_ref: its release function; and in the place of the count, a number of
+    /// [`percpu`].
+    Percpu = 20,
+}
+
+/// What a [`Kind::Percpu`] says: the numbers of enum kref_percpu_event. The gets and puts of a percpu_ref are
+/// recorded as those of a kref.
+pub mod percpu {
+    /// percpu_ref_init(). A get of the initial reference may follow.
+    pub const INIT: u32 = 1;
+    /// percpu_ref_kill(). The put of the initial reference follows.
+    pub const KILL: u32 = 2;
+    /// percpu_ref_resurrect() or percpu_ref_reinit(). A get of the initial reference follows.
+    pub const REVIVE: u32 = 3;
+    /// percpu_ref_exit().
+    pub const EXIT: u32 = 4;
+    /// It has more references than are recorded: nothing more is told of it.
+    pub const LET_GO: u32 = 5;
 }
 
 impl Kind {
     /// The kind by its number.
     pub fn of(number: u8) -> Option<Self> {
-        const ALL: [Kind; 18] = [
+        const ALL: [Kind; 20] = [
             Kind::Module,
             Kind::Stack,
             Kind::Void,
@@ -96,6 +116,8 @@ impl Kind {
             Kind::Crash,
             Kind::Begun,
             Kind::Missed,
+            Kind::Forking,
+            Kind::Percpu,
         ];
         ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
@@ -188,7 +210,7 @@ mod tests {
         for number in 0..=u8::MAX {
             assert!(Kind::of(number).is_none_or(|kind| kind as u8 == number));
         }
-        assert!(Kind::of(0).is_none() && Kind::of(19).is_none());
+        assert!(Kind::of(0).is_none() && Kind::of(21).is_none());
         assert_eq!(Kind::of(16), Some(Kind::Crash));
     }
 

@@ -2,7 +2,7 @@
 
 use std::vec::Vec;
 
-use super::{Section, rule_in};
+use super::{Section, rule};
 use crate::module;
 use crate::rules::{Cfa, Saved};
 
@@ -18,7 +18,7 @@ fn functions_have_rules() {
     let (section, header, code) = library();
     let (mut rules, mut by_pointer) = (0, 0);
     for address in code.clone().step_by(997) {
-        let Some(rule) = rule_in(section, header, address) else { continue };
+        let Some(rule) = rule(section, header, address) else { continue };
         rules += 1;
         by_pointer += usize::from(matches!(rule.cfa, Cfa::Fp(_)));
         if matches!(rule.cfa, Cfa::Sp(_) | Cfa::Fp(_)) {
@@ -27,8 +27,8 @@ fn functions_have_rules() {
     }
     // Half of a C library is code.
     assert!(rules > 300 && by_pointer > 0, "{rules} {by_pointer}");
-    assert_eq!(rule_in(section, header, 0), None);
-    assert_eq!(rule_in(section, header, u64::MAX), None);
+    assert_eq!(rule(section, header, 0), None);
+    assert_eq!(rule(section, header, u64::MAX), None);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -44,7 +44,7 @@ fn the_code_that_ends_a_handler_has_a_rule() {
         libc::syscall(libc::SYS_rt_sigaction, libc::SIGURG, 0, place, 8);
     }
     let (section, header, _) = library();
-    let rule = rule_in(section, header, action[2] as u64).expect("a rule");
+    let rule = rule(section, header, action[2] as u64).expect("a rule");
     assert!(rule.is_signal, "{rule:?}");
     // The stack pointer and the instruction pointer of struct ucontext.
     assert_eq!((rule.cfa, rule.ip), (Cfa::AtSp(160), Saved::AtSp(168)));
@@ -77,11 +77,11 @@ fn damaged_tables_are_read_without_harm() {
         }
         let address = code.start + random() % (code.end - code.start);
         let section = Section { bytes: &damaged, address: header };
-        rules += usize::from(rule_in(section, header, address).is_some());
+        rules += usize::from(rule(section, header, address).is_some());
     }
     assert!(rules > 100, "{rules}");
     for length in 0..200 {
         let section = Section { bytes: &sound[..length], address: header };
-        assert_eq!(rule_in(section, header, code.start + 4096), None);
+        assert_eq!(rule(section, header, code.start + 4096), None);
     }
 }

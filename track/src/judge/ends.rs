@@ -1,0 +1,99 @@
+//! Requests, and the ends of processes.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use wire::record::Kind;
+
+use crate::event::Happened;
+use crate::judge::{Judge, Origin};
+use crate::report::{self, End};
+use crate::{crash, ends};
+
+impl Judge {
+    /// A request: the recorder waits for the answer, unless its number is 0.
+    pub(super) fn answer(&mut self, kind: Kind, number: u16, event: &Happened) {
+        match kind {
+            Kind::Begun => self.open_files(number),
+            Kind::Exit => self.inherit_from_dead_parent(number),
+            _ => {}
+        }
+        let Some(process) = self.processes.get_mut(number) else { return };
+        let world = &self.world;
+        let mut text = String::new();
+        match kind {
+            Kind::Exit if !process.is_reported => report::at_end(world, process, End::Exit),
+            Kind::Crash => {
+                process.crashed = i32::try_from(event.count).ok();
+                let signal = event.count as i32;
+                let text = crash::report(world, process, signal, event.address, event.by);
+                world.output.write(process.pid, &text);
+            }
+            Kind::Report if event.detail == 0 => {
+                world.output.write(process.pid, &report::requested(world, process, "a signal"));
+            }
+            Kind::Report => text = report::requested(world, process, "the program"),
+            _ => {}
+        }
+        let (pid, found) = (process.pid, process.found);
+        if let (Origin::Session(session, _), Ok(request)) =
+            (&self.origin, u32::try_from(event.detail))
+        {
+            session.head().found.store(u32::try_from(found).unwrap_or(u32::MAX), Relaxed);
+            self.asked = (request, pid);
+            session.answer(request, &text, || ends::is_running(pid));
+        } else {
+            world.output.write(pid, &text);
+        }
+    }
+
+    /// A daemon's parent may have ended before the daemon, and nobody has seen it yet.
+    fn inherit_from_dead_parent(&mut self, number: u16) {
+        let parent = self.processes.get(number).and_then(|process| process.parent);
+        let Some(parent) = parent.map(|parent| parent.number) else { return };
+        let pid = self.processes.get(parent).filter(|it| !it.is_reported).map(|it| it.pid);
+        if self.processes.heir(parent) == Some(number)
+            && pid.is_some_and(|it| !ends::is_running(it))
+        {
+            self.inherit(parent, number);
+        }
+    }
+
+    /// What a process held when it ended becomes its child's, which goes on with it.
+    fn inherit(&mut self, parent: u16, heir: u16) {
+        self.processes.inherit(parent, heir);
+        if let Some(process) = self.processes.get_mut(parent) {
+            process.is_reported = true;
+        }
+    }
+
+    /// The end of a process: its report, if there was none at its exit.
+    pub fn end(&mut self, number: u16, end: End) {
+        let daemon =
+            self.processes.heir(number).filter(|_| matches!(end, End::Left(None | Some(0))));
+        let process = self.processes.get_mut(number).filter(|process| !process.is_over);
+        let Some(process) = process else { return };
+        let end = match (end, process.crashed) {
+            (End::Left(None), Some(signal)) => End::Signal(signal),
+            (end, _) => end,
+        };
+        process.is_over = true;
+        if let Some(trace) = &mut self.trace {
+            trace.shared(number, &process.shared.news());
+            trace.ended(number, end, self.world.now.get(), &self.world.code);
+        }
+        // A child that has done nothing but to end, or to execute another program.
+        let is_silent = process.parent.is_some() && process.last_event == 0 && daemon.is_none();
+        if !process.is_reported && !is_silent {
+            match daemon {
+                Some(heir) => self.inherit(number, heir),
+                None => report::at_end(&self.world, process, end),
+            }
+        }
+        if let Some(process) = self.processes.get(number) {
+            self.ended.push((process.pid, process.found));
+        }
+        self.processes.forget();
+        self.releases.forget(number);
+        self.world.rates.forget(number);
+    }
+}

@@ -1,0 +1,103 @@
+//! Processes begin: programs, and the children of forks.
+//!
+//! A recorder tells of a fork twice: the parent before it ([`Kind::Forking`](wire::record::Kind::Forking)), and the
+//! child after it. The child's table is the parent's at the first of these events: a copy, which shares its pages with
+//! the parent's until one of both changes them. If the child was made by a bare system call, there is no such event, and
+//! the copy is made when the child tells of itself.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use wire::record::Event;
+
+use crate::ends::Watched;
+use crate::judge::{Judge, Origin};
+use crate::process::{Parent, Process};
+
+/// A child that a process is about to fork, or has forked, and that has not begun.
+pub struct Unborn {
+    /// The parent's number for this fork.
+    fork: u64,
+    process: Process,
+}
+
+/// More children than this do not wait to begin at once: a fork may fail, and then nobody tells of it.
+const MOST_UNBORN: usize = 16;
+/// So many numbers of processes in front of the next one are kept free.
+const FREE_NUMBERS: u32 = 256;
+
+impl Judge {
+    /// A process is about to fork.
+    pub(super) fn fork(&mut self, number: u16, event: &Event) {
+        let Some(parent) = self.processes.get_mut(number) else { return };
+        if !self.world.budget.has_room() {
+            self.unborn.clear();
+        }
+        if self.unborn.len() >= MOST_UNBORN {
+            self.unborn.remove(0);
+        }
+        let process = parent.fork(event.sequence, true);
+        self.unborn.push(Unborn { fork: event.detail, process });
+    }
+
+    /// A process begins.
+    pub(super) fn begin(&mut self, number: u16, event: &Event) {
+        let pid = u32::try_from(event.object).unwrap_or(0);
+        if self.processes.get(number).is_some() || pid == 0 {
+            return;
+        }
+        let mut process = match u16::try_from(event.count).unwrap_or(0) {
+            0 => {
+                // A process of this number that is not over has executed another program.
+                let same = self.processes.all().filter(|other| other.pid == pid && !other.is_over);
+                self.executed.extend(same.map(|other| other.number));
+                Process::new(0, 0, &self.world.budget)
+            }
+            parent => self.child(parent, event),
+        };
+        (process.number, process.pid) = (number, pid);
+        if let Origin::Session(..) = self.origin {
+            process.shared.begin(pid);
+        }
+        let shared = self.shared.iter().filter(|shared| shared.0 == number);
+        shared.for_each(|shared| process.shared.add(shared.1));
+        if let Origin::Session(..) = self.origin {
+            // Now, when a program waits for its first answer: it may execute another one afterwards.
+            self.new.push(Watched::new(number, pid, process.parent.is_some()));
+        }
+        self.processes.put(Box::new(process));
+        for (_, body) in self.early.extract_if(.., |early| early.0 == number).collect::<Vec<_>>() {
+            self.map(number, &body);
+        }
+    }
+
+    fn child(&mut self, parent: u16, event: &Event) -> Process {
+        let is_it = |unborn: &mut Unborn| {
+            let of = unborn.process.parent.map(|parent| parent.number);
+            unborn.fork == event.detail && of == Some(parent)
+        };
+        if let Some(unborn) = self.unborn.extract_if(.., is_it).next() {
+            return unborn.process;
+        }
+        let at = event.sequence;
+        self.processes.get_mut(parent).map_or_else(
+            || {
+                let mut process = Process::new(0, 0, &self.world.budget);
+                process.parent = Some(Parent { number: parent, at, is_exact: false });
+                process
+            },
+            |parent| parent.fork(at, false),
+        )
+    }
+
+    /// Numbers of processes begin again after 65,535: no new process gets that of a living one.
+    pub fn keep_numbers_free(&self) {
+        let Origin::Session(session, _) = &self.origin else { return };
+        let counter = &session.head().processes.0;
+        let next = counter.load(Relaxed);
+        let is_taken = |number: &u32| self.processes.get(*number as u16).is_some();
+        let numbers = (0..FREE_NUMBERS).map(|step| next.wrapping_add(step));
+        if let Some(taken) = numbers.rev().find(is_taken) {
+            counter.fetch_max(taken.wrapping_add(1), Relaxed);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Reads the rings, and passes over what will never come.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::{Duration, Instant};
+
+use wire::record::{Kind, MOST_WORDS};
+use wire::ring::{First, Next, Reader};
+
+use crate::ends;
+use crate::judge::{Judge, Origin};
+
+/// A ring, and since when an unfinished record stands in the way.
+pub struct Source {
+    reader: Reader<'static>,
+    stuck: Option<(Next, Instant)>,
+    /// The number of the last event.
+    last: u64,
+}
+
+/// An unfinished record is looked after when this time is over.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// So many records of one ring are read before the next one's turn.
+const TURN: usize = 4096;
+
+impl Judge {
+    pub(super) fn read_rings(&mut self) -> usize {
+        let Origin::Session(session, sources) = &mut self.origin else { return 0 };
+        let (session, mut sources) = (Arc::clone(session), std::mem::take(sources));
+        let (mut read, mut end) = (0, 0);
+        let mut body = [0; MOST_WORDS];
+        for source in &mut sources {
+            for _ in 0..TURN {
+                if self.window.is_ahead(source.last) {
+                    break;
+                }
+                let Some(first) = source.reader.read(&mut body) else { break };
+                read += 1;
+                source.stuck = None;
+                let length = usize::from(first.length).saturating_sub(1).min(MOST_WORDS);
+                if body[0] >= end {
+                    // Acquire: what the records say was there before their numbers were.
+                    end = session.head().sequence.0.load(Acquire);
+                }
+                self.take(first, &body[..length], end);
+                if Kind::of(first.kind).is_some_and(Kind::is_event) && self.window.has(body[0]) {
+                    source.last = body[0];
+                }
+            }
+        }
+        if let Origin::Session(_, place) = &mut self.origin {
+            *place = sources;
+        }
+        read
+    }
+
+    /// Passes over what will never come: records that nobody finishes, and numbers that nobody writes.
+    /// Returns whether a record stands in the way, or did.
+    pub fn give_up(&mut self, nobody_writes: bool) -> bool {
+        let mut is_blocked = false;
+        let mut is_overdue = self.window.is_overdue();
+        let mut dropped = 0;
+        if let Origin::Session(session, sources) = &mut self.origin {
+            for source in sources.iter_mut() {
+                source.look();
+                is_blocked |= source.stuck.is_some();
+                is_overdue |= source.is_overdue();
+            }
+            dropped = session.head().dropped.load(Relaxed);
+        }
+        let turned = match (nobody_writes, is_overdue) {
+            (true, _) => Some(Instant::now()),
+            (false, true) => {
+                // Also those of which nothing else is known yet.
+                self.turns.are_over(|| ends::users(std::process::id()))
+            }
+            (false, false) => None,
+        };
+        if (turned.is_some() && !is_blocked) || !is_overdue {
+            self.turns.forget();
+        }
+        if let (Some(turned), Origin::Session(_, sources)) = (turned, &mut self.origin) {
+            sources.iter_mut().for_each(|source| source.give_up(turned));
+        }
+        // The events that are missing may be behind a record that nobody has finished yet.
+        if let Some(turned) = turned.filter(|_| !is_blocked) {
+            for number in self.window.pass_over(turned) {
+                if let Some(trace) = &mut self.trace {
+                    trace.write(First { kind: Kind::Void as u8, length: 2, process: 0 }, &[number]);
+                }
+            }
+        }
+        let (before, lost) = (self.world.events_lost.get(), self.window.passed_over + dropped);
+        self.world.events_lost.set(lost);
+        if lost > before {
+            self.world.lost_at.set(self.world.now.get());
+        }
+        self.apply_ready();
+        is_blocked
+    }
+}
+
+impl Source {
+    /// A ring of which nothing has been read.
+    pub fn new(reader: Reader<'static>) -> Self {
+        Self { reader, stuck: None, last: 0 }
+    }
+
+    /// Sees whether there is an unfinished record, and since when.
+    fn look(&mut self) {
+        let next = self.reader.next();
+        self.stuck = match (next, self.stuck) {
+            (Next::Unfinished(_), Some((before, since))) if before == next => Some((next, since)),
+            (Next::Unfinished(_), _) => Some((next, Instant::now())),
+            _ => None,
+        };
+    }
+
+    /// Whether a record is unfinished for so long that its writer may be gone.
+    fn is_overdue(&self) -> bool {
+        self.stuck.is_some_and(|(_, since)| since.elapsed() >= PATIENCE)
+    }
+
+    /// Passes over a record that is unfinished since before `turned`: each thread has had its turn since then.
+    fn give_up(&mut self, turned: Instant) {
+        if self.stuck.is_some_and(|(_, since)| since <= turned) {
+            self.reader.skip();
+            self.stuck = None;
+        }
+    }
+}

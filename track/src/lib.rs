@@ -1,0 +1,75 @@
+//! kref-track: names who forgot a reference.
+//!
+//! The recorder, libkref_track.so, is in the program: it writes what happens into memory that both share
+//! ([`session`]). The judge is here, in a process of its own ([`start`], [`serve`]). It puts the events of all threads
+//! into one order ([`merge`]), and works on them ([`judge`], [`event`]) in the table of each process ([`process`],
+//! [`table`], [`object`]); which get a put undoes is [`matching`]'s. What is wrong at once is [`misuse`]; what is left
+//! at the end is gathered by [`leaks`] and written by [`text`], [`json`], [`tree`] and [`flame`]. Addresses get names
+//! from the files of the program ([`modules`], [`code`], [`stacks`], [`symbols`]).
+
+mod ask;
+mod budget;
+mod chronicle;
+mod clock;
+mod code;
+mod command;
+mod crash;
+mod elf;
+mod ends;
+mod event;
+mod filter;
+mod flame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod index;
+mod json;
+mod judge;
+mod leaks;
+mod live;
+mod matching;
+mod merge;
+mod mishap;
+mod misuse;
+mod modules;
+mod names;
+mod object;
+mod options;
+mod output;
+mod pages;
+mod percpu;
+mod process;
+mod rates;
+mod report;
+mod run;
+mod serve;
+mod session;
+mod shared;
+mod slab;
+mod stacks;
+mod stale;
+mod start;
+mod stuck;
+mod symbols;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+mod trace;
+mod tree;
+mod turns;
+mod waits;
+mod world;
+
+use std::process::ExitCode;
+
+/// The command: does what its arguments say.
+pub fn main() -> ExitCode {
+    mishap::survive_short_files();
+    match command::read().and_then(command::Command::run) {
+        Ok(code) => code,
+        Err(mistake) => {
+            eprintln!("kref-track: {mistake} (kref-track --help has all options)");
+            ExitCode::from(2)
+        }
+    }
+}

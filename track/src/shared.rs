@@ -1,0 +1,98 @@
+//! Memory that processes share. A count in it may be changed by processes that nobody tracks, or that a table does not
+//! know as the same object: so the objects in it are left alone.
+
+use std::cell::{Cell, RefCell};
+
+/// Where a process has mapped memory that other processes may have, too.
+#[derive(Default)]
+pub struct Shared {
+    ranges: RefCell<Vec<(u64, u64)>>,
+    /// The process, or 0 if it is in a trace, which says itself what was shared.
+    pid: Cell<u32>,
+    /// Whether there is something that the trace does not say yet.
+    is_new: Cell<bool>,
+}
+
+impl Shared {
+    /// Of a process that is alive.
+    pub fn begin(&self, pid: u32) {
+        self.pid.set(pid);
+        self.look();
+    }
+
+    /// Looks again. What was seen once stays: the process may be over, and its objects are still there.
+    pub fn look(&self) {
+        if self.pid.get() == 0 {
+            return;
+        }
+        let maps = std::fs::read(format!("/proc/{}/maps", self.pid.get())).unwrap_or_default();
+        for range in maps.split(|&byte| byte == b'\n').filter_map(shared_line) {
+            self.add(range);
+        }
+    }
+
+    /// Adds a range.
+    pub fn add(&self, range: (u64, u64)) {
+        let mut ranges = self.ranges.borrow_mut();
+        if !ranges.contains(&range) && ranges.len() < MOST {
+            ranges.push(range);
+            self.is_new.set(true);
+        }
+    }
+
+    /// What a fork's child has as well.
+    pub fn extend(&self, other: &Self) {
+        other.ranges.borrow().iter().for_each(|&range| self.add(range));
+    }
+
+    /// Whether an address is in such memory, as far as is known.
+    pub fn has(&self, address: u64) -> bool {
+        self.ranges.borrow().iter().any(|&(start, end)| (start..end).contains(&address))
+    }
+
+    /// All ranges, if there is a new one since the last call.
+    pub fn news(&self) -> Vec<(u64, u64)> {
+        if self.is_new.replace(false) { self.ranges.borrow().clone() } else { Vec::new() }
+    }
+}
+
+/// More ranges are not kept.
+const MOST: usize = 1024;
+
+/// The addresses of a line of /proc/PID/maps, if the memory is shared, and is no judge's.
+fn shared_line(line: &[u8]) -> Option<(u64, u64)> {
+    let line = std::str::from_utf8(line).ok()?;
+    let (range, rest) = line.split_once(' ')?;
+    let is_shared = rest.as_bytes().get(3) == Some(&b's') && !rest.contains("/memfd:kref-track.");
+    let (start, end) = range.split_once('-').filter(|_| is_shared)?;
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    Some((number(start)?, number(end)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Shared, shared_line};
+
+    #[test]
+    fn lines_of_maps() {
+        let line = b"7f00-8000 rw-s 00000000 00:01 1044    /dev/zero (deleted)";
+        assert_eq!(shared_line(line), Some((0x7f00, 0x8000)));
+        assert_eq!(shared_line(b"7f00-8000 rw-p 00000000 08:01 1234 /lib/s"), None);
+        assert_eq!(shared_line(b"7f00-8000 rw-s 0 00:01 1 /memfd:kref-track.12 (deleted)"), None);
+        assert_eq!(shared_line(b""), None);
+    }
+
+    #[test]
+    fn memory_of_this_process() {
+        let shared = Shared::default();
+        let (access, kind) = (libc::PROT_READ, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        // SAFETY: new memory.
+        let place = unsafe { libc::mmap(std::ptr::null_mut(), 4096, access, kind, -1, 0) } as u64;
+        shared.look();
+        assert!(!shared.has(place), "of no process");
+        shared.begin(std::process::id());
+        assert!(shared.has(place) && shared.has(place + 4095));
+        assert!(!shared.has(std::ptr::from_ref(&shared) as u64));
+        assert!(!shared.news().is_empty() && shared.news().is_empty());
+    }
+}

@@ -1,0 +1,89 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::Table;
+use crate::budget::Budget;
+use crate::code::Code;
+use crate::matching::Distances;
+use crate::names::NONE;
+use crate::object::{Act, RELEASED};
+
+/// A table, and what should be in it: the references on each object, 0 if it was released.
+struct Process {
+    table: Table,
+    model: HashMap<u64, u32>,
+}
+
+impl Process {
+    fn step(&mut self, address: u64, what: u64, code: &Code, distances: &Distances) {
+        let by = Act { thread: 1, ..Act::default() };
+        let held = self.model.get(&address).copied();
+        let at = self.table.find(address);
+        assert_eq!(at.is_some(), held.is_some());
+        match (at, held) {
+            (Some(at), Some(0)) => {
+                self.table.remove(at);
+                self.model.remove(&address);
+            }
+            (Some(at), Some(held)) if what == 0 || held == 1 && what < 3 => {
+                self.table.end(at, by);
+                self.model.insert(address, 0);
+            }
+            (Some(at), Some(held)) if what < 3 => {
+                self.table.put(at, by, NONE, code, distances);
+                self.model.insert(address, held - 1);
+            }
+            (Some(at), Some(held)) => {
+                self.table.get(at, by, NONE, 1);
+                self.model.insert(address, held + 1);
+            }
+            _ => {
+                self.table.insert(address, by, NONE, 1).expect("room");
+                self.model.insert(address, 1);
+            }
+        }
+    }
+
+    fn check(&self) {
+        let known: HashMap<_, _> = self
+            .table
+            .known()
+            .map(|object| {
+                let held: u32 = self.table.held(object).map(|held| held.count).sum();
+                assert!(!object.is(RELEASED) || held == 0);
+                (object.address, held)
+            })
+            .collect();
+        assert_eq!(known, self.model);
+        for &address in self.model.keys() {
+            assert!(self.table.find(address).is_some());
+        }
+    }
+}
+
+/// Processes that fork each other: what one does with its objects changes no other's.
+#[test]
+fn a_childs_table_is_the_parents_at_the_fork() {
+    let (code, distances) = (Code::new(PathBuf::new()), Distances::default());
+    let budget = Budget::new(1 << 30);
+    let mut processes = vec![Process { table: Table::new(&budget), model: HashMap::new() }];
+    let mut random = 1_u64;
+    for step in 0..200_000 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let place = (random >> 50) as usize % processes.len();
+        if step % 5000 == 4999 {
+            let parent = &mut processes[place];
+            let child = Process { table: parent.table.fork(), model: parent.model.clone() };
+            processes.push(child);
+            if processes.len() > 6 {
+                processes.remove(0).check();
+            }
+        }
+        let address = (random >> 33) % 3000 * 8;
+        let place = place % processes.len();
+        processes[place].step(address, random >> 60, &code, &distances);
+    }
+    processes.iter().for_each(Process::check);
+    processes.clear();
+    assert_eq!(budget.used(), 0);
+}

@@ -1,0 +1,124 @@
+//! What a thread waits for, as the kernel tells without stopping it.
+
+use std::fs;
+
+/// What a thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// It waits for a mutex of the C library's that another thread holds, or itself.
+    Mutex {
+        /// The mutex.
+        address: u64,
+        /// The kernel's number of the thread that holds it.
+        holder: i32,
+    },
+    /// It waits for something else that another thread does.
+    Futex(u64),
+    /// It is in a system call.
+    Call(u64),
+    /// It runs, or could.
+    Running,
+    /// Nothing tells.
+    Unknown,
+}
+
+impl Wait {
+    /// For machines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Mutex { .. } => "mutex",
+            Self::Futex(_) => "thread",
+            Self::Call(_) => "system-call",
+            Self::Running => "running",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a thread waits for, and where its stack ends, if it waits. `None`: there is no such thread.
+pub fn of(pid: u32, tid: i32) -> Option<(Wait, Option<u64>)> {
+    let path = format!("/proc/{pid}/task/{tid}");
+    if !fs::exists(&path).unwrap_or(false) {
+        return None;
+    }
+    let call = fs::read_to_string(format!("{path}/syscall")).unwrap_or_default();
+    let call = call.trim_end();
+    if call == "running" {
+        return Some((Wait::Running, None));
+    }
+    Some(parse(call).map_or((Wait::Unknown, None), |(number, first, stack)| {
+        let wait = match number {
+            None => Wait::Running,
+            Some(number) if number == libc::SYS_futex as u64 => futex(pid, first),
+            Some(number) => Wait::Call(number),
+        };
+        (wait, Some(stack))
+    }))
+}
+
+/// The number of a system call, its first argument, and the stack pointer. The number is `None` outside of calls.
+fn parse(line: &str) -> Option<(Option<u64>, u64, u64)> {
+    let words: Vec<_> = line.split(' ').collect();
+    let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    match words[..] {
+        ["-1", stack, _] => Some((None, 0, number(stack)?)),
+        [call, first, .., stack, _] => Some((call.parse().ok(), number(first)?, number(stack)?)),
+        _ => None,
+    }
+}
+
+/// A mutex has the number of the thread that holds it 8 bytes behind the word that others wait for.
+fn futex(pid: u32, address: u64) -> Wait {
+    let words: Option<[u8; 12]> =
+        crate::modules::memory(pid, address, 12).and_then(|bytes| bytes.try_into().ok());
+    let holder =
+        words.map_or(0, |words| i32::from_le_bytes([words[8], words[9], words[10], words[11]]));
+    if holder > 0 && threads(pid).contains(&holder) {
+        return Wait::Mutex { address, holder };
+    }
+    Wait::Futex(address)
+}
+
+/// The threads of a process, by the kernel's numbers.
+pub fn threads(pid: u32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Wait, of, parse};
+
+    #[test]
+    fn lines_of_the_kernel() {
+        let line = "202 0x7f00 0x80 0x2 0x0 0x0 0x0 0x7ffd10 0x7f1234";
+        assert_eq!(parse(line), Some((Some(202), 0x7f00, 0x7ffd10)));
+        assert_eq!(parse("-1 0x7ffd10 0x7f1234"), Some((None, 0, 0x7ffd10)));
+        assert_eq!((parse(""), parse("202 0x5")), (None, None));
+    }
+
+    /// A thread that waits for a mutex that it holds.
+    #[test]
+    fn a_mutex_of_ones_own() {
+        struct Shared(std::cell::UnsafeCell<libc::pthread_mutex_t>);
+        // SAFETY: a mutex is for several threads.
+        unsafe impl Sync for Shared {}
+        static MUTEX: Shared = Shared(std::cell::UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
+        let (told, number) = std::sync::mpsc::channel();
+        let address = MUTEX.0.get() as u64;
+        std::thread::spawn(move || {
+            // SAFETY: bare calls. The second waits for ever.
+            unsafe {
+                told.send(libc::syscall(libc::SYS_gettid) as i32).expect("somebody listens");
+                libc::pthread_mutex_lock(MUTEX.0.get());
+                libc::pthread_mutex_lock(MUTEX.0.get());
+            }
+        });
+        let holder = number.recv().expect("a thread");
+        let wait = || of(std::process::id(), holder).expect("it waits for ever").0;
+        while wait() != (Wait::Mutex { address, holder }) {
+            std::thread::yield_now();
+        }
+        assert_eq!(of(std::process::id(), i32::MAX), None);
+    }
+}
