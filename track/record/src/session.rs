@@ -37,10 +37,16 @@ pub fn head() -> Option<&'static Head> {
     unsafe { HEAD.load(Acquire).as_ref() }
 }
 
-/// Nothing is recorded from now on.
+/// Nothing is recorded from now on. If the judge is there after all, and was only slow, its report says that something
+/// is missing.
 #[cold]
 pub fn give_up() {
-    if !GONE.swap(true, Relaxed) {
+    // SAFETY: null, or mapped for good. Acquire: pairs with the release in `open`.
+    let head = unsafe { HEAD.load(Acquire).as_ref() };
+    if !GONE.swap(true, Relaxed)
+        && let Some(head) = head
+    {
+        head.dropped.fetch_add(1, Relaxed);
         last_words::say();
     }
 }
