@@ -31,15 +31,17 @@ pub unsafe fn start(options: *const c_char) -> bool {
     if !opened && !unsafe { start_judge(options) } {
         return false;
     }
-    if let Some(head) = session::head() {
-        // SAFETY: a bare system call. Yama lets only this process's ancestors read its memory otherwise. The judge is
-        // none, also if kref-track has started the program: the judge is another child of the command.
-        unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_ulong::from(head.judge), 0, 0, 0) };
-        last_words::set_up();
-    }
     let status = Status::own();
     let filters = session::settings().map_or(0, |settings| settings.filters);
     let filtered = (opened && status.filters > filters).then_some(status);
+    if let (Some(head), None) = (session::head(), filtered) {
+        // SAFETY: a bare system call. Yama lets only this process's ancestors read its memory otherwise. The judge is
+        // none, also if kref-track has started the program: the judge is another child of the command.
+        unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_ulong::from(head.judge), 0, 0, 0) };
+    }
+    if !opened {
+        last_words::set_up();
+    }
     if !process::set_up(filtered) {
         return false;
     }
