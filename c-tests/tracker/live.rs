@@ -17,7 +17,7 @@ fn main() {
         plain("a-thread-that-waits-for-itself", waits_for_itself),
         plain("a-thread-that-waits-for-another", waits_for_another),
         plain("json-of-a-hang", json_of_a_hang),
-        plain("nobody-hangs", || silent("robustness/threads", &["--stuck", "1"])),
+        plain("nobody-hangs", || silent("robustness/threads", &["--stuck", "30"])),
         plain("shared-memory", || silent("live/shared", &[])),
         plain("what-a-child-had-at-its-fork", || silent("live/forks", &[])),
         plain("executes-a-program-that-is-not-tracked", executes),
