@@ -17,7 +17,7 @@ fn main() {
         plain("a-thread-that-waits-for-itself", waits_for_itself),
         plain("a-thread-that-waits-for-another", waits_for_another),
         plain("json-of-a-hang", json_of_a_hang),
-        plain("nobody-hangs", || silent("robustness/threads", &["--stuck", "1"])),
+        plain("nobody-hangs", || silent("robustness/threads", &["--stuck", "30"])),
         plain("shared-memory", || silent("live/shared", &[])),
         plain("what-a-child-had-at-its-fork", || silent("live/forks", &[])),
         plain("executes-a-program-that-is-not-tracked", executes),
@@ -198,11 +198,13 @@ fn executes() {
         let place = place("live/executes", "HERE");
         contains(&ended, &["3 references on 1 object are still held: process ", &place]);
         contains(&ended, &[" executed another program\n"]);
-        let ended = track("live/executes", &["--exitcode", "9"], &["child", how]);
-        assert_eq!(ended.status, Some(9), "{ended:?}");
-        contains(&ended, &["1 reference on 1 object is still held: process ", &place]);
-        contains(&ended, &[" executed another program\n", "2 references on 1 object"]);
     }
+    // If the parent has waited for a child before kref-track looks, nothing tells that the child executed a program.
+    let ended = track("live/executes", &["--exitcode", "9"], &["child", "0.6"]);
+    assert_eq!(ended.status, Some(9), "{ended:?}");
+    let place = place("live/executes", "HERE");
+    contains(&ended, &["1 reference on 1 object is still held: process "]);
+    contains(&ended, &[" executed another program\n", "2 references on 1 object", &place]);
 }
 
 /// KREF_OPTIONS=track=file: no report, but a trace, from which the report is made where the program is not.
@@ -270,7 +272,8 @@ fn no_memory() {
         assert!(lines.iter().any(|line| ended.output.contains(line)), "{at}: {ended:?}");
         let started = !ended.output.contains("the judge did not start");
         assert!(ended.success == started, "{at}: {ended:?}");
-        assert!(ended.output.lines().count() <= 3, "{at}: {}", ended.output);
+        // If the judge ends before the program starts, the program asks for another one, which ends as well.
+        assert!(ended.output.lines().count() <= 6, "{at}: {}", ended.output);
         // The first ones one by one, and then some.
         at += 1 + at / 8;
     }

@@ -24,6 +24,8 @@ struct Release {
     /// The frame that has called libkref, or 0: who is further out on the stack has left the release function.
     frame: u64,
     is_told: bool,
+    /// The processor time of a thread that runs, when it was first seen to take too long.
+    spent: Option<u64>,
 }
 
 /// Release functions within release functions: more are not kept.
@@ -40,7 +42,7 @@ impl Releases {
     pub fn begin(&mut self, process: u16, address: u64, by: Act, frame: u64) {
         let releases = self.0.entry(by.thread).or_default();
         if releases.len() < MOST_DEEP {
-            releases.push(Release { process, address, by, frame, is_told: false });
+            releases.push(Release { process, address, by, frame, is_told: false, spent: None });
         }
     }
 
@@ -76,8 +78,13 @@ impl Releases {
             if release.is_told || age < limit {
                 continue;
             }
+            let wait = what(world, process, release);
+            // A thread that could run and does not get a processor does not hang.
+            if wait == Some(Wait::Running) && !has_run(world, process, release) {
+                continue;
+            }
             release.is_told = true;
-            if let Some(wait) = what(world, process, release) {
+            if let Some(wait) = wait {
                 let report = Report { world, process, release, wait, age };
                 let said = if world.options.json { report.json() } else { report.text() };
                 world.output.write(process.pid, &said);
@@ -96,6 +103,13 @@ fn what(world: &World, process: &Process, release: &Release) -> Option<Wait> {
     let (wait, stack) = waits::of(process.pid, tid)?;
     let is_inside = release.frame == 0 || stack.is_none_or(|stack| stack < release.frame);
     is_inside.then_some(wait)
+}
+
+/// Whether a thread has used the processor for so long since it was first seen here.
+fn has_run(world: &World, process: &Process, release: &mut Release) -> bool {
+    let tid = world.threads.kernel_number(release.by.thread).unwrap_or(0);
+    let Some(now) = waits::processor_time(process.pid, tid) else { return false };
+    now.saturating_sub(*release.spent.get_or_insert(now)) >= u64::from(world.options.stuck)
 }
 
 struct Report<'a> {

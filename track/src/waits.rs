@@ -79,6 +79,17 @@ fn futex(pid: u32, address: u64) -> Wait {
     Wait::Futex(address)
 }
 
+/// The processor time that a thread has used, in seconds.
+pub fn processor_time(pid: u32, tid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;
+    // Behind the name comes field 3. Fields 14 and 15 are the times, in ticks.
+    let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    // SAFETY: a bare call.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    (field(14)? + field(15)?).checked_div(u64::try_from(ticks).ok()?)
+}
+
 /// The threads of a process, by the kernel's numbers.
 pub fn threads(pid: u32) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
