@@ -146,7 +146,8 @@ fn late(world: &World, process: &mut Process, kind: Kind, at: At, by: Act) {
 
 fn end(world: &World, process: &mut Process, others: &Processes, event: &Happened) {
     let Some(at) = process.find(event.address, others, &world.budget) else { return };
-    if process.table.object(at).is(RELEASED) {
+    let object = process.table.object(at);
+    if object.is(RELEASED) || percpu::has_revived(world, &process.table, object) {
         return;
     }
     let release = process.function(event.detail, &world.code);

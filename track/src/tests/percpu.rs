@@ -139,6 +139,22 @@ fn late_gets_and_lives_after_the_release() {
     contains(&recorder.told(), &["get on a released object\n  object #2"]);
 }
 
+/// A thread waits until the count is zero, and revives the percpu_ref before the thread of the last put has told of the
+/// release.
+#[test]
+fn a_release_that_is_told_in_the_next_life() {
+    let mut recorder = Recorder::of_percpu();
+    recorder.initialises(A, MAIN);
+    recorder.kills(A, MAIN);
+    recorder.percpu(A, MAIN, REVIVE);
+    recorder.got(A, MAIN, INITIAL);
+    recorder.released(A, MAIN);
+    recorder.got(A, MAIN, "");
+    recorder.put(A, MAIN, "");
+    recorder.ends_it(A);
+    assert_eq!(recorder.ends(End::Exit), "");
+}
+
 #[test]
 fn violations() {
     for (kind, words) in [
