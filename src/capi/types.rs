@@ -215,7 +215,8 @@ pub struct kref_tracker {
     /// those of a kref do. Their argument kref is the address of the percpu_ref: do not read a count
     /// there. The holder of the initial reference has the name "the initial reference": percpu_ref_init()
     /// calls got with this name, and percpu_ref_kill() calls putting. After released, the percpu_ref may
-    /// live again, after KREF_PERCPU_REVIVE.
+    /// live again, after KREF_PERCPU_REVIVE. If it is revived while another thread is still in the last
+    /// put, that thread may call released later.
     pub percpu: Option<
         unsafe extern "C" fn(
             r#ref: *mut percpu_ref,

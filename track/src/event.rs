@@ -160,7 +160,8 @@ fn late(world: &World, process: &mut Process, kind: Kind, at: At, by: Act) {
 
 fn end(world: &World, process: &mut Process, event: &Happened) {
     let Some(at) = process.table.find(event.address) else { return };
-    if process.table.object(at).is(RELEASED) {
+    let object = process.table.object(at);
+    if object.is(RELEASED) || percpu::has_revived(world, &process.table, object) {
         return;
     }
     let release = process.function(event.detail, &world.code);

@@ -5,8 +5,9 @@ use wire::record::percpu::{EXIT, INIT, KILL, LET_GO, REVIVE};
 
 use crate::chronicle::{self, Line};
 use crate::event::{self, Happened};
-use crate::object::{FIRST, LOST, PERCPU};
+use crate::object::{FIRST, LOST, Object, PERCPU};
 use crate::process::Process;
+use crate::table::Table;
 use crate::world::World;
 
 /// The holder of the reference that percpu_ref_init() takes and percpu_ref_kill() gives back: libkref's name for it.
@@ -34,6 +35,13 @@ pub fn apply(world: &World, process: &mut Process, event: &Happened) {
     };
     let held = process.table.held(process.table.object(at)).map(|held| held.count).sum();
     chronicle::note(world, process, serial, &Line::new(act, event.by, event.time, held));
+}
+
+/// Whether a Released record of a percpu_ref is of an earlier life. A thread may revive the percpu_ref while another
+/// one is still in the last put. The count was zero then, and each put was recorded before: so who holds a reference has
+/// taken it in the later life.
+pub fn has_revived(world: &World, table: &Table, object: &Object) -> bool {
+    object.is(PERCPU) && !world.is_doubtful(object.created()) && table.held(object).next().is_some()
 }
 
 fn create(world: &World, process: &mut Process, event: &Happened) {
