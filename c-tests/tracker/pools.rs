@@ -120,7 +120,7 @@ fn stale_handles_in_json() {
     let report: Value = serde_json::from_str(report.expect("a line")).expect("JSON");
     must_match(&report, &schema()["$defs"]["stale-handles"], &schema());
     assert_eq!((report["lookups"].as_u64(), report["never_given"].as_u64()), (Some(2), Some(1)));
-    let held = ended.output.lines().find(|line| line.contains("\"held\",\"objects\""));
+    let held = ended.output.lines().find(|line| line.contains("\"kind\":\"held\""));
     let held: Value = serde_json::from_str(held.expect("a line")).expect("JSON");
     assert_eq!(held["types"][0]["type"], "session");
 }
