@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::own::own;
-use crate::{process, session};
+use crate::{process, session, thread, write};
 
 /// Announces the recorder to fork().
 pub fn set_up() {
@@ -20,6 +20,9 @@ pub fn set_up() {
 
 unsafe extern "C" fn before() {
     if let Some(head) = session::head() {
+        if thread::is_inside() {
+            write::move_head(own());
+        }
         own().forks_at.store(head.sequence.0.load(Relaxed) + 1, Relaxed);
     }
 }

@@ -83,29 +83,22 @@ pub struct Guard {
 }
 
 /// Enters the recorder, from an entry with this frame. `None`: nothing can be recorded.
-///
-/// Inlined: a guard that is moved costs more than all the rest.
-#[inline(always)]
 pub fn enter(frame: u64) -> Option<Guard> {
-    session::head()?;
-    let own = own();
-    let process = process::number();
-    if (process == 0 || own.process.load(Relaxed) != process) && !begin(own) {
-        return None;
-    }
-    let mut guard = Guard::new(own);
-    // SAFETY: null, or a state of this thread, which stays mapped.
-    let state = unsafe { own.state.load(Relaxed).as_ref() };
-    if let Some(state) = state {
-        state.enter(frame, &mut guard);
-    }
-    Some(guard)
+    let mut guard = Guard::outside();
+    guard.enter(frame).then_some(guard)
 }
 
 /// Whether this thread was ever here.
 pub fn is_known() -> bool {
     let process = process::number();
     process != 0 && own().process.load(Relaxed) == process
+}
+
+/// Whether a signal handler has interrupted this thread in the recorder.
+pub fn is_inside() -> bool {
+    // SAFETY: null, or a state of this thread, which stays mapped.
+    let state = unsafe { own().state.load(Relaxed).as_ref() };
+    is_known() && state.is_some_and(|state| state.level.load(Relaxed) != 0)
 }
 
 impl State {
@@ -196,17 +189,43 @@ impl State {
 }
 
 impl Guard {
+    /// Of a thread that is not inside.
+    pub const fn outside() -> Self {
+        Self { state: None, level: None, depth: LEVELS, epoch: 0, number: 0, process: 0, ring: 0 }
+    }
+
     /// Of a thread that has begun.
     fn new(own: &Own) -> Self {
-        Self {
-            state: None,
-            level: None,
-            depth: LEVELS,
-            epoch: 0,
-            number: own.number.load(Relaxed),
-            process: own.process.load(Relaxed),
-            ring: own.ring.load(Relaxed),
+        let mut guard = Self::outside();
+        guard.know(own);
+        guard
+    }
+
+    #[inline]
+    fn know(&mut self, own: &Own) {
+        self.number = own.number.load(Relaxed);
+        self.process = own.process.load(Relaxed);
+        self.ring = own.ring.load(Relaxed);
+    }
+
+    /// [`enter`], in place: a guard that is moved costs more than all the rest.
+    #[inline(always)]
+    pub fn enter(&mut self, frame: u64) -> bool {
+        if session::head().is_none() {
+            return false;
         }
+        let own = own();
+        let process = process::number();
+        if (process == 0 || own.process.load(Relaxed) != process) && !begin(own) {
+            return false;
+        }
+        self.know(own);
+        // SAFETY: null, or a state of this thread, which stays mapped.
+        let state = unsafe { own.state.load(Relaxed).as_ref() };
+        if let Some(state) = state {
+            state.enter(frame, self);
+        }
+        true
     }
 
     /// Whether no other call of the recorder was interrupted.
@@ -307,7 +326,7 @@ fn begin(own: &Own) -> bool {
     own.process.store(0, Relaxed);
     own.state.store(place, Relaxed);
     own.number.store(number, Relaxed);
-    own.ring.store(session::ring_of(number), Relaxed);
+    own.ring.store(session::claim(process, number), Relaxed);
     own.process.store(process, Relaxed);
     let key = KEY.load(Relaxed);
     if key >= 0 {
@@ -342,8 +361,13 @@ unsafe extern "C" fn end(_: *mut c_void) {
     if !is_known() {
         return;
     }
+    let ring = session::ring(own.ring.load(Relaxed));
+    let (process, number) = (own.process.load(Relaxed), own.number.load(Relaxed));
     // From here on a handler or a later destructor of this thread begins it as another.
     own.process.store(0, Relaxed);
+    if let Some(ring) = ring {
+        ring.let_go(process, Some(number));
+    }
     let state = own.state.swap(ptr::null_mut(), Relaxed);
     // SAFETY: null, or a state of this thread, which stays mapped.
     if let Some(state) = unsafe { state.as_ref() } {

@@ -8,8 +8,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use wire::head::{Head, LOSSY};
 use wire::record::{Kind, NO_NUMBER};
-use wire::ring::{First, Ring};
+use wire::ring::{First, Ring, Taken, Writers};
 
+use crate::own::Own;
 use crate::thread::{Guard, Level};
 use crate::{clock, processor, session};
 
@@ -67,6 +68,8 @@ impl Journal {
             && position != NOWHERE
             && let Some(ring) = session::ring(noted >> 16)
             && ring.has_taken(position, length, guard.number as u16)
+            // Not a record that an earlier handler has finished there.
+            && ring.is_open(position, length, guard.number as u16)
         {
             ring.mark(position, length, guard.number as u16);
         }
@@ -201,13 +204,21 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     let (tag, process, length) = (guard.number as u16, guard.process as u16, body.length());
     let journal = &level.journal;
     let generation = journal.begin(guard.ring, length);
-    let taken = ring.take(length, tag, |position| journal.position.store(position, Relaxed));
-    let Some(position) = taken else {
-        journal.taking.store(0, Relaxed);
-        return Outcome::NoRoom(head, ring);
-    };
     // The words may become somebody else's between any two stores.
     let is_ours = || journal.generation.load(Relaxed) == generation && guard.owns(level);
+    let taken = ring.take(length, tag, session::writers(guard.ring), |position| {
+        journal.position.store(position, Relaxed);
+        // In a fork's child the ring is not this thread's any more.
+        is_ours()
+    });
+    let position = match taken {
+        Taken::At(position) => position,
+        Taken::NoRoom => {
+            journal.taking.store(0, Relaxed);
+            return Outcome::NoRoom(head, ring);
+        }
+        Taken::Nothing => return Outcome::Interrupted,
+    };
     // The handler that has given the record up may have come before the words were taken, or before the mark below.
     let interrupted = || {
         if guard.is_in_process() && ring.is_open(position, length, tag) {
@@ -267,8 +278,11 @@ fn attempt_without_journal<const FRONT: usize, Rest: Fn(usize) -> u64>(
     let Some(head) = session::head() else { return Outcome::Gone };
     let Some(ring) = session::ring(guard.ring) else { return Outcome::Gone };
     let (tag, process, length) = (guard.number as u16, guard.process as u16, body.length());
-    let Some(position) = ring.take(length, tag, |_| {}) else {
-        return Outcome::NoRoom(head, ring);
+    let position = match ring.take(length, tag, session::writers(guard.ring), |_| guard.is_valid())
+    {
+        Taken::At(position) => position,
+        Taken::NoRoom => return Outcome::NoRoom(head, ring),
+        Taken::Nothing => return Outcome::Interrupted,
     };
     ring.mark(position, length, tag);
     if !body.fill(ring, position, || guard.is_valid()) {
@@ -288,7 +302,7 @@ pub fn plain(kind: Kind, process: u32, body: &[u64]) -> bool {
     loop {
         let Some(head) = session::head() else { return false };
         let Some(ring) = session::ring(session::ring_of(process)) else { return false };
-        let Some(position) = ring.take(length, 0, |_| {}) else {
+        let Taken::At(position) = ring.take(length, 0, Writers::All, |_| true) else {
             if !wait_for_room(head, ring, length) {
                 return false;
             }
@@ -304,6 +318,19 @@ pub fn plain(kind: Kind, process: u32, body: &[u64]) -> bool {
         ring.finish(position, First { kind: kind as u8, length, process: process as u16 });
         return true;
     }
+}
+
+/// Moves the head of this thread's own ring, because the thread forks inside the recorder. So a call that was
+/// interrupted before it moved the head itself does so neither here nor in the child, where it would come between the
+/// parent's.
+#[cold]
+pub fn move_head(own: &Own) {
+    let (index, process) = (own.ring.load(Relaxed), own.process.load(Relaxed) as u16);
+    let Some(ring) = session::ring(index) else { return };
+    let Taken::At(position) = ring.take(2, 0, session::writers(index), |_| true) else { return };
+    ring.mark(position, 2, 0);
+    ring.fill(position, 0, NO_NUMBER);
+    ring.finish(position, First { kind: Kind::Void as u8, length: 2, process });
 }
 
 /// Waits until a full ring has room. `false`: the record is to be dropped.

@@ -10,6 +10,9 @@
 //!   free     finished            unfinished         free
 //! ```
 //!
+//! A ring may belong to one thread ([`Ring::claim`]). On x86-64 that thread moves the head without a locked instruction.
+//! A signal handler of the thread comes before such an instruction or after it, as for a locked one.
+//!
 //! The first word has the record's own position, so that the reader does not take an old record for a new one. The
 //! head has the number of the thread that has moved the head last. So a thread can say whether an interrupted
 //! `take` has succeeded: a signal handler that jumps out of the recorder leaves such a `take` behind.
@@ -38,6 +41,28 @@ struct Taking {
     head: AtomicU64,
     /// A tail that a writer has seen. So not every writer takes the line of the tail from the judge.
     seen_tail: AtomicU64,
+    /// The thread that the ring belongs to: its process's number (high half) and its own. 0: nobody.
+    owner: AtomicU64,
+}
+
+/// Who takes words of a ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Any thread.
+    All,
+    /// The calling thread alone, which has claimed the ring.
+    One,
+}
+
+/// The outcome of [`Ring::take`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// The position of the words.
+    At(u64),
+    /// The ring has no room now.
+    NoRoom,
+    /// Nothing was taken: the caller wants none any more, or a signal handler has moved the head of the thread's ring.
+    Nothing,
 }
 
 /// A ring in the shared memory.
@@ -119,7 +144,9 @@ impl<'a> Ring<'a> {
     /// Writes a record. `false` if the ring has no room for it now.
     pub fn write(&self, kind: Kind, process: u16, body: &[u64]) -> bool {
         let length = 1 + body.len() as u8;
-        let Some(position) = self.take(length, 0, |_| {}) else { return false };
+        let Taken::At(position) = self.take(length, 0, Writers::All, |_| true) else {
+            return false;
+        };
         self.mark(position, length, 0);
         for (word, at) in body.iter().zip(0..) {
             self.fill(position, at, *word);
@@ -128,24 +155,54 @@ impl<'a> Ring<'a> {
         true
     }
 
-    /// Takes words at the head, for `thread`. Returns their position, or `None` if the ring has no room now. Calls
-    /// `about_to` with a position before it tries to take this position.
+    /// Makes the ring a thread's, if it is nobody's.
+    pub fn claim(&self, process: u32, thread: u32) -> bool {
+        let owner = u64::from(process) << 32 | u64::from(thread);
+        // Acquire: pairs with the release in `let_go`. What the last owner has taken is taken.
+        self.positions.taking.0.owner.compare_exchange(0, owner, Acquire, Relaxed).is_ok()
+    }
+
+    /// Makes the ring nobody's, if it belongs to this thread or, without a thread, to any thread of the process. The
+    /// thread takes no more words.
+    pub fn let_go(&self, process: u32, thread: Option<u32>) {
+        let place = &self.positions.taking.0.owner;
+        let owner = place.load(Relaxed);
+        if (owner >> 32) as u32 == process && thread.is_none_or(|thread| thread == owner as u32) {
+            // Release: pairs with the acquire in `claim`.
+            let _ = place.compare_exchange(owner, 0, Release, Relaxed);
+        }
+    }
+
+    /// Takes words at the head, for `thread`. Calls `about_to` with a position before it tries to take this position;
+    /// if the answer is `false`, nothing is taken.
     #[inline]
-    pub fn take(&self, length: u8, thread: u16, mut about_to: impl FnMut(u64)) -> Option<u64> {
-        let Taking { head, seen_tail } = &self.positions.taking.0;
+    pub fn take(
+        &self,
+        length: u8,
+        thread: u16,
+        writers: Writers,
+        mut about_to: impl FnMut(u64) -> bool,
+    ) -> Taken {
+        let Taking { head, seen_tail, .. } = &self.positions.taking.0;
         let mut now = head.load(Relaxed);
         loop {
             let position = now >> 16;
             let next = position + u64::from(length);
             // Acquire: pairs with the release in `is_full`, which passes on that of the judge.
             if self.is_over(next, seen_tail.load(Acquire)) && self.is_full(next) {
-                return None;
+                return Taken::NoRoom;
             }
-            about_to(position);
-            match head.compare_exchange_weak(now, next << 16 | u64::from(thread), Relaxed, Relaxed)
-            {
-                Ok(_) => return Some(position),
-                Err(other) => now = other,
+            if !about_to(position) {
+                return Taken::Nothing;
+            }
+            let next = next << 16 | u64::from(thread);
+            match writers {
+                Writers::One if exchange(head, now, next) => return Taken::At(position),
+                Writers::One => return Taken::Nothing,
+                Writers::All => match head.compare_exchange_weak(now, next, Relaxed, Relaxed) {
+                    Ok(_) => return Taken::At(position),
+                    Err(other) => now = other,
+                },
             }
         }
     }
@@ -214,6 +271,39 @@ impl<'a> Ring<'a> {
         // Release: pairs with the acquire in `Reader::first`.
         self.word(position).store(first.word(position), Release);
     }
+}
+
+/// A compare-and-exchange of a word that one thread changes, and its signal handlers.
+#[inline(always)]
+fn exchange(word: &AtomicU64, old: u64, new: u64) -> bool {
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    {
+        let is_done: u8;
+        // SAFETY: an aligned word that stays. No other thread changes the word, so the instruction need not be locked.
+        unsafe {
+            core::arch::asm!(
+                "cmpxchg [{word}], {new}",
+                "sete {is_done}",
+                word = in(reg) word.as_ptr(),
+                new = in(reg) new,
+                is_done = lateout(reg_byte) is_done,
+                inout("rax") old => _,
+                options(nostack),
+            );
+        }
+        is_done != 0
+    }
+    // In a model the load and the store are two steps: so it finds an owner that does not see the last one's head.
+    #[cfg(loom)]
+    {
+        let is_done = word.load(Relaxed) == old;
+        if is_done {
+            word.store(new, Relaxed);
+        }
+        is_done
+    }
+    #[cfg(not(any(loom, all(target_arch = "x86_64", not(miri)))))]
+    word.compare_exchange(old, new, Relaxed, Relaxed).is_ok()
 }
 
 /// The judge's view of a ring. There is one reader.
