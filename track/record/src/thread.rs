@@ -13,16 +13,15 @@
 //! Frames on different stacks tell less: the comparison may be wrong for coroutines. So a level that was taken over notices that
 //! ([`Guard::is_valid`]), and writes its record anew.
 
-use core::ffi::c_void;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use wire::record::Kind;
 
 use crate::own::{Own, own};
 use crate::walks::Walks;
 use crate::write::{self, Journal};
-use crate::{clock, process, session, stack};
+use crate::{clock, process, session, stack, thread_end};
 
 /// Handlers that interrupt each other deeper than that walk one frame, and have no journal.
 const LEVELS: u32 = 3;
@@ -328,49 +327,6 @@ fn begin(own: &Own) -> bool {
     own.number.store(number, Relaxed);
     own.ring.store(session::claim(process, number), Relaxed);
     own.process.store(process, Relaxed);
-    let key = KEY.load(Relaxed);
-    if key >= 0 {
-        // SAFETY: a key of ours, with which the C library allocates nothing.
-        unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, place.cast()) };
-    }
+    thread_end::expect(place);
     true
-}
-
-/// The key whose destructor gives a state back. -1: there is none.
-static KEY: AtomicI32 = AtomicI32::new(-1);
-/// glibc has room for as many keys in a thread's descriptor, and allocates for others.
-const KEYS: u32 = 32;
-
-/// Lets a thread's state serve another when the thread ends.
-pub fn set_up() {
-    let mut key = 0;
-    // SAFETY: `key` is ours to fill.
-    if unsafe { libc::pthread_key_create(&mut key, Some(end)) } != 0 {
-        return;
-    }
-    if key < KEYS {
-        KEY.store(key as i32, Relaxed);
-    } else {
-        // SAFETY: created above.
-        unsafe { libc::pthread_key_delete(key) };
-    }
-}
-
-unsafe extern "C" fn end(_: *mut c_void) {
-    let own = own();
-    if !is_known() {
-        return;
-    }
-    let ring = session::ring(own.ring.load(Relaxed));
-    let (process, number) = (own.process.load(Relaxed), own.number.load(Relaxed));
-    // From here on a handler or a later destructor of this thread begins it as another.
-    own.process.store(0, Relaxed);
-    if let Some(ring) = ring {
-        ring.let_go(process, Some(number));
-    }
-    let state = own.state.swap(ptr::null_mut(), Relaxed);
-    // SAFETY: null, or a state of this thread, which stays mapped.
-    if let Some(state) = unsafe { state.as_ref() } {
-        process::leave_state(state);
-    }
 }

@@ -6,13 +6,13 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use wire::head::{Head, LOSSY};
+use wire::head::Head;
 use wire::record::{Kind, NO_NUMBER};
 use wire::ring::{First, Ring, Taken, Writers};
 
 use crate::own::Own;
 use crate::thread::{Guard, Level};
-use crate::{clock, processor, session};
+use crate::{session, wait};
 
 /// The record that a thread writes at one level. Zeros: none.
 pub struct Journal {
@@ -174,7 +174,7 @@ pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
             }
             Outcome::NoRoom(head, ring) => {
                 guard.let_go_of_records();
-                if !wait_for_room(head, ring, body.length()) {
+                if !wait::for_room(head, ring, body.length()) {
                     return false;
                 }
             }
@@ -303,7 +303,7 @@ pub fn plain(kind: Kind, process: u32, body: &[u64]) -> bool {
         let Some(head) = session::head() else { return false };
         let Some(ring) = session::ring(session::ring_of(process)) else { return false };
         let Taken::At(position) = ring.take(length, 0, Writers::All, |_| true) else {
-            if !wait_for_room(head, ring, length) {
+            if !wait::for_room(head, ring, length) {
                 return false;
             }
             continue;
@@ -331,55 +331,4 @@ pub fn move_head(own: &Own) {
     ring.mark(position, 2, 0);
     ring.fill(position, 0, NO_NUMBER);
     ring.finish(position, First { kind: Kind::Void as u8, length: 2, process });
-}
-
-/// Waits until a full ring has room. `false`: the record is to be dropped.
-#[cold]
-#[inline(never)]
-fn wait_for_room(head: &'static Head, ring: Ring<'static>, length: u8) -> bool {
-    if head.settings.flags & LOSSY != 0 {
-        head.dropped.fetch_add(1, Relaxed);
-        return false;
-    }
-    let mut patience = Patience::new(head);
-    while !ring.has_room(length) {
-        if !patience.wait() {
-            return false;
-        }
-    }
-    true
-}
-
-/// Waiting for the judge, which may be gone.
-pub struct Patience {
-    head: &'static Head,
-    beat: u32,
-    since: u64,
-}
-
-/// Nanoseconds after which a judge that does not beat is gone.
-const SILENCE: u64 = 2_000_000_000;
-/// Pauses between two looks.
-const PAUSES: u32 = 64;
-
-impl Patience {
-    /// From now on.
-    pub fn new(head: &'static Head) -> Self {
-        Self { head, beat: head.beat.0.load(Relaxed), since: clock::now() }
-    }
-
-    /// Waits for a moment, without a system call. `false`: the judge is gone, and nothing is recorded from now on.
-    pub fn wait(&mut self) -> bool {
-        (0..PAUSES).for_each(|_| processor::pause());
-        let beat = self.head.beat.0.load(Relaxed);
-        let now = clock::now();
-        if beat != self.beat {
-            (self.beat, self.since) = (beat, now);
-        }
-        let is_there = now.saturating_sub(self.since) < SILENCE && session::head().is_some();
-        if !is_there {
-            session::give_up();
-        }
-        is_there
-    }
 }
