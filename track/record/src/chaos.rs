@@ -1,11 +1,32 @@
 //! Chaos: threads are delayed around each change of a count, so that a race that happens once a month happens now.
 //! The seed decides what each thread, by its number, does at each of its steps.
+//!
+//! A process with one thread has no race, and is left alone. In a process with several, all threads together sleep at
+//! most half of the time (and a twentieth of a second, so that a short program sleeps too): threads that wait for a lock
+//! whose holder sleeps lose that time as well, so the program's own work takes the other half.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::ffi::c_char;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering::Relaxed};
 
 use wire::head::CHAOS;
 
-use crate::{own, processor, session, thread};
+use crate::{clock, own, processor, session, thread};
+
+/// glibc's `__libc_single_threaded`, or null before glibc 2.32.
+static SINGLE_THREADED: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Looks up what is called or read later.
+pub fn set_up() {
+    // SAFETY: a C string.
+    let flag = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_single_threaded".as_ptr()) };
+    SINGLE_THREADED.store(flag.cast(), Relaxed);
+}
+
+fn is_single_threaded() -> bool {
+    let flag = SINGLE_THREADED.load(Relaxed);
+    // SAFETY: the C library's variable, which only the first pthread_create() changes while another thread could run.
+    !flag.is_null() && unsafe { flag.read_volatile() } != 0
+}
 
 /// What a thread does at a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +48,7 @@ pub fn turn() {
 
 #[cold]
 fn take(seed: u64) {
-    if !thread::is_known() {
+    if is_single_threaded() || !thread::is_known() {
         return;
     }
     let own = own::own();
@@ -38,7 +59,8 @@ fn take(seed: u64) {
         Turn::GoOn => {}
         // SAFETY: a bare system call.
         Turn::Yield => _ = unsafe { processor::system_call(libc::SYS_sched_yield, [0; 4]) },
-        Turn::Sleep(microseconds) => sleep(microseconds),
+        Turn::Sleep(microseconds) if SLEEP.has(microseconds, clock::now()) => sleep(microseconds),
+        Turn::Sleep(_) => {}
     }
 }
 
@@ -62,6 +84,41 @@ fn mix(number: u64) -> u64 {
     number ^ number >> 31
 }
 
+/// How much the threads of a process have slept, and may.
+struct Sleep {
+    /// When the first one did. 0: none has.
+    since: AtomicU64,
+    /// Nanoseconds.
+    slept: AtomicU64,
+}
+
+static SLEEP: Sleep = Sleep { since: AtomicU64::new(0), slept: AtomicU64::new(0) };
+
+impl Sleep {
+    /// Takes so much, if there is as much left. `now` is the time in nanoseconds.
+    fn has(&self, microseconds: u32, now: u64) -> bool {
+        /// For programs that are soon over.
+        const AT_ONCE: u64 = 50_000_000;
+        /// What the kernel adds to a sleep.
+        const SLACK: u64 = 60_000;
+        // Another thread may be the first at the same time. Its time is as good.
+        let since = match self.since.load(Relaxed) {
+            0 => {
+                self.since.store(now, Relaxed);
+                now
+            }
+            since => since,
+        };
+        let length = u64::from(microseconds) * 1000 + SLACK;
+        let most = AT_ONCE + now.saturating_sub(since) / 2;
+        let has = self.slept.load(Relaxed) + length <= most;
+        if has {
+            self.slept.fetch_add(length, Relaxed);
+        }
+        has
+    }
+}
+
 fn sleep(microseconds: u32) {
     let time = libc::timespec { tv_sec: 0, tv_nsec: i64::from(microseconds) * 1000 };
     // SAFETY: `time` is there. A bare system call is no cancellation point.
@@ -70,7 +127,8 @@ fn sleep(microseconds: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Turn, draw};
+    use super::{Sleep, Turn, draw};
+    use core::sync::atomic::AtomicU64;
     use std::vec::Vec;
 
     #[test]
@@ -79,5 +137,13 @@ mod tests {
         assert_eq!(turns(7), turns(7));
         assert_ne!(turns(7), turns(8));
         assert!(turns(7).contains(&Turn::GoOn) && turns(7).contains(&Turn::Yield));
+    }
+
+    #[test]
+    fn threads_sleep_at_most_half_of_the_time() {
+        let sleep = Sleep { since: AtomicU64::new(0), slept: AtomicU64::new(0) };
+        let slept = |now: u64| (0..).take_while(|_| sleep.has(940, now)).count();
+        assert_eq!((slept(7), slept(7), slept(8)), (50, 0, 0));
+        assert_eq!((slept(7 + 20_000_000), slept(7 + 1_020_000_000)), (10, 500));
     }
 }

@@ -6,7 +6,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
 use crate::own::own;
-use crate::{ask, crash, fork, module, process, session, thread_end};
+use crate::{ask, chaos, crash, fork, module, process, session, thread_end};
 
 const SESSION: &CStr = c"KREF_TRACK_SESSION";
 const COMMAND: &CStr = c"KREF_TRACK_COMMAND";
@@ -38,6 +38,7 @@ pub unsafe fn start(options: *const c_char) -> bool {
         return false;
     }
     module::set_up();
+    chaos::set_up();
     process::begin(own());
     thread_end::set_up();
     fork::set_up();
