@@ -1,8 +1,8 @@
 //! Chaos: threads are delayed around each change of a count, so that a race that happens once a month happens now.
 //! The seed decides what each thread, by its number, does at each of its steps.
 //!
-//! A process with one thread has no race, and is left alone. In a process with several, all threads together sleep at
-//! most half of the time (and a twentieth of a second, so that a short program sleeps too): threads that wait for a lock
+//! A process with one thread has no race, and is left alone. In a process with several, all threads together wait at
+//! most half of the time (and a twentieth of a second, so that those of a short program do): threads that wait for a lock
 //! whose holder sleeps lose that time as well, so the program's own work takes the other half.
 
 use core::ffi::c_char;
@@ -55,13 +55,18 @@ fn take(seed: u64) {
     // SAFETY: null, or a state of this thread, which stays mapped.
     let Some(state) = (unsafe { own.state.load(Relaxed).as_ref() }) else { return };
     let step = state.step.fetch_add(1, Relaxed);
-    match draw(seed, own.number.load(Relaxed), step) {
+    let turn = draw(seed, own.number.load(Relaxed), step);
+    let now = clock::now();
+    if turn == Turn::GoOn || !WAITING.has_more(now) {
+        return;
+    }
+    match turn {
         Turn::GoOn => {}
         // SAFETY: a bare system call.
         Turn::Yield => _ = unsafe { processor::system_call(libc::SYS_sched_yield, [0; 4]) },
-        Turn::Sleep(microseconds) if SLEEP.has(microseconds, clock::now()) => sleep(microseconds),
-        Turn::Sleep(_) => {}
+        Turn::Sleep(microseconds) => sleep(microseconds),
     }
+    WAITING.took(clock::now().saturating_sub(now));
 }
 
 /// Half of the turns go on; most others are short; some are longer than it takes to start a thread.
@@ -84,23 +89,21 @@ fn mix(number: u64) -> u64 {
     number ^ number >> 31
 }
 
-/// How much the threads of a process have slept, and may.
-struct Sleep {
+/// How long the threads of a process have waited, and may. The clock is coarse: short times are right on average.
+struct Waiting {
     /// When the first one did. 0: none has.
     since: AtomicU64,
     /// Nanoseconds.
-    slept: AtomicU64,
+    sum: AtomicU64,
 }
 
-static SLEEP: Sleep = Sleep { since: AtomicU64::new(0), slept: AtomicU64::new(0) };
+static WAITING: Waiting = Waiting { since: AtomicU64::new(0), sum: AtomicU64::new(0) };
 
-impl Sleep {
-    /// Takes so much, if there is as much left. `now` is the time in nanoseconds.
-    fn has(&self, microseconds: u32, now: u64) -> bool {
+impl Waiting {
+    /// Whether a thread may wait now.
+    fn has_more(&self, now: u64) -> bool {
         /// For programs that are soon over.
         const AT_ONCE: u64 = 50_000_000;
-        /// What the kernel adds to a sleep.
-        const SLACK: u64 = 60_000;
         // Another thread may be the first at the same time. Its time is as good.
         let since = match self.since.load(Relaxed) {
             0 => {
@@ -109,13 +112,11 @@ impl Sleep {
             }
             since => since,
         };
-        let length = u64::from(microseconds) * 1000 + SLACK;
-        let most = AT_ONCE + now.saturating_sub(since) / 2;
-        let has = self.slept.load(Relaxed) + length <= most;
-        if has {
-            self.slept.fetch_add(length, Relaxed);
-        }
-        has
+        self.sum.load(Relaxed) < AT_ONCE + now.saturating_sub(since) / 2
+    }
+
+    fn took(&self, time: u64) {
+        self.sum.fetch_add(time, Relaxed);
     }
 }
 
@@ -127,7 +128,7 @@ fn sleep(microseconds: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sleep, Turn, draw};
+    use super::{Turn, Waiting, draw};
     use core::sync::atomic::AtomicU64;
     use std::vec::Vec;
 
@@ -140,10 +141,20 @@ mod tests {
     }
 
     #[test]
-    fn threads_sleep_at_most_half_of_the_time() {
-        let sleep = Sleep { since: AtomicU64::new(0), slept: AtomicU64::new(0) };
-        let slept = |now: u64| (0..).take_while(|_| sleep.has(940, now)).count();
-        assert_eq!((slept(7), slept(7), slept(8)), (50, 0, 0));
-        assert_eq!((slept(7 + 20_000_000), slept(7 + 1_020_000_000)), (10, 500));
+    fn threads_wait_at_most_half_of_the_time() {
+        let waiting = Waiting { since: AtomicU64::new(0), sum: AtomicU64::new(0) };
+        let waited = |now: u64| {
+            let may = || waiting.has_more(now);
+            (0..)
+                .take_while(|_| {
+                    may() && {
+                        waiting.took(1_000_000);
+                        true
+                    }
+                })
+                .count()
+        };
+        assert_eq!((waited(7), waited(7), waited(8)), (50, 0, 0));
+        assert_eq!((waited(7 + 20_000_000), waited(7 + 1_020_000_000)), (10, 500));
     }
 }
