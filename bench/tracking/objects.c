@@ -2,6 +2,7 @@
  * Objects, sixteen functions deep: made and ended at once, or held.
  *
  *   objects kref N          N times kref_init() and the kref_put() that releases; prints the nanoseconds of one
+ *   objects pairs N         N times kref_get() and kref_put() of one object, in the same way
  *   objects malloc N        N times malloc() and free(), for tools that watch these
  *   objects hold N HOLDERS  makes N objects with HOLDERS references each, and prints the bytes of memory that this
  *                           process and the judge have now, without what they share
@@ -34,6 +35,19 @@ DEEP with_kref(unsigned long n)
         last += (unsigned long)kref_put(&kref, release);
     }
     return last;
+}
+
+DEEP with_pairs(unsigned long n)
+{
+    static struct kref kref;
+    unsigned long last = 0;
+
+    kref_init(&kref);
+    while (n--) {
+        kref_get(&kref);
+        last += (unsigned long)kref_put(&kref, release);
+    }
+    return last + (unsigned long)kref_put(&kref, release);
 }
 
 DEEP with_malloc(unsigned long n)
@@ -112,13 +126,22 @@ static unsigned long settled_bytes(int pid)
     return now;
 }
 
+static const struct {
+    const char *name;
+    unsigned long (*work)(unsigned long);
+} ways[] = {{"kref", with_kref}, {"pairs", with_pairs}, {"malloc", with_malloc}, {"hold", hold}};
+
 int main(int argc, char **argv)
 {
     unsigned long n = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000;
     struct timespec start, end;
 
     holders = argc > 3 ? strtoul(argv[3], NULL, 10) : 1;
-    work = argc < 2 || !strcmp(argv[1], "kref") ? with_kref : strcmp(argv[1], "hold") ? with_malloc : hold;
+    for (size_t i = 0; argc > 1 && i < sizeof(ways) / sizeof(*ways); i++)
+        if (!strcmp(argv[1], ways[i].name))
+            work = ways[i].work;
+    if (!work)
+        return 2;
     if (work == hold) {
         depth1(n);
         printf("%lu %lu\n", own_bytes(getpid()), settled_bytes(judge()));
