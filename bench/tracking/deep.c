@@ -3,6 +3,7 @@
  * untracked object go through the same code.
  */
 #include <kref.h>
+#include <stdlib.h>
 
 /* Not inlined; the addition after each call keeps the compiler from making the call a jump. */
 #define DEEP static __attribute__((noinline)) unsigned long
@@ -86,4 +87,38 @@ void get_put_own(unsigned long n)
     kref_init(&own);
     depth1(&own, n);
     kref_put(&own, release);
+}
+
+/* A million objects that live at the same time. One after the other is used, far from the last one. */
+#define MILLION 1000000
+#define STRIDE 7919 /* a prime, so that all have their turn */
+
+static struct kref *million;
+
+void begin_million(void)
+{
+    million = calloc(MILLION, sizeof(*million));
+    if (!million)
+        abort();
+    for (size_t i = 0; i < MILLION; i++)
+        kref_init(&million[i]);
+}
+
+void end_million(void)
+{
+    for (size_t i = 0; i < MILLION; i++)
+        kref_put(&million[i], release);
+    free(million);
+}
+
+void get_put_million(unsigned long n)
+{
+    static _Atomic size_t at;
+    size_t next = at;
+
+    for (; n >= 4; n -= 4) {
+        next = (next + STRIDE) % MILLION;
+        depth1(&million[next], 4);
+    }
+    at = next;
 }

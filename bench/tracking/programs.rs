@@ -1,26 +1,24 @@
-//! A program, alone and under tools that watch it: how much longer it takes.
+//! Programs, alone and under tools that watch them: how much longer they take.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use kref_bench::{Estimate, Pace, median, verdict};
+use kref_bench::{Estimate, Pace, compile, median, verdict};
 use kref_c_tests::{run, scratch};
 
-/// The number of requests that the server gets in a run.
-const REQUESTS: &str = "100000";
-/// The goal: how many times as long a tracked program may take.
-const MOST: f64 = 3.0;
-
-/// A way to run the program.
+/// A way to run a program.
 struct Way {
     name: &'static str,
+    program: PathBuf,
     /// The words before the program on the command line.
     tool: Vec<String>,
-    options: Option<&'static str>,
+    /// KREF_OPTIONS.
+    options: &'static str,
     rounds: usize,
-    goal: Option<f64>,
+    /// The most that the way may take, as a multiple of another way.
+    goal: Option<(f64, usize)>,
 }
 
 /// The seconds of a run.
@@ -29,35 +27,84 @@ struct Run {
     processor: f64,
 }
 
-fn ways(pace: Pace) -> Vec<Way> {
+/// The tables: the example server, and a program that does little else than to get and put.
+pub fn tables(cache: &Path, pace: Pace) -> String {
+    let sanitized = ["-g", "-pthread", "-fsanitize=address"];
+    let source = "examples/server/server.c";
+    let server = compile(source, "server", &["-g", "-pthread"]);
+    let on_server = [
+        ways(&server, pace, 1.1),
+        vec![Way {
+            goal: Some((1.03, 0)),
+            ..tracked("tracked, sample=1/100", "track=1:sample=1/100", &server, pace)
+        }],
+        vec![Way {
+            rounds: pace.rounds(12),
+            goal: Some((10.0, 0)),
+            ..tracked("tracked, chaos=1", "track=1:chaos=1", &server, pace)
+        }],
+        tools(&server, &compile(source, "server-asan", &sanitized), pace),
+    ];
+    let mut text = table(
+        "the server, 100000 requests",
+        on_server.into_iter().flatten().collect(),
+        &["100000"],
+    );
+    let sanitized = compile("bench/tracking/cache.c", "cache-asan", &sanitized);
+    for (title, arguments) in [
+        ("a cache, 1000000 lookups, 1 thread", &["1000000", "1"]),
+        ("a cache, 500000 lookups, 2 threads", &["500000", "2"]),
+    ] {
+        let chaos = tracked("tracked, chaos=1", "track=1:chaos=1", cache, pace);
+        // A program with one thread has no race.
+        let goal = if arguments[1] == "1" { (1.1, 1) } else { (10.0, 0) };
+        let chaos = Way { rounds: pace.rounds(12), goal: Some(goal), ..chaos };
+        let ways = [ways(cache, pace, 3.0), vec![chaos], tools(cache, &sanitized, pace)];
+        let ways = ways.into_iter().flatten().collect();
+        text += &format!("\n{}", table(title, ways, arguments));
+    }
+    text
+}
+
+fn plain(name: &'static str, program: &Path, rounds: usize) -> Way {
+    Way { name, program: program.into(), tool: vec![], options: "", rounds, goal: None }
+}
+
+fn tracked(name: &'static str, options: &'static str, program: &Path, pace: Pace) -> Way {
+    Way { options, ..plain(name, program, pace.rounds(40)) }
+}
+
+/// Untracked and tracked, with the goal of the latter.
+fn ways(program: &Path, pace: Pace, most: f64) -> Vec<Way> {
+    let untracked = plain("untracked", program, pace.rounds(40));
+    vec![untracked, Way { goal: Some((most, 0)), ..tracked("tracked", "track=1", program, pace) }]
+}
+
+/// The tools that other programmers use.
+fn tools(program: &Path, sanitized: &Path, pace: Pace) -> Vec<Way> {
     let file = scratch().join("bench/heaptrack").display().to_string();
-    let way = |name, tool: &[&str], rounds| Way {
-        name,
-        tool: tool.iter().map(|word| word.to_string()).collect(),
-        options: None,
-        rounds: pace.rounds(rounds),
-        goal: None,
+    let tool = |name, words: &[&str], rounds| Way {
+        tool: words.iter().map(|word| word.to_string()).collect(),
+        ..plain(name, program, pace.rounds(rounds))
     };
     vec![
-        way("untracked", &[], 40),
-        Way { options: Some("track=1"), goal: Some(MOST), ..way("KREF_OPTIONS=track=1", &[], 40) },
-        way("heaptrack", &["heaptrack", "-o", &file], 20),
-        way("valgrind memcheck", &["valgrind", "-q"], 3),
-        way("valgrind helgrind", &["valgrind", "-q", "--tool=helgrind"], 3),
+        tool("heaptrack", &["heaptrack", "-o", &file], 24),
+        plain("ASan, its leak checker", sanitized, pace.rounds(24)),
+        tool("valgrind memcheck", &["valgrind", "-q"], 3),
+        tool("valgrind helgrind", &["valgrind", "-q", "--tool=helgrind"], 3),
     ]
 }
 
-/// The table, and a line for each tool that is missing.
-pub fn table(program: &Path, pace: Pace) -> String {
+/// A table, and a line for each tool that is missing.
+fn table(title: &str, ways: Vec<Way>, arguments: &[&str]) -> String {
     let (ways, missing): (Vec<_>, Vec<_>) =
-        ways(pace).into_iter().partition(|way| way.tool.first().is_none_or(|tool| is_here(tool)));
-    assert_tracked(program);
-    let runs = runs(&ways, program);
-    let mut text =
-        format!("{:30}{:>8}{:>9}{:>15}", "the server, 100000 requests", "s", "ratio", "95 %");
+        ways.into_iter().partition(|way| way.tool.first().is_none_or(|tool| is_here(tool)));
+    assert_tracked(&ways[0].program);
+    let runs = runs(&ways, arguments);
+    let mut text = format!("{title:37}{:>8}{:>9}{:>15}", "s", "ratio", "95 %");
     let _ = writeln!(text, "{:>18}{:>9}", "s of processors", "ratio");
     for (way, own) in ways.iter().zip(&runs) {
-        let _ = writeln!(text, "{}", row(way, own, &runs[0]));
+        let _ = writeln!(text, "{}", row(way, own, &runs));
     }
     for way in missing {
         let _ = writeln!(text, "left out: {}, which is not installed", way.name);
@@ -66,26 +113,28 @@ pub fn table(program: &Path, pace: Pace) -> String {
 }
 
 /// The runs of each way. All take turns; a slow tool has fewer rounds.
-fn runs(ways: &[Way], program: &Path) -> Vec<Vec<Run>> {
+fn runs(ways: &[Way], arguments: &[&str]) -> Vec<Vec<Run>> {
     let mut runs: Vec<_> = ways.iter().map(|_| vec![]).collect();
     for round in 0..ways[0].rounds {
         for (way, runs) in ways.iter().zip(&mut runs).filter(|(way, _)| round < way.rounds) {
-            runs.push(way.run(program));
+            runs.push(way.run(arguments));
         }
     }
     runs
 }
 
-fn row(way: &Way, own: &[Run], first: &[Run]) -> String {
+fn row(way: &Way, own: &[Run], all: &[Vec<Run>]) -> String {
     let seconds = |of: fn(&Run) -> f64| median(own.iter().map(of).collect());
-    let ratio = |of: fn(&Run) -> f64| {
-        Estimate::of(own.iter().zip(first).map(|(own, first)| of(own) / of(first)).collect())
+    let ratio = |of: fn(&Run) -> f64, to: usize| {
+        Estimate::of(own.iter().zip(&all[to]).map(|(own, other)| of(own) / of(other)).collect())
     };
-    let (elapsed, processor) = (ratio(|run| run.elapsed), ratio(|run| run.processor));
-    let verdict =
-        way.goal.map_or(String::new(), |most| format!("  {} {most:.2}", verdict(most, elapsed)));
+    let (elapsed, processor) = (ratio(|run| run.elapsed, 0), ratio(|run| run.processor, 0));
+    let verdict = way.goal.map_or(String::new(), |(most, to)| {
+        let of = if to == 0 { "" } else { " of tracked" };
+        format!("  {} {most:.2}{of}", verdict(most, ratio(|run| run.elapsed, to)))
+    });
     format!(
-        "{:30}{:8.2}{:9.2}{elapsed:>15}{:18.2}{:9.2}{verdict}",
+        "{:37}{:8.2}{:9.2}{elapsed:>15}{:18.2}{:9.2}{verdict}",
         way.name,
         seconds(|run| run.elapsed),
         elapsed.median,
@@ -94,26 +143,26 @@ fn row(way: &Way, own: &[Run], first: &[Run]) -> String {
     )
 }
 
-fn is_here(tool: &str) -> bool {
+/// Whether a command is installed.
+pub fn is_here(tool: &str) -> bool {
     run(Command::new(tool).arg("--version")).success
 }
 
-/// A server that does not find its tracker would seem to be the fastest.
+/// A program that does not find its tracker would seem to be the fastest.
 fn assert_tracked(program: &Path) {
     let mut command = Command::new(program);
     let ended = command.arg("1000").env("KREF_OPTIONS", "track=1:summary=1").output();
-    let said = String::from_utf8_lossy(&ended.expect("the server runs").stderr).into_owned();
+    let said = String::from_utf8_lossy(&ended.expect("the program runs").stderr).into_owned();
     assert!(said.contains("objects tracked, 0 found"), "it is not tracked:\n{said}");
 }
 
 impl Way {
-    fn run(&self, program: &Path) -> Run {
-        let mut line =
-            self.tool.iter().map(String::as_str).chain([program.to_str().expect("UTF-8")]);
+    fn run(&self, arguments: &[&str]) -> Run {
+        let program = self.program.to_str().expect("UTF-8");
+        let mut line = self.tool.iter().map(String::as_str).chain([program]);
         let mut command = Command::new(line.next().expect("a program"));
-        command.args(line).arg(REQUESTS).env_remove("KREF_OPTIONS");
+        command.args(line).args(arguments).env("KREF_OPTIONS", self.options);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.options.map(|options| command.env("KREF_OPTIONS", options));
         let start = Instant::now();
         #[expect(clippy::zombie_processes, reason = "`wait` below waits, for the child's rusage")]
         let child = command.spawn().expect("the tool was there before");

@@ -9,7 +9,7 @@ use wire::record::Kind;
 use crate::event::{Event, record};
 use crate::seam::{Caller, Frame};
 use crate::thread::{self, Guard};
-use crate::write::Patience;
+use crate::wait::Patience;
 use crate::{processor, session, walk};
 
 /// kref_track_report(): writes the judge's answer to a descriptor.

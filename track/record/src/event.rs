@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use wire::record::{EVENT_WORDS, Kind, MOST_NAME};
 
 use crate::seam::{Caller, Frame};
-use crate::thread::{self, Guard};
+use crate::thread::Guard;
 use crate::write::{self, Body};
 use crate::{clock, walk};
 
@@ -34,7 +34,10 @@ impl Event {
 
 /// Records an event of the caller of an entry. `false`: it was not recorded.
 pub fn happen(event: &Event, frame: &Frame) -> bool {
-    let Some(mut guard) = thread::enter(frame.address()) else { return false };
+    let mut guard = Guard::outside();
+    if !guard.enter(frame.address()) {
+        return false;
+    }
     let stack = stack(event, Caller::from(frame), &mut guard);
     record(event, stack, &mut guard)
 }

@@ -13,8 +13,8 @@
 //! | [`start`], [`session`] | opens the memory, starts a judge if there is none |
 //! | [`filtered`] | whether a seccomp filter may forbid calls at the start |
 //! | [`seam`], [`entry`] | the functions of the table |
-//! | [`event`], [`write`] | an event becomes a record in a ring |
-//! | [`thread`], [`own`], [`process`] | what each thread and each process has of its own |
+//! | [`event`], [`write`], [`wait`] | an event becomes a record in a ring, which may be full |
+//! | [`thread`], [`thread_end`], [`own`], [`process`] | what each thread and each process has of its own |
 //! | [`walk`], [`walks`], [`stack`] | the walk up the stack, and what each thread remembers of it |
 //! | [`rules`], [`cfi`], [`module`] | how a frame is unwound |
 //! | [`ask`], [`crash`], [`fork`] | requests that wait for the judge's answer; fatal signals; fork() |
@@ -49,6 +49,8 @@ mod session;
 mod stack;
 mod start;
 mod thread;
+mod thread_end;
+mod wait;
 mod walk;
 mod walks;
 mod write;

@@ -9,7 +9,7 @@ use core::sync::atomic::{
 };
 
 use wire::head::{Head, MAGIC, Settings};
-use wire::ring::Ring;
+use wire::ring::{Ring, Writers};
 
 use crate::last_words;
 
@@ -51,9 +51,22 @@ pub fn give_up() {
     }
 }
 
-/// The index of the ring that a thread uses, by the thread's number.
+/// The index of a ring that all may use, for a thread by its number.
 pub fn ring_of(thread: u32) -> u32 {
-    thread.checked_rem(MAPPED.load(Relaxed)).unwrap_or(0)
+    2 * thread.checked_rem(MAPPED.load(Relaxed).div_ceil(2)).unwrap_or(0)
+}
+
+/// Who uses a ring: every second one belongs to one thread at a time.
+#[inline]
+pub fn writers(index: u32) -> Writers {
+    if index.is_multiple_of(2) { Writers::All } else { Writers::One }
+}
+
+/// The index of a ring that is now the thread's own, or, if there is none, of one that all may use.
+pub fn claim(process: u32, thread: u32) -> u32 {
+    let mut owned = (1..MAPPED.load(Relaxed)).step_by(2);
+    let is_claimed = |&index: &u32| ring(index).is_some_and(|ring| ring.claim(process, thread));
+    owned.find(is_claimed).unwrap_or_else(|| ring_of(thread))
 }
 
 /// A ring by its index.

@@ -7,7 +7,7 @@ use core::ptr;
 
 use crate::filtered::Status;
 use crate::own::own;
-use crate::{ask, crash, fork, last_words, module, process, session, stack, thread};
+use crate::{ask, chaos, crash, fork, last_words, module, process, session, stack, thread_end};
 
 const SESSION: &CStr = c"KREF_TRACK_SESSION";
 const COMMAND: &CStr = c"KREF_TRACK_COMMAND";
@@ -47,8 +47,9 @@ pub unsafe fn start(options: *const c_char) -> bool {
     }
     stack::set_up();
     module::set_up();
+    chaos::set_up();
     process::begin(own());
-    thread::set_up();
+    thread_end::set_up();
     fork::set_up();
     crash::set_up(filtered.is_some());
     ask::begun();

@@ -13,16 +13,15 @@
 //! Frames on different stacks tell less: the comparison may be wrong for coroutines. So a level that was taken over notices that
 //! ([`Guard::is_valid`]), and writes its record anew.
 
-use core::ffi::c_void;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use wire::record::Kind;
 
 use crate::own::{Own, own};
 use crate::walks::Walks;
 use crate::write::{self, Journal};
-use crate::{clock, process, session, stack};
+use crate::{clock, process, session, stack, thread_end};
 
 /// Handlers that interrupt each other deeper than that walk one frame, and have no journal.
 const LEVELS: u32 = 3;
@@ -83,23 +82,9 @@ pub struct Guard {
 }
 
 /// Enters the recorder, from an entry with this frame. `None`: nothing can be recorded.
-///
-/// Inlined: a guard that is moved costs more than all the rest.
-#[inline(always)]
 pub fn enter(frame: u64) -> Option<Guard> {
-    session::head()?;
-    let own = own();
-    let process = process::number();
-    if (process == 0 || own.process.load(Relaxed) != process) && !begin(own) {
-        return None;
-    }
-    let mut guard = Guard::new(own);
-    // SAFETY: null, or a state of this thread, which stays mapped.
-    let state = unsafe { own.state.load(Relaxed).as_ref() };
-    if let Some(state) = state {
-        state.enter(frame, &mut guard);
-    }
-    Some(guard)
+    let mut guard = Guard::outside();
+    guard.enter(frame).then_some(guard)
 }
 
 /// Whether this thread was ever here.
@@ -196,17 +181,43 @@ impl State {
 }
 
 impl Guard {
+    /// Of a thread that is not inside.
+    pub const fn outside() -> Self {
+        Self { state: None, level: None, depth: LEVELS, epoch: 0, number: 0, process: 0, ring: 0 }
+    }
+
     /// Of a thread that has begun.
     fn new(own: &Own) -> Self {
-        Self {
-            state: None,
-            level: None,
-            depth: LEVELS,
-            epoch: 0,
-            number: own.number.load(Relaxed),
-            process: own.process.load(Relaxed),
-            ring: own.ring.load(Relaxed),
+        let mut guard = Self::outside();
+        guard.know(own);
+        guard
+    }
+
+    #[inline]
+    fn know(&mut self, own: &Own) {
+        self.number = own.number.load(Relaxed);
+        self.process = own.process.load(Relaxed);
+        self.ring = own.ring.load(Relaxed);
+    }
+
+    /// [`enter`], in place: a guard that is moved costs more than all the rest.
+    #[inline(always)]
+    pub fn enter(&mut self, frame: u64) -> bool {
+        if session::head().is_none() {
+            return false;
         }
+        let own = own();
+        let process = process::number();
+        if (process == 0 || own.process.load(Relaxed) != process) && !begin(own) {
+            return false;
+        }
+        self.know(own);
+        // SAFETY: null, or a state of this thread, which stays mapped.
+        let state = unsafe { own.state.load(Relaxed).as_ref() };
+        if let Some(state) = state {
+            state.enter(frame, self);
+        }
+        true
     }
 
     /// Whether no other call of the recorder was interrupted.
@@ -307,46 +318,8 @@ fn begin(own: &Own) -> bool {
     own.process.store(0, Relaxed);
     own.state.store(place, Relaxed);
     own.number.store(number, Relaxed);
-    own.ring.store(session::ring_of(number), Relaxed);
+    own.ring.store(session::claim(process, number), Relaxed);
     own.process.store(process, Relaxed);
-    let key = KEY.load(Relaxed);
-    if key >= 0 {
-        // SAFETY: a key of ours, with which the C library allocates nothing.
-        unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, place.cast()) };
-    }
+    thread_end::expect(place);
     true
-}
-
-/// The key whose destructor gives a state back. -1: there is none.
-static KEY: AtomicI32 = AtomicI32::new(-1);
-/// glibc has room for as many keys in a thread's descriptor, and allocates for others.
-const KEYS: u32 = 32;
-
-/// Lets a thread's state serve another when the thread ends.
-pub fn set_up() {
-    let mut key = 0;
-    // SAFETY: `key` is ours to fill.
-    if unsafe { libc::pthread_key_create(&mut key, Some(end)) } != 0 {
-        return;
-    }
-    if key < KEYS {
-        KEY.store(key as i32, Relaxed);
-    } else {
-        // SAFETY: created above.
-        unsafe { libc::pthread_key_delete(key) };
-    }
-}
-
-unsafe extern "C" fn end(_: *mut c_void) {
-    let own = own();
-    if !is_known() {
-        return;
-    }
-    // From here on a handler or a later destructor of this thread begins it as another.
-    own.process.store(0, Relaxed);
-    let state = own.state.swap(ptr::null_mut(), Relaxed);
-    // SAFETY: null, or a state of this thread, which stays mapped.
-    if let Some(state) = unsafe { state.as_ref() } {
-        process::leave_state(state);
-    }
 }

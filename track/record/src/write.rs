@@ -6,12 +6,12 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use wire::head::{Head, LOSSY};
+use wire::head::Head;
 use wire::record::{Kind, NO_NUMBER};
-use wire::ring::{First, Ring};
+use wire::ring::{First, Ring, Taken, Writers};
 
 use crate::thread::{Guard, Level};
-use crate::{clock, processor, session};
+use crate::{session, wait};
 
 /// The record that a thread writes at one level. Zeros: none.
 pub struct Journal {
@@ -67,6 +67,8 @@ impl Journal {
             && position != NOWHERE
             && let Some(ring) = session::ring(noted >> 16)
             && ring.has_taken(position, length, guard.number as u16)
+            // Not a record that an earlier handler has finished there.
+            && ring.is_open(position, length, guard.number as u16)
         {
             ring.mark(position, length, guard.number as u16);
         }
@@ -171,7 +173,7 @@ pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
             }
             Outcome::NoRoom(head, ring) => {
                 guard.let_go_of_records();
-                if !wait_for_room(head, ring, body.length()) {
+                if !wait::for_room(head, ring, body.length()) {
                     return false;
                 }
             }
@@ -201,13 +203,21 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     let (tag, process, length) = (guard.number as u16, guard.process as u16, body.length());
     let journal = &level.journal;
     let generation = journal.begin(guard.ring, length);
-    let taken = ring.take(length, tag, |position| journal.position.store(position, Relaxed));
-    let Some(position) = taken else {
-        journal.taking.store(0, Relaxed);
-        return Outcome::NoRoom(head, ring);
-    };
     // The words may become somebody else's between any two stores.
     let is_ours = || journal.generation.load(Relaxed) == generation && guard.owns(level);
+    let taken = ring.take(length, tag, session::writers(guard.ring), |position| {
+        journal.position.store(position, Relaxed);
+        // In a fork's child the ring is not this thread's any more.
+        is_ours()
+    });
+    let position = match taken {
+        Taken::At(position) => position,
+        Taken::NoRoom => {
+            journal.taking.store(0, Relaxed);
+            return Outcome::NoRoom(head, ring);
+        }
+        Taken::Nothing => return Outcome::Interrupted,
+    };
     // The handler that has given the record up may have come before the words were taken, or before the mark below.
     let interrupted = || {
         if guard.is_in_process() && ring.is_open(position, length, tag) {
@@ -267,8 +277,11 @@ fn attempt_without_journal<const FRONT: usize, Rest: Fn(usize) -> u64>(
     let Some(head) = session::head() else { return Outcome::Gone };
     let Some(ring) = session::ring(guard.ring) else { return Outcome::Gone };
     let (tag, process, length) = (guard.number as u16, guard.process as u16, body.length());
-    let Some(position) = ring.take(length, tag, |_| {}) else {
-        return Outcome::NoRoom(head, ring);
+    let position = match ring.take(length, tag, session::writers(guard.ring), |_| guard.is_valid())
+    {
+        Taken::At(position) => position,
+        Taken::NoRoom => return Outcome::NoRoom(head, ring),
+        Taken::Nothing => return Outcome::Interrupted,
     };
     ring.mark(position, length, tag);
     if !body.fill(ring, position, || guard.is_valid()) {
@@ -288,8 +301,8 @@ pub fn plain(kind: Kind, process: u32, body: &[u64]) -> bool {
     loop {
         let Some(head) = session::head() else { return false };
         let Some(ring) = session::ring(session::ring_of(process)) else { return false };
-        let Some(position) = ring.take(length, 0, |_| {}) else {
-            if !wait_for_room(head, ring, length) {
+        let Taken::At(position) = ring.take(length, 0, Writers::All, |_| true) else {
+            if !wait::for_room(head, ring, length) {
                 return false;
             }
             continue;
@@ -303,56 +316,5 @@ pub fn plain(kind: Kind, process: u32, body: &[u64]) -> bool {
         }
         ring.finish(position, First { kind: kind as u8, length, process: process as u16 });
         return true;
-    }
-}
-
-/// Waits until a full ring has room. `false`: the record is to be dropped.
-#[cold]
-#[inline(never)]
-fn wait_for_room(head: &'static Head, ring: Ring<'static>, length: u8) -> bool {
-    if head.settings.flags & LOSSY != 0 {
-        head.dropped.fetch_add(1, Relaxed);
-        return false;
-    }
-    let mut patience = Patience::new(head);
-    while !ring.has_room(length) {
-        if !patience.wait() {
-            return false;
-        }
-    }
-    true
-}
-
-/// Waiting for the judge, which may be gone.
-pub struct Patience {
-    head: &'static Head,
-    beat: u32,
-    since: u64,
-}
-
-/// Nanoseconds after which a judge that does not beat is gone.
-const SILENCE: u64 = 2_000_000_000;
-/// Pauses between two looks.
-const PAUSES: u32 = 64;
-
-impl Patience {
-    /// From now on.
-    pub fn new(head: &'static Head) -> Self {
-        Self { head, beat: head.beat.0.load(Relaxed), since: clock::now() }
-    }
-
-    /// Waits for a moment, without a system call. `false`: the judge is gone, and nothing is recorded from now on.
-    pub fn wait(&mut self) -> bool {
-        (0..PAUSES).for_each(|_| processor::pause());
-        let beat = self.head.beat.0.load(Relaxed);
-        let now = clock::now();
-        if beat != self.beat {
-            (self.beat, self.since) = (beat, now);
-        }
-        let is_there = now.saturating_sub(self.since) < SILENCE && session::head().is_some();
-        if !is_there {
-            session::give_up();
-        }
-        is_there
     }
 }

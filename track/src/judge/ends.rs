@@ -77,6 +77,9 @@ impl Judge {
             (end, _) => end,
         };
         process.is_over = true;
+        if let Origin::Session(session, _) = &self.origin {
+            session.rings().iter().for_each(|ring| ring.let_go(number.into(), None));
+        }
         if let Some(trace) = &mut self.trace {
             trace.shared(number, &process.shared.news());
             trace.ended(number, end, self.world.now.get(), &self.world.code);

@@ -10,9 +10,16 @@
 //!   free     finished            unfinished         free
 //! ```
 //!
+//! A ring may belong to one thread ([`Ring::claim`]). On x86-64 that thread moves the head without a locked instruction.
+//! A signal handler of the thread comes before such an instruction or after it, as for a locked one.
+//!
 //! The first word has the record's own position, so that the reader does not take an old record for a new one. The
 //! head has the number of the thread that has moved the head last. So a thread can say whether an interrupted
 //! `take` has succeeded: a signal handler that jumps out of the recorder leaves such a `take` behind.
+
+mod reader;
+
+pub use reader::{Next, Reader};
 
 use crate::head::Line;
 use crate::record::{Kind, MOST_WORDS};
@@ -38,6 +45,28 @@ struct Taking {
     head: AtomicU64,
     /// A tail that a writer has seen. So not every writer takes the line of the tail from the judge.
     seen_tail: AtomicU64,
+    /// The thread that the ring belongs to: its process's number (high half) and its own. 0: nobody.
+    owner: AtomicU64,
+}
+
+/// Who takes words of a ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Any thread.
+    All,
+    /// The calling thread alone, which has claimed the ring.
+    One,
+}
+
+/// The outcome of [`Ring::take`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// The position of the words.
+    At(u64),
+    /// The ring has no room now.
+    NoRoom,
+    /// Nothing was taken: the caller wants none any more, or a signal handler has moved the head of the thread's ring.
+    Nothing,
 }
 
 /// A ring in the shared memory.
@@ -119,7 +148,9 @@ impl<'a> Ring<'a> {
     /// Writes a record. `false` if the ring has no room for it now.
     pub fn write(&self, kind: Kind, process: u16, body: &[u64]) -> bool {
         let length = 1 + body.len() as u8;
-        let Some(position) = self.take(length, 0, |_| {}) else { return false };
+        let Taken::At(position) = self.take(length, 0, Writers::All, |_| true) else {
+            return false;
+        };
         self.mark(position, length, 0);
         for (word, at) in body.iter().zip(0..) {
             self.fill(position, at, *word);
@@ -128,24 +159,54 @@ impl<'a> Ring<'a> {
         true
     }
 
-    /// Takes words at the head, for `thread`. Returns their position, or `None` if the ring has no room now. Calls
-    /// `about_to` with a position before it tries to take this position.
+    /// Makes the ring a thread's, if it is nobody's.
+    pub fn claim(&self, process: u32, thread: u32) -> bool {
+        let owner = u64::from(process) << 32 | u64::from(thread);
+        // Acquire: pairs with the release in `let_go`. What the last owner has taken is taken.
+        self.positions.taking.0.owner.compare_exchange(0, owner, Acquire, Relaxed).is_ok()
+    }
+
+    /// Makes the ring nobody's, if it belongs to this thread or, without a thread, to any thread of the process. The
+    /// thread takes no more words.
+    pub fn let_go(&self, process: u32, thread: Option<u32>) {
+        let place = &self.positions.taking.0.owner;
+        let owner = place.load(Relaxed);
+        if (owner >> 32) as u32 == process && thread.is_none_or(|thread| thread == owner as u32) {
+            // Release: pairs with the acquire in `claim`.
+            let _ = place.compare_exchange(owner, 0, Release, Relaxed);
+        }
+    }
+
+    /// Takes words at the head, for `thread`. Calls `about_to` with a position before it tries to take this position;
+    /// if the answer is `false`, nothing is taken.
     #[inline]
-    pub fn take(&self, length: u8, thread: u16, mut about_to: impl FnMut(u64)) -> Option<u64> {
-        let Taking { head, seen_tail } = &self.positions.taking.0;
+    pub fn take(
+        &self,
+        length: u8,
+        thread: u16,
+        writers: Writers,
+        mut about_to: impl FnMut(u64) -> bool,
+    ) -> Taken {
+        let Taking { head, seen_tail, .. } = &self.positions.taking.0;
         let mut now = head.load(Relaxed);
         loop {
             let position = now >> 16;
             let next = position + u64::from(length);
             // Acquire: pairs with the release in `is_full`, which passes on that of the judge.
             if self.is_over(next, seen_tail.load(Acquire)) && self.is_full(next) {
-                return None;
+                return Taken::NoRoom;
             }
-            about_to(position);
-            match head.compare_exchange_weak(now, next << 16 | u64::from(thread), Relaxed, Relaxed)
-            {
-                Ok(_) => return Some(position),
-                Err(other) => now = other,
+            if !about_to(position) {
+                return Taken::Nothing;
+            }
+            let next = next << 16 | u64::from(thread);
+            match writers {
+                Writers::One if exchange(head, now, next) => return Taken::At(position),
+                Writers::One => return Taken::Nothing,
+                Writers::All => match head.compare_exchange_weak(now, next, Relaxed, Relaxed) {
+                    Ok(_) => return Taken::At(position),
+                    Err(other) => now = other,
+                },
             }
         }
     }
@@ -216,96 +277,37 @@ impl<'a> Ring<'a> {
     }
 }
 
-/// The judge's view of a ring. There is one reader.
-#[derive(Debug)]
-pub struct Reader<'a> {
-    ring: Ring<'a>,
-    /// The position of the next record.
-    position: u64,
-    /// The tail that the writers see. It lags behind, since each change of it costs the writers a cache miss.
-    tail: u64,
-}
-
-/// What stands in the way of a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// All records were read.
-    Nothing,
-    /// There is a finished record.
-    Record,
-    /// A writer has taken words, and has not finished: the low bits of the thread's number, if they are known.
-    Unfinished(Option<u16>),
-}
-
-impl<'a> Reader<'a> {
-    /// Reads a ring from where the last reader has given back.
-    pub fn new(ring: Ring<'a>) -> Self {
-        let tail = ring.positions.tail.0.load(Relaxed);
-        Self { ring, position: tail, tail }
-    }
-
-    fn first(&self) -> Option<First> {
-        // Acquire: pairs with the release in `Ring::finish`.
-        First::of(self.ring.word(self.position).load(Acquire), self.position)
-    }
-
-    /// Reads the next record's words behind the first one into `body`. `None` if there is none, or if its writer
-    /// has not finished.
-    pub fn read(&mut self, body: &mut [u64; MOST_WORDS]) -> Option<First> {
-        let first = self.first().filter(|first| first.kind != UNFINISHED);
-        let Some(first) = first else {
-            self.give_back(0);
-            return None;
-        };
-        let positions = self.position + 1..;
-        for (word, at) in body.iter_mut().zip(positions).take(usize::from(first.length) - 1) {
-            *word = self.ring.word(at).load(Relaxed);
+/// A compare-and-exchange of a word that one thread changes, and its signal handlers.
+#[inline(always)]
+fn exchange(word: &AtomicU64, old: u64, new: u64) -> bool {
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    {
+        let is_done: u8;
+        // SAFETY: an aligned word that stays. No other thread changes the word, so the instruction need not be locked.
+        unsafe {
+            core::arch::asm!(
+                "cmpxchg [{word}], {new}",
+                "sete {is_done}",
+                word = in(reg) word.as_ptr(),
+                new = in(reg) new,
+                is_done = lateout(reg_byte) is_done,
+                inout("rax") old => _,
+                options(nostack),
+            );
         }
-        self.position += u64::from(first.length);
-        self.give_back(self.ring.words.len() as u64 / 8);
-        Some(first)
+        is_done != 0
     }
-
-    /// Gives the words that were read back to the writers, if they are more than `least`.
-    fn give_back(&mut self, least: u64) {
-        if self.position - self.tail > least {
-            self.tail = self.position;
-            // Release: pairs with the acquire in `Ring::is_full`.
-            self.ring.positions.tail.0.store(self.tail, Release);
+    // In a model the load and the store are two steps: so it finds an owner that does not see the last one's head.
+    #[cfg(loom)]
+    {
+        let is_done = word.load(Relaxed) == old;
+        if is_done {
+            word.store(new, Relaxed);
         }
+        is_done
     }
-
-    fn head(&self) -> u64 {
-        self.ring.positions.taking.0.head.load(Relaxed) >> 16
-    }
-
-    /// What the next call of `read` will find.
-    pub fn next(&self) -> Next {
-        match self.first() {
-            Some(First { kind: UNFINISHED, process, .. }) => Next::Unfinished(Some(process)),
-            Some(_) => Next::Record,
-            None if self.head() == self.position => Next::Nothing,
-            None => Next::Unfinished(None),
-        }
-    }
-
-    /// Passes over an unfinished record, whose writer has died: to the next position that a record has, or to
-    /// the head.
-    pub fn skip(&mut self) {
-        let size = self.ring.words.len() as u64;
-        // The program may have overwritten the head.
-        let head = self.head().clamp(self.position, self.position + size);
-        match self.first() {
-            Some(First { kind: UNFINISHED, length, .. }) => self.position += u64::from(length),
-            Some(_) => {}
-            None => {
-                while self.position < head && self.first().is_none() {
-                    self.position += 1;
-                }
-            }
-        }
-        self.give_back(0);
-    }
+    #[cfg(not(any(loom, all(target_arch = "x86_64", not(miri)))))]
+    word.compare_exchange(old, new, Relaxed, Relaxed).is_ok()
 }
 
 #[cfg(all(test, not(loom)))]

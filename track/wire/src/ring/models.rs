@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{First, Line, Positions, Reader, Ring, Taking};
+use super::{First, Line, Positions, Reader, Ring, Taken, Taking, Writers};
 use crate::record::{Kind, MOST_WORDS};
 use crate::sync::AtomicU64;
 
@@ -14,7 +14,11 @@ struct Memory {
 
 impl Memory {
     fn new(words: usize) -> Arc<Self> {
-        let taking = Taking { head: AtomicU64::new(0), seen_tail: AtomicU64::new(0) };
+        let taking = Taking {
+            head: AtomicU64::new(0),
+            seen_tail: AtomicU64::new(0),
+            owner: AtomicU64::new(0),
+        };
         let positions = Positions { taking: Line(taking), tail: Line(AtomicU64::new(0)) };
         Arc::new(Self { positions, words: (0..words).map(|_| AtomicU64::new(0)).collect() })
     }
@@ -38,6 +42,37 @@ fn a_record_is_whole() {
             assert_eq!(body[0], 7);
         }
         assert!(writer.join().unwrap());
+    });
+}
+
+/// A ring's next owner goes on where the last one has let it go.
+#[test]
+fn a_ring_is_handed_over() {
+    loom::model(|| {
+        let memory = Memory::new(8);
+        let own = |memory: &Memory, thread: u16| {
+            let ring = memory.ring();
+            if !ring.claim(1, thread.into()) {
+                return false;
+            }
+            let taken = ring.take(2, thread, Writers::One, |_| true);
+            let Taken::At(position) = taken else { panic!("{taken:?}") };
+            ring.fill(position, 0, thread.into());
+            ring.finish(position, First { kind: Kind::Got as u8, length: 2, process: thread });
+            ring.let_go(1, Some(thread.into()));
+            true
+        };
+        let theirs = Arc::clone(&memory);
+        let other = loom::thread::spawn(move || own(&theirs, 1));
+        let written = usize::from(own(&memory, 2)) + usize::from(other.join().unwrap());
+        let mut reader = Reader::new(memory.ring());
+        let mut body = [0; MOST_WORDS];
+        let mut read = 0;
+        while let Some(record) = reader.read(&mut body) {
+            assert_eq!(u64::from(record.process), body[0]);
+            read += 1;
+        }
+        assert_eq!(read, written);
     });
 }
 

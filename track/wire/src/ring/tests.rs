@@ -2,7 +2,7 @@ use std::boxed::Box;
 use std::cell::UnsafeCell;
 use std::vec::Vec;
 
-use super::{First, Next, Positions, Reader, Ring, UNFINISHED};
+use super::{First, Next, Positions, Reader, Ring, Taken, UNFINISHED, Writers};
 use crate::record::{Kind, MOST_WORDS};
 
 /// Memory for a ring of so many words.
@@ -87,7 +87,11 @@ fn an_unfinished_record_stops_the_reader_until_it_is_finished() {
     let memory = Memory::new(SMALL);
     let (ring, mut reader) = (memory.ring(), Reader::new(memory.ring()));
     let mut tried = Vec::new();
-    let position = ring.take(3, 9, |position| tried.push(position)).expect("room");
+    let taken = ring.take(3, 9, Writers::All, |position| {
+        tried.push(position);
+        true
+    });
+    let Taken::At(position) = taken else { panic!("room") };
     assert_eq!(tried, [position]);
     assert_eq!(reader.next(), Next::Unfinished(None));
     ring.mark(position, 3, 9);
@@ -100,9 +104,17 @@ fn an_unfinished_record_stops_the_reader_until_it_is_finished() {
     assert_eq!(read(&mut reader), Some((Kind::Got as u8, 1, [1].to_vec())));
 }
 
+/// Takes words.
+fn taken(ring: Ring<'_>, length: u8, thread: u16) -> u64 {
+    let Taken::At(position) = ring.take(length, thread, Writers::All, |_| true) else {
+        panic!("room")
+    };
+    position
+}
+
 /// Takes words and marks them.
 fn take(ring: Ring<'_>) -> u64 {
-    let position = ring.take(6, 9, |_| {}).expect("room");
+    let position = taken(ring, 6, 9);
     ring.mark(position, 6, 9);
     position
 }
@@ -129,12 +141,12 @@ fn words_without_a_first_word_are_skipped() {
     let memory = Memory::new(SMALL);
     let (ring, mut reader) = (memory.ring(), Reader::new(memory.ring()));
     for _ in 0..100 {
-        ring.take(6, 9, |_| {}).expect("room");
+        taken(ring, 6, 9);
         assert!(ring.write(Kind::Got, 1, &[1]));
         assert_eq!(reader.next(), Next::Unfinished(None));
         reader.skip();
         assert_eq!(read(&mut reader), Some((Kind::Got as u8, 1, [1].to_vec())));
-        ring.take(6, 9, |_| {}).expect("room");
+        taken(ring, 6, 9);
         reader.skip();
         assert_eq!((reader.next(), read(&mut reader)), (Next::Nothing, None));
     }
@@ -144,12 +156,12 @@ fn words_without_a_first_word_are_skipped() {
 fn a_thread_knows_what_it_has_taken() {
     let memory = Memory::new(SMALL);
     let ring = memory.ring();
-    let position = ring.take(4, 9, |_| {}).expect("room");
+    let position = taken(ring, 4, 9);
     assert!(ring.has_taken(position, 4, 9));
     assert!(!ring.has_taken(position, 4, 8) && !ring.has_taken(position + 4, 4, 9));
     assert!(!ring.is_unfinished(position, 4, 9));
     ring.mark(position, 4, 9);
-    let later = ring.take(4, 8, |_| {}).expect("room");
+    let later = taken(ring, 4, 8);
     // By the unfinished record, since the head is the other thread's.
     assert!(ring.has_taken(position, 4, 9) && !ring.has_taken(later, 4, 9));
     assert!(ring.is_unfinished(position, 4, 9) && !ring.is_unfinished(position, 4, 8));
@@ -158,11 +170,39 @@ fn a_thread_knows_what_it_has_taken() {
 }
 
 #[test]
+fn a_ring_belongs_to_one_thread_until_the_thread_or_its_process_ends() {
+    let memory = Memory::new(SMALL);
+    let ring = memory.ring();
+    assert!(ring.claim(1, 9) && !ring.claim(1, 10) && !ring.claim(2, 9));
+    ring.let_go(1, Some(10));
+    ring.let_go(2, None);
+    assert!(!ring.claim(1, 10));
+    ring.let_go(1, Some(9));
+    assert!(ring.claim(2, 9));
+    ring.let_go(2, None);
+    assert!(ring.claim(1, 9));
+}
+
+/// A signal handler of the thread may take words between its load of the head and its exchange.
+#[test]
+fn the_one_thread_of_a_ring_takes_nothing_if_a_handler_has() {
+    let memory = Memory::new(SMALL);
+    let ring = memory.ring();
+    assert_eq!(ring.take(6, 9, Writers::One, |_| false), Taken::Nothing);
+    assert_eq!(ring.take(6, 9, Writers::One, |_| true), Taken::At(0));
+    let handler = |_| ring.take(5, 9, Writers::One, |_| true) == Taken::At(6);
+    assert_eq!(ring.take(4, 9, Writers::One, handler), Taken::Nothing);
+    assert_eq!(ring.take(4, 9, Writers::One, |_| true), Taken::At(11));
+    let too_long = |ring: Ring<'_>| ring.take(200, 9, Writers::One, |_| true);
+    assert_eq!((too_long(ring), too_long(ring)), (Taken::At(15), Taken::NoRoom));
+}
+
+#[test]
 fn words_are_open_until_they_are_a_record() {
     let memory = Memory::new(SMALL);
     let (ring, mut reader) = (memory.ring(), Reader::new(memory.ring()));
     for lap in 0..100 {
-        let position = ring.take(6, 9, |_| {}).expect("room");
+        let position = taken(ring, 6, 9);
         assert!(ring.is_open(position, 6, 9), "{lap}");
         ring.mark(position, 6, 9);
         assert!(ring.is_open(position, 6, 9) && !ring.is_open(position, 6, 8));
