@@ -81,7 +81,11 @@ mod tests {
     #[test]
     fn a_thread_that_waits_or_has_run_holds_nobody_up() {
         static STOP: AtomicBool = AtomicBool::new(false);
-        let busy = std::thread::spawn(|| while !STOP.load(Relaxed) {});
+        let busy = std::thread::spawn(|| {
+            while !STOP.load(Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
         let (held, end) = std::sync::mpsc::channel::<()>();
         let waits = std::thread::spawn(move || end.recv().is_err());
         let mut turns = Turns::default();
