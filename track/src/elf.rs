@@ -44,6 +44,27 @@ fn segment(bytes: &[u8]) -> Option<Segment> {
     })
 }
 
+/// Whether a compressed section claims to be larger than any compressed bytes can become: who reads it would make
+/// room for as much. Sections of one file that are right are at most a thousand times as large.
+pub fn claims_too_much(read: &dyn Fn(u64, u64) -> Option<Vec<u8>>) -> bool {
+    sections_claim(read).unwrap_or(false)
+}
+
+fn sections_claim(read: &dyn Fn(u64, u64) -> Option<Vec<u8>>) -> Option<bool> {
+    const SECTION: usize = 64;
+    const COMPRESSED: u64 = 0x800;
+    const MOST_RATIO: u64 = 1100;
+    let header = read(0, HEADER as u64)?;
+    let count = u64::from(half(&header, 60)?);
+    let table = read(word(&header, 40)?, SECTION as u64 * count)?;
+    let claims = |section: &[u8]| {
+        let (at, size) = (word(section, 24)?, word(section, 32)?);
+        let claimed = word(&read(at, 24)?, 8)?;
+        Some(word(section, 8)? & COMPRESSED != 0 && claimed > size.saturating_mul(MOST_RATIO))
+    };
+    Some(table.chunks_exact(SECTION).any(|section| claims(section) == Some(true)))
+}
+
 /// The build-id, of which `read` gives the bytes of a segment.
 pub fn build_id(
     segments: &[Segment],

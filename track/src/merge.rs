@@ -145,10 +145,14 @@ impl Window {
         number.checked_sub(self.next).is_some_and(|place| place < self.waiting.len() as u64)
     }
 
-    /// Whether a number is so far ahead that its ring can wait. The ring of an event that is missing is not ahead, since
-    /// a writer takes its place in the ring before it takes its number.
+    /// Whether a number is so far ahead that its ring can wait, unless the missing event may be in it.
     pub fn is_ahead(&self, number: u64) -> bool {
         number >= self.next + AHEAD && number < self.next + MOST as u64
+    }
+
+    /// The number that the others wait for.
+    pub fn missing(&self) -> Option<u64> {
+        matches!(self.waiting.front(), Some(Slot::Missing)).then_some(self.next)
     }
 
     /// Whether a number is missing for so long that its writer may be gone.

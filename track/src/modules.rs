@@ -121,7 +121,11 @@ impl Module {
     pub fn loader(&self) -> Option<&Loader> {
         let load = || {
             // By its descriptor: the path may be another file by now.
-            let path = format!("/proc/self/fd/{}", self.file.as_ref()?.as_raw_fd());
+            let file = self.file.as_ref()?;
+            if elf::claims_too_much(&|at, length| bytes(file, at, length)) {
+                return None;
+            }
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
             Loader::new(path).ok().map(Box::new)
         };
         self.loader.get_or_init(load).as_deref()

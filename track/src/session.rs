@@ -12,7 +12,7 @@ use std::sync::atomic::{
 use std::time::Duration;
 
 use wire::head::{
-    ANSWERED, CHAOS, DONE, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, STALE_HANDLES,
+    ANSWERED, CHAOS, DONE, HEAD_BYTES, Head, KEEP_FREED, LOSSY, Line, MAGIC, MORE, STALE_HANDLES,
     Settings,
 };
 use wire::ring::Ring;
@@ -97,7 +97,24 @@ impl Session {
                 unsafe { Ring::at(place, ring_bytes) }
             })
             .collect();
+        self.live();
         self.head().magic.store(MAGIC, Release);
+    }
+
+    /// Takes the mutex that this thread, the judge's first, holds until its end.
+    fn live(&self) {
+        const { assert!(size_of::<libc::pthread_mutex_t>() <= size_of::<Line<[AtomicU32; 16]>>()) };
+        let mutex = (&raw const self.head().mutex).cast_mut().cast();
+        // SAFETY: zero at first, large enough and aligned. Nobody but this thread and the kernel writes it.
+        unsafe {
+            let mut attributes = std::mem::zeroed();
+            libc::pthread_mutexattr_init(&mut attributes);
+            libc::pthread_mutexattr_setpshared(&mut attributes, libc::PTHREAD_PROCESS_SHARED);
+            libc::pthread_mutexattr_setrobust(&mut attributes, libc::PTHREAD_MUTEX_ROBUST);
+            libc::pthread_mutex_init(mutex, &attributes);
+            libc::pthread_mutex_lock(mutex);
+            libc::pthread_mutexattr_destroy(&mut attributes);
+        }
     }
 
     /// The first page.
@@ -162,8 +179,12 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // SAFETY: ours. The rings go as well.
-        unsafe { libc::munmap(self.start.cast(), self.bytes) };
+        let mutex = (&raw const self.head().mutex).cast_mut().cast();
+        // SAFETY: ours. The rings go as well. The mutex leaves the thread's list before.
+        unsafe {
+            libc::pthread_mutex_unlock(mutex);
+            libc::munmap(self.start.cast(), self.bytes);
+        }
     }
 }
 

@@ -78,6 +78,9 @@ pub fn judge_for(pid: &OsStr, fd: &OsStr, options: &OsStr) -> Result<(), String>
     let (Some(pid), Some(fd)) = (number(pid), number(fd)) else {
         return Err("--judge-for is for libkref_track.so".into());
     };
+    if i32::try_from(pid).is_err() {
+        return Err("the program may not call getpid(); nothing is tracked".into());
+    }
     let options = Options::parse(&options.to_string_lossy());
     let options =
         options.map_err(|mistake| format!("KREF_OPTIONS: {mistake}; nothing is tracked"))?;

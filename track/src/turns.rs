@@ -83,7 +83,7 @@ mod tests {
         static STOP: AtomicBool = AtomicBool::new(false);
         let busy = std::thread::spawn(|| {
             while !STOP.load(Relaxed) {
-                std::hint::spin_loop()
+                std::hint::spin_loop();
             }
         });
         let (held, end) = std::sync::mpsc::channel::<()>();

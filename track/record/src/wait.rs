@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use wire::head::{Head, LOSSY};
+use wire::head::{Head, LOSSY, Life};
 use wire::ring::Ring;
 
 use crate::{clock, processor, session};
@@ -31,8 +31,10 @@ pub struct Patience {
     since: u64,
 }
 
-/// Nanoseconds after which a judge that does not beat is gone.
+/// Nanoseconds after which a judge that does not beat is gone, if the kernel does not tell.
 const SILENCE: u64 = 2_000_000_000;
+/// The same for a judge that lives: it is stopped.
+const LONG_SILENCE: u64 = 60_000_000_000;
 /// Pauses between two looks.
 const PAUSES: u32 = 64;
 
@@ -50,7 +52,12 @@ impl Patience {
         if beat != self.beat {
             (self.beat, self.since) = (beat, now);
         }
-        let is_there = now.saturating_sub(self.since) < SILENCE && session::head().is_some();
+        let longest = match self.head.life() {
+            Life::Alive => LONG_SILENCE,
+            Life::Unknown => SILENCE,
+            Life::Dead => 0,
+        };
+        let is_there = now.saturating_sub(self.since) < longest && session::head().is_some();
         if !is_there {
             session::give_up();
         }

@@ -67,6 +67,8 @@ pub struct Judge {
     origin: Origin,
     window: Window,
     turns: Turns,
+    /// The missing event whose record is looked for, and whether all threads have had their turn since.
+    noticed: Option<(u64, bool)>,
     numbers: Numbers,
     raw: HashMap<u32, Raw, FxBuildHasher>,
     /// Files of processes whose beginning is an event to come.
@@ -105,6 +107,7 @@ impl Judge {
             origin,
             window: Window::new(),
             turns: Turns::default(),
+            noticed: None,
             numbers: Numbers::default(),
             raw: HashMap::default(),
             early: Vec::new(),

@@ -16,6 +16,8 @@ pub struct Source {
     stuck: Option<(Next, Instant)>,
     /// The number of the last event.
     last: u64,
+    /// A missing event can be before this position.
+    needed: u64,
 }
 
 /// An unfinished record is looked after when this time is over.
@@ -31,7 +33,7 @@ impl Judge {
         let mut body = [0; MOST_WORDS];
         for source in &mut sources {
             for _ in 0..TURN {
-                if self.window.is_ahead(source.last) {
+                if self.window.is_ahead(source.last) && !source.is_needed() {
                     break;
                 }
                 let Some(first) = source.reader.read(&mut body) else { break };
@@ -76,14 +78,15 @@ impl Judge {
             }
             (false, false) => None,
         };
-        if (turned.is_some() && !is_blocked) || !is_overdue {
+        if !is_overdue {
             self.turns.forget();
         }
         if let (Some(turned), Origin::Session(_, sources)) = (turned, &mut self.origin) {
             sources.iter_mut().for_each(|source| source.give_up(turned));
         }
-        // The events that are missing may be behind a record that nobody has finished yet.
-        if let Some(turned) = turned.filter(|_| !is_blocked) {
+        let is_needed = self.is_more_needed(turned.is_some());
+        if let Some(turned) = turned.filter(|_| !is_needed) {
+            self.turns.forget();
             for number in self.window.pass_over(turned) {
                 if let Some(trace) = &mut self.trace {
                     trace.write(First { kind: Kind::Void as u8, length: 2, process: 0 }, &[number]);
@@ -96,14 +99,32 @@ impl Judge {
             self.world.lost_at.set(self.world.now.get());
         }
         self.apply_ready();
-        is_blocked
+        is_blocked || is_needed
+    }
+
+    /// Whether more has to be read before a missing event can be given up. A writer takes words of a ring before it
+    /// takes the event's number. So when a number is found missing, its words are before the ring's end as it is then;
+    /// or, if the ring is one thread's, as it is when this thread has had its turn.
+    fn is_more_needed(&mut self, all_had_turns: bool) -> bool {
+        let noticed = self.window.missing().map(|number| (number, all_had_turns));
+        let Origin::Session(_, sources) = &mut self.origin else { return false };
+        if noticed.is_some() && noticed != self.noticed {
+            sources.iter_mut().for_each(|source| source.needed = source.reader.end());
+        }
+        self.noticed = noticed;
+        noticed.is_some() && sources.iter().any(Source::is_needed)
     }
 }
 
 impl Source {
     /// A ring of which nothing has been read.
     pub fn new(reader: Reader<'static>) -> Self {
-        Self { reader, stuck: None, last: 0 }
+        Self { reader, stuck: None, last: 0, needed: 0 }
+    }
+
+    /// Whether a missing event can be among the records that are not read yet.
+    fn is_needed(&self) -> bool {
+        self.reader.position() < self.needed
     }
 
     /// Sees whether there is an unfinished record, and since when.

@@ -5,7 +5,7 @@
 mod read;
 mod write;
 
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub use read::judge;
 pub use read::report;
 pub use write::Writer;

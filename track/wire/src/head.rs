@@ -1,6 +1,6 @@
 //! The first page of the shared memory.
 
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// "kref" and the version of this layout.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"kref\x01\0\0\0");
@@ -63,6 +63,8 @@ pub struct Head {
     pub sequence: Line<AtomicU64>,
     /// Changes at least every 100 milliseconds while the judge works.
     pub beat: Line<AtomicU32>,
+    /// A robust mutex that the judge holds as long as it lives. Its first word is a futex: see [`Head::life`].
+    pub mutex: Line<[AtomicU32; 16]>,
     /// The number of the next process. Numbers begin at 1.
     pub processes: Line<AtomicU32>,
     /// The number of the next thread.
@@ -91,7 +93,28 @@ pub const ANSWERED: u32 = 1;
 /// A further part follows when the recorder has set `answered` to 0 again.
 pub const MORE: u32 = 2;
 
+/// What is known of the judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It lives, perhaps stopped, or slow on a busy machine.
+    Alive,
+    /// It has ended.
+    Dead,
+    /// The kernel does not tell.
+    Unknown,
+}
+
 impl Head {
+    /// Whether the judge lives. The kernel sets the futex's bit when the judge ends, however it ends.
+    pub fn life(&self) -> Life {
+        const OWNER_DIED: u32 = 0x4000_0000; // FUTEX_OWNER_DIED
+        match self.mutex.0[0].load(Relaxed) {
+            0 => Life::Unknown,
+            futex if futex & OWNER_DIED != 0 => Life::Dead,
+            _ => Life::Alive,
+        }
+    }
+
     /// Where the answer's part is, from the start of the memory.
     pub const fn answer_at() -> usize {
         HEAD_BYTES

@@ -63,6 +63,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The position of the next record.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The position behind the last record that writers have begun.
+    pub fn end(&self) -> u64 {
+        // The program may have overwritten the head.
+        self.head().clamp(self.position, self.position + self.ring.words.len() as u64)
+    }
+
     fn head(&self) -> u64 {
         self.ring.positions.taking.0.head.load(Relaxed) >> 16
     }
@@ -80,14 +91,12 @@ impl<'a> Reader<'a> {
     /// Passes over an unfinished record, whose writer has died: to the next position that a record has, or to
     /// the head.
     pub fn skip(&mut self) {
-        let size = self.ring.words.len() as u64;
-        // The program may have overwritten the head.
-        let head = self.head().clamp(self.position, self.position + size);
+        let end = self.end();
         match self.first() {
             Some(First { kind: UNFINISHED, length, .. }) => self.position += u64::from(length),
             Some(_) => {}
             None => {
-                while self.position < head && self.first().is_none() {
+                while self.position < end && self.first().is_none() {
                     self.position += 1;
                 }
             }
