@@ -225,7 +225,9 @@ impl Processes {
         let last_event = self.get(number)?.last_event;
         let is_heir = |process: &&Process| {
             let parent = process.parent.filter(|parent| parent.number == number);
-            !process.is_over && parent.is_some_and(|parent| parent.at >= last_event)
+            !process.is_over
+                && !process.is_reported
+                && parent.is_some_and(|parent| parent.at >= last_event)
         };
         self.all().find(is_heir).map(|process| process.number)
     }

@@ -5,6 +5,17 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A daemon that goes on when its parent has ended. */
+static void be_daemon(void)
+{
+    int parent[2];
+    char none;
+
+    CHECK(pipe(parent) == 0 && daemon(1, 1) == 0);
+    close(parent[1]);
+    CHECK(read(parent[0], &none, 1) == 0); /* the parent had the other end until it ended */
+}
+
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "";
@@ -27,7 +38,7 @@ int main(int argc, char **argv)
     if (!strcmp(how, "exec"))
         execl("/proc/self/exe", "ends", NULL);
     if (!strcmp(how, "daemon"))
-        CHECK(daemon(1, 1) == 0);
+        be_daemon();
     if (!strcmp(how, "child") && fork() == 0) {
         kref_get_as(&object->kref, "child");
         _exit(0);

@@ -205,6 +205,20 @@ fn a_daemon_inherits() {
     contains(&told, &["2 references on 1 object are still held at exit", "\nconfig: 2 "]);
 }
 
+/// A child that has made its report before its parent ends: the parent answers for what it held.
+#[test]
+fn a_child_that_exits_first_inherits_nothing() {
+    let mut recorder = Recorder::new("");
+    recorder.created(A, 0, "config");
+    let fork = recorder.forks();
+    recorder.begin(2, 1, fork);
+    let sequence = recorder.number();
+    recorder.event(Kind::Exit, Event { sequence, ..Event::default() }, "");
+    assert_eq!(recorder.told(), "");
+    recorder.process = 1;
+    contains(&recorder.ends(End::Left(Some(0))), &["1 reference on 1 object is still held"]);
+}
+
 #[test]
 fn a_checkpoint_and_those_before() {
     let mut recorder = Recorder::new("");
