@@ -41,6 +41,31 @@ static void release_percpu(struct percpu_ref *ref)
     _exit(3);
 }
 
+struct session {
+    struct kref kref;
+};
+
+static void session_cleanup(struct session *session)
+{
+    (void)session;
+}
+
+KREF_POOL_DEFINE(session, struct session, kref, session_cleanup);
+
+static void use_pool(void)
+{
+    struct session *session = session_alloc();
+    uint64_t handle = session_handle(session);
+
+    session_publish(session);
+    if (session_by_handle(handle) != session)
+        _exit(7);
+    session_unref(session);
+    session_unref(session);
+    if (session_by_handle(handle))
+        _exit(8);
+}
+
 static int can_step(void)
 {
 #ifdef __aarch64__
@@ -65,6 +90,7 @@ static void be_stepped(struct percpu_ref *percpu)
     if (percpu_ref_slot_get(&percpu_slot) != percpu)
         _exit(6);
     percpu_ref_put(percpu);
+    use_pool();
     _exit(0);
 }
 

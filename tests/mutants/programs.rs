@@ -21,8 +21,8 @@ pub const PROGRAMS: &[Mutant] = &[
         file: X86_64,
         source: "\"mov fs:[{area} + 8], {scratch}\\n\",",
         mutated: "\"nop\\n\",",
-        test: "pool/torture",
-        failure: "c-tests/pool/torture.c:",
+        test: "rseq/run-stepped",
+        failure: "restarts > 10",
     },
     Mutant {
         file: AREA,
