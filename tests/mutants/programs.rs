@@ -68,8 +68,8 @@ pub const PROGRAMS: &[Mutant] = &[
     },
     Mutant {
         file: MODE,
-        source: "Ok(()) => {\n                self.drop_counters(data);",
-        mutated: "Ok(()) => {",
+        source: "self.drop_counters(data);\n                if let Some(data)",
+        mutated: "if let Some(data)",
         test: "percpu/run-memory",
         failure: "!blocks && !pages",
     },
