@@ -84,7 +84,7 @@ impl PercpuRef {
     /// `confirm` may be called with this percpu reference.
     pub(crate) unsafe fn switch_to_atomic_from(&self, confirm: Option<PercpuFn>, caller: Caller) {
         let whole = self.change(|data| {
-            data.flags.store(data.flags.load(Relaxed) | INIT_ATOMIC, Relaxed);
+            data.flags.fetch_or(INIT_ATOMIC, Relaxed);
             self.go_atomic(data)
         });
         // SAFETY: as promised; and the caller's reference keeps the object alive.
@@ -106,7 +106,7 @@ impl PercpuRef {
             if flags & (INIT_ATOMIC | ALLOW_REINIT) == INIT_ATOMIC && !data.word.is_dead() {
                 return Err(ViolationKind::BadReinit);
             }
-            data.flags.store(flags & !INIT_ATOMIC, Relaxed);
+            data.flags.fetch_and(!INIT_ATOMIC, Relaxed);
             self.go_percpu(data);
             Ok(())
         });

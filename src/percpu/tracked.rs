@@ -10,7 +10,8 @@ use core::ptr::NonNull;
 use super::word::Word;
 use super::{Data, PercpuFn, PercpuRef};
 use crate::kind::ViolationKind;
-use crate::sys::sync::Ordering::Relaxed;
+use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sys::sync::fence;
 use crate::sys::tsan;
 use crate::tracker::{self, By, PercpuEvent, ReleaseFn};
 
@@ -68,6 +69,8 @@ impl PercpuRef {
         let tracked = data.is_tracked() && self.tell_getting(data, n);
         let taken = take(&data.word)?;
         if tracked && taken {
+            // Acquire: pairs with the release in `tell_if_tracked`. The tracker learns of the new life first.
+            fence(Acquire);
             tracker::got(self.address(), n as i32, count(data), core::ptr::null());
         }
         Ok(taken)
@@ -78,8 +81,9 @@ impl PercpuRef {
     #[inline(never)]
     fn tell_getting(&self, data: &Data, n: usize) -> bool {
         if n > MOST.saturating_sub(count(data) as usize) {
-            data.flags.fetch_and(!TRACKED, Relaxed);
-            self.tell(data, PercpuEvent::LetGo);
+            if data.flags.fetch_and(!TRACKED, Relaxed) & TRACKED != 0 {
+                self.tell(data, PercpuEvent::LetGo);
+            }
             return false;
         }
         tracker::getting(self.address());
@@ -121,6 +125,8 @@ impl PercpuRef {
             self.tell(data, event);
             if event == PercpuEvent::Revive {
                 self.tell_initial(count(data) + 1);
+                // Release: pairs with the acquire in `take`. The word is resurrected next.
+                fence(Release);
             }
         }
     }
