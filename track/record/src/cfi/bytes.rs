@@ -70,29 +70,31 @@ impl<'a> Reader<'a> {
 
     /// A number of any length.
     pub fn unsigned(&mut self) -> Option<u64> {
-        Some(self.number()?.0)
+        Some(self.number([0, 1])?.0)
     }
 
     /// A signed number of any length.
     pub fn signed(&mut self) -> Option<i64> {
-        let (number, bits) = self.number()?;
+        let (number, bits) = self.number([0, 0x7f])?;
         if bits >= 64 {
             return Some(number as i64);
         }
         Some((number << (64 - bits)) as i64 >> (64 - bits))
     }
 
-    fn number(&mut self) -> Option<(u64, u32)> {
+    /// A number and how many bits it was written with. `tenth`: what the tenth byte may be, whose lowest bit is the
+    /// last that a number has.
+    fn number(&mut self, tenth: [u8; 2]) -> Option<(u64, u32)> {
         let (mut number, mut bits) = (0, 0);
         loop {
             let byte = self.u8()?;
-            number |= u64::from(byte & 0x7f).checked_shl(bits).unwrap_or(0);
+            if bits == 63 && !tenth.contains(&byte) {
+                return None;
+            }
+            number |= u64::from(byte & 0x7f) << bits;
             bits += 7;
             if byte & 0x80 == 0 {
                 return Some((number, bits));
-            }
-            if bits > 70 {
-                return None;
             }
         }
     }
