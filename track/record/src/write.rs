@@ -230,6 +230,10 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     // that the judge has read.
     let number = if body.kind.is_event() {
         journal.number.store(NUMBERING, Relaxed);
+        // In a fork's child the number would be the parent's.
+        if !is_ours() {
+            return interrupted();
+        }
         // Relaxed: two events of which one happens before the other take their numbers in this order.
         let number = head.sequence.0.fetch_add(1, Relaxed);
         journal.number.store(number + 2, Relaxed);
@@ -288,6 +292,9 @@ fn attempt_without_journal<const FRONT: usize, Rest: Fn(usize) -> u64>(
         return Outcome::Interrupted;
     }
     if body.kind.is_event() {
+        if !guard.is_valid() {
+            return Outcome::Interrupted;
+        }
         ring.fill(position, 0, head.sequence.0.fetch_add(1, Relaxed));
     }
     ring.finish(position, First { kind: body.kind as u8, length, process });
