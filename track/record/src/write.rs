@@ -257,10 +257,11 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     if let Some(number) = number {
         ring.fill(position, 0, number);
     }
-    if !is_ours() {
+    // A handler may give the record up until the very last moment.
+    let first = First { kind: body.kind as u8, length, process };
+    if !is_ours() || !ring.finish_marked(position, tag, first) {
         return interrupted();
     }
-    ring.finish(position, First { kind: body.kind as u8, length, process });
     journal.taking.store(0, Relaxed);
     Outcome::Recorded
 }
