@@ -30,6 +30,7 @@ fn main() {
         plain("closed-descriptors", closed_descriptors),
         plain("jumps-out-of-handlers", jumps),
         plain("coroutine", || silent("attacks/coroutine", &[])),
+        plain("reports-to-a-full-pipe", blocked_reports),
         plain("replaced-file", replaced_file),
         plain("hostile-names", hostile_names),
     ];
@@ -80,6 +81,15 @@ fn name_on_the_stack() {
 fn asks_in_handlers(how: &str) {
     let ended = track("attacks/asks-in-handlers", &["--log-path", "/dev/null"], &[how]);
     no_word(&ended);
+}
+
+/// The program ends although nobody reads its report.
+fn blocked_reports() {
+    for how in ["fork", "cancel", "end", "jump"] {
+        no_word(&track("attacks/blocked-report", &[], &[how]));
+    }
+    let aborted = track("attacks/blocked-report", &[], &["abort"]);
+    contains(&aborted, &["SIGABRT in thread 1", "1 reference of "]);
 }
 
 /// What the program has written to its file is there, and nothing else.

@@ -52,7 +52,7 @@ pub struct Service {
     looked: Instant,
     looked_at_processes: Instant,
     /// The request that asks, and since when.
-    asking: (u32, Instant),
+    asking: [(u32, Instant); 2],
 }
 
 impl Service {
@@ -83,7 +83,7 @@ impl Service {
             lives: BTreeMap::new(),
             looked: Instant::now(),
             looked_at_processes: Instant::now(),
-            asking: (0, Instant::now()),
+            asking: [(0, Instant::now()); 2],
         })
     }
 
@@ -281,20 +281,22 @@ impl Service {
         }
     }
 
-    /// Lets go of a request whose asker has died.
+    /// Lets go of requests whose askers have died.
     fn forget_request(&mut self) {
-        let asking = self.session.head().asking.load(Relaxed);
-        if asking != self.asking.0 {
-            self.asking = (asking, Instant::now());
-        }
-        let (asked, pid) = self.judge.asked;
-        let is_dead = if asked == asking {
-            !ends::is_running(pid)
-        } else {
-            self.asking.1.elapsed() >= FORGOTTEN // it has not even written its record
-        };
-        if asking != 0 && is_dead {
-            self.session.forget(asking);
+        let desks = self.session.head().desks.iter();
+        for ((desk, seen), (asked, pid)) in desks.zip(&mut self.asking).zip(self.judge.asked) {
+            let asking = desk.asking.load(Relaxed);
+            if asking != seen.0 {
+                *seen = (asking, Instant::now());
+            }
+            let is_dead = if asked == asking {
+                !ends::is_running(pid)
+            } else {
+                seen.1.elapsed() >= FORGOTTEN // it has not even written its record
+            };
+            if is_dead {
+                self.session.forget(asking);
+            }
         }
     }
 

@@ -12,8 +12,8 @@ use std::sync::atomic::{
 use std::time::Duration;
 
 use wire::head::{
-    ANSWERED, CHAOS, DONE, HEAD_BYTES, Head, KEEP_FREED, LOSSY, Line, MAGIC, MORE, STALE_HANDLES,
-    Settings,
+    ANSWERED, CHAOS, DONE, Desk, HEAD_BYTES, Head, KEEP_FREED, LOSSY, Line, MAGIC, MORE,
+    STALE_HANDLES, Settings, WITHOUT_TEXT,
 };
 use wire::ring::Ring;
 
@@ -148,20 +148,30 @@ impl Session {
 
     /// Lets go of the request that asks, since its process is dead.
     pub fn forget(&self, request: u32) {
-        let _ = self.head().asking.compare_exchange(request, 0, Relaxed, Relaxed);
+        self.head().let_go(request);
     }
 
-    /// Gives `text` to the request, part by part. `is_alive` tells whether somebody still waits for it.
-    pub fn answer(&self, request: u32, text: &str, mut is_alive: impl FnMut() -> bool) {
+    /// Gives `text` to the request at a desk, part by part. `is_alive` tells whether somebody still waits for it.
+    pub fn answer(
+        &self,
+        desk: usize,
+        request: u32,
+        text: &str,
+        mut is_alive: impl FnMut() -> bool,
+    ) {
         if request == 0 {
             return;
         }
         let head = self.head();
+        let Some(at) = head.desks.get(desk) else { return };
         let place = self.start.wrapping_add(Head::answer_at());
         let mut parts = text.as_bytes().chunks(ANSWER_BYTES).peekable();
         loop {
-            if head.asking.load(Relaxed) != request {
+            if at.asking.load(Relaxed) != request {
                 return;
+            }
+            if desk == WITHOUT_TEXT {
+                return at.answered.store(ANSWERED, Release);
             }
             let part = parts.next().unwrap_or_default();
             // SAFETY: a part fits, and the asker reads it when `answered` says so.
@@ -169,8 +179,8 @@ impl Session {
             head.answer_length.store(part.len() as u32, Relaxed);
             let more = if parts.peek().is_some() { MORE } else { 0 };
             // Release: pairs with the recorder's acquire. The part is there.
-            head.answered.store(ANSWERED | more, Release);
-            if more == 0 || !wait_until_taken(&head.answered, &mut is_alive) {
+            at.answered.store(ANSWERED | more, Release);
+            if more == 0 || !wait_until_taken(at, request, &mut is_alive) {
                 return;
             }
         }
@@ -188,13 +198,13 @@ impl Drop for Session {
     }
 }
 
-/// Waits until the asker has copied a part.
-fn wait_until_taken(answered: &AtomicU32, is_alive: &mut impl FnMut() -> bool) -> bool {
+/// Waits until the asker has copied a part. `false`: the asker asks no more.
+fn wait_until_taken(at: &Desk, request: u32, is_alive: &mut impl FnMut() -> bool) -> bool {
     const LOOKS: u32 = 200;
     let mut looks = 0;
-    while answered.load(Acquire) != 0 {
+    while at.answered.load(Acquire) != 0 {
         looks += 1;
-        if looks % LOOKS == 0 && !is_alive() {
+        if at.asking.load(Relaxed) != request || (looks % LOOKS == 0 && !is_alive()) {
             return false;
         }
         std::thread::sleep(Duration::from_micros(50));

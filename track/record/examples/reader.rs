@@ -12,7 +12,9 @@ use std::process::{Child, Command, ExitCode};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
 
-use wire::head::{ANSWERED, CHAOS, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, Settings};
+use wire::head::{
+    ANSWERED, CHAOS, Desk, HEAD_BYTES, Head, KEEP_FREED, LOSSY, MAGIC, MORE, Settings, desk_of,
+};
 use wire::record::{Event, Kind, MOST_NAME, MOST_WORDS, NO_NUMBER, read_name};
 use wire::ring::{First, Next, Reader, Ring};
 
@@ -256,22 +258,27 @@ fn take(session: &Session, options: &Options, seen: &mut Seen, first: First, bod
             (None, _) => println!("{process} {kind:?} {body:x?}"),
         }
     }
-    if let (Some((event, _)), Kind::Report | Kind::Exit | Kind::Crash) = (event, kind)
+    if let (Some((event, _)), Kind::Report | Kind::Begun | Kind::Exit | Kind::Crash) = (event, kind)
         && event.detail != 0
     {
-        answer(session.head(), session.start.wrapping_add(Head::answer_at()), &options.answer);
+        let text = if kind == Kind::Report { &*options.answer } else { "" };
+        let desk = &session.head().desks[desk_of(kind)];
+        answer(session.head(), desk, session.start.wrapping_add(Head::answer_at()), text);
     }
 }
 
-fn answer(head: &Head, place: *mut u8, text: &str) {
+fn answer(head: &Head, desk: &Desk, place: *mut u8, text: &str) {
+    if text.is_empty() {
+        desk.answered.store(ANSWERED, Release);
+    }
     let mut parts = text.as_bytes().chunks(ANSWER).peekable();
     while let Some(part) = parts.next() {
         // SAFETY: the answer has room for a part.
         unsafe { place.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
         head.answer_length.store(part.len() as u32, Relaxed);
         let more = if parts.peek().is_some() { MORE } else { 0 };
-        head.answered.store(ANSWERED | more, Release);
-        while more != 0 && head.answered.load(Acquire) != 0 {
+        desk.answered.store(ANSWERED | more, Release);
+        while more != 0 && desk.answered.load(Acquire) != 0 {
             std::hint::spin_loop();
         }
     }

@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use wire::head::{Head, MORE};
+use wire::head::{Desk, Head, MORE, desk_of};
 use wire::record::Kind;
 
 use crate::event::{Event, record};
@@ -51,13 +51,11 @@ pub fn begun() {
 /// The process exits.
 pub fn at_exit() {
     let marker = 0_u64;
-    if let Some(mut guard) = thread::enter(&raw const marker as u64) {
-        ask(&Event::of(Kind::Exit, 0), 0, &mut guard, -1);
-        drop(guard);
-    }
-    let Some(head) = session::head() else { return };
-    let code = head.settings.exit_code;
-    if code != 0 && head.found.load(Relaxed) > 0 {
+    let Some(mut guard) = thread::enter(&raw const marker as u64) else { return };
+    let asked = ask(&Event::of(Kind::Exit, 0), 0, &mut guard, -1);
+    drop(guard);
+    let code = session::settings().map_or(0, |settings| settings.exit_code);
+    if code != 0 && matches!(asked, Asked::Done(1..)) {
         // SAFETY: what the program has printed and not yet flushed is flushed; then it is over.
         unsafe {
             libc::fflush(core::ptr::null_mut());
@@ -68,7 +66,8 @@ pub fn at_exit() {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
-    Done,
+    /// The judge has answered, and has found so much in the process by then.
+    Done(u32),
     Gone,
     /// This thread waits for an answer already: it was interrupted by a handler.
     Already,
@@ -76,60 +75,70 @@ enum Asked {
 
 /// Asks the judge, and waits. The parts of the answer go to a descriptor, if that is not negative.
 fn ask(event: &Event, stack: u32, guard: &mut Guard, fd: c_int) -> Asked {
-    if let Some(state) = guard.state()
-        && state.asks.swap(true, Relaxed)
-    {
-        return Asked::Already;
-    }
-    let asked = match session::head() {
-        Some(head) if ask_now(head, event, stack, guard, fd) => Asked::Done,
-        _ => Asked::Gone,
-    };
-    if let Some(state) = guard.state() {
-        state.asks.store(false, Relaxed);
-    }
-    asked
-}
-
-fn ask_now(head: &'static Head, event: &Event, stack: u32, guard: &mut Guard, fd: c_int) -> bool {
+    let Some(head) = session::head() else { return Asked::Gone };
     let number = loop {
         let number = head.requests.fetch_add(1, Relaxed).wrapping_add(1);
         if number != 0 {
             break number;
         }
     };
-    let mut patience = Patience::new(head);
-    // Acquire: pairs with the release of the request before. The judge gives back what a process has that ended.
-    while head.asking.compare_exchange(0, number, Acquire, Relaxed).is_err() {
-        if !patience.wait() {
-            return false;
-        }
+    let state = guard.state();
+    if state.is_some_and(|state| !state.begin_request(number, guard)) {
+        return Asked::Already;
     }
-    head.answered.store(0, Relaxed);
-    guard.let_go_of_records();
-    let event = Event { detail: number.into(), ..*event };
-    let answered = record(&event, stack, guard) && take_answer(head, number, fd);
-    // Release: pairs with the acquire above. If the judge has let go of the request, another may have taken its place.
-    let _ = head.asking.compare_exchange(number, 0, Release, Relaxed);
-    answered
+    let asked = ask_now(head, number, event, stack, guard, fd);
+    if let Some(state) = state {
+        state.end_request(number);
+    }
+    asked
 }
 
-fn take_answer(head: &'static Head, number: u32, fd: c_int) -> bool {
+fn ask_now(
+    head: &'static Head,
+    number: u32,
+    event: &Event,
+    stack: u32,
+    guard: &mut Guard,
+    fd: c_int,
+) -> Asked {
+    let Some(desk) = head.desks.get(desk_of(event.kind)) else { return Asked::Gone };
+    let mut patience = Patience::new(head);
+    // Acquire: pairs with the release of the request before. The judge gives back what a process has that ended.
+    while desk.asking.compare_exchange(0, number, Acquire, Relaxed).is_err() {
+        if !patience.wait() {
+            return Asked::Gone;
+        }
+    }
+    desk.answered.store(0, Relaxed);
+    guard.let_go_of_records();
+    let event = Event { detail: number.into(), ..*event };
+    let answered = record(&event, stack, guard) && take_answer(head, desk, number, fd);
+    // What was found is this request's until it is let go.
+    let found = head.found.load(Relaxed);
+    // If the judge has let go of the request, another may have taken its place.
+    head.let_go(number);
+    if answered { Asked::Done(found) } else { Asked::Gone }
+}
+
+fn take_answer(head: &'static Head, desk: &Desk, number: u32, fd: c_int) -> bool {
     let mut patience = Patience::new(head);
     loop {
         // The judge lets go of a request that it knows nothing of.
-        if head.asking.load(Relaxed) != number {
+        if desk.asking.load(Relaxed) != number {
             return false;
         }
         // Acquire: pairs with the release of the judge, which has written the answer.
-        let answered = head.answered.load(Acquire);
+        let answered = desk.answered.load(Acquire);
+        if answered != 0 && fd < 0 {
+            return true;
+        }
         if answered != 0 {
             let most = head.answer_bytes.min(head.answer_length.load(Relaxed));
             // SAFETY: the answer is part of the memory.
             let part = unsafe { core::slice::from_raw_parts(session::answer(head), most as usize) };
             write(fd, part);
             // Release: pairs with the acquire of the judge, which writes the next part.
-            head.answered.store(0, Release);
+            desk.answered.store(0, Release);
             if answered & MORE == 0 {
                 return true;
             }
@@ -180,17 +189,16 @@ fn is_pending() -> bool {
     pending & PIPE_SIGNAL != 0
 }
 
-/// Returns the error that has ended it.
+/// Returns the error that has ended it, or 0 if the kernel has written nothing.
 fn write_all(fd: c_int, mut bytes: &[u8]) -> Option<c_int> {
     while !bytes.is_empty() {
-        // SAFETY: the bytes are there.
-        let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
-        // SAFETY: errno is this thread's.
-        let error = unsafe { *libc::__errno_location() };
+        let arguments = [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0];
+        // SAFETY: a bare system call, which reads the bytes. The C library's function would be a cancellation point.
+        let written = unsafe { processor::system_call(libc::SYS_write, arguments) };
         match usize::try_from(written) {
             Ok(written) if written > 0 => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(_) if error == libc::EINTR => {}
-            _ => return Some(error),
+            Err(_) if written == -(libc::EINTR as isize) => {}
+            _ => return Some(-written as c_int),
         }
     }
     None

@@ -5,7 +5,7 @@
 
 use core::ptr;
 use core::sync::atomic::{
-    AtomicPtr, AtomicU32, AtomicU64,
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
@@ -38,6 +38,8 @@ static TID_OFFSET: AtomicU32 = AtomicU32::new(0);
 static PID: AtomicU32 = AtomicU32::new(0);
 /// What the last record of a process has said.
 static LAST_PID: AtomicU32 = AtomicU32::new(0);
+/// Whether the kernel wipes the memory in a fork's child, however it was forked.
+static IS_WIPED: AtomicBool = AtomicBool::new(false);
 /// The first thread's thread pointer.
 pub static FIRST_THREAD: AtomicU64 = AtomicU64::new(0);
 
@@ -53,6 +55,12 @@ fn front() -> Option<&'static Front> {
 #[inline]
 pub fn number() -> u32 {
     front().map_or(0, |front| front.number.load(Relaxed))
+}
+
+/// Whether a ring may belong to a thread. A fork's child that does not know that it is another process would take
+/// words of its parent's ring.
+pub fn may_own() -> bool {
+    IS_WIPED.load(Relaxed)
 }
 
 /// Maps the memory. `filtered`: the process's numbers, if its system calls may be forbidden.
@@ -76,7 +84,8 @@ pub fn set_up(filtered: Option<Status>) -> bool {
         // Without it a child is seen if it was forked by fork().
         if filtered.is_none() {
             // SAFETY: the memory above.
-            unsafe { libc::madvise(start, size, libc::MADV_WIPEONFORK) };
+            let failed = unsafe { libc::madvise(start, size, libc::MADV_WIPEONFORK) };
+            IS_WIPED.store(failed == 0, Relaxed);
         }
         let room = (size - size_of::<Front>()) / size_of::<State>();
         ROOM.store(room as u32, Relaxed);

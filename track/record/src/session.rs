@@ -11,7 +11,7 @@ use core::sync::atomic::{
 use wire::head::{Head, MAGIC, Settings};
 use wire::ring::{Ring, Writers};
 
-use crate::last_words;
+use crate::{last_words, process};
 
 /// More rings than this are not used.
 const MOST_RINGS: usize = 64;
@@ -66,7 +66,8 @@ pub fn writers(index: u32) -> Writers {
 pub fn claim(process: u32, thread: u32) -> u32 {
     let mut owned = (1..MAPPED.load(Relaxed)).step_by(2);
     let is_claimed = |&index: &u32| ring(index).is_some_and(|ring| ring.claim(process, thread));
-    owned.find(is_claimed).unwrap_or_else(|| ring_of(thread))
+    let own = if process::may_own() { owned.find(is_claimed) } else { None };
+    own.unwrap_or_else(|| ring_of(thread))
 }
 
 /// A ring by its index.

@@ -14,7 +14,7 @@
 //! ([`Guard::is_valid`]), and writes its record anew.
 
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use wire::record::Kind;
 
@@ -50,8 +50,8 @@ pub struct State {
     pub countdown: AtomicU32,
     /// The steps of chaos.
     pub step: AtomicU64,
-    /// Whether this thread waits for an answer.
-    pub asks: AtomicBool,
+    /// The request for whose answer this thread waits (low half; 0: none), and the depth of the call that asks.
+    asks: AtomicU64,
     /// Walks that were done before.
     pub walks: Walks,
 }
@@ -85,6 +85,15 @@ pub struct Guard {
 pub fn enter(frame: u64) -> Option<Guard> {
     let mut guard = Guard::outside();
     guard.enter(frame).then_some(guard)
+}
+
+/// The thread ends. Gives up the records and the request of calls that it was in: it may have ended in a handler that
+/// has interrupted them, or was cancelled.
+pub fn end(own: &Own) {
+    // SAFETY: null, or a state of this thread, which stays mapped.
+    if let Some(state) = unsafe { own.state.load(Relaxed).as_ref() } {
+        state.end(&Guard::new(own));
+    }
 }
 
 /// Whether this thread was ever here.
@@ -141,6 +150,7 @@ impl State {
         for level in self.levels.iter().take(to as usize).skip(from as usize) {
             level.journal.repair(guard);
         }
+        self.abandon_request(from);
     }
 
     /// Makes the state this thread's.
@@ -156,8 +166,46 @@ impl State {
         self.releasing_depth.store(0, Relaxed);
         self.countdown.store(number, Relaxed);
         self.step.store(0, Relaxed);
-        self.asks.store(false, Relaxed);
+        self.asks.store(0, Relaxed);
         self.walks.clear();
+    }
+
+    /// The call of `guard` asks. `false`: a call that it has interrupted waits for an answer already.
+    pub fn begin_request(&self, number: u32, guard: &Guard) -> bool {
+        if guard.level.is_some() {
+            self.abandon_request(guard.depth);
+        }
+        let asks = u64::from(guard.depth) << 32 | u64::from(number);
+        self.asks.compare_exchange(0, asks, Relaxed, Relaxed).is_ok()
+    }
+
+    /// The call that has asked asks no more.
+    pub fn end_request(&self, number: u32) {
+        let asks = self.asks.load(Relaxed);
+        if asks as u32 == number {
+            let _ = self.asks.compare_exchange(asks, 0, Relaxed, Relaxed);
+        }
+    }
+
+    /// Lets go of a request of a call that is over: calls of this depth and deeper are.
+    #[cold]
+    fn abandon_request(&self, depth: u32) {
+        let asks = self.asks.load(Relaxed);
+        if asks != 0
+            && (asks >> 32) as u32 >= depth
+            && let Some(head) = session::head()
+        {
+            head.let_go(asks as u32);
+            self.end_request(asks as u32);
+        }
+    }
+
+    /// The thread ends, and so the calls are over that it is in.
+    fn end(&self, guard: &Guard) {
+        let inside = self.level.load(Relaxed);
+        self.levels.iter().take(inside as usize).for_each(|level| level.journal.mark(guard));
+        self.repair(0, inside, guard);
+        self.level.store(0, Relaxed);
     }
 
     /// A release function begins.

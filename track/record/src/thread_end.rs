@@ -42,6 +42,7 @@ unsafe extern "C" fn end(_: *mut c_void) {
     if !thread::is_known() {
         return;
     }
+    thread::end(own);
     let ring = session::ring(own.ring.load(Relaxed));
     let (process, number) = (own.process.load(Relaxed), own.number.load(Relaxed));
     // From here on a handler or a later destructor of this thread begins it as another.

@@ -230,6 +230,10 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     // that the judge has read.
     let number = if body.kind.is_event() {
         journal.number.store(NUMBERING, Relaxed);
+        // In a fork's child the number would be the parent's.
+        if !is_ours() {
+            return interrupted();
+        }
         // Relaxed: two events of which one happens before the other take their numbers in this order.
         let number = head.sequence.0.fetch_add(1, Relaxed);
         journal.number.store(number + 2, Relaxed);
@@ -253,10 +257,11 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     if let Some(number) = number {
         ring.fill(position, 0, number);
     }
-    if !is_ours() {
+    // A handler may give the record up until the very last moment.
+    let first = First { kind: body.kind as u8, length, process };
+    if !is_ours() || !ring.finish_marked(position, tag, first) {
         return interrupted();
     }
-    ring.finish(position, First { kind: body.kind as u8, length, process });
     journal.taking.store(0, Relaxed);
     Outcome::Recorded
 }
@@ -288,6 +293,9 @@ fn attempt_without_journal<const FRONT: usize, Rest: Fn(usize) -> u64>(
         return Outcome::Interrupted;
     }
     if body.kind.is_event() {
+        if !guard.is_valid() {
+            return Outcome::Interrupted;
+        }
         ring.fill(position, 0, head.sequence.0.fetch_add(1, Relaxed));
     }
     ring.finish(position, First { kind: body.kind as u8, length, process });

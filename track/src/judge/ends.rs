@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use wire::head::{WITHOUT_TEXT, desk_of};
 use wire::record::Kind;
 
 use crate::event::Happened;
@@ -38,9 +39,14 @@ impl Judge {
         if let (Origin::Session(session, _), Ok(request)) =
             (&self.origin, u32::try_from(event.detail))
         {
-            session.head().found.store(u32::try_from(found).unwrap_or(u32::MAX), Relaxed);
-            self.asked = (request, pid);
-            session.answer(request, &text, || ends::is_running(pid));
+            let desk = desk_of(kind);
+            if desk == WITHOUT_TEXT {
+                session.head().found.store(u32::try_from(found).unwrap_or(u32::MAX), Relaxed);
+            }
+            if let Some(asked) = self.asked.get_mut(desk) {
+                *asked = (request, pid);
+            }
+            session.answer(desk, request, &text, || ends::is_running(pid));
         } else {
             world.output.write(pid, &text);
         }

@@ -59,8 +59,8 @@ pub struct Judge {
     executed: Vec<u16>,
     /// Processes that have ended since the last look, and how much was found in each.
     pub ended: Vec<(u32, u64)>,
-    /// The last request, and the process that it was from.
-    pub asked: (u32, u32),
+    /// The last request at each desk, and the process that it was from.
+    pub asked: [(u32, u32); 2],
     /// Where all records go as well.
     pub trace: Option<trace::Writer>,
     releases: Releases,
@@ -101,7 +101,7 @@ impl Judge {
             processes: Processes::default(),
             new: Vec::new(),
             ended: Vec::new(),
-            asked: (0, 0),
+            asked: [(0, 0); 2],
             trace: None,
             releases: Releases::default(),
             origin,

@@ -1,9 +1,14 @@
 //! The first page of the shared memory.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Relaxed, Release},
+};
+
+use crate::record::Kind;
 
 /// "kref" and the version of this layout.
-pub const MAGIC: u64 = u64::from_le_bytes(*b"kref\x01\0\0\0");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"kref\x02\0\0\0");
 /// The bytes of the first page. The answer follows it.
 pub const HEAD_BYTES: usize = 4096;
 
@@ -75,17 +80,36 @@ pub struct Head {
     pub modules: AtomicU32,
     /// The number of the next request.
     pub requests: AtomicU32,
-    /// The request that has the answer's part of the memory, or 0. A recorder takes it from 0 to its own number.
-    pub asking: AtomicU32,
-    /// What the judge says of the request that asks: 0 while it works, then [`ANSWERED`] and perhaps [`MORE`].
-    pub answered: AtomicU32,
+    /// The requests that are answered now: one for a text, which has the answer's part of the memory, and one that is
+    /// answered without a text. So no process that begins or ends waits until another has written its report.
+    pub desks: [Desk; 2],
     /// The bytes of the answer.
     pub answer_length: AtomicU32,
-    /// What was found in the process that asks: the reports of misuse and of leaks. Set before the answer to
+    /// What was found in the process that asks at the desk without a text: the reports of misuse and of leaks. Set before the answer to
     /// an [`Exit`](crate::record::Kind::Exit).
     pub found: AtomicU32,
     /// Records for which there was no room.
     pub dropped: AtomicU64,
+}
+
+/// Where one request at a time is answered.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Desk {
+    /// The request's number, or 0. A recorder takes it from 0 to its own number.
+    pub asking: AtomicU32,
+    /// What the judge says of the request: 0 while it works, then [`ANSWERED`] and perhaps [`MORE`].
+    pub answered: AtomicU32,
+}
+
+/// The desk for a text.
+pub const WITH_TEXT: usize = 0;
+/// The desk without a text.
+pub const WITHOUT_TEXT: usize = 1;
+
+/// The index of the desk at which a request is answered.
+pub fn desk_of(kind: Kind) -> usize {
+    if kind == Kind::Report { WITH_TEXT } else { WITHOUT_TEXT }
 }
 
 /// The answer is complete, or a part of it is ([`MORE`]).
@@ -112,6 +136,14 @@ impl Head {
             0 => Life::Unknown,
             futex if futex & OWNER_DIED != 0 => Life::Dead,
             _ => Life::Alive,
+        }
+    }
+
+    /// Lets go of a request, if it is at a desk. Two requests never have one number.
+    pub fn let_go(&self, request: u32) {
+        for desk in self.desks.iter().filter(|_| request != 0) {
+            // Release: pairs with the acquire of the request that comes next.
+            let _ = desk.asking.compare_exchange(request, 0, Release, Relaxed);
         }
     }
 

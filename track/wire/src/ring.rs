@@ -24,7 +24,7 @@ pub use reader::{Next, Reader};
 use crate::head::Line;
 use crate::record::{Kind, MOST_WORDS};
 use crate::sync::{
-    AtomicU64,
+    AtomicU64, Ordering,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -201,7 +201,7 @@ impl<'a> Ring<'a> {
             }
             let next = next << 16 | u64::from(thread);
             match writers {
-                Writers::One if exchange(head, now, next) => return Taken::At(position),
+                Writers::One if exchange(head, now, next, Relaxed) => return Taken::At(position),
                 Writers::One => return Taken::Nothing,
                 Writers::All => match head.compare_exchange_weak(now, next, Relaxed, Relaxed) {
                     Ok(_) => return Taken::At(position),
@@ -269,6 +269,14 @@ impl<'a> Ring<'a> {
         self.word(position + 1 + index).store(word, Relaxed);
     }
 
+    /// Finishes a record that `thread` has marked. `false`: a signal handler of the thread has given the record up.
+    #[inline]
+    pub fn finish_marked(&self, position: u64, thread: u16, first: First) -> bool {
+        let marked = First { kind: UNFINISHED, process: thread, ..first };
+        // Release: pairs with the acquire in `Reader::first`.
+        exchange(self.word(position), marked.word(position), first.word(position), Release)
+    }
+
     /// Finishes a record that was taken.
     #[inline]
     pub fn finish(&self, position: u64, first: First) {
@@ -277,9 +285,10 @@ impl<'a> Ring<'a> {
     }
 }
 
-/// A compare-and-exchange of a word that one thread changes, and its signal handlers.
+/// A compare-and-exchange of a word that one thread changes, and its signal handlers. On x86-64 each store releases.
 #[inline(always)]
-fn exchange(word: &AtomicU64, old: u64, new: u64) -> bool {
+#[cfg_attr(all(target_arch = "x86_64", not(any(loom, miri))), expect(unused_variables))]
+fn exchange(word: &AtomicU64, old: u64, new: u64, order: Ordering) -> bool {
     #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
     {
         let is_done: u8;
@@ -302,12 +311,12 @@ fn exchange(word: &AtomicU64, old: u64, new: u64) -> bool {
     {
         let is_done = word.load(Relaxed) == old;
         if is_done {
-            word.store(new, Relaxed);
+            word.store(new, order);
         }
         is_done
     }
     #[cfg(not(any(loom, all(target_arch = "x86_64", not(miri)))))]
-    word.compare_exchange(old, new, Relaxed, Relaxed).is_ok()
+    word.compare_exchange(old, new, order, Relaxed).is_ok()
 }
 
 #[cfg(all(test, not(loom)))]
