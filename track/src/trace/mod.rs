@@ -5,7 +5,7 @@
 mod read;
 mod write;
 
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(feature = "fuzzing")]
 pub use read::judge;
 pub use read::report;
 pub use write::Writer;
