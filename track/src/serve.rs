@@ -216,6 +216,7 @@ impl Service {
             // Not until the rings are empty: others may write without end.
             let read = self.judge.work();
             self.watch_new();
+            self.judge.keep_numbers_free();
             if self.judge.has_reached(end) || since.elapsed() >= LONG_ENOUGH {
                 return;
             }
