@@ -13,6 +13,7 @@ pub fn tests() -> Vec<Trial> {
         plain("exitcode-and-log-path", exitcode_and_log_path),
         plain("signal", signal),
         plain("status-and-signals-are-passed-on", status),
+        plain("a-program-that-is-stopped-and-continued", stopped),
         plain("completions", completions),
         plain("options-that-are-wrong", options_that_are_wrong),
         plain("depth", depth),
@@ -67,6 +68,19 @@ fn status() {
     contains(&ended, &["was ended by signal 15"]);
     ended = run(kref_track(&[]).arg("/nonexistent"));
     assert_eq!(ended.status, Some(2));
+}
+
+/// SIGSTOP and SIGCONT are for the program alone. The command would stay stopped.
+fn stopped() {
+    // The pause gives a command that would stop itself the time to do so.
+    let script = "
+        (until grep -q '^State:.T' /proc/$$/status; do :; done; sleep 0.2; kill -CONT $$) &
+        kill -STOP $$
+        wait
+        grep -q '^State:.T' /proc/$PPID/status && kill -CONT $PPID && exit 1
+        exit 7";
+    let ended = run(kref_track(&[]).args(["sh", "-c", script]));
+    assert_eq!(ended.status, Some(7), "{ended:?}");
 }
 
 /// Each option that --help shows is completed by each shell.

@@ -6,12 +6,18 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Program {
     name: String,
-    /// Where its code is; zeros if the process has ended. The start alone is the same for many programs, if addresses are
-    /// not random.
+    /// Where its code is; `ENDED` or `HIDDEN` if that is unknown. The start alone is the same for many programs, if
+    /// addresses are not random.
     code: [u64; 2],
     /// Whether the process has executed no program since it was forked.
     is_forked: bool,
 }
+
+/// What the kernel says of the code of a process that has ended.
+const ENDED: [u64; 2] = [0, 0];
+/// What the kernel says to a reader who may not trace the process: the process has called prctl(PR_SET_DUMPABLE, 0), or
+/// has changed its user.
+const HIDDEN: [u64; 2] = [1, 1];
 
 impl Program {
     /// From /proc/PID/stat. A process that has ended has it until its parent has waited for it.
@@ -30,10 +36,20 @@ impl Program {
         })
     }
 
+    /// Whether the kernel has told where the code is.
+    fn is_known(&self) -> bool {
+        ![ENDED, HIDDEN].contains(&self.code)
+    }
+
+    /// Takes over what is known now. Code that was known stays known.
+    fn learn(&mut self, now: Self) {
+        let code = if now.is_known() { now.code } else { self.code };
+        *self = Self { code, ..now };
+    }
+
     /// Whether another program was executed meanwhile.
     fn is_other(&self, now: &Self) -> bool {
-        const ENDED: [u64; 2] = [0, 0];
-        let is_other_code = ![self.code, now.code].contains(&ENDED) && self.code != now.code;
+        let is_other_code = self.is_known() && now.is_known() && self.code != now.code;
         // A program that changes its name has had it before, as far as somebody has looked.
         let is_other_name = now.code == ENDED && !self.is_forked && self.name != now.name;
         self.is_forked && !now.is_forked || is_other_code || is_other_name
@@ -66,8 +82,13 @@ impl Watched {
     /// Whether the process has executed another program since the last look.
     pub fn has_executed(&mut self) -> bool {
         let Some(now) = Program::of(self.pid) else { return false };
-        let Some(before) = self.program.replace(now.clone()) else { return false };
-        before.is_other(&now)
+        let Some(before) = &mut self.program else {
+            self.program = Some(now);
+            return false;
+        };
+        let is_other = before.is_other(&now);
+        before.learn(now);
+        is_other
     }
 
     /// Whether the process is over.
@@ -156,6 +177,18 @@ mod tests {
         assert!(watched.has_executed(), "it has another name");
         shell.wait().expect("it has ended");
         assert!(!watched.has_executed(), "nothing is known of it");
+    }
+
+    /// A process that the judge may not trace any more runs the same program.
+    #[test]
+    fn a_hidden_program() {
+        let shown = Program { name: "program".into(), code: [5, 6], is_forked: false };
+        let hidden = Program { code: [1, 1], ..shown.clone() };
+        let mut known = shown.clone();
+        assert!(!known.is_other(&hidden));
+        known.learn(hidden.clone());
+        assert!(!known.is_other(&shown) && !hidden.is_other(&shown));
+        assert!(known.is_other(&Program { code: [5, 7], ..shown }), "the code was known before");
     }
 
     #[test]

@@ -87,7 +87,8 @@ impl Program {
 }
 
 /// Waits until the program has ended, and leaves it a zombie: the judge may look at it. While the terminal has stopped
-/// the program, this command is stopped, too.
+/// the program, this command is stopped, too. SIGSTOP is for the program alone: who has sent it continues the program,
+/// and does not know of this command.
 fn wait(pid: i32) -> Result<ExitStatus, String> {
     loop {
         let how = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
@@ -117,7 +118,8 @@ fn stop(pid: i32) {
     let mut status = 0;
     // SAFETY: `status` is ours to fill. The stop is told once.
     let waited = unsafe { libc::waitpid(pid, &mut status, libc::WUNTRACED | libc::WNOHANG) };
-    if waited == pid && libc::WIFSTOPPED(status) {
+    let by_terminal = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+    if waited == pid && libc::WIFSTOPPED(status) && by_terminal.contains(&libc::WSTOPSIG(status)) {
         // SAFETY: a signal for this process.
         unsafe { libc::raise(libc::SIGSTOP) };
         // SAFETY: who has continued this process means the program.

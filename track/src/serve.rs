@@ -40,6 +40,8 @@ pub struct Service {
     session: Arc<Session>,
     judge: Judge,
     watched: Vec<Watched>,
+    /// Processes that seem to have executed a program which is not tracked. Their rings stay theirs until they end.
+    left: Vec<Watched>,
     /// The command that has started the program, and waits for its report.
     command: Option<BufReader<UnixStream>>,
     /// The program that the command has started: the command tells how it ended.
@@ -76,6 +78,7 @@ impl Service {
             session,
             judge,
             watched: Vec::new(),
+            left: Vec::new(),
             command: None,
             program: 0,
             found: None,
@@ -139,6 +142,10 @@ impl Service {
             self.drain();
             self.judge.world.now.set(clock::now());
             self.judge.end(gone.number, end);
+            self.judge.let_go(gone.number);
+        }
+        for gone in self.left.extract_if(.., |it| it.is_over()) {
+            self.judge.let_go(gone.number);
         }
         if self.looked_at_processes.elapsed() >= LOOK_AT_PROCESSES {
             self.looked_at_processes = Instant::now();
@@ -160,16 +167,10 @@ impl Service {
 
     /// Ends processes that have executed a program which is not tracked, and looks at what the others have mapped.
     fn look_at_processes(&mut self) {
-        let mut executed = Vec::new();
-        self.watched.retain_mut(|watched| {
-            let is_over = watched.number != 0 && watched.has_executed();
-            if is_over {
-                executed.push(watched.number);
-            }
-            !is_over
-        });
-        for number in executed {
-            self.judge.end(number, End::Executed);
+        let has_executed = |it: &mut Watched| it.number != 0 && it.has_executed();
+        for gone in self.watched.extract_if(.., has_executed) {
+            self.judge.end(gone.number, End::Executed);
+            self.left.push(gone);
         }
         self.judge.look_at_memory();
         self.judge.look_at_releases();
@@ -200,6 +201,9 @@ impl Service {
         for new in std::mem::take(&mut self.judge.new) {
             // A program that the process had executed before, or a process of which only this was known.
             self.watched.retain(|watched| watched.pid != new.pid);
+            for gone in self.left.extract_if(.., |left| left.pid == new.pid) {
+                self.judge.let_go(gone.number);
+            }
             self.watched.push(new);
         }
     }
@@ -212,6 +216,7 @@ impl Service {
             // Not until the rings are empty: others may write without end.
             let read = self.judge.work();
             self.watch_new();
+            self.judge.keep_numbers_free();
             if self.judge.has_reached(end) || since.elapsed() >= LONG_ENOUGH {
                 return;
             }
@@ -267,6 +272,7 @@ impl Service {
                 Some(signal) => End::Signal(signal),
             };
             self.judge.end(watched.number, end);
+            self.judge.let_go(watched.number);
         }
         self.count_found();
         (self.found.is_some(), self.found.unwrap_or(0))

@@ -72,6 +72,14 @@ impl Judge {
         }
     }
 
+    /// The rings of a process become nobody's. The process writes no more: it has ended, or another program has begun in
+    /// it.
+    pub fn let_go(&self, number: u16) {
+        if let Origin::Session(session, _) = &self.origin {
+            session.rings().iter().for_each(|ring| ring.let_go(number.into(), None));
+        }
+    }
+
     /// The end of a process: its report, if there was none at its exit.
     pub fn end(&mut self, number: u16, end: End) {
         let daemon =
@@ -83,9 +91,6 @@ impl Judge {
             (end, _) => end,
         };
         process.is_over = true;
-        if let Origin::Session(session, _) = &self.origin {
-            session.rings().iter().for_each(|ring| ring.let_go(number.into(), None));
-        }
         if let Some(trace) = &mut self.trace {
             trace.shared(number, &process.shared.news());
             trace.ended(number, end, self.world.now.get(), &self.world.code);

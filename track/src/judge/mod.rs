@@ -126,6 +126,7 @@ impl Judge {
         self.apply_ready();
         for number in std::mem::take(&mut self.executed) {
             self.end(number, End::Executed);
+            self.let_go(number);
         }
         read
     }
