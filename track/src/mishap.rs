@@ -3,8 +3,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The system's allocator. Without memory the judge ends with a line, and the programs go on untracked: they see that
-/// the judge's beat has stopped.
+/// The system's allocator. Without memory the judge ends with a line, and the programs go on untracked: the kernel
+/// tells them that the judge has ended.
 struct Allocator;
 
 #[global_allocator]

@@ -108,7 +108,6 @@ impl Service {
     }
 
     fn serve(&mut self) {
-        self.session.beat();
         let mut pause = SHORTEST;
         loop {
             if self.judge.work() > 0 {

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
@@ -131,19 +130,6 @@ impl Session {
     /// The path by which a program opens the memory.
     pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
-    }
-
-    /// Counts the beat, from a thread, as long as this process lives.
-    pub fn beat(self: &Arc<Self>) {
-        let session = Arc::clone(self);
-        let beat = move || {
-            loop {
-                session.head().beat.0.fetch_add(1, Relaxed);
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        };
-        // Without a thread the programs take the judge for dead when a ring is full: they go on.
-        let _ = std::thread::Builder::new().stack_size(64 << 10).spawn(beat);
     }
 
     /// Lets go of the request that asks, since its process is dead.

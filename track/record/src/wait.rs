@@ -38,9 +38,9 @@ struct Silence {
     lasted: u64,
 }
 
-/// Nanoseconds after which a judge that does not beat is gone, if the kernel does not tell.
-const SILENCE: u64 = 2_000_000_000;
-/// The same for a judge that lives: it is stopped.
+/// Nanoseconds after which a judge that does not look into the rings is gone, if the kernel does not tell.
+const SILENCE: u64 = 5_000_000_000;
+/// The same for a judge that lives: it is stopped, or waits for somebody who waits for this thread.
 const LONG_SILENCE: u64 = 60_000_000_000;
 /// Between two looks at most so much counts. The program may have stood still, and the judge with it.
 const LONGEST_LOOK: u64 = 100_000_000;

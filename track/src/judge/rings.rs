@@ -29,6 +29,7 @@ impl Judge {
     pub(super) fn read_rings(&mut self) -> usize {
         let Origin::Session(session, sources) = &mut self.origin else { return 0 };
         let (session, mut sources) = (Arc::clone(session), std::mem::take(sources));
+        session.head().beat.0.fetch_add(1, Relaxed);
         let (mut read, mut end) = (0, 0);
         let mut body = [0; MOST_WORDS];
         for source in &mut sources {

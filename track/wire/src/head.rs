@@ -66,7 +66,7 @@ pub struct Head {
     pub settings: Settings,
     /// The number of the next event. Each event takes one number, so the judge sees that one is missing.
     pub sequence: Line<AtomicU64>,
-    /// Changes at least every 100 milliseconds while the judge works.
+    /// Changes each time that the judge looks into the rings.
     pub beat: Line<AtomicU32>,
     /// A robust mutex that the judge holds as long as it lives. Its first word is a futex: see [`Head::life`].
     pub mutex: Line<[AtomicU32; 16]>,
