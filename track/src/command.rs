@@ -19,9 +19,10 @@ Runs a program that uses libkref, and records its references. When the program e
 kref-track writes a report to standard error: the references that are still held, by type, by holder, and by
 the stack of the get that took them. It reports misuse at once: a get or put on a released object, with the
 stacks of the call, of the put that released the object and of the call that created it; a second
-kref_init() on a live object; memory that was freed or reused while somebody held a reference; a put by a
-holder that holds no reference. If there is nothing to report, kref-track prints nothing. The exit status is
-the program's.
+kref_init() on a live object; memory that was freed while somebody held a reference (when a new object begins
+at the same address); a put by a holder that holds no reference. If there is nothing to report, kref-track
+prints nothing, except that the program was not tracked, or was ended by a signal. The exit status is the
+program's, or N with --exitcode N.
 
 The first form runs a program. The second makes the reports of a trace. The third shows what a running program
 that is tracked holds now.
@@ -29,7 +30,7 @@ that is tracked holds now.
   --live                show what is held each second: by type and holder, with what changes; what grows
                         comes first. On a terminal the screen is refreshed
   --stuck SECONDS       report a release function that does not return in this time, and what it waits for: a
-                        mutex, for example, that its own thread holds, which has called the put
+                        mutex, for example, which the thread that called the put may hold itself
 
   --filter GLOB         report an object only if GLOB matches its type's name (or its release function's),
                         or a function or a file in the stack that created the object: 'session_*',
@@ -39,13 +40,14 @@ that is tracked holds now.
 
   --chaos               delay threads around each get and put, so that races become likely. A report has
                         the seed
-  --seed N              make the same delays again
+  --seed N              --chaos with the same delays again: N is in the report
 
   --format text|json    json: one value in a line; share/kref/report.schema.json describes it
   --flamegraph FILE     draw the references that are held at the end, if any, as an SVG for a browser
   --trace FILE          write all that is recorded to FILE, for kref-track report
   --log-path FILE       write reports to FILE; %p becomes the number of the process
-  --exitcode N          exit with N, from 1 to 255, if anything was found
+  --exitcode N          exit with N, from 1 to 255, if held references, a misuse or a stuck release function
+                        was found in the program
   --signal USR1         report the held references when this signal comes (USR1, USR2, HUP, PROF, WINCH)
   --stale-handles       count the lookups by handle that find no object in their pool, and report them at the
                         end, by stack
@@ -53,11 +55,12 @@ that is tracked holds now.
 
   --depth N             keep N frames of each stack (16; at most 64)
   --sample 1/N          track one object in N
-  --max-memory MB       limit the memory for the table (1024); a report says what was dropped
+  --max-memory MB       limit the memory for objects, references and stacks (1024); a report says what was
+                        dropped
   --lossy               do not make the program wait when kref-track is slower: drop what is too much
   --survive             let the program go on, untracked, if kref-track is killed
-  --keep-freed          delay each free() that a release function calls, so that a later get or put is
-                        always found. Not for programs with AddressSanitizer
+  --keep-freed          keep the last 64 MB that release functions freed, so that each late get and put on it is
+                        found. Not for programs with AddressSanitizer
   --library FILE        libkref_track.so, if it is not in kref/ beside this command or in ../lib/kref
 
   --help, --version
