@@ -159,20 +159,32 @@ static void misuse(void)
     CHECK_VIOLATION("violated 3", KREF_PUT_ON_ZERO);
 }
 
+/* In steps that a percpu_ref of 32 bits allows, too. */
+static void in_steps(void (*step)(struct percpu_ref *, unsigned long), unsigned long n)
+{
+    const unsigned long most = 32767;
+
+    for (; n > most; n -= most)
+        step(&ref, most);
+    step(&ref, n);
+}
+
 /* More references than are told of: the percpu_ref goes on as an untracked one does. */
 static void let_go(void)
 {
+    const unsigned long more = 1ul << 24;
+
     static const struct kref_tracker quiet = { .size = sizeof quiet, .percpu = percpu };
 
     CHECK(!kref_set_tracker(&quiet));
     begin(release, PERCPU_REF_ALLOW_REINIT);
-    percpu_ref_get_many(&ref, 3999999);
+    in_steps(percpu_ref_get_many, 3999999);
     CHECK(!kref_set_tracker(&writes_down));
     percpu_ref_get(&ref);
     CHECK_TOLD(&ref, "let go");
-    percpu_ref_get_many(&ref, 1ul << 30);
-    percpu_ref_put_many(&ref, 1ul << 30);
-    percpu_ref_put_many(&ref, 4000000);
+    in_steps(percpu_ref_get_many, more);
+    in_steps(percpu_ref_put_many, more);
+    in_steps(percpu_ref_put_many, 4000000);
     percpu_ref_kill(&ref);
     percpu_ref_exit(&ref);
     CHECK_TOLD(&ref, "release");
