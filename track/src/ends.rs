@@ -50,7 +50,7 @@ impl Program {
     /// Whether another program was executed meanwhile.
     fn is_other(&self, now: &Self) -> bool {
         let is_other_code = self.is_known() && now.is_known() && self.code != now.code;
-        // A program that changes its name has had it before, as far as somebody has looked.
+        // A process that has ended shows no code addresses: only its name is left to compare.
         let is_other_name = now.code == ENDED && !self.is_forked && self.name != now.name;
         self.is_forked && !now.is_forked || is_other_code || is_other_name
     }

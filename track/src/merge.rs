@@ -21,7 +21,8 @@ pub struct Numbered {
     pub event: Event,
 }
 
-/// A number that does not come in this time is looked after: its thread may have died, or left a handler by a jump.
+/// The judge begins to ask about a missing number after this time: its thread may have died, or left a handler by a
+/// jump.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// The same for a number of which a recorder has said that it may be lost.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(5);

@@ -32,7 +32,7 @@ const LOOK_AT_PROCESSES: Duration = Duration::from_millis(250);
 /// The last events of a process that has ended are waited for so long: others may write, too.
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
 const MOST_ROUNDS: u32 = 10_000;
-/// A request whose asker is dead is forgotten after this time.
+/// The judge forgets a request after this time if the request's record has not come.
 const FORGOTTEN: Duration = Duration::from_secs(2);
 
 /// A session that is served.
@@ -46,7 +46,7 @@ pub struct Service {
     command: Option<BufReader<UnixStream>>,
     /// The program that the command has started: the command tells how it ended.
     program: u32,
-    /// What was found in programs that it executed others from.
+    /// The number of problems found in all programs that the process has run, one after the other.
     found: Option<u64>,
     desk: Option<Desk>,
     /// The looks of `--live`, by process.
@@ -198,7 +198,8 @@ impl Service {
 
     fn watch_new(&mut self) {
         for new in std::mem::take(&mut self.judge.new) {
-            // A program that the process had executed before, or a process of which only this was known.
+            // The new entry replaces an older one of the same pid: that of the program which the process ran before,
+            // or one of which only the pid was known.
             self.watched.retain(|watched| watched.pid != new.pid);
             for gone in self.left.extract_if(.., |left| left.pid == new.pid) {
                 self.judge.let_go(gone.number);

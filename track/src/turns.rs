@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-/// A thread has finished its record when it has run for so long.
+/// A thread that has run for this many nanoseconds has finished its record.
 const LONG_ENOUGH: u64 = 1_000_000;
-/// Without the kernel's answer the judge waits for so long.
+/// The judge waits at most this long, for example if the kernel does not tell how long a thread ran.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// A thread that can run and has not.
@@ -99,7 +99,7 @@ mod tests {
         assert!(Turns::default().are_over(|| vec![0]).is_some(), "no such process");
     }
 
-    /// A stopped thread has had no turn as long as the kernel gives it none.
+    /// A thread that can run, and whose processor time has not grown, has had no turn yet.
     #[test]
     fn a_thread_that_has_not_run_is_waited_for() {
         let mut turns = Turns::default();

@@ -103,7 +103,8 @@ fn ask_now(
 ) -> Asked {
     let Some(desk) = head.desks.get(desk_of(event.kind)) else { return Asked::Gone };
     let mut patience = Patience::new(head);
-    // Acquire: pairs with the release of the request before. The judge gives back what a process has that ended.
+    // Acquire: pairs with the release of the request before. If a process ends while it holds the desk, the judge
+    // frees the desk.
     while desk.asking.compare_exchange(0, number, Acquire, Relaxed).is_err() {
         if !patience.wait() {
             return Asked::Gone;

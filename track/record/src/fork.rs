@@ -27,9 +27,9 @@ pub fn set_up() {
     unsafe { pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
 
-/// The event moves the head of this thread's own ring. So a call of the recorder in which the thread forks, and which
-/// was interrupted before it moved the head itself, does so neither here nor in the child, where it would come between
-/// the parent's.
+/// A signal handler may fork while it interrupts a call of the recorder that is about to move the head of this
+/// thread's ring. The event moves the head first. So the interrupted call finds another head and takes nothing,
+/// neither in the parent nor in the child, whose words would lie between the parent's records.
 unsafe extern "C" fn before() {
     let marker = 0_u64;
     if session::head().is_some()

@@ -28,7 +28,8 @@ pub fn set_up() {
     }
 }
 
-/// Calls [`end`] when the calling thread ends, which has this state or none.
+/// Makes the C library call [`end`] when the calling thread ends. If the thread has no state, the library does not
+/// call it.
 pub fn expect(state: *mut State) {
     let key = KEY.load(Relaxed);
     if key >= 0 {

@@ -20,7 +20,8 @@ pub struct Unborn {
     process: Process,
 }
 
-/// More children than this do not wait to begin at once: a fork may fail, and then nobody tells of it.
+/// The judge keeps at most this many children that have not begun. If a fork fails, its child never begins, and no
+/// record says so.
 const MOST_UNBORN: usize = 16;
 /// So many numbers of processes in front of the next one are kept free.
 const FREE_NUMBERS: u32 = 256;

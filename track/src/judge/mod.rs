@@ -67,7 +67,8 @@ pub struct Judge {
     origin: Origin,
     window: Window,
     turns: Turns,
-    /// The missing event whose record is looked for, and whether all threads have had their turn since.
+    /// The number of the missing event that the judge looks for, and whether all threads have had their turn when the
+    /// judge noted it.
     noticed: Option<(u64, bool)>,
     numbers: Numbers,
     raw: HashMap<u32, Raw, FxBuildHasher>,

@@ -14,13 +14,13 @@ use crate::judge::{Judge, Origin};
 pub struct Source {
     reader: Reader<'static>,
     stuck: Option<(Next, Instant)>,
-    /// The number of the last event.
+    /// The number of the last event that was read from this ring.
     last: u64,
-    /// A missing event can be before this position.
+    /// The judge must read up to this position before it gives up a missing event.
     needed: u64,
 }
 
-/// An unfinished record is looked after when this time is over.
+/// The judge begins to ask about an unfinished record after this time.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// So many records of one ring are read before the next one's turn.
 const TURN: usize = 4096;
@@ -58,7 +58,8 @@ impl Judge {
     }
 
     /// Passes over what will never come: records that nobody finishes, and numbers that nobody writes.
-    /// Returns whether a record stands in the way, or did.
+    /// Returns whether an unfinished record stood in the way, or whether more must be read before a missing event can
+    /// be given up.
     pub fn give_up(&mut self, nobody_writes: bool) -> bool {
         let mut is_blocked = false;
         let mut is_overdue = self.window.is_overdue();
@@ -104,8 +105,9 @@ impl Judge {
     }
 
     /// Whether more has to be read before a missing event can be given up. A writer takes words of a ring before it
-    /// takes the event's number. So when a number is found missing, its words are before the ring's end as it is then;
-    /// or, if the ring is one thread's, as it is when this thread has had its turn.
+    /// takes the event's number. So when the judge finds a number missing, the words of its record are before the end
+    /// that the ring has at that time. For a ring of one thread the judge may see the new head late: there the words
+    /// are before the end that the ring has after this thread's turn.
     fn is_more_needed(&mut self, all_had_turns: bool) -> bool {
         let noticed = self.window.missing().map(|number| (number, all_had_turns));
         let Origin::Session(_, sources) = &mut self.origin else { return false };

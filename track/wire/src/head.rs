@@ -20,7 +20,7 @@ pub struct Settings {
     pub depth: u32,
     /// One object in so many is tracked.
     pub sample: u32,
-    /// [`CHAOS`], [`LOSSY`], [`KEEP_FREED`], [`STALE_HANDLES`].
+    /// A sum of [`CHAOS`], [`LOSSY`], [`KEEP_FREED`], [`STALE_HANDLES`] and [`DONE`].
     pub flags: u32,
     /// The exit status when something was found; 0 leaves the program's own.
     pub exit_code: u32,
@@ -56,7 +56,7 @@ pub struct Head {
     pub magic: AtomicU64,
     /// The number of rings.
     pub rings: u32,
-    /// The size of each ring's part of the memory, with its two positions.
+    /// The size of each ring's part of the memory, with what stands in front of its words.
     pub ring_bytes: u32,
     /// The size of the answer's part: a multiple of 4096.
     pub answer_bytes: u32,

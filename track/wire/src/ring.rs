@@ -28,7 +28,7 @@ use crate::sync::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// The two positions in front of the words of a ring.
+/// What stands in front of a ring's words: the head, the tail, a copy of the tail, and the owner.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Positions {
@@ -306,7 +306,8 @@ fn exchange(word: &AtomicU64, old: u64, new: u64, order: Ordering) -> bool {
         }
         is_done != 0
     }
-    // In a model the load and the store are two steps: so it finds an owner that does not see the last one's head.
+    // In a model the load and the store are two steps. So the model shows the error of a new owner that does not see
+    // the head which the last owner stored.
     #[cfg(loom)]
     {
         let is_done = word.load(Relaxed) == old;

@@ -41,7 +41,8 @@ impl Guard {
         self.ring = own.ring.load(Relaxed);
     }
 
-    /// [`enter`], in place: a guard that is moved costs more than all the rest.
+    /// Does what [`super::enter`] does, in a guard that the caller has: to move a guard costs more than the rest of
+    /// the entry.
     #[inline(always)]
     pub fn enter(&mut self, frame: u64) -> bool {
         if session::head().is_none() {
