@@ -117,7 +117,12 @@ impl Bug {
                 "{:24} {level:6} {found:18} {line:>6}  {:>8}  {note}{noise_note}",
                 self.name, self.blame
             );
-            good &= right.is_some() != excuse.is_some() && noise.is_empty();
+            let as_it_should = right.is_some() != excuse.is_some() && noise.is_empty();
+            if !as_it_should {
+                // As cargo's own tests say it, for ci/check.sh and .ci/run, which list what failed.
+                println!("test bugs/{} {level} ... FAILED", self.name);
+            }
+            good &= as_it_should;
         }
         good
     }

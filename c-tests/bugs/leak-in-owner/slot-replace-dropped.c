@@ -1,7 +1,7 @@
 /*
  * A new configuration is published, and the result of the replace is ignored: the old configuration
  * and its reference. Seen at reloads: each one leaks a configuration.
- * kref_init() made the reference, and the program handed it to the slot.
+ * The slot held the reference until the replace, which gave it to the caller.
  *
  * found by: leak
  */
@@ -23,17 +23,16 @@ static void config_release(struct kref *kref)
 static void load(int generation)
 {
     struct config *config = calloc(1, sizeof *config);
+    struct kref *old;
 
     CHECK(config);
-    kref_init(&config->kref); /* BLAME */
+    kref_init(&config->kref);
     config->generation = generation;
+    old = kref_slot_replace(&current, &config->kref); /* BLAME */
+    CHECK(!old == (generation == 1));
 #ifdef RIGHT
-    struct kref *old = kref_slot_replace(&current, &config->kref); /* FIX */
-
     if (old)                           /* FIX */
         kref_put(old, config_release); /* FIX */
-#else
-    (void)!kref_slot_replace(&current, &config->kref);
 #endif
 }
 
