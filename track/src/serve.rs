@@ -22,10 +22,10 @@ use crate::session::Session;
 use crate::trace::Writer;
 use crate::world::World;
 
-/// So many records at one look are many: a thousandth of a second later a ring could be full.
-const MANY: usize = 256;
-/// After many records the judge looks again at once, and then less and less often. Each look takes a core from the
-/// program.
+/// After so many records the judge looks again at once, ...
+const MANY: usize = 1024;
+/// ... and after so many soon. After fewer it looks less and less often: each look takes a core from the program.
+const FEW: usize = 16;
 const SHORTEST: Duration = Duration::from_micros(50);
 /// The longest pause while there are records at each look.
 const LONG: Duration = Duration::from_millis(1);
@@ -117,12 +117,14 @@ impl Service {
         let mut pause = SHORTEST;
         loop {
             let read = self.judge.work();
-            if read >= MANY {
-                pause = SHORTEST;
-            } else {
+            if read < MANY {
                 std::thread::sleep(pause);
-                pause = (pause * 2).min(if read > 0 { LONG } else { LONGEST });
             }
+            pause = match read {
+                FEW.. => SHORTEST,
+                0 => (pause * 2).min(LONGEST),
+                _ => (pause * 2).min(LONG),
+            };
             if self.looked.elapsed() >= LOOK {
                 self.looked = Instant::now();
                 self.judge.give_up(false);
