@@ -269,7 +269,7 @@ impl Service {
         }
     }
 
-    /// The program has ended. Returns whether it was tracked, and how much was found.
+    /// The program has ended. Returns whether it was tracked, or a program that it has run, and how much was found in it.
     fn program_ended(&mut self, status: ExitStatus) -> (bool, u64) {
         self.drain();
         self.judge.world.now.set(clock::now());
@@ -284,7 +284,9 @@ impl Service {
             self.judge.let_go(watched.number);
         }
         self.count_found();
-        (self.found.is_some(), self.found.unwrap_or(0))
+        // A shell or a debugger uses no libkref, but what it has run may.
+        let is_tracked = self.found.is_some() || self.session.had_processes();
+        (is_tracked, self.found.unwrap_or(0))
     }
 
     /// Counts what was found in the program.
