@@ -22,8 +22,14 @@ use crate::session::Session;
 use crate::trace::Writer;
 use crate::world::World;
 
-/// After records have come the judge looks again so soon, and then less and less often.
+/// So many records at one look are many: a thousandth of a second later a ring could be full.
+const MANY: usize = 256;
+/// After many records the judge looks again at once, and then less and less often. Each look takes a core from the
+/// program.
 const SHORTEST: Duration = Duration::from_micros(50);
+/// The longest pause while there are records at each look.
+const LONG: Duration = Duration::from_millis(1);
+/// The longest pause.
 const LONGEST: Duration = Duration::from_millis(5);
 /// How often the judge looks for what is not in the rings.
 const LOOK: Duration = Duration::from_millis(10);
@@ -110,11 +116,12 @@ impl Service {
     fn serve(&mut self) {
         let mut pause = SHORTEST;
         loop {
-            if self.judge.work() > 0 {
+            let read = self.judge.work();
+            if read >= MANY {
                 pause = SHORTEST;
             } else {
                 std::thread::sleep(pause);
-                pause = (pause * 2).min(LONGEST);
+                pause = (pause * 2).min(if read > 0 { LONG } else { LONGEST });
             }
             if self.looked.elapsed() >= LOOK {
                 self.looked = Instant::now();
