@@ -142,7 +142,7 @@ impl Service {
     /// Looks for new processes and for those that have ended, and at what others ask.
     fn look(&mut self) {
         self.watch_new();
-        self.judge.keep_numbers_free();
+        self.judge.keep_numbers_free(&self.left);
         self.hear();
         while let Some(place) = self.watched.iter().position(|it| self.has_ended(it)) {
             let mut gone = self.watched.swap_remove(place);
@@ -225,7 +225,7 @@ impl Service {
             // Not until the rings are empty: others may write without end.
             let read = self.judge.work();
             self.watch_new();
-            self.judge.keep_numbers_free();
+            self.judge.keep_numbers_free(&self.left);
             if self.judge.has_reached(end) || since.elapsed() >= LONG_ENOUGH {
                 return;
             }
