@@ -126,6 +126,7 @@ pub fn misuse(world: &World, process: &Process, offence: &Offence) -> String {
         "holder": names.get(offence.holder),
         "by": act(offence.by),
         "released": offence.released.map(act),
+        "killed": offence.killed.map(act),
         "created": offence.created.map(act),
         "held": held,
     });

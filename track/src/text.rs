@@ -181,6 +181,9 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
     if let Some(released) = offence.released {
         act(world, &mut out, "released by", released);
     }
+    if let Some(killed) = offence.killed {
+        act(world, &mut out, "killed by", killed);
+    }
     if let Some(created) = offence.created {
         act(world, &mut out, "created by", created);
     }
@@ -195,6 +198,7 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
             | Kind::BadFree
             | Kind::PoolInUse
             | Kind::NoExit
+            | Kind::PutOfInitial
             | Kind::ExitWhileAlive
             | Kind::BadReinit
     ) {
