@@ -4,6 +4,7 @@ use wire::record::Kind as What;
 
 use crate::chronicle::{self, Line};
 use crate::leaks;
+use crate::memory;
 use crate::misuse::{self, Kind, Offence};
 use crate::names::{NONE, Name};
 use crate::object::{Act, LOST, PERCPU, RELEASED, REPORTED};
@@ -41,6 +42,9 @@ pub fn apply(world: &World, process: &mut Process, event: &Happened) {
         What::Violated => misuse::violated(world, process, event),
         What::Missed => process.stale.count(world, event.by.stack, event.count != 0),
         What::Percpu => percpu::apply(world, process, event),
+        What::Freed => memory::freed(world, process, event),
+        What::Moved => memory::moved(world, process, event),
+        What::Written => memory::written(world, process, event),
         What::Checkpoint => process.checkpoint(),
         _ => {}
     }

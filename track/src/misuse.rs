@@ -3,7 +3,7 @@
 use crate::code::{Code, PlaceId};
 use crate::event::Happened;
 use crate::names::{NONE, Name};
-use crate::object::{Act, Held, LOST, RELEASED, REPORTED};
+use crate::object::{Act, FREED, Held, LOST, RELEASED, REPORTED};
 use crate::process::Process;
 use crate::slab::At;
 use crate::stacks::Call;
@@ -32,6 +32,10 @@ pub struct Offence {
     pub created: Option<Act>,
     /// Who released it.
     pub released: Option<Act>,
+    /// Whether that was a free().
+    pub freed: bool,
+    /// The address of a write, or that to which an object was moved.
+    pub place: u64,
     /// Who killed the percpu_ref.
     pub killed: Option<Act>,
     /// The name that a put gave.
@@ -57,6 +61,8 @@ impl Offence {
             release: object.release,
             created: (object.serial != 0).then_some(created),
             released: table.released(object),
+            freed: object.is(FREED),
+            place: 0,
             killed: process.killed.get(object.serial),
             holder: NONE,
             held,
@@ -79,6 +85,8 @@ impl Offence {
             release: 0,
             created: None,
             released: None,
+            freed: false,
+            place: 0,
             killed: None,
             holder: NONE,
             held: Vec::new(),
@@ -94,7 +102,11 @@ pub fn report(world: &World, process: &mut Process, offence: &Offence) {
     if !filter::fits(world, offence.type_name, offence.release, created) {
         return;
     }
-    let key = (offence.kind, offence.by.stack);
+    let by = match offence.kind {
+        Kind::WriteAfterRelease => offence.released.unwrap_or(offence.by),
+        _ => offence.by,
+    };
+    let key = (offence.kind, by.stack);
     if process.told.len() >= MOST_TOLD || process.told.contains(&key) {
         return;
     }
@@ -103,8 +115,7 @@ pub fn report(world: &World, process: &mut Process, offence: &Offence) {
         return;
     }
     process.told.insert(key);
-    // More references than the tracker can count are no mistake.
-    process.found += u64::from(offence.kind != Kind::Overflow);
+    process.found += u64::from(!offence.kind.is_note());
     let text = if world.options.json {
         json::misuse(world, process, offence)
     } else {

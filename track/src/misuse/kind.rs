@@ -16,6 +16,14 @@ pub enum Kind {
     InitTwice,
     /// kref_init() on a live object by the line that made the first one.
     FreeAlive,
+    /// free() of an object that is referenced.
+    FreedWhileHeld,
+    /// free() of an object that only its creator ever had a reference on.
+    FreedUnshared,
+    /// realloc() has moved an object on which others than its caller have references.
+    MovedWhileHeld,
+    /// A write into the memory of a released object.
+    WriteAfterRelease,
     /// A put by a holder who holds nothing.
     WrongHolder,
     /// A get on a released object that nothing tracked.
@@ -61,6 +69,10 @@ impl Kind {
             Self::UseAfterRelease => "use-after-release",
             Self::InitTwice => "init-twice",
             Self::FreeAlive => "free-alive",
+            Self::FreedWhileHeld => "freed-while-held",
+            Self::FreedUnshared => "freed-unshared",
+            Self::MovedWhileHeld => "moved-while-held",
+            Self::WriteAfterRelease => "write-after-release",
             Self::WrongHolder => "holder",
             Self::GetOnZero => "get-on-zero",
             Self::PutOnZero => "put-on-zero",
@@ -81,6 +93,12 @@ impl Kind {
         }
     }
 
+    /// Whether it is perhaps no mistake. More references than the tracker can count are none, and a constructor may
+    /// free what nobody else has seen.
+    pub fn is_note(self) -> bool {
+        matches!(self, Self::Overflow | Self::FreedUnshared)
+    }
+
     /// For people.
     pub fn sentence(self) -> &'static str {
         match self {
@@ -90,6 +108,17 @@ impl Kind {
             Self::InitTwice => "kref_init() on an object that is referenced: initialised twice",
             Self::FreeAlive => {
                 "kref_init() where an object is still referenced: it was freed or reused without a put"
+            }
+            Self::FreedWhileHeld => "free() of an object that is still referenced",
+            Self::FreedUnshared => {
+                "note: free() of an object without a put, while only its creator has a reference: a constructor that \
+                 failed?"
+            }
+            Self::MovedWhileHeld => {
+                "realloc() has moved an object to which others have references: their pointers are wrong now"
+            }
+            Self::WriteAfterRelease => {
+                "write into the memory of an object after its release and its free()"
             }
             Self::WrongHolder => "put by a holder that holds nothing",
             Self::GetOnZero => "get on a count of zero: a released object that nothing tracked",
