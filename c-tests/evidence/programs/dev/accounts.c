@@ -1,6 +1,6 @@
 /*
- * A table of accounts. The index by number and the index by owner each hold a reference, and so do
- * those that use an account for a moment, or for the time of an audit.
+ * A table of accounts. The index by number and the index by owner each hold a reference, and so
+ * do those that use an account for a moment, or for the time of an audit.
  */
 #include <kref.h>
 #include <stdio.h>

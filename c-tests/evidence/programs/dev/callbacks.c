@@ -1,6 +1,6 @@
 /*
- * An event loop with callbacks. Watchers, deferred calls and pending writes each hold a reference on
- * the connection that their callbacks get. The peers are a script.
+ * An event loop with callbacks. Watchers, deferred calls and pending writes each hold a reference
+ * on the connection that their callbacks get. The peers are a script.
  */
 #include <kref.h>
 #include <stdio.h>

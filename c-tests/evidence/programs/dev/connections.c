@@ -1,6 +1,6 @@
 /*
- * A pool of database connections. The pool holds each connection that it has made, a borrower holds
- * the one it uses, a prepared statement holds the connection that it was prepared on.
+ * A pool of database connections. The pool holds each connection that it has made, a borrower
+ * holds the one it uses, a prepared statement holds the connection that it was prepared on.
  */
 #include <kref.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * Files, dentries and inodes. A file holds its dentry, a dentry its parent and its inode; the lists of
- * unused dentries and of dirty inodes hold what they list.
+ * Files, dentries and inodes. A file holds its dentry, a dentry its parent and its inode; the
+ * lists of unused dentries and of dirty inodes hold what they list.
  */
 #include <kref.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * A graph of build steps. A step holds the steps that it needs until it has run; the ready list, the
- * target list and the table of outputs hold steps, too.
+ * A graph of build steps. A step holds the steps that it needs until it has run; the ready list,
+ * the target list and the table of outputs hold steps, too.
  */
 #include <kref.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /*
  * A cache of blocks. The hash and the list of recent use are one owner; readers pin blocks; dirty
- * blocks wait for the disk with a reference of the writer. Pinned blocks that were evicted live on.
+ * blocks wait for the disk with a reference of the writer. Pinned blocks that were evicted live
+ * on.
  */
 #include <kref.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /*
- * Subjects and observers. A subject holds its observers while they are attached; an observer holds
- * the subject that it observes; a notification in flight holds both. Detaching breaks the cycle.
+ * Subjects and observers. A subject holds its observers while they are attached; an observer
+ * holds the subject that it observes; a notification in flight holds both. Detaching breaks the
+ * cycle.
  */
 #include <kref.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * A host of plugins. A plugin registers commands and hooks, each of which keeps the plugin loaded.
- * A running command keeps it loaded, too, even if it is unloaded meanwhile.
+ * A host of plugins. A plugin registers commands and hooks, each of which keeps the plugin
+ * loaded. A running command keeps it loaded, too, even if it is unloaded meanwhile.
  */
 #include <kref.h>
 #include <stdio.h>
@@ -155,7 +155,8 @@ static void fire(int event)
 
 int main(void)
 {
-    static const char *const names[] = { "mail", "spell", "vault", "latex", "git", "fm", "rss", "tags" };
+    static const char *const names[] = { "mail", "spell", "vault", "latex",
+                                         "git",  "fm",    "rss",   "tags" };
     char name[32];
     int turn, i;
 

@@ -1,6 +1,7 @@
 /*
- * A request goes through several hands: the reader gives it to the router, the router to a back end,
- * the back end to the writer. One reference moves all the way; the log and the retry list have theirs.
+ * A request goes through several hands: the reader gives it to the router, the router to a back
+ * end, the back end to the writer. One reference moves all the way; the log and the retry list
+ * have theirs.
  */
 #include <kref.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * Sessions in a kref_pool, found by handle; the settings that they were opened with are in a slot and
- * are replaced while sessions use the old ones.
+ * Sessions in a kref_pool, found by handle; the settings that they were opened with are in a slot
+ * and are replaced while sessions use the old ones.
  */
 #include <kref.h>
 #include <stdint.h>
@@ -49,7 +49,7 @@ static void reload(int version)
     settings_ref_init(settings); /* get: slot */
     settings->version = version;
     settings->limit = 5 + version % 7;
-    old = settings_slot_replace(&current, settings);
+    old = settings_slot_replace(&current, settings); /* get: slot */
     if (old)
         settings_unref(old); /* put: slot */
 }
@@ -134,7 +134,7 @@ int main(void)
             logout(session, i);
             session_unref(session); /* put: message */
         }
-    last = settings_slot_replace(&current, NULL);
+    last = settings_slot_replace(&current, NULL); /* get: slot */
     settings_unref(last); /* put: slot */
     printf("%d lost, %d answered, %d closed\n", lost, answered, closed);
     return 0;

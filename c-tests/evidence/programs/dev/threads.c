@@ -1,6 +1,6 @@
 /*
- * A thread for each transfer, started by kref_thread_create(), which takes the thread's reference. The
- * list of transfers and a progress display hold the transfer, too.
+ * A thread for each transfer, started by kref_thread_create(), which takes the thread's
+ * reference. The list of transfers and a progress display hold the transfer, too.
  */
 #include <kref.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@ struct transfer {
 static struct transfer *listed[TRANSFERS];
 static int listed_count, refused, shown;
 
-static void transfer_release(struct kref *kref)
+static void release(struct kref *kref)
 {
     struct transfer *transfer = kref_entry(kref, struct transfer, kref);
 
@@ -41,13 +41,13 @@ static void *copy(void *arg)
 
     for (i = 0; i < transfer->size; i += 64)
         advance(transfer, 64);
-    kref_put(&transfer->kref, transfer_release); /* put: thread */
+    kref_put(&transfer->kref, release); /* put: thread */
     return NULL;
 }
 
 static int spawn(struct transfer *t)
 {
-    return kref_thread_create(&t->thread, NULL, copy, t, &t->kref, transfer_release); /* get: thread */
+    return kref_thread_create(&t->thread, NULL, copy, t, &t->kref, release); /* get: thread */
 }
 
 static struct transfer *transfer_new(int number)
@@ -74,7 +74,7 @@ static void list_clear(void)
     int i;
 
     for (i = 0; i < listed_count; i++)
-        kref_put(&listed[i]->kref, transfer_release); /* put: list */
+        kref_put(&listed[i]->kref, release); /* put: list */
     listed_count = 0;
 }
 
@@ -87,7 +87,7 @@ static int progress(struct transfer *transfer)
     done = transfer->done;
     pthread_mutex_unlock(&transfer->lock);
     shown++;
-    kref_put(&transfer->kref, transfer_release); /* put: display */
+    kref_put(&transfer->kref, release); /* put: display */
     return done;
 }
 
@@ -98,17 +98,17 @@ static int begin(int number, pthread_t *thread)
 
     if (number % 11 == 7) {
         refused++;
-        kref_put(&transfer->kref, transfer_release); /* put: caller */
+        kref_put(&transfer->kref, release); /* put: caller */
         return -1;
     }
     list_add(transfer);
     if (spawn(transfer)) {
-        kref_put(&transfer->kref, transfer_release); /* put: caller */
+        kref_put(&transfer->kref, release); /* put: caller */
         return -1;
     }
     progress(transfer);
     *thread = transfer->thread;
-    kref_put(&transfer->kref, transfer_release); /* put: caller */
+    kref_put(&transfer->kref, release); /* put: caller */
     return 0;
 }
 

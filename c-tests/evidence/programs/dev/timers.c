@@ -1,6 +1,7 @@
 /*
- * Timers in a sorted list. An armed timer holds a reference on its object; a cancelled one gives the
- * reference back, one that fires hands the reference to the callback. Leases renew themselves.
+ * Timers in a sorted list. An armed timer holds a reference on its object; a cancelled one gives
+ * the reference back, one that fires hands the reference to the callback. Leases renew
+ * themselves.
  */
 #include <kref.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * A tree of nodes. A node holds its parent; a parent finds its children by pointers that hold nothing.
- * Open handles and a path cache hold nodes.
+ * A tree of nodes. A node holds its parent; a parent finds its children by pointers that hold
+ * nothing. Open handles and a path cache hold nodes.
  */
 #include <kref.h>
 #include <stdio.h>
@@ -123,7 +123,8 @@ static int depth_of(struct node *root, const char *path)
 
 int main(void)
 {
-    static const char *const paths[] = { "012", "0", "21", "2102", "111", "1112", "020", "2", "22", "01" };
+    static const char *const paths[] = { "012",  "0",   "21", "2102", "111",
+                                         "1112", "020", "2",  "22",   "01" };
     struct handle *handles[10];
     struct node *root = calloc(1, sizeof *root);
     int i, turn, depths = 0;

@@ -1,6 +1,6 @@
 /*
- * Worker threads take jobs from a queue and leave the results in another one. A job belongs to who
- * submitted it, to the queue, and to the batch in which it is counted.
+ * Worker threads take jobs from a queue and leave the results in another one. A job belongs to
+ * who submitted it, to the queue, and to the batch in which it is counted.
  */
 #include <kref.h>
 #include <pthread.h>
@@ -29,7 +29,8 @@ struct queue {
     int closed;
 };
 
-static struct queue todo = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, &todo.first, 0 };
+static struct queue todo = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL,
+                             &todo.first, 0 };
 static pthread_mutex_t sums = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t batch_done = PTHREAD_COND_INITIALIZER;
 
