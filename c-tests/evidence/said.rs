@@ -43,26 +43,41 @@ impl Said {
     }
 }
 
-/// What is blamed of a type, in the report's order: the likeliest first, then its rivals.
+/// What is blamed of a type, in the report's order: the references that are held, each group before its rival.
 fn of_type(of: &Value) -> Vec<Blamed> {
-    let blamed = |reference: &Value| Blamed {
-        stack: lines(&reference["stack"]),
-        usual_put: line(&reference["usual_put"]).into_iter().collect(),
-        certain: reference.get("certain").unwrap_or(&of["certain"]) == true,
+    let of_group = |group: &Value| {
+        let verdict = &group["verdict"];
+        let certainty = verdict["certainty"].as_str();
+        let first = Blamed {
+            stack: lines(&group["stack"], &verdict["frame"]),
+            usual_put: usual_put(verdict),
+            certain: certainty.map_or(of["certain"] == true, |certainty| certainty == "certain"),
+        };
+        let rival = &verdict["rival"];
+        let line = &rival["line"];
+        let rival = rival.is_object().then(|| Blamed {
+            stack: lines(&line["stack"], &line["frame"]),
+            usual_put: usual_put(rival),
+            certain: false,
+        });
+        [Some(first), rival].into_iter().flatten()
     };
-    let with_rivals = |reference: &Value| {
-        let rivals = list(&reference["rivals"]).iter().map(blamed).collect::<Vec<_>>();
-        [blamed(reference)].into_iter().chain(rivals)
-    };
-    list(&of["held"]).iter().flat_map(with_rivals).collect()
+    list(&of["held"]).iter().flat_map(of_group).collect()
+}
+
+/// Where such references are given back most often.
+fn usual_put(of: &Value) -> Vec<Line> {
+    list(&of["usual"]).first().map_or(vec![], |put| lines(&put["stack"], &put["frame"]))
 }
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn lines(stack: &Value) -> Vec<Line> {
-    list(stack).iter().filter_map(line).collect()
+/// The lines of a stack, from the one that is named. Those before only wrap the get or the put.
+fn lines(stack: &Value, named: &Value) -> Vec<Line> {
+    let wrappers = named.as_u64().unwrap_or(0) as usize;
+    list(stack).iter().skip(wrappers).filter_map(line).collect()
 }
 
 fn line(frame: &Value) -> Option<Line> {
