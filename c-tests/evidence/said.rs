@@ -75,7 +75,7 @@ fn list(value: &Value) -> &[Value] {
 }
 
 /// The lines of a stack, from the one that is named. Those before only wrap the get or the put.
-fn lines(stack: &Value, named: &Value) -> Vec<Line> {
+pub fn lines(stack: &Value, named: &Value) -> Vec<Line> {
     let wrappers = named.as_u64().unwrap_or(0) as usize;
     list(stack).iter().skip(wrappers).filter_map(line).collect()
 }
