@@ -50,6 +50,8 @@ pub fn begun() {
 
 /// The process exits.
 pub fn at_exit() {
+    #[cfg(not(test))]
+    crate::kept::check_all();
     let marker = 0_u64;
     let Some(mut guard) = thread::enter(&raw const marker as u64) else { return };
     let asked = ask(&Event::of(Kind::Exit, 0), 0, &mut guard, -1);
