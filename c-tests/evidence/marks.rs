@@ -29,7 +29,7 @@ pub fn wrong_marks(program: &Program, made: &Path) -> Option<String> {
 fn unbalanced(program: &Program, events: impl Iterator<Item = Value>) -> Option<String> {
     let mut balance = BTreeMap::<String, i32>::new();
     for event in events.filter(|event| event["kind"] == "event") {
-        let stack = lines(&event["stack"], &Value::Null);
+        let stack = lines(&event["stack"]);
         let (get, put) = (program.role_of_get(&stack), program.role_of_put(&stack));
         // kref_slot_replace() moves references: each is a get and a put in one line.
         let (role, change) = match event["act"].as_str() {
