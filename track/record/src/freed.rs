@@ -151,13 +151,13 @@ fn size_of_marked(memory: *mut c_void) -> usize {
     }
     // SAFETY: memory that is given up is malloc()'s.
     let size = unsafe { malloc_usable_size(memory) };
-    if marks::has(memory.addr(), size) { size } else { 0 }
+    if marks::has(memory.expose_provenance(), size) { size } else { 0 }
 }
 
 /// Shows each count in memory that is given up.
 fn look(memory: *mut c_void, size: usize, show: impl FnMut(Count)) {
     // SAFETY: the caller of free() or realloc() has so many bytes there.
-    unsafe { marks::look(memory.addr(), size, show) };
+    unsafe { marks::look(memory.expose_provenance(), size, show) };
 }
 
 fn tell(count: Count, kind: Kind, detail: u64, frame: &Frame) {

@@ -48,7 +48,7 @@ pub fn keep(memory: *mut c_void, size: usize, is_filled: bool) -> bool {
         return false;
     }
     if is_filled {
-        let words = words(memory.addr(), size);
+        let words = words(memory.expose_provenance(), size);
         words.filter(|word| !marks::is_over(word.load(Relaxed))).for_each(|word| {
             word.store(FILL, Relaxed);
         });
@@ -57,7 +57,7 @@ pub fn keep(memory: *mut c_void, size: usize, is_filled: bool) -> bool {
     let index = LAST.fetch_add(1, Relaxed);
     let Some((place, bytes_there)) = place(index) else { return false };
     // AcqRel: another thread's free() follows its program's accesses.
-    let old = place.swap(memory.addr(), AcqRel);
+    let old = place.swap(memory.expose_provenance(), AcqRel);
     let how = size as u32 | if is_filled { 0 } else { UNFILLED };
     let_go(old, bytes_there.swap(how, Relaxed));
     while SIZE.load(Relaxed) > bytes || index - FIRST.load(Relaxed).min(index) >= pieces as u64 {
