@@ -91,7 +91,7 @@ unsafe extern "C" fn on_free(memory: *mut c_void, frame: &Frame) {
             }
         });
         // An exited percpu_ref is all zeros, which a later get or put must find.
-        if (is_released || is_exited) && kept::keep(memory, size, !is_exited) {
+        if (is_released || is_exited) && kept::keep(memory, size, !is_exited, frame.address()) {
             return;
         }
     }

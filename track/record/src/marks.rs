@@ -59,17 +59,19 @@ impl<const WORDS: usize> Marks<WORDS> {
         })
     }
 
+    /// Without an atomic addition, which would cost more than the rest: when two threads change one word at the same
+    /// time, a mark may be lost, and one free() is not looked at.
     fn change(&self, address: u64, is_there: bool) {
         self.any.store(true, Relaxed);
         let grain = address as usize / GRAIN;
         let (shift, one) = (grain % 8 * 8, 1 << (grain % 8 * 8));
-        let _ = self.word(grain).fetch_update(Relaxed, Relaxed, |word| {
-            match (word >> shift & 0xff, is_there) {
-                (FULL, _) | (0, false) => None,
-                (_, true) => Some(word + one),
-                (_, false) => Some(word - one),
-            }
-        });
+        let word = self.word(grain);
+        let now = word.load(Relaxed);
+        match (now >> shift & 0xff, is_there) {
+            (FULL, _) | (0, false) => {}
+            (_, true) => word.store(now + one, Relaxed),
+            (_, false) => word.store(now - one, Relaxed),
+        }
     }
 }
 
