@@ -219,13 +219,25 @@ fn begin(own: &Own) -> bool {
     if let Some(state) = state {
         state.adopt(number);
     }
-    // A handler that comes now finds the thread either not begun, and begins it as another, or begun.
+    if own.process.load(Relaxed) == process {
+        // A handler has begun this thread meanwhile.
+        if let Some(state) = state {
+            process::leave_state(state);
+        }
+        return true;
+    }
     let place = state.map_or(ptr::null_mut(), |state| ptr::from_ref(state).cast_mut());
+    // Nobody would give back the ring of a thread whose end is not known here.
+    let ring = if thread_end::expect(place) {
+        session::claim(process, number)
+    } else {
+        session::ring_of(number)
+    };
+    // A handler that comes now finds the thread either not begun, and begins it as another, or begun.
     own.process.store(0, Relaxed);
     own.state.store(place, Relaxed);
     own.number.store(number, Relaxed);
-    own.ring.store(session::claim(process, number), Relaxed);
+    own.ring.store(ring, Relaxed);
     own.process.store(process, Relaxed);
-    thread_end::expect(place);
     true
 }

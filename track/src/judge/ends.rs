@@ -8,6 +8,7 @@ use wire::record::Kind;
 use crate::event::Happened;
 use crate::judge::{Judge, Origin};
 use crate::report::{self, End};
+use crate::session::{Answer, Given};
 use crate::{crash, ends};
 
 impl Judge {
@@ -40,16 +41,29 @@ impl Judge {
             (&self.origin, u32::try_from(event.detail))
         {
             let desk = desk_of(kind);
-            if desk == WITHOUT_TEXT {
-                session.head().found.store(u32::try_from(found).unwrap_or(u32::MAX), Relaxed);
-            }
             if let Some(asked) = self.asked.get_mut(desk) {
                 *asked = (request, pid);
             }
-            session.answer(desk, request, &text, || ends::is_running(pid));
+            if desk == WITHOUT_TEXT {
+                session.head().found.store(u32::try_from(found).unwrap_or(u32::MAX), Relaxed);
+                session.answer(request);
+            } else if request != 0 {
+                self.text = Some(Answer::new(request, text));
+                self.give_text();
+            }
         } else {
             world.output.write(pid, &text);
         }
+    }
+
+    /// Gives the asker of a text its next part. Returns whether there was something to give.
+    pub(super) fn give_text(&mut self) -> bool {
+        let (Origin::Session(session, _), Some(text)) = (&self.origin, &mut self.text) else {
+            return false;
+        };
+        let given = session.give_part(text);
+        self.text.take_if(|_| given == Given::Last);
+        given != Given::Nothing
     }
 
     /// A daemon's parent may have ended before the daemon, and nobody has seen it yet.
