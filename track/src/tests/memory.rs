@@ -97,6 +97,25 @@ fn a_write_after_the_release() {
     );
 }
 
+/// The release function's library was unloaded, or the pointer is wrong.
+#[test]
+fn a_release_function_that_is_not_there() {
+    for (address, is_told) in [(0x9000, true), (0x9008, false)] {
+        let mut recorder = Recorder::new("");
+        recorder.created(A, 0, "object");
+        recorder.put(A, 0, "");
+        let sequence = recorder.number();
+        let release = Event { sequence, object: A, detail: 0x9000, ..Event::default() };
+        recorder.event(Kind::Released, release, "");
+        let sequence = recorder.number();
+        let crash = Event { sequence, object: address, count: 11, ..Event::default() };
+        recorder.event(Kind::Crash, crash, "");
+        let told = recorder.told();
+        contains(&told, &["SIGSEGV"]);
+        assert_eq!(told.contains("this is the release function of object #1"), is_told, "{told}");
+    }
+}
+
 /// The put that is told may be right, and one before it wrong.
 #[test]
 fn the_puts_before_one_too_many() {
