@@ -180,6 +180,11 @@ fn end(world: &World, process: &mut Process, event: &Happened) {
     let object = process.table.object_mut(at);
     object.release = release;
     let object = *object;
+    let is_watched = !object.is(PERCPU | REPORTED);
+    if is_watched && world.endings.is_foreign(object.created().stack, release, &world.code) {
+        let offence = Offence::new(Kind::OtherRelease, event.by, process, at);
+        misuse::report(world, process, &offence);
+    }
     let line = Line::new("released", event.by, event.time, 0);
     chronicle::note(world, process, object.serial, &line);
     // Objects that nobody looks up may well end in somebody else's lookup.

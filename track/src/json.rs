@@ -6,7 +6,7 @@ use crate::clock::{self, Time};
 use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::Offence;
-use crate::object::{Act, Held};
+use crate::object::{Act, Held, Pair};
 use crate::process::Process;
 use crate::report::Dropped;
 use crate::symbols::Frame;
@@ -131,8 +131,17 @@ pub fn misuse(world: &World, process: &Process, offence: &Offence) -> String {
         "killed": offence.killed.map(act),
         "created": offence.created.map(act),
         "held": held,
+        "given_back": offence.given_back.iter().map(|pair| given_back(world, pair)).collect::<Vec<_>>(),
     });
     format!("{report}\n")
+}
+
+fn given_back(world: &World, pair: &Pair) -> Value {
+    json!({
+        "count": pair.count,
+        "get": (pair.get != 0).then(|| stack(world, pair.get)),
+        "put": stack(world, pair.put),
+    })
 }
 
 fn group(world: &World, group: &Held) -> Value {

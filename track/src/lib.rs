@@ -15,6 +15,7 @@ mod code;
 mod command;
 mod crash;
 mod elf;
+mod endings;
 mod ends;
 mod event;
 mod filter;

@@ -3,7 +3,7 @@
 use crate::code::{Code, PlaceId};
 use crate::event::Happened;
 use crate::names::{NONE, Name};
-use crate::object::{Act, FREED, Held, LOST, RELEASED, REPORTED};
+use crate::object::{Act, FREED, Held, LOST, Pair, RELEASED, REPORTED};
 use crate::process::Process;
 use crate::slab::At;
 use crate::stacks::Call;
@@ -42,6 +42,8 @@ pub struct Offence {
     pub holder: Name,
     /// Who held references, in the order in which they were taken.
     pub held: Vec<Held>,
+    /// What was given back, for a put too many: one of these puts may be the wrong one.
+    pub given_back: Vec<Pair>,
 }
 
 impl Offence {
@@ -66,6 +68,7 @@ impl Offence {
             killed: process.killed.get(object.serial),
             holder: NONE,
             held,
+            given_back: if kind.is_put() { table.given_back(object) } else { Vec::new() },
         }
     }
 
@@ -90,6 +93,7 @@ impl Offence {
             killed: None,
             holder: NONE,
             held: Vec::new(),
+            given_back: Vec::new(),
         }
     }
 }

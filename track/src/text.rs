@@ -6,7 +6,7 @@ use crate::clock::{self, Time};
 use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::{Kind, Offence};
-use crate::object::{Act, Held};
+use crate::object::{Act, Held, Pair};
 use crate::percpu::INITIAL;
 use crate::process::Process;
 use crate::stale::Lookups;
@@ -215,7 +215,37 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
     ) {
         held(world, &mut out, &offence.held);
     }
+    given_back(world, &mut out, &offence.given_back);
     out
+}
+
+/// The puts of an object, each in a line, with the get that it is taken to undo.
+fn given_back(world: &World, out: &mut String, pairs: &[Pair]) {
+    const TOP: usize = 8;
+    if pairs.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "  its puts until then, one of which may be the wrong one:");
+    for pair in pairs.iter().take(TOP) {
+        let get = match pair.get {
+            0 => "the creator's reference".to_string(),
+            get => format!("a get of {}", short(world, get)),
+        };
+        let count = number(pair.count.into(), "put");
+        let _ = writeln!(out, "    {count} of {}, for {get}", short(world, pair.put));
+    }
+    if pairs.len() > TOP {
+        let _ = writeln!(out, "    ... and {} more", pairs.len() - TOP);
+    }
+}
+
+/// The two innermost functions of a stack.
+fn short(world: &World, id: Id) -> String {
+    match world.code.described(id) {
+        [] => "an unknown place".to_string(),
+        [only] => place(only),
+        [inner, outer, ..] => format!("{}, called by {}", place(inner), place(outer)),
+    }
 }
 
 fn object(world: &World, offence: &Offence) -> String {

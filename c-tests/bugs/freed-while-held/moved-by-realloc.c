@@ -63,6 +63,10 @@ int main(void)
 
     for (int i = 0; i < 1000; i++)
         alone = push(alone, i);
+    alone = reallocarray(alone, 64, sizeof *alone + alone->room * sizeof alone->items[0]);
+    CHECK(alone && kref_is_unique(&alone->kref));
+    alone = realloc(alone, sizeof *alone);
+    CHECK(alone && kref_is_unique(&alone->kref));
     kref_get(&other->kref);
     for (int i = 0; i < 1000; i++)
         shared = push(shared, i);

@@ -24,6 +24,9 @@ static NEXT_REALLOC: AtomicUsize = AtomicUsize::new(0);
 /// Whether malloc_usable_size() is of the same library as free(): another one's answer means nothing.
 static KNOWS_SIZES: AtomicBool = AtomicBool::new(false);
 
+/// A realloc() moves at most so many objects that are followed.
+const MOST_MOVED: usize = 64;
+
 type Free = unsafe extern "C" fn(*mut c_void);
 type Realloc = unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void;
 
@@ -91,7 +94,7 @@ unsafe extern "C" fn on_free(memory: *mut c_void, frame: &Frame) {
             }
         });
         // An exited percpu_ref is all zeros, which a later get or put must find.
-        if (is_released || is_exited) && kept::keep(memory, size, !is_exited) {
+        if (is_released || is_exited) && kept::keep(memory, size, !is_exited, frame.address()) {
             return;
         }
     }
@@ -112,34 +115,76 @@ pub unsafe extern "C" fn realloc(memory: *mut c_void, size: usize) -> *mut c_voi
 
 unsafe extern "C" fn on_realloc(memory: *mut c_void, size: usize, frame: &Frame) -> *mut c_void {
     let before = size_of_marked(memory);
-    let mut is_live = false;
-    if before != 0 && size > before {
-        look(memory, before, |count| is_live |= matches!(count, Count::Live(_) | Count::Percpu(_)));
+    let mut counts = [None; MOST_MOVED];
+    let mut places = counts.iter_mut();
+    if before != 0 {
+        look(memory, before, |count| match count {
+            Count::Released(_) | Count::Exited(_) => {}
+            count => places.next().into_iter().for_each(|place| *place = Some(count)),
+        });
     }
-    if !is_live {
+    if counts[0].is_none() || size <= before {
         // SAFETY: the caller's promise.
-        return unsafe { realloc_now(memory, size) };
+        let new = unsafe { realloc_now(memory, size) };
+        if new != memory && !new.is_null() {
+            follow(&counts, memory, new, frame);
+        }
+        return new;
     }
     // SAFETY: the two do not overlap, and the old one has so many bytes. The caller gives it up.
     unsafe {
         let new = libc::malloc(size);
-        if new.is_null() {
-            return new;
+        if !new.is_null() {
+            core::ptr::copy_nonoverlapping(memory.cast::<u8>(), new.cast::<u8>(), before);
+            follow(&counts, memory, new, frame);
+            free_now(memory);
         }
-        core::ptr::copy_nonoverlapping(memory.cast::<u8>(), new.cast::<u8>(), before);
-        let distance = new.addr().wrapping_sub(memory.addr());
-        look(memory, before, |count| {
-            let to = count.address().wrapping_add(distance as u64);
-            marks::remove(count);
-            match count {
-                Count::Released(_) | Count::Exited(_) => return,
-                Count::Live(_) => marks::add(to),
-                Count::Percpu(_) => marks::add_percpu(to),
-            }
-            tell(count, Kind::Moved, to, frame);
-        });
-        free_now(memory);
         new
+    }
+}
+
+/// Tells where counts have moved to.
+fn follow(counts: &[Option<Count>], from: *mut c_void, to: *mut c_void, frame: &Frame) {
+    for &count in counts.iter().flatten() {
+        let to =
+            to.addr().wrapping_add((count.address() as usize).wrapping_sub(from.addr())) as u64;
+        marks::remove(count);
+        match count {
+            Count::Percpu(_) => marks::add_percpu(to),
+            _ => marks::add(to),
+        }
+        tell(count, Kind::Moved, to, frame);
+    }
+}
+
+/// The C library's reallocarray(), which calls its own realloc().
+///
+/// # Safety
+/// As reallocarray()'s.
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn reallocarray(
+    memory: *mut c_void,
+    count: usize,
+    size: usize,
+) -> *mut c_void {
+    enter!(on_reallocarray, 3)
+}
+
+unsafe extern "C" fn on_reallocarray(
+    memory: *mut c_void,
+    count: usize,
+    size: usize,
+    frame: &Frame,
+) -> *mut c_void {
+    match count.checked_mul(size) {
+        // SAFETY: the caller's promise.
+        Some(bytes) => unsafe { on_realloc(memory, bytes, frame) },
+        None => {
+            // SAFETY: this thread's errno.
+            unsafe { *libc::__errno_location() = libc::ENOMEM };
+            core::ptr::null_mut()
+        }
     }
 }
 
@@ -151,13 +196,13 @@ fn size_of_marked(memory: *mut c_void) -> usize {
     }
     // SAFETY: memory that is given up is malloc()'s.
     let size = unsafe { malloc_usable_size(memory) };
-    if marks::has(memory.addr(), size) { size } else { 0 }
+    if marks::has(memory.expose_provenance(), size) { size } else { 0 }
 }
 
 /// Shows each count in memory that is given up.
 fn look(memory: *mut c_void, size: usize, show: impl FnMut(Count)) {
     // SAFETY: the caller of free() or realloc() has so many bytes there.
-    unsafe { marks::look(memory.addr(), size, show) };
+    unsafe { marks::look(memory.expose_provenance(), size, show) };
 }
 
 fn tell(count: Count, kind: Kind, detail: u64, frame: &Frame) {

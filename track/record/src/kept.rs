@@ -17,9 +17,9 @@ use crate::{freed, marks, session, thread};
 /// With --keep-freed at most so many pieces are kept, of so many bytes together.
 const PIECES: usize = 65536;
 const BYTES: usize = 64 << 20;
-/// Without it, so many: what stays in the processor's caches.
-const FEW_PIECES: usize = 4096;
-const FEW_BYTES: usize = 1 << 20;
+/// Without it, each thread keeps so many: what stays in the processor's caches.
+const FEW_PIECES: usize = 256;
+const FEW_BYTES: usize = 256 << 10;
 /// A piece of more than this part of the bytes would take the place of too many others.
 const LARGEST_PART: usize = 8;
 /// What is written into the memory: no address, and no count that is alive.
@@ -27,83 +27,150 @@ const FILL: u32 = 0x6b6b_6b6b;
 /// The piece is as it was when it was freed.
 const UNFILLED: u32 = 1 << 31;
 
-/// The pieces, in a circle. 0: none.
-static KEPT: [AtomicUsize; PIECES] = [const { AtomicUsize::new(0) }; PIECES];
-/// The bytes of each, and [`UNFILLED`].
-static SIZES: [AtomicU32; PIECES] = [const { AtomicU32::new(0) }; PIECES];
-/// The pieces that were put into the circle since the beginning, and those that were taken out.
-static FIRST: AtomicU64 = AtomicU64::new(0);
-static LAST: AtomicU64 = AtomicU64::new(0);
-/// The bytes of all that are kept.
-static SIZE: AtomicUsize = AtomicUsize::new(0);
+/// A piece of memory. Zeros: none.
+pub struct Piece {
+    start: AtomicUsize,
+    /// The bytes of it, and [`UNFILLED`].
+    how: AtomicU32,
+}
+
+/// Pieces in a circle, those that were freed last.
+pub struct Circle<const MOST: usize> {
+    pieces: [Piece; MOST],
+    /// The pieces that were put into the circle since the beginning, and those that were taken out.
+    first: AtomicU64,
+    last: AtomicU64,
+    /// The bytes of all that are kept.
+    bytes: AtomicUsize,
+}
+
+/// Those that a thread keeps.
+pub type Few = Circle<FEW_PIECES>;
+/// Those that all threads keep.
+static MANY: Circle<PIECES> = Circle::new();
 
 /// Keeps memory that was freed, filled or as it is. `false`: it must be freed now.
-pub fn keep(memory: *mut c_void, size: usize, is_filled: bool) -> bool {
+pub fn keep(memory: *mut c_void, size: usize, is_filled: bool, frame: u64) -> bool {
     let Some(settings) = session::settings().filter(|_| session::head().is_some()) else {
         return false;
     };
-    let (pieces, bytes) =
-        if settings.flags & KEEP_FREED != 0 { (PIECES, BYTES) } else { (FEW_PIECES, FEW_BYTES) };
-    if size > bytes / LARGEST_PART {
+    let keeps_many = settings.flags & KEEP_FREED != 0;
+    let most = if keeps_many { BYTES } else { FEW_BYTES } / LARGEST_PART;
+    if size > most {
         return false;
     }
-    if is_filled {
-        let words = words(memory.addr(), size);
-        words.filter(|word| !marks::is_over(word.load(Relaxed))).for_each(|word| {
-            word.store(FILL, Relaxed);
-        });
-    }
-    SIZE.fetch_add(size, Relaxed);
-    let index = LAST.fetch_add(1, Relaxed);
-    let Some((place, bytes_there)) = place(index) else { return false };
-    // AcqRel: another thread's free() follows its program's accesses.
-    let old = place.swap(memory.addr(), AcqRel);
-    let how = size as u32 | if is_filled { 0 } else { UNFILLED };
-    let_go(old, bytes_there.swap(how, Relaxed));
-    while SIZE.load(Relaxed) > bytes || index - FIRST.load(Relaxed).min(index) >= pieces as u64 {
-        let first = FIRST.load(Relaxed);
-        if first > index {
-            break;
-        }
-        if FIRST.compare_exchange(first, first + 1, Relaxed, Relaxed).is_ok()
-            && let Some((place, bytes_there)) = self::place(first)
-        {
-            let how = bytes_there.load(Relaxed);
-            let_go(place.swap(0, Acquire), how);
-        }
+    let start = memory.expose_provenance();
+    let fill = || {
+        let words = words(start, size).filter(|word| !marks::is_over(word.load(Relaxed)));
+        words.for_each(|word| word.store(FILL, Relaxed));
+        size as u32
+    };
+    let how = || if is_filled { fill() } else { size as u32 | UNFILLED };
+    if keeps_many {
+        MANY.keep(start, how());
+    } else {
+        let Some(guard) = thread::enter(frame) else { return false };
+        let Some(state) = guard.state().filter(|_| guard.is_outermost()) else { return false };
+        state.kept.keep_alone(start, how());
     }
     true
 }
 
-/// The program ends: what is kept is looked at for the last time.
+/// The program ends: what this thread and what all threads keep is looked at for the last time.
 pub fn check_all() {
-    for (place, size) in KEPT.iter().zip(&SIZES) {
-        let piece = place.load(Acquire);
-        if piece != 0 {
-            check(piece, size.load(Relaxed));
-        }
+    let marker = 0_u64;
+    let Some(guard) = thread::enter(&raw const marker as u64) else { return };
+    let few = guard.state().filter(|_| guard.is_outermost()).map(|state| &state.kept);
+    drop(guard);
+    let pieces = few.iter().flat_map(|few| &few.pieces);
+    for piece in pieces.chain(&MANY.pieces) {
+        check(piece.start.swap(0, Acquire), piece.how.load(Relaxed));
     }
 }
 
-fn place(index: u64) -> Option<(&'static AtomicUsize, &'static AtomicU32)> {
-    let at = index as usize % PIECES;
-    Some((KEPT.get(at)?, SIZES.get(at)?))
+impl<const MOST: usize> Circle<MOST> {
+    const fn new() -> Self {
+        Self {
+            pieces: [const { Piece { start: AtomicUsize::new(0), how: AtomicU32::new(0) } }; MOST],
+            first: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    fn piece(&self, index: u64) -> &Piece {
+        // SAFETY: less than the length.
+        unsafe { self.pieces.get_unchecked(index as usize % MOST) }
+    }
+
+    /// Keeps a piece in a circle that all threads use.
+    fn keep(&self, start: usize, how: u32) {
+        let size = size(how);
+        self.bytes.fetch_add(size, Relaxed);
+        let index = self.last.fetch_add(1, Relaxed);
+        let piece = self.piece(index);
+        // AcqRel: another thread's free() follows its program's accesses.
+        let old = piece.start.swap(start, AcqRel);
+        self.let_go(old, piece.how.swap(how, Relaxed));
+        while self.bytes.load(Relaxed) > BYTES {
+            let first = self.first.load(Relaxed);
+            if first > index {
+                return;
+            }
+            if self.first.compare_exchange(first, first + 1, Relaxed, Relaxed).is_ok() {
+                let piece = self.piece(first);
+                let how = piece.how.load(Relaxed);
+                self.let_go(piece.start.swap(0, Acquire), how);
+            }
+        }
+    }
+
+    fn let_go(&self, start: usize, how: u32) {
+        if start != 0 {
+            self.bytes.fetch_sub(size(how), Relaxed);
+            let_go(start, how);
+        }
+    }
+
+    /// Keeps a piece in a circle that only this thread uses: without an atomic addition, which would cost more than
+    /// the rest.
+    fn keep_alone(&self, start: usize, how: u32) {
+        let last = self.last.load(Relaxed);
+        let mut first = self.first.load(Relaxed);
+        let mut bytes = self.bytes.load(Relaxed) + size(how);
+        while first < last && (bytes > FEW_BYTES || last - first >= MOST as u64) {
+            let piece = self.piece(first);
+            let (start, how) = (piece.start.load(Relaxed), piece.how.load(Relaxed));
+            piece.start.store(0, Relaxed);
+            first += 1;
+            bytes -= size(how).min(bytes);
+            if start != 0 {
+                let_go(start, how);
+            }
+        }
+        let piece = self.piece(last);
+        piece.start.store(start, Relaxed);
+        piece.how.store(how, Relaxed);
+        self.first.store(first, Relaxed);
+        self.last.store(last + 1, Relaxed);
+        self.bytes.store(bytes, Relaxed);
+    }
+}
+
+fn size(how: u32) -> usize {
+    (how & !UNFILLED) as usize
 }
 
 /// Frees a piece that was kept.
-fn let_go(piece: usize, how: u32) {
-    if piece == 0 {
-        return;
-    }
-    check(piece, how);
-    SIZE.fetch_sub((how & !UNFILLED) as usize, Relaxed);
+fn let_go(start: usize, how: u32) {
+    check(start, how);
     // SAFETY: the program freed the piece some time ago, and no other thread has taken it out of the circle.
-    unsafe { freed::free_now(piece as *mut c_void) };
+    unsafe { freed::free_now(start as *mut c_void) };
 }
 
 /// Tells of a write into memory that is kept: the first one in the order of the addresses.
 fn check(piece: usize, how: u32) {
-    if how & UNFILLED != 0 {
+    if piece == 0 || how & UNFILLED != 0 {
         return;
     }
     let size = how as usize;

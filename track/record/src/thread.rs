@@ -20,6 +20,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use wire::record::Kind;
 
+#[cfg(not(test))]
+use crate::kept;
 use crate::own::{Own, own};
 use crate::walks::Walks;
 use crate::write::{self, Journal};
@@ -50,6 +52,9 @@ pub struct State {
     pub step: AtomicU64,
     /// The request for whose answer this thread waits (low half; 0: none), and the depth of the call that asks.
     asks: AtomicU64,
+    /// Memory that was freed after its release.
+    #[cfg(not(test))]
+    pub kept: kept::Few,
     /// Walks that were done before.
     pub walks: Walks,
 }

@@ -42,6 +42,8 @@ pub enum Kind {
     Overwritten,
     /// The last put, by a thread that is in kref_lookup_mutex().
     EndInLookup,
+    /// The last put, with the release function of another type's objects.
+    OtherRelease,
     /// kref_pool_publish() of an object that is referenced already.
     BadPublish,
     /// kref_pool_free() of an object that is referenced, or was freed before.
@@ -82,6 +84,7 @@ impl Kind {
             Self::DecToZero => "dec-to-zero",
             Self::Overwritten => "overwritten",
             Self::EndInLookup => "end-in-lookup",
+            Self::OtherRelease => "other-release",
             Self::BadPublish => "bad-publish",
             Self::BadFree => "bad-free",
             Self::PoolInUse => "pool-in-use",
@@ -96,7 +99,19 @@ impl Kind {
     /// Whether it is perhaps no mistake. More references than the tracker can count are none, and a constructor may
     /// free what nobody else has seen.
     pub fn is_note(self) -> bool {
-        matches!(self, Self::Overflow | Self::FreedUnshared)
+        matches!(self, Self::Overflow | Self::FreedUnshared | Self::OtherRelease)
+    }
+
+    /// Whether a put is wrong, this one or one before it.
+    pub fn is_put(self) -> bool {
+        matches!(
+            self,
+            Self::PutAfterRelease
+                | Self::GetAfterRelease
+                | Self::UseAfterRelease
+                | Self::PutOfInitial
+                | Self::FreedWhileHeld
+        )
     }
 
     /// For people.
@@ -121,11 +136,15 @@ impl Kind {
                 "write into the memory of an object after its release and its free()"
             }
             Self::WrongHolder => "put by a holder that holds nothing",
-            Self::GetOnZero => "get on a count of zero: a released object that nothing tracked",
-            Self::PutOnZero => "put on a count of zero: a released object that nothing tracked",
+            Self::GetOnZero => {
+                "get on a count of zero: an object that began untracked (by KREF_INIT(), for example) was released"
+            }
+            Self::PutOnZero => {
+                "put on a count of zero: an object that began untracked (by KREF_INIT(), for example) was released"
+            }
             Self::NeverInitialised => "get or put on a count that was never initialised",
             Self::NoObject => {
-                "get or put where no object is: kref_init() was forgotten, or the object was moved"
+                "get or put where no object is: the count was copied from another object, or the object was moved"
             }
             Self::Overflow => {
                 "too many references: more than 4,000,000 on one object are more than the tracker can count"
@@ -136,6 +155,10 @@ impl Kind {
             Self::Overwritten => "the count of a referenced object was overwritten",
             Self::EndInLookup => {
                 "the last reference was dropped inside kref_lookup_mutex(), with its mutex held"
+            }
+            Self::OtherRelease => {
+                "note: the last put, with a release function that ends objects of another constructor, and not those of \
+                 this one"
             }
             Self::BadPublish => {
                 "kref_pool_publish() of an object whose count was touched before: the object leaks"

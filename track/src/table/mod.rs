@@ -132,9 +132,10 @@ impl Table {
         self.objects.remove(at);
     }
 
-    /// The last reference is gone: what is left to know is small. The object stays known for a while.
+    /// The last reference is gone: what is left to know is small. The object stays known for a while, with what was
+    /// given back: a put that comes too late may be right, and one before it wrong.
     pub fn end(&mut self, at: At, by: Act) {
-        self.clear(at);
+        self.clear_groups(at);
         let last = self.groups.add(Group::new(by, NONE, 0, NIL)).unwrap_or(NIL);
         let object = self.objects.at_mut(at);
         object.groups = last;
@@ -187,16 +188,19 @@ impl Table {
 
     /// Gives the groups and pairs of an object back.
     fn clear(&mut self, at: At) {
-        let object = self.objects.at_mut(at);
-        let (mut group, mut pair) = (object.groups, object.pairs);
-        (object.groups, object.pairs) = (NIL, NIL);
-        while let Some(next) = self.groups.get(group).map(|group| group.next) {
-            self.groups.remove(group);
-            group = next;
-        }
+        self.clear_groups(at);
+        let mut pair = std::mem::replace(&mut self.objects.at_mut(at).pairs, NIL);
         while let Some(next) = self.pairs.get(pair).map(|pair| pair.next) {
             self.pairs.remove(pair);
             pair = next;
+        }
+    }
+
+    fn clear_groups(&mut self, at: At) {
+        let mut group = std::mem::replace(&mut self.objects.at_mut(at).groups, NIL);
+        while let Some(next) = self.groups.get(group).map(|group| group.next) {
+            self.groups.remove(group);
+            group = next;
         }
     }
 
