@@ -45,6 +45,7 @@ pub unsafe fn start(options: *const c_char) -> bool {
     if !process::set_up(filtered) {
         return false;
     }
+    process::is_seen_as(status.seen);
     stack::set_up();
     module::set_up();
     chaos::set_up();
