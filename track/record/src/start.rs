@@ -46,7 +46,7 @@ pub unsafe fn start(options: *const c_char) -> bool {
         return false;
     }
     process::is_seen_as(status.seen);
-    stack::set_up();
+    stack::set_up(filtered.is_some());
     module::set_up();
     chaos::set_up();
     process::begin(own());
