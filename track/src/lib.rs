@@ -34,6 +34,7 @@ mod mishap;
 mod misuse;
 mod modules;
 mod names;
+mod namespace;
 mod object;
 mod options;
 mod output;

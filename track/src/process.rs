@@ -43,8 +43,11 @@ pub struct Parent {
 pub struct Process {
     /// Its number in the session.
     pub number: u16,
-    /// The kernel's number.
+    /// The kernel's number, as the judge sees it. 0: the judge does not find the process, which is in another PID
+    /// namespace.
     pub pid: u32,
+    /// Whether it is in another PID namespace.
+    pub is_inside: bool,
     /// Where it was forked.
     pub parent: Option<Parent>,
     /// The objects.
@@ -87,6 +90,7 @@ impl Process {
         Self {
             number,
             pid,
+            is_inside: false,
             parent: None,
             table,
             mark: 1,

@@ -31,14 +31,18 @@ impl End {
 
     /// For people: what is behind "are still held".
     fn sentence(self, pid: u32) -> String {
+        let process = match pid {
+            0 => "a process of another PID namespace, which was not found,".to_string(),
+            pid => format!("process {pid}"),
+        };
         match self {
             Self::Exit => " at exit".to_string(),
             Self::Left(Some(status)) => {
-                format!(": process {pid} ended with status {status}, without exit()")
+                format!(": {process} ended with status {status}, without exit()")
             }
-            Self::Left(None) => format!(": process {pid} ended without exit()"),
-            Self::Signal(signal) => format!(": process {pid} was ended by {}", name_of(signal)),
-            Self::Executed => format!(": process {pid} executed another program"),
+            Self::Left(None) => format!(": {process} ended without exit()"),
+            Self::Signal(signal) => format!(": {process} was ended by {}", name_of(signal)),
+            Self::Executed => format!(": {process} executed another program"),
         }
     }
 }

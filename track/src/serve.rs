@@ -134,6 +134,7 @@ impl Service {
                 }
             }
         }
+        self.judge.end_all();
         if let Some(trace) = &mut self.judge.trace {
             trace.flush();
         }
@@ -315,10 +316,10 @@ impl Service {
             if asking != seen.0 {
                 *seen = (asking, Instant::now());
             }
-            let is_dead = if asked == asking {
+            let is_dead = if asked == asking && pid != 0 {
                 !ends::is_running(pid)
             } else {
-                seen.1.elapsed() >= FORGOTTEN // it has not even written its record
+                seen.1.elapsed() >= FORGOTTEN // it has not even written its record, or cannot be watched
             };
             if is_dead {
                 self.session.forget(asking);

@@ -94,6 +94,12 @@ impl Judge {
         }
     }
 
+    /// Nobody has the memory any more: so those are over, too, whose ends the judge could not see.
+    pub fn end_all(&mut self) {
+        let left: Vec<_> = self.processes.all().map(|process| process.number).collect();
+        left.into_iter().for_each(|number| self.end(number, End::Left(None)));
+    }
+
     /// The end of a process: its report, if there was none at its exit.
     pub fn end(&mut self, number: u16, end: End) {
         let daemon =
