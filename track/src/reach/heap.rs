@@ -4,8 +4,9 @@
 //! | size of the chunk before, if free | size, flags | memory ... | size | flags | ...
 //! ```
 //!
-//! Whether a chunk is free is a flag of the one behind it. A chunk in a thread's cache, or in a fast bin, looks as if it
-//! was in use: it counts as a block to which nothing points.
+//! Whether a chunk is free is a flag of the one behind it. A free chunk in a thread's cache looks as if it was in use, but
+//! for a key in its second word, which is the same in all caches. A free chunk in a fast bin counts as a block to which
+//! nothing points.
 
 use crate::reach::maps::{Kind, Region};
 use crate::reach::memory::{Memory, PAGE, Window};
@@ -22,8 +23,11 @@ pub struct Heap {
     pub others: Vec<Block>,
     /// The head of the last chunk of the first heap, from which new blocks are cut off.
     pub top: Option<u64>,
+    /// The key of free chunks in caches.
+    key: Option<u64>,
 }
 
+const TRIES: u32 = 3;
 const SMALLEST: u64 = 32;
 const HEAD: u64 = 16;
 /// A heap of another thread begins at a multiple of this.
@@ -37,23 +41,25 @@ pub const STATE: u64 = 0x898;
 const CACHES: std::ops::RangeInclusive<u64> = 0x250..=0x340;
 
 impl Heap {
-    /// Looks for blocks in a region.
+    /// Looks for blocks in a region. Another thread may change the chain meanwhile: then it is followed once more.
     pub fn find(&mut self, memory: &Memory, region: &Region) {
-        let mut window = memory.window();
-        if region.kind == Kind::Heap {
-            match chunks(&mut window, region.start, region.end, None) {
-                Some((blocks, top)) => {
-                    self.blocks.extend(blocks);
-                    self.top = Some(top);
-                }
-                None => self.others.push((region.start, region.end)),
+        let is_first = region.kind == Kind::Heap;
+        let is_of_thread = !is_first && region.start.is_multiple_of(ARENA);
+        for _ in 0..if is_first || is_of_thread { TRIES } else { 0 } {
+            let mut window = memory.window();
+            let found = match is_first {
+                true => self.chunks(&mut window, region.start, region.end, None),
+                false => self.of_thread(&mut window, region),
+            };
+            if let Some((blocks, last)) = found {
+                self.blocks.extend(blocks);
+                self.top = self.top.or(is_first.then_some(last));
+                return;
             }
-        } else if region.start.is_multiple_of(ARENA)
-            && let Some(blocks) = of_thread(&mut window, region)
-        {
-            self.blocks.extend(blocks);
-        } else {
-            self.large(memory, region);
+        }
+        match is_first {
+            true => self.others.push((region.start, region.end)),
+            false => self.large(memory, region),
         }
     }
 
@@ -82,53 +88,68 @@ impl Heap {
             self.others.push((other, region.end));
         }
     }
-}
 
-/// A heap of another thread than the first: its head has the arena's state.
-fn of_thread(window: &mut Window, region: &Region) -> Option<Vec<Block>> {
-    let state = window.word(region.start)?;
-    let used = window.word(region.start + 16)?;
-    if state % 16 != 0 || used > region.end - region.start {
-        return None;
-    }
-    let end = region.start + used;
-    let top = window.word(state + TOP)?;
-    let mut chains = FIRST_CHUNKS.iter();
-    chains.find_map(|first| {
-        let first = region.start + first;
-        let (blocks, last) = chunks(window, first, end, Some(top))?;
-        (last == top || !region.has(top)).then_some(blocks)
-    })
-}
-
-/// Follows a chain of chunks to its end: the last is at `top`, or reaches `end`. Returns the blocks and the last chunk.
-fn chunks(
-    window: &mut Window,
-    first: u64,
-    end: u64,
-    top: Option<u64>,
-) -> Option<(Vec<Block>, u64)> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let (mut at, mut was_in_use) = (first, false);
-    loop {
-        let head = window.word(at + 8)?;
-        let (size, before_is_in_use) = (head & !7, head & 1 != 0);
-        if was_in_use && !before_is_in_use {
-            blocks.pop();
-        }
-        if Some(at) == top || at + size == end || size == HEAD && end - at <= 2 * HEAD {
-            return Some((blocks, at));
-        }
-        if size < SMALLEST || size % 16 != 0 || size >= end - at {
+    /// A heap of another thread than the first: its head has the arena's state.
+    fn of_thread(&mut self, window: &mut Window, region: &Region) -> Option<(Vec<Block>, u64)> {
+        let state = window.word(region.start)?;
+        let used = window.word(region.start + 16)?;
+        if state % 16 != 0 || used > region.end - region.start {
             return None;
         }
-        let is_cache = at == first && CACHES.contains(&size);
-        if !is_cache {
-            blocks.push((at + HEAD, at + size + 8));
-        }
-        was_in_use = !is_cache;
-        at += size;
+        let end = region.start + used;
+        let top = window.word(state + TOP)?;
+        let mut chains = FIRST_CHUNKS.iter();
+        chains.find_map(|first| {
+            let first = region.start + first;
+            let (blocks, last) = self.chunks(window, first, end, Some(top))?;
+            (last == top || !region.has(top)).then_some((blocks, last))
+        })
     }
+
+    /// Follows a chain of chunks to its end: the last is at `top`, or reaches `end`. Returns the blocks and the last
+    /// chunk.
+    fn chunks(
+        &mut self,
+        window: &mut Window,
+        first: u64,
+        end: u64,
+        top: Option<u64>,
+    ) -> Option<(Vec<Block>, u64)> {
+        let mut blocks: Vec<Block> = Vec::new();
+        let (mut at, mut was_in_use) = (first, false);
+        loop {
+            let head = window.word(at + 8)?;
+            let (size, before_is_in_use) = (head & !7, head & 1 != 0);
+            if was_in_use && !before_is_in_use {
+                blocks.pop();
+            }
+            if Some(at) == top || at + size == end || size == HEAD && end - at <= 2 * HEAD {
+                return Some((blocks, at));
+            }
+            if size < SMALLEST || size % 16 != 0 || size >= end - at {
+                return None;
+            }
+            let is_cache = at == first && CACHES.contains(&size);
+            if is_cache && self.key.is_none() {
+                self.key = key(window, (at + HEAD, at + size), (first, end));
+            }
+            was_in_use = !is_cache && (self.key.is_none() || window.word(at + 24) != self.key);
+            if was_in_use {
+                blocks.push((at + HEAD, at + size + 8));
+            }
+            at += size;
+        }
+    }
+}
+
+/// The key of the chunks in a cache: that of each to which the cache has a pointer.
+fn key(window: &mut Window, cache: Block, heap: Block) -> Option<u64> {
+    let places = (cache.0..cache.1).step_by(8);
+    let chunks: Vec<_> = places.filter_map(|place| window.word(place)).collect();
+    let chunks = chunks.into_iter().filter(|chunk| (heap.0..heap.1).contains(chunk));
+    let mut keys = chunks.filter_map(|chunk| window.word(chunk + 8));
+    let key = keys.next()?;
+    (key != 0 && keys.all(|other| other == key)).then_some(key)
 }
 
 /// Blocks by address.
@@ -208,24 +229,38 @@ mod tests {
         assert_eq!(Blocks::new(Vec::new()).find(0x1000), None);
     }
 
-    /// Blocks of this process: of each thread's heap, and large ones.
+    /// The blocks of this process. Other tests allocate meanwhile, so that a chain may be broken for a moment.
+    fn own(is_right: impl Fn(&[super::Block]) -> bool) -> bool {
+        let (memory, pid) = (|| Memory::of(std::process::id()), std::process::id());
+        (0..1000).any(|_| {
+            let mut heap = Heap::default();
+            maps::of(pid).iter().for_each(|region| heap.find(&memory(), region));
+            is_right(&heap.blocks)
+        })
+    }
+
+    /// Of each thread's heap, and large ones.
     #[test]
     fn blocks_of_this_process() {
+        const SIZES: [usize; 4] = [40, 100, 5000, 1 << 22];
         // SAFETY: memory, which is given back at the end.
-        let new = |size| unsafe { libc::malloc(size) } as u64;
-        let own = [40, 100, 5000, 1 << 22].map(new);
-        let others = std::thread::spawn(move || [48, 3000].map(new)).join().expect("two");
-        let memory = Memory::of(std::process::id());
-        let mut heap = Heap::default();
-        maps::of(std::process::id()).iter().for_each(|region| heap.find(&memory, region));
-        let blocks = Blocks::new(heap.blocks);
-        for (start, size) in own.into_iter().chain(others).zip([40, 100, 5000, 1 << 22, 48, 3000]) {
-            let block = blocks.find(start + size - 1).map(|at| blocks.all[at as usize]);
-            assert!(block.is_some_and(|block| block.0 == start), "{size}: {start:#x}, {block:x?}");
-        }
-        for start in own.into_iter().chain(others) {
+        let new = || SIZES.map(|size| unsafe { libc::malloc(size) } as u64);
+        let mut blocks: Vec<_> = new().into_iter().zip(SIZES).collect();
+        blocks.extend(std::thread::spawn(new).join().expect("four").into_iter().zip(SIZES));
+        let is_found = |found: &[super::Block], &(start, size): &(u64, usize)| {
+            let last = start + size as u64 - 1;
+            let of = |block: &&super::Block| (block.0..block.1).contains(&last);
+            found.iter().find(of).is_some_and(|block| block.0 == start)
+        };
+        assert!(own(|found| blocks.iter().all(|block| is_found(found, block))));
+        let free = |(start, _): (u64, usize)| {
             // SAFETY: from malloc().
             unsafe { libc::free(black_box(start) as *mut _) };
-        }
+        };
+        // It goes to this thread's cache.
+        let cached = blocks.remove(1);
+        free(cached);
+        assert!(own(|found| is_found(found, &blocks[0]) && !is_found(found, &cached)));
+        blocks.into_iter().for_each(free);
     }
 }

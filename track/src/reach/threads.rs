@@ -117,6 +117,7 @@ mod tests {
         let (held, end) = channel::<()>();
         let waits = std::thread::spawn(move || {
             let here = 0_u64;
+            // SAFETY: a bare call.
             told.send((&raw const here as u64, unsafe { libc::gettid() })).expect("heard");
             let _ = end.recv();
         });
@@ -153,6 +154,7 @@ mod tests {
         let pid = std::process::id();
         let here = 0_u64;
         let address = &raw const here as u64;
+        // SAFETY: a bare call.
         let tid = unsafe { libc::gettid() };
         let asker = |has_returned| Asker { tid, frames: vec![address, address + 64], has_returned };
         let used = |asker| Stacks::of(pid, Some(&asker)).used(&Memory::of(pid), &region(address));
