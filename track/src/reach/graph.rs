@@ -58,10 +58,7 @@ impl Class {
                 "is reachable from memory that was mapped",
                 "are reachable from memory that was mapped",
             ),
-            Self::Owned => (
-                "is owned by another held object, which may not account for all its references",
-                "are owned by other held objects, which may not account for all their references",
-            ),
+            Self::Owned => ("is owned by another held object", "are owned by other held objects"),
         }
     }
 }
@@ -101,6 +98,14 @@ pub struct Verdict {
     pub class: Class,
     /// Whether objects that the report shows account for all references on it.
     pub is_covered: bool,
+}
+
+/// What tells pointers between objects apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Way {
+    kinds: (u32, u32),
+    /// Whether it leads from the younger object to the older one.
+    is_back: bool,
 }
 
 type Sources = HashMap<u32, Vec<u32>, FxBuildHasher>;
@@ -218,32 +223,42 @@ impl Graph {
         sources
     }
 
-    /// Pointers among objects that point to each other which are no references, as far as the counts tell: more objects
-    /// of one type point to one than it has references, or more objects altogether, of which the older ones own it.
+    /// Pointers among objects that point to each other which are no references, as far as the counts tell. They are
+    /// judged by the types of both objects and by which of the two is older: a pointer to an owner is mostly one to an
+    /// older object of which there are more than the owner has references.
     fn borrowed(
         &self,
         edges: &[(u32, u32)],
         components: &[u32],
     ) -> HashSet<(u32, u32), FxBuildHasher> {
-        let mut inside = Sources::default();
-        for &(from, to) in edges {
-            if components[from as usize] == components[to as usize] {
-                inside.entry(to).or_default().push(from);
+        let mut inside: HashMap<u32, Vec<Way>, FxBuildHasher> = HashMap::default();
+        let is_inside =
+            |&&(from, to): &&(u32, u32)| components[from as usize] == components[to as usize];
+        for &(from, to) in edges.iter().filter(is_inside) {
+            inside.entry(to).or_default().extend(self.way(from, to));
+        }
+        let mut votes: HashMap<Way, (usize, usize), FxBuildHasher> = HashMap::default();
+        for (to, ways) in &inside {
+            let references = self.blocks[*to as usize].map_or(0, |of| of.references) as usize;
+            let mut counts: HashMap<Way, usize, FxBuildHasher> = HashMap::default();
+            ways.iter().for_each(|&way| *counts.entry(way).or_default() += 1);
+            for (way, count) in counts {
+                let is_too_many = count > references || way.is_back && ways.len() > references;
+                let (against, all) = votes.entry(way).or_default();
+                *against += usize::from(is_too_many);
+                *all += 1;
             }
         }
-        let mut borrowed = HashSet::default();
-        for (to, mut from) in inside {
-            let Some(of) = self.blocks[to as usize] else { continue };
-            let references = of.references as usize;
-            let mut kinds: HashMap<u32, usize, FxBuildHasher> = HashMap::default();
-            let kind = |block: u32| self.blocks[block as usize].map_or(0, |of| of.kind);
-            from.iter().for_each(|&block| *kinds.entry(kind(block)).or_default() += 1);
-            let is_borrowed = |block: &u32| kinds[&kind(*block)] > references;
-            borrowed.extend(from.extract_if(.., |block| is_borrowed(block)).map(|from| (from, to)));
-            from.sort_by_key(|&block| self.blocks[block as usize].map(|of| of.serial));
-            borrowed.extend(from.into_iter().skip(references).map(|from| (from, to)));
-        }
-        borrowed
+        let is_borrowed = |&&(from, to): &&(u32, u32)| {
+            let of = self.way(from, to).and_then(|way| votes.get(&way));
+            of.is_some_and(|&(against, all)| 2 * against >= all)
+        };
+        edges.iter().filter(is_inside).filter(is_borrowed).copied().collect()
+    }
+
+    fn way(&self, from: u32, to: u32) -> Option<Way> {
+        let (from, to) = (self.blocks[from as usize]?, self.blocks[to as usize]?);
+        Some(Way { kinds: (from.kind, to.kind), is_back: from.serial > to.serial })
     }
 
     /// Whether those that own an object account for all references on it. A pointer of a younger object may be one to
@@ -258,11 +273,12 @@ impl Graph {
         references <= older.max(1) || younger >= 3 && references == older + younger
     }
 
-    /// Marks the objects that the report need not show, since it shows the objects that lead to them.
+    /// Marks the objects that the report need not show, since it shows the objects that lead to them. An object that one
+    /// of its own type leads to is shown: they may be in a list, and each have a leak of its own.
     fn cover(&self, sources: &Sources, verdicts: &mut [Option<Verdict>]) {
         let is_reported =
             |block: &u32| self.blocks[*block as usize].is_some_and(|of| of.is_reported);
-        let can_be: HashSet<u32, FxBuildHasher> = sources
+        let mut can_be: HashSet<u32, FxBuildHasher> = sources
             .iter()
             .filter(|&(to, from)| {
                 let is_owned = verdicts[*to as usize].is_some_and(|of| of.class == Class::Owned);
@@ -277,14 +293,17 @@ impl Graph {
         for (&to, from) in sources.iter().filter(|(to, _)| can_be.contains(to)) {
             from.iter().for_each(|&from| next.entry(from).or_default().push(to));
         }
-        let mut left: Vec<u32> =
-            self.holding().filter(|block| is_reported(block) && !can_be.contains(block)).collect();
-        while let Some(block) = left.pop() {
+        // With each, the type of the object from which it was reached: it is shown, and the report has a section for it.
+        let kind = |block: u32| self.blocks[block as usize].map(|of| of.kind);
+        let shown = self.holding().filter(|block| is_reported(block) && !can_be.contains(block));
+        let mut left: Vec<_> = shown.map(|block| (block, kind(block))).collect();
+        while let Some((block, from)) = left.pop() {
             for owned in next.remove(&block).unwrap_or_default() {
-                if let Some(verdict) = verdicts[owned as usize].as_mut().filter(|of| !of.is_covered)
-                {
-                    verdict.is_covered = true;
-                    left.push(owned);
+                if can_be.remove(&owned) {
+                    if let Some(verdict) = verdicts[owned as usize].as_mut() {
+                        verdict.is_covered = kind(owned) != from;
+                    }
+                    left.push((owned, from));
                 }
             }
         }

@@ -2,10 +2,11 @@
 
 use crate::reach::graph::{Class, Graph, Holding, Verdict};
 
-/// A graph whose blocks have these references, in the order of their creation. 0: no object is in the block.
+/// A graph whose blocks have these references, in the order of their creation, and are of different types. 0: no object is in the block.
 fn graph(references: &[u32], edges: &[(u32, u32)]) -> Graph {
     let holding = |(serial, &references)| {
-        let held = Holding { references, serial, kind: 0, is_reported: true, is_shared: false };
+        let kind = 100 + serial as u32;
+        let held = Holding { references, serial, kind, is_reported: true, is_shared: false };
         (references > 0).then_some(held)
     };
     let blocks = (1..).zip(references).map(holding).collect();
@@ -66,7 +67,7 @@ fn what_a_lost_object_owns_is_not_shown() {
     // The children are in an array (block 0) that the owner (block 1) has.
     let array = graph(&[0, 1, 1, 1], &[(1, 0), (0, 2), (0, 3)]);
     assert_eq!(array.shown(), [1]);
-    // A list.
+    // A chain.
     assert_eq!(graph(&[1; 4], &[(0, 1), (1, 2), (2, 3)]).shown(), [0]);
 }
 
@@ -81,6 +82,16 @@ fn an_owned_object_with_a_leak_of_its_own_is_shown() {
         graph(&[1, 2, 1], &[(0, 1), (1, 2), (2, 1)]).roots(&[(0, Class::Global)]).shown(),
         [0, 1]
     );
+}
+
+/// A table (block 0) has a list of sessions, each of which may have a leak of its own. The third has a connection.
+#[test]
+fn objects_in_a_list_are_shown() {
+    let list = || graph(&[1; 5], &[(0, 1), (1, 2), (2, 3), (3, 4)]).kind(1, &[1, 2, 3]);
+    assert_eq!(list().shown(), [0], "the table is held itself");
+    let mut table = list();
+    table.blocks[0] = None;
+    assert_eq!(table.roots(&[(0, Class::Global)]).shown(), [1, 2, 3]);
 }
 
 #[test]
@@ -119,6 +130,18 @@ fn pointers_to_an_owner_are_no_cycle() {
     let tree = || graph(&[1; 9], &edges).kind(1, &[1, 2]).kind(2, &[3, 4, 5, 6, 7, 8]);
     assert_eq!(tree().classes()[..2], [Some(Class::Lost), Some(Class::Owned)]);
     assert_eq!(tree().shown(), [0]);
+    // Another reference on one of the second level, so that its numbers agree with those of a cycle.
+    let mut leak = tree();
+    leak.blocks[1].as_mut().expect("an object").references = 2;
+    assert_eq!(leak.shown(), [0, 1]);
+    let mut leak = tree();
+    leak.blocks[1].as_mut().expect("an object").references = 2;
+    assert_eq!(leak.classes()[1], Some(Class::Owned));
+    // A list in which each object leads to its neighbours.
+    let edges = [(0, 1), (1, 2), (2, 3), (3, 2), (2, 1), (1, 0)];
+    let list = graph(&[1; 4], &edges).kind(1, &[0, 1, 2, 3]);
+    let owned = Some(Class::Owned);
+    assert_eq!(list.classes(), [Some(Class::Lost), owned, owned, owned]);
 }
 
 #[test]
