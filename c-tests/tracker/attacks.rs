@@ -88,6 +88,8 @@ fn blocked_reports() {
     for how in ["fork", "cancel", "end", "jump"] {
         no_word(&track("attacks/blocked-report", &[], &[how]));
     }
+    let large = track("attacks/blocked-report", &["--format=json", "--depth=64"], &["large"]);
+    contains(&large, &["\"when\":\"exit\""]);
     let aborted = track("attacks/blocked-report", &[], &["abort"]);
     contains(&aborted, &["SIGABRT in thread 1", "1 reference of "]);
 }

@@ -1,7 +1,7 @@
 //! What a program may do or have is less than usual: system calls are refused, memory and files limited, /proc is not
 //! there. The program ends as it would untracked, and kref-track says what it could not record.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use kref_c_tests::kref_track::{compile, contains, kref_track, track};
@@ -11,6 +11,7 @@ use libtest_mimic::Trial;
 pub fn tests() -> Vec<Trial> {
     let mut tests = vec![
         plain("memory-is-limited", memory_is_limited),
+        plain("room-for-few-threads", few_threads),
         plain("files-are-limited", files_are_limited),
         plain("root-and-rights-are-given-up", rights_are_given_up),
         plain("a-report-to-a-closed-pipe", closed_pipe),
@@ -160,13 +161,12 @@ fn limited(command: &mut Command, resource: &str, bytes: u64) {
     command.arg(helper("start-limited")).args([resource, &bytes.to_string()]);
 }
 
-/// 8 MB more than the program needs untracked.
-fn memory_is_limited() {
-    let filtered = compile(Compiler::any(), "tracker/attacks/filtered", &["-O1"]);
+/// The address space that a program needs untracked.
+fn needed(program: &Path) -> u64 {
     let is_enough = |bytes: u64| {
         let mut untracked = Command::new("env");
         limited(&mut untracked, "as", bytes);
-        run(untracked.arg(&filtered).arg("quiet")).success
+        run(untracked.arg(program).arg("quiet")).success
     };
     let (mut little, mut enough) = (0, 1 << 30);
     assert!(is_enough(enough));
@@ -174,11 +174,31 @@ fn memory_is_limited() {
         let middle = (little + enough) / 2;
         *if is_enough(middle) { &mut enough } else { &mut little } = middle;
     }
+    enough
+}
+
+/// 8 MB more than the program needs untracked.
+fn memory_is_limited() {
+    let filtered = compile(Compiler::any(), "tracker/attacks/filtered", &["-O1"]);
+    let enough = needed(&filtered);
     let mut tracked = kref_track(&[]);
     limited(&mut tracked, "as", enough + (8 << 20));
     let ended = run(tracked.arg(&filtered).arg("quiet"));
     assert!(ended.success, "{enough}: {ended:?}");
     contains(&ended, &["of \"kept\""]);
+}
+
+/// Under some limits of memory there is room for more rings of threads than for states of threads.
+fn few_threads() {
+    const STEP: usize = 96 << 10;
+    let program = compile(Compiler::any(), "tracker/attacks/owned-rings", &["-O1"]);
+    let enough = needed(&program);
+    for more in (1 << 20..8 << 20).step_by(STEP) {
+        let mut tracked = kref_track(&[]);
+        limited(&mut tracked, "as", enough + more);
+        let ended = run(tracked.arg(&program));
+        assert!(ended.success, "{more}: {ended:?}");
+    }
 }
 
 /// Neither program nor judge is ended by SIGXFSZ.

@@ -369,4 +369,9 @@ fn not_linked() {
     let ended = run(kref_track(&[]).arg("true"));
     assert!(ended.success);
     contains(&ended, &["was not tracked"]);
+    // A program that it runs is tracked.
+    let program = compile(Compiler::any(), "tracker/reports/inlined", &["-O1"]);
+    let ended = run(kref_track(&[]).args(["sh", "-c", "\"$0\"; true"]).arg(program));
+    contains(&ended, &["1 reference, on object #1"]);
+    assert!(!ended.output.contains("was not tracked"), "{}", ended.output);
 }

@@ -2,6 +2,8 @@
 //!
 //! The files are the program's, and may be wrong in any way: each number is checked by those who use it.
 
+use object::{CompressionFormat, Object, ObjectSection, ReadRef};
+
 /// A part of a file that is mapped, or a note, or unwinding tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
@@ -44,25 +46,16 @@ fn segment(bytes: &[u8]) -> Option<Segment> {
     })
 }
 
-/// Whether a compressed section claims to be larger than any compressed bytes can become: who reads it would make
-/// room for as much. Sections of one file that are right are at most a thousand times as large.
-pub fn claims_too_much(read: &dyn Fn(u64, u64) -> Option<Vec<u8>>) -> bool {
-    sections_claim(read).unwrap_or(false)
-}
-
-fn sections_claim(read: &dyn Fn(u64, u64) -> Option<Vec<u8>>) -> Option<bool> {
-    const SECTION: usize = 64;
-    const COMPRESSED: u64 = 0x800;
-    const MOST_RATIO: u64 = 1100;
-    let header = read(0, HEADER as u64)?;
-    let count = u64::from(half(&header, 60)?);
-    let table = read(word(&header, 40)?, SECTION as u64 * count)?;
-    let claims = |section: &[u8]| {
-        let (at, size) = (word(section, 24)?, word(section, 32)?);
-        let claimed = word(&read(at, 24)?, 8)?;
-        Some(word(section, 8)? & COMPRESSED != 0 && claimed > size.saturating_mul(MOST_RATIO))
-    };
-    Some(table.chunks_exact(SECTION).any(|section| claims(section) == Some(true)))
+/// Whether a compressed section claims to be much larger than it is: the reader of its debug information would make
+/// room for as much. What compilers write becomes at most ten times as large.
+pub fn claims_too_much<'a>(file: impl ReadRef<'a>) -> bool {
+    const LARGE: u64 = 16 << 20;
+    const MOST_RATIO: u64 = 64;
+    let Ok(file) = object::File::parse(file) else { return false };
+    file.sections().filter_map(|section| section.compressed_file_range().ok()).any(|range| {
+        range.format != CompressionFormat::None
+            && range.uncompressed_size > LARGE.max(range.compressed_size.saturating_mul(MOST_RATIO))
+    })
 }
 
 /// The build-id, of which `read` gives the bytes of a segment.
@@ -88,6 +81,40 @@ fn gnu_build_id(mut notes: &[u8]) -> Option<Vec<u8>> {
         }
         notes = notes.get(start + length.checked_next_multiple_of(4)?..)?;
     }
+}
+
+/// The libraries that a file names as needed.
+pub fn needed(
+    segments: &[Segment],
+    read: &dyn Fn(u64, u64) -> Option<Vec<u8>>,
+) -> Option<Vec<String>> {
+    const NEEDED: u64 = 1;
+    const STRINGS: u64 = 5;
+    const STRINGS_BYTES: u64 = 10;
+    let dynamic = segments.iter().find(|segment| segment.kind == libc::PT_DYNAMIC)?;
+    let table = read(dynamic.offset, dynamic.size.min(MOST_BYTES))?;
+    let entries: Vec<_> = table
+        .chunks_exact(16)
+        .filter_map(|entry| Some((word(entry, 0)?, word(entry, 8)?)))
+        .collect();
+    let value = |wanted| entries.iter().find(|entry| entry.0 == wanted).map(|entry| entry.1);
+    let address = value(STRINGS)?;
+    let holds = |segment: &&Segment| {
+        segment.kind == libc::PT_LOAD && address.wrapping_sub(segment.address) < segment.size
+    };
+    let segment = segments.iter().find(holds)?;
+    let strings = read(segment.offset + (address - segment.address), value(STRINGS_BYTES)?)?;
+    let name = |at: u64| {
+        let rest = strings.get(usize::try_from(at).ok()?..)?;
+        Some(String::from_utf8_lossy(rest.split(|&byte| byte == 0).next()?).into_owned())
+    };
+    Some(
+        entries
+            .iter()
+            .filter(|entry| entry.0 == NEEDED)
+            .filter_map(|entry| name(entry.1))
+            .collect(),
+    )
 }
 
 fn half(bytes: &[u8], at: usize) -> Option<u16> {
@@ -139,7 +166,7 @@ impl Functions {
 
 #[cfg(test)]
 mod tests {
-    use super::{Functions, build_id, gnu_build_id, segments};
+    use super::{Functions, build_id, claims_too_much, gnu_build_id, segments};
 
     #[test]
     fn this_program() {
@@ -150,6 +177,8 @@ mod tests {
         let segments = segments(&read).expect("an ELF file");
         let id = build_id(&segments, &|segment| read(segment.offset, segment.size));
         assert!(id.is_none_or(|id| id.len() >= 8));
+        let needed = super::needed(&segments, &read).expect("a program that is loaded");
+        assert!(needed.iter().any(|name| name.starts_with("libc.so")), "{needed:?}");
         let table = segments.iter().find(|segment| segment.kind == libc::PT_GNU_EH_FRAME);
         let table = table.expect("unwinding tables");
         let bytes = read(table.offset, table.size).expect("inside the file");
@@ -159,6 +188,53 @@ mod tests {
         let middle = text.address + text.size / 2;
         let start = functions.start(middle).expect("a function");
         assert!(start <= middle && functions.start(start) == Some(start));
+    }
+
+    /// A file with one section, whose name, flags and content are given. The count of sections is where a file has it
+    /// that has too many for the header.
+    fn file_with(name: &str, flags: u64, content: &[u8]) -> Vec<u8> {
+        let names = [b"\0", name.as_bytes(), b"\0"].concat();
+        let (table, names_at) = (64_u64, 64 + 3 * 64);
+        let content_at = names_at + names.len() as u64;
+        let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0".to_vec();
+        [0, 0, table].iter().for_each(|word: &u64| file.extend(word.to_le_bytes()));
+        file.extend([0; 4]);
+        [64_u16, 56, 0, 64, 0, 2].iter().for_each(|half| file.extend(half.to_le_bytes()));
+        let mut section = |name: u32, kind: u32, flags: u64, at: u64, size: u64| {
+            file.extend(name.to_le_bytes().into_iter().chain(kind.to_le_bytes()));
+            for word in [flags, 0, at, size, 0, 1, 0] {
+                file.extend(word.to_le_bytes());
+            }
+        };
+        section(0, 0, 0, 0, 3);
+        section(1, 1, flags, content_at, content.len() as u64);
+        section(0, 3, 0, names_at, names.len() as u64);
+        [file, names, content.to_vec()].concat()
+    }
+
+    #[test]
+    fn sections_that_claim_too_much() {
+        let usual = |size: u64| {
+            let header = [1_u64, size, 1].into_iter().flat_map(|word| word.to_le_bytes());
+            header.chain([0; 100]).collect::<Vec<_>>()
+        };
+        let gnu = |size: u64| [b"ZLIB", &size.to_be_bytes()[..], &[0; 100]].concat();
+        for (size, too_much) in [(1000, false), (1 << 31, true)] {
+            assert_eq!(
+                claims_too_much(&*file_with(".debug_info", 0x800, &usual(size))),
+                too_much,
+                "{size}"
+            );
+            assert_eq!(
+                claims_too_much(&*file_with(".zdebug_info", 0, &gnu(size))),
+                too_much,
+                "{size}"
+            );
+            assert!(
+                !claims_too_much(&*file_with(".data", 0, &gnu(size))),
+                "a name of no debug section"
+            );
+        }
     }
 
     #[test]

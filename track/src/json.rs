@@ -147,6 +147,9 @@ pub fn misuse(world: &World, process: &Process, offence: &Offence) -> String {
         "holder": names.get(offence.holder),
         "by": act(offence.by),
         "released": offence.released.map(act),
+        "freed": offence.freed,
+        "place": (offence.place != 0).then(|| address(offence.place)),
+        "killed": offence.killed.map(act),
         "created": offence.created.map(act),
         "held": held,
     });

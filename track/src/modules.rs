@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use addr2line::Loader;
+use object::ReadCache;
 
 use crate::elf::{self, Functions, Segment};
 use crate::names::Names;
@@ -122,7 +123,7 @@ impl Module {
         let load = || {
             // By its descriptor: the path may be another file by now.
             let file = self.file.as_ref()?;
-            if elf::claims_too_much(&|at, length| bytes(file, at, length)) {
+            if elf::claims_too_much(&ReadCache::new(file)) {
                 return None;
             }
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());

@@ -9,6 +9,7 @@ use crate::code::{Code, Id, PlaceId};
 use crate::misuse::Kind;
 use crate::modules::Module;
 use crate::object::Mark;
+use crate::percpu::Killed;
 use crate::reach::Asker;
 use crate::shared::Shared;
 use crate::stale::Stale;
@@ -61,6 +62,8 @@ pub struct Process {
     pub shared: Shared,
     /// Misuse that was reported: once for each stack.
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
+    /// Who killed percpu_refs.
+    pub killed: Killed,
     /// Lookups by handle that found no object.
     pub stale: Stale,
     /// How many reports of misuse and leaks there were.
@@ -95,6 +98,7 @@ impl Process {
             modules: Vec::new(),
             shared: Shared::default(),
             told: HashSet::default(),
+            killed: Killed::default(),
             stale: Stale::default(),
             found: 0,
             last_event: 0,
@@ -111,6 +115,7 @@ impl Process {
         let mut child = Self::with(0, 0, self.table.fork());
         child.parent = Some(Parent { number: self.number, at, is_exact });
         child.modules.clone_from(&self.modules);
+        child.killed.clone_from(&self.killed);
         child.shared.extend(&self.shared);
         child.mark = self.mark;
         child.next_mark();

@@ -22,8 +22,14 @@ use crate::session::Session;
 use crate::trace::Writer;
 use crate::world::World;
 
-/// After records have come the judge looks again so soon, and then less and less often.
+/// After so many records the judge looks again at once, ...
+const MANY: usize = 1024;
+/// ... and after so many soon. After fewer it looks less and less often: each look takes a core from the program.
+const FEW: usize = 16;
 const SHORTEST: Duration = Duration::from_micros(50);
+/// The longest pause while there are records at each look.
+const LONG: Duration = Duration::from_millis(1);
+/// The longest pause.
 const LONGEST: Duration = Duration::from_millis(5);
 /// How often the judge looks for what is not in the rings.
 const LOOK: Duration = Duration::from_millis(10);
@@ -110,12 +116,15 @@ impl Service {
     fn serve(&mut self) {
         let mut pause = SHORTEST;
         loop {
-            if self.judge.work() > 0 {
-                pause = SHORTEST;
-            } else {
+            let read = self.judge.work();
+            if read < MANY {
                 std::thread::sleep(pause);
-                pause = (pause * 2).min(LONGEST);
             }
+            pause = match read {
+                FEW.. => SHORTEST,
+                0 => (pause * 2).min(LONGEST),
+                _ => (pause * 2).min(LONG),
+            };
             if self.looked.elapsed() >= LOOK {
                 self.looked = Instant::now();
                 self.judge.give_up(false);
@@ -133,7 +142,7 @@ impl Service {
     /// Looks for new processes and for those that have ended, and at what others ask.
     fn look(&mut self) {
         self.watch_new();
-        self.judge.keep_numbers_free();
+        self.judge.keep_numbers_free(&self.left);
         self.hear();
         while let Some(place) = self.watched.iter().position(|it| self.has_ended(it)) {
             let mut gone = self.watched.swap_remove(place);
@@ -216,7 +225,7 @@ impl Service {
             // Not until the rings are empty: others may write without end.
             let read = self.judge.work();
             self.watch_new();
-            self.judge.keep_numbers_free();
+            self.judge.keep_numbers_free(&self.left);
             if self.judge.has_reached(end) || since.elapsed() >= LONG_ENOUGH {
                 return;
             }
@@ -260,7 +269,7 @@ impl Service {
         }
     }
 
-    /// The program has ended. Returns whether it was tracked, and how much was found.
+    /// The program has ended. Returns whether it was tracked, or a program that it has run, and how much was found in it.
     fn program_ended(&mut self, status: ExitStatus) -> (bool, u64) {
         self.drain();
         self.judge.world.now.set(clock::now());
@@ -275,7 +284,9 @@ impl Service {
             self.judge.let_go(watched.number);
         }
         self.count_found();
-        (self.found.is_some(), self.found.unwrap_or(0))
+        // A shell or a debugger uses no libkref, but what it has run may.
+        let is_tracked = self.found.is_some() || self.session.had_processes();
+        (is_tracked, self.found.unwrap_or(0))
     }
 
     /// Counts what was found in the program.

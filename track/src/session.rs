@@ -8,18 +8,18 @@ use std::sync::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
 };
-use std::time::Duration;
 
 use wire::head::{
-    ANSWERED, CHAOS, DONE, Desk, HEAD_BYTES, Head, KEEP_FREED, LOSSY, Line, MAGIC, MORE,
-    STALE_HANDLES, Settings, WITHOUT_TEXT,
+    ANSWERED, CHAOS, DONE, HEAD_BYTES, Head, KEEP_FREED, LOSSY, Line, MAGIC, MORE, STALE_HANDLES,
+    Settings, WITH_TEXT, WITHOUT_TEXT,
 };
 use wire::ring::Ring;
 
 use crate::options::Options;
 
-/// 64 Ki words, and the ring's positions.
-pub const RING_BYTES: usize = 128 + (512 << 10);
+/// 128 Ki words, and the ring's positions. A thread that does nothing but get and put fills them in about 1 ms: as
+/// long as the judge may look away from a program that it has heard from lately.
+pub const RING_BYTES: usize = 128 + (1 << 20);
 const ANSWER_BYTES: usize = 64 << 10;
 const FEWEST_RINGS: usize = 8;
 const MOST_RINGS: usize = 30;
@@ -127,6 +127,11 @@ impl Session {
         &self.rings
     }
 
+    /// Whether any process was ever tracked.
+    pub fn had_processes(&self) -> bool {
+        self.head().processes.0.load(Relaxed) > 1
+    }
+
     /// The path by which a program opens the memory.
     pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
@@ -137,40 +142,64 @@ impl Session {
         self.head().let_go(request);
     }
 
-    /// Gives `text` to the request at a desk, part by part. `is_alive` tells whether somebody still waits for it.
-    pub fn answer(
-        &self,
-        desk: usize,
-        request: u32,
-        text: &str,
-        mut is_alive: impl FnMut() -> bool,
-    ) {
-        if request == 0 {
-            return;
-        }
-        let head = self.head();
-        let Some(at) = head.desks.get(desk) else { return };
-        let place = self.start.wrapping_add(Head::answer_at());
-        let mut parts = text.as_bytes().chunks(ANSWER_BYTES).peekable();
-        loop {
-            if at.asking.load(Relaxed) != request {
-                return;
-            }
-            if desk == WITHOUT_TEXT {
-                return at.answered.store(ANSWERED, Release);
-            }
-            let part = parts.next().unwrap_or_default();
-            // SAFETY: a part fits, and the asker reads it when `answered` says so.
-            unsafe { ptr::copy_nonoverlapping(part.as_ptr(), place, part.len()) };
-            head.answer_length.store(part.len() as u32, Relaxed);
-            let more = if parts.peek().is_some() { MORE } else { 0 };
-            // Release: pairs with the recorder's acquire. The part is there.
-            at.answered.store(ANSWERED | more, Release);
-            if more == 0 || !wait_until_taken(at, request, &mut is_alive) {
-                return;
-            }
+    /// Answers a request at the desk without a text.
+    pub fn answer(&self, request: u32) {
+        let desk = &self.head().desks[WITHOUT_TEXT];
+        if request != 0 && desk.asking.load(Relaxed) == request {
+            // Release: pairs with the recorder's acquire. What was found is told before.
+            desk.answered.store(ANSWERED, Release);
         }
     }
+
+    /// Gives the next part of a text to the request that has asked for it, if the asker has copied the part before.
+    pub fn give_part(&self, answer: &mut Answer) -> Given {
+        let (head, place) = (self.head(), self.start.wrapping_add(Head::answer_at()));
+        let desk = &head.desks[WITH_TEXT];
+        if desk.asking.load(Relaxed) != answer.request {
+            return Given::Last;
+        }
+        // Acquire: pairs with the release of the recorder, which has copied the part before.
+        if desk.answered.load(Acquire) != 0 {
+            return Given::Nothing;
+        }
+        let rest = &answer.text[answer.given..];
+        let part = &rest[..rest.len().min(ANSWER_BYTES)];
+        // SAFETY: a part fits, and the asker reads it when `answered` says so.
+        unsafe { ptr::copy_nonoverlapping(part.as_ptr(), place, part.len()) };
+        head.answer_length.store(part.len() as u32, Relaxed);
+        let more = if part.len() < rest.len() { MORE } else { 0 };
+        // Release: pairs with the recorder's acquire. The part is there.
+        desk.answered.store(ANSWERED | more, Release);
+        answer.given += part.len();
+        if more == 0 { Given::Last } else { Given::Part }
+    }
+}
+
+/// A text that is given part by part, since it may have more bytes than the answer's part of the memory. The asker
+/// may take long to write a part, so nobody waits for the asker.
+pub struct Answer {
+    request: u32,
+    text: Vec<u8>,
+    /// The bytes that were given.
+    given: usize,
+}
+
+impl Answer {
+    /// To a request.
+    pub fn new(request: u32, text: String) -> Self {
+        Self { request, text: text.into_bytes(), given: 0 }
+    }
+}
+
+/// The outcome of [`Session::give_part`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// The asker has not copied the part before.
+    Nothing,
+    /// A part, and others will follow.
+    Part,
+    /// The last part; or the asker asks no more.
+    Last,
 }
 
 impl Drop for Session {
@@ -182,20 +211,6 @@ impl Drop for Session {
             libc::munmap(self.start.cast(), self.bytes);
         }
     }
-}
-
-/// Waits until the asker has copied a part. `false`: the asker asks no more.
-fn wait_until_taken(at: &Desk, request: u32, is_alive: &mut impl FnMut() -> bool) -> bool {
-    const LOOKS: u32 = 200;
-    let mut looks = 0;
-    while at.answered.load(Acquire) != 0 {
-        looks += 1;
-        if at.asking.load(Relaxed) != request || (looks % LOOKS == 0 && !is_alive()) {
-            return false;
-        }
-        std::thread::sleep(Duration::from_micros(50));
-    }
-    true
 }
 
 fn settings(options: &Options) -> Settings {

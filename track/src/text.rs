@@ -214,9 +214,21 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
     let holder = holder.map(|name| format!(": \"{name}\"")).unwrap_or_default();
     let _ = writeln!(out, "kref-track: {}{holder}", offence.kind.sentence());
     let _ = writeln!(out, "  {}", object(world, offence));
-    act(world, &mut out, "by", offence.by);
+    match offence.kind {
+        Kind::WriteAfterRelease => {
+            let distance = offence.place.wrapping_sub(offence.address) as i64;
+            let _ = writeln!(
+                out,
+                "  the first change is {distance} bytes from the count; it is not known who wrote, and when"
+            );
+        }
+        _ => act(world, &mut out, "by", offence.by),
+    }
     if let Some(released) = offence.released {
-        act(world, &mut out, "released by", released);
+        act(world, &mut out, if offence.freed { "freed by" } else { "released by" }, released);
+    }
+    if let Some(killed) = offence.killed {
+        act(world, &mut out, "killed by", killed);
     }
     if let Some(created) = offence.created {
         act(world, &mut out, "created by", created);
@@ -228,10 +240,13 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
             | Kind::InitTwice
             | Kind::FreeAlive
             | Kind::Overwritten
+            | Kind::FreedWhileHeld
+            | Kind::MovedWhileHeld
             | Kind::BadPublish
             | Kind::BadFree
             | Kind::PoolInUse
             | Kind::NoExit
+            | Kind::PutOfInitial
             | Kind::ExitWhileAlive
             | Kind::BadReinit
     ) {

@@ -2,7 +2,8 @@
  * A report to a pipe that is full: its thread waits until somebody reads, and nobody else may wait for that. With
  * "fork" a child asks, and the parent exits. With "abort" a thread asks, and another aborts. With "cancel" and "end"
  * the thread that asks is cancelled, and ends in a signal handler. With "jump" a signal handler jumps out of the
- * report. After the last three the program asks for another report.
+ * report. After the last three the program asks for another report. With "large" the
+ * child's report has more bytes than the judge can hand out at once, and the parent exits with an object.
  */
 #include "../object.h"
 #include <fcntl.h>
@@ -47,6 +48,30 @@ static void wait_until_asleep(const char *tasks, int number)
     } while (!state || state[2] != 'S');
 }
 
+static struct object *taken(int depth)
+{
+    struct object *object = depth ? taken(depth - 1) : object_new();
+
+    /* Behind the call, so that each depth is a frame. */
+    object->name[0] = 1;
+    return object;
+}
+
+/* Each object is held from another stack: about 1,000 bytes of a report in JSON. */
+static void ask_for_much(void)
+{
+    struct object *objects[12][40];
+    int i, j;
+
+    for (i = 0; i < 12; i++)
+        for (j = 0; j < 40; j++)
+            objects[i][j] = taken(j);
+    kref_track_report(ends[1]);
+    for (i = 0; i < 12; i++)
+        for (j = 0; j < 40; j++)
+            object_put(objects[i][j]);
+}
+
 static int asker;
 
 static void *ask_in_thread(void *unused)
@@ -82,17 +107,22 @@ int main(int argc, char **argv)
     CHECK(argc == 2 && pipe(ends) == 0 && sigaction(SIGUSR1, &action, NULL) == 0);
     how = argv[1];
     fill();
-    if (strcmp(how, "fork") == 0) {
+    if (strcmp(how, "fork") == 0 || strcmp(how, "large") == 0) {
         number = fork();
         CHECK(number >= 0);
         if (number == 0) {
             /* The only other reader is the parent. */
             close(ends[0]);
-            kref_track_report(ends[1]);
+            if (strcmp(how, "large") == 0)
+                ask_for_much();
+            else
+                kref_track_report(ends[1]);
             _exit(0);
         }
         wait_until_asleep("", number);
-        object_put(object);
+        /* Kept: the report at exit says so. */
+        if (strcmp(how, "large") != 0)
+            object_put(object);
         return 0;
     }
     CHECK(pthread_create(&thread, NULL, ask_in_thread, NULL) == 0);

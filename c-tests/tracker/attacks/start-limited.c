@@ -18,9 +18,12 @@ static int hide_proc(void)
 
 static int limit(int resource, const char *bytes)
 {
-    struct rlimit both = { strtoul(bytes, NULL, 10), strtoul(bytes, NULL, 10) };
+    struct rlimit limit;
 
-    return setrlimit(resource, &both);
+    if (getrlimit(resource, &limit))
+        return -1;
+    limit.rlim_cur = strtoul(bytes, NULL, 10);
+    return setrlimit(resource, &limit);
 }
 
 int main(int argc, char **argv)

@@ -50,6 +50,8 @@ pub fn begun() {
 
 /// The process exits. The stack tells the judge whether functions of the program still have frames, and where they are.
 pub fn at_exit(frame: &Frame) {
+    #[cfg(not(test))]
+    crate::kept::check_all();
     let Some(mut guard) = thread::enter(frame.address()) else { return };
     let stack = walk::stack(Caller::from(frame), &mut guard);
     let asked = ask(&Event::of(Kind::Exit, 0), stack, &mut guard, -1);

@@ -19,7 +19,9 @@
 //! | [`rules`], [`cfi`], [`module`] | how a frame is unwound |
 //! | [`ask`], [`crash`], [`fork`] | requests that wait for the judge's answer; fatal signals; fork() |
 //! | [`last_words`] | what the recorder says when the judge is gone |
-//! | [`chaos`], [`freed`] | delays around gets and puts; memory that is kept for a while after its free() |
+//! | [`chaos`] | delays around gets and puts |
+//! | [`freed`], [`marks`], [`kept`] | free() of memory that has counts in it; what is kept for a while |
+//! | [`environment`] | a program that this one starts has nothing preloaded |
 
 #![cfg_attr(not(test), no_std)]
 
@@ -29,12 +31,17 @@ mod chaos;
 mod clock;
 mod crash;
 mod entry;
+#[cfg(not(test))]
+mod environment;
 mod event;
 mod filtered;
 mod fork;
 #[cfg(not(test))]
 mod freed;
+#[cfg(not(test))]
+mod kept;
 mod last_words;
+mod marks;
 #[cfg(not(test))]
 mod mem;
 mod module;

@@ -29,8 +29,6 @@ pub use guard::Guard;
 
 /// Handlers that interrupt each other deeper than that walk one frame, and have no journal.
 const LEVELS: u32 = 3;
-/// Release functions that a thread is in, each inside the other. The rest is not noted.
-const RELEASING: usize = 16;
 
 /// A thread's own. Only that thread uses it, and its signal handlers. Zeros: not begun.
 #[repr(C, align(64))]
@@ -46,10 +44,6 @@ pub struct State {
     pub barrier: AtomicU64,
     /// The object and the stack of the put that this thread is in: the release comes from there.
     pub last_put: (AtomicU64, AtomicU32),
-    /// The objects whose release functions this thread is in, and how many there are.
-    pub releasing: [AtomicU64; RELEASING],
-    /// How many there are, also of those that are not noted.
-    pub releasing_depth: AtomicU32,
     /// For sampling.
     pub countdown: AtomicU32,
     /// The steps of chaos.
@@ -152,7 +146,6 @@ impl State {
         self.readable.store(0, Relaxed);
         self.barrier.store(0, Relaxed);
         self.last_put.0.store(0, Relaxed);
-        self.releasing_depth.store(0, Relaxed);
         self.countdown.store(number, Relaxed);
         self.step.store(0, Relaxed);
         self.asks.store(0, Relaxed);
@@ -197,23 +190,9 @@ impl State {
         self.level.store(0, Relaxed);
     }
 
-    /// A release function begins.
-    pub fn begin_release(&self, object: u64) {
-        let depth = self.releasing_depth.load(Relaxed);
-        if let Some(place) = self.releasing.get(depth as usize) {
-            place.store(object, Relaxed);
-        }
-        self.releasing_depth.store(depth + 1, Relaxed);
-    }
-
-    /// A put is over; and if it was the last, so is its release function.
-    pub fn end_put(&self, object: u64) {
+    /// A put is over.
+    pub fn end_put(&self) {
         self.last_put.0.store(0, Relaxed);
-        let Some(last) = self.releasing_depth.load(Relaxed).checked_sub(1) else { return };
-        let place = self.releasing.get(last as usize);
-        if place.is_none_or(|place| place.load(Relaxed) == object) {
-            self.releasing_depth.store(last, Relaxed);
-        }
     }
 }
 
@@ -235,13 +214,25 @@ fn begin(own: &Own) -> bool {
     if let Some(state) = state {
         state.adopt(number);
     }
-    // A handler that comes now finds the thread either not begun, and begins it as another, or begun.
+    if own.process.load(Relaxed) == process {
+        // A handler has begun this thread meanwhile.
+        if let Some(state) = state {
+            process::leave_state(state);
+        }
+        return true;
+    }
     let place = state.map_or(ptr::null_mut(), |state| ptr::from_ref(state).cast_mut());
+    // Nobody would give back the ring of a thread whose end is not known here.
+    let ring = if thread_end::expect(place) {
+        session::claim(process, number)
+    } else {
+        session::ring_of(number)
+    };
+    // A handler that comes now finds the thread either not begun, and begins it as another, or begun.
     own.process.store(0, Relaxed);
     own.state.store(place, Relaxed);
     own.number.store(number, Relaxed);
-    own.ring.store(session::claim(process, number), Relaxed);
+    own.ring.store(ring, Relaxed);
     own.process.store(process, Relaxed);
-    thread_end::expect(place);
     true
 }

@@ -28,14 +28,13 @@ pub fn set_up() {
     }
 }
 
-/// Makes the C library call [`end`] when the calling thread ends. If the thread has no state, the library does not
-/// call it.
-pub fn expect(state: *mut State) {
+/// Makes the C library call [`end`] when the calling thread ends. `false`: the library will not call it. So it is if
+/// the thread has no state.
+pub fn expect(state: *mut State) -> bool {
     let key = KEY.load(Relaxed);
-    if key >= 0 {
-        // SAFETY: a key of ours, with which the C library allocates nothing.
-        unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, state.cast()) };
-    }
+    // SAFETY: a key of ours, with which the C library allocates nothing.
+    let set = || unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, state.cast()) };
+    key >= 0 && set() == 0 && !state.is_null()
 }
 
 unsafe extern "C" fn end(_: *mut c_void) {

@@ -257,6 +257,7 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     if let Some(number) = number {
         ring.fill(position, 0, number);
     }
+    ring.prepare(position);
     // A handler may give the record up until the very last moment.
     let first = First { kind: body.kind as u8, length, process };
     if !is_ours() || !ring.finish_marked(position, tag, first) {

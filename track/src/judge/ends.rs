@@ -11,6 +11,7 @@ use crate::judge::{Judge, Origin};
 use crate::merge::Numbered;
 use crate::reach::Asker;
 use crate::report::{self, End};
+use crate::session::{Answer, Given};
 use crate::{crash, ends};
 
 /// Frames that are farther from each other are not of one stack.
@@ -47,13 +48,16 @@ impl Judge {
             (&self.origin, u32::try_from(event.detail))
         {
             let desk = desk_of(kind);
-            if desk == WITHOUT_TEXT {
-                session.head().found.store(u32::try_from(found).unwrap_or(u32::MAX), Relaxed);
-            }
             if let Some(asked) = self.asked.get_mut(desk) {
                 *asked = (request, pid);
             }
-            session.answer(desk, request, &text, || ends::is_running(pid));
+            if desk == WITHOUT_TEXT {
+                session.head().found.store(u32::try_from(found).unwrap_or(u32::MAX), Relaxed);
+                session.answer(request);
+            } else if request != 0 {
+                self.text = Some(Answer::new(request, text));
+                self.give_text();
+            }
         } else {
             world.output.write(pid, &text);
         }
@@ -80,6 +84,16 @@ impl Judge {
                 is_programs(outermost) && !others.iter().any(is_programs)
             });
         Some(Asker { tid, frames, has_returned })
+    }
+
+    /// Gives the asker of a text its next part. Returns whether there was something to give.
+    pub(super) fn give_text(&mut self) -> bool {
+        let (Origin::Session(session, _), Some(text)) = (&self.origin, &mut self.text) else {
+            return false;
+        };
+        let given = session.give_part(text);
+        self.text.take_if(|_| given == Given::Last);
+        given != Given::Nothing
     }
 
     /// A daemon's parent may have ended before the daemon, and nobody has seen it yet.

@@ -90,12 +90,16 @@ impl Judge {
         )
     }
 
-    /// Numbers of processes begin again after 65,535: no new process gets that of a living one.
-    pub fn keep_numbers_free(&self) {
+    /// Numbers of processes begin again after 65,535: no new process gets that of a living one, nor one that may still
+    /// have rings.
+    pub fn keep_numbers_free(&self, left: &[Watched]) {
         let Origin::Session(session, _) = &self.origin else { return };
         let counter = &session.head().processes.0;
         let next = counter.load(Relaxed);
-        let is_taken = |number: &u32| self.processes.get(*number as u16).is_some();
+        let is_taken = |number: &u32| {
+            let number = *number as u16;
+            self.processes.get(number).is_some() || left.iter().any(|left| left.number == number)
+        };
         let numbers = (0..FREE_NUMBERS).map(|step| next.wrapping_add(step));
         if let Some(taken) = numbers.rev().find(is_taken) {
             counter.fetch_max(taken.wrapping_add(1), Relaxed);

@@ -23,7 +23,7 @@ use crate::merge::{Numbered, Window};
 use crate::object::Act;
 use crate::process::Processes;
 use crate::report::End;
-use crate::session::Session;
+use crate::session::{Answer, Session};
 use crate::stuck::Releases;
 use crate::turns::Turns;
 use crate::world::{Numbers, World};
@@ -61,6 +61,8 @@ pub struct Judge {
     pub ended: Vec<(u32, u64)>,
     /// The last request at each desk, and the process that it was from.
     pub asked: [(u32, u32); 2],
+    /// The text that is given part by part to the request for it.
+    text: Option<Answer>,
     /// Where all records go as well.
     pub trace: Option<trace::Writer>,
     releases: Releases,
@@ -103,6 +105,7 @@ impl Judge {
             new: Vec::new(),
             ended: Vec::new(),
             asked: [(0, 0); 2],
+            text: None,
             trace: None,
             releases: Releases::default(),
             origin,
@@ -121,7 +124,7 @@ impl Judge {
         }
     }
 
-    /// Reads what the rings have, and works on it. Returns how many records there were.
+    /// Reads what the rings have, and works on it. Returns how many records there were, and parts of answers.
     pub fn work(&mut self) -> usize {
         let read = self.read_rings();
         self.apply_ready();
@@ -129,7 +132,7 @@ impl Judge {
             self.end(number, End::Executed);
             self.let_go(number);
         }
-        read
+        read + usize::from(self.give_text())
     }
 
     /// Whether all events before a number have come, or will not.

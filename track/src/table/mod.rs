@@ -154,6 +154,19 @@ impl Table {
         if object.is(RELEASED) { self.remember(at) } else { self.end(at, by) }
     }
 
+    /// The memory of an object has moved to an address where no object is.
+    pub fn relocate(&mut self, at: At, address: u64) {
+        let before = self.objects.at(at).address;
+        self.index.remove(before, at, |at| self.objects.at(at).address);
+        self.objects.at_mut(at).address = address;
+        self.index.insert(address, at, |at| self.objects.at(at).address);
+    }
+
+    /// Whether there ever was another reference than the creator's.
+    pub fn was_shared(&self, object: &Object) -> bool {
+        !object.is(FIRST) || object.groups != NIL || object.pairs != NIL
+    }
+
     /// A released percpu_ref is used again.
     pub fn revive(&mut self, at: At) {
         if self.objects.at(at).is(RELEASED) {

@@ -1,8 +1,11 @@
 //! Right and wrong programs, as their recorders tell of them.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use wire::record::{Event, Kind};
 
 use super::{Recorder, contains};
+use crate::ends::Watched;
 use crate::report::End;
 
 const A: u64 = 0x5000;
@@ -259,4 +262,17 @@ fn an_object_goes_over_its_memory() {
     }
     let told = recorder.ends(End::Exit);
     contains(&told, &["objects not recorded: max_memory=1 was reached", "still held at exit"]);
+}
+
+/// A process that has executed a program which is not tracked keeps its rings until it ends.
+#[test]
+fn numbers_of_processes_that_are_not_free() {
+    let mut recorder = Recorder::new("");
+    recorder.told();
+    let next = &recorder.session.head().processes.0;
+    for (left, expected) in [(None, 2), (Some(9), 10), (Some(9999), 10)] {
+        let left = left.map(|number| Watched::new(number, std::process::id(), false));
+        recorder.judge.keep_numbers_free(left.as_slice());
+        assert_eq!(next.load(Relaxed), expected);
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wire::record::{Event, Kind};
 
 use super::Recorder;
+use crate::session::RING_BYTES;
 
 /// The processor time of this thread: others may use the machine at the same time.
 fn time() -> Duration {
@@ -24,7 +25,7 @@ fn resident() -> usize {
 
 /// Gets and puts on so many live objects, in an order that no cache knows.
 fn pairs(objects: u64, holders: &str) {
-    let mut recorder = Recorder::with_rings("max_memory=4096", 8, 128 + (512 << 10));
+    let mut recorder = Recorder::with_rings("max_memory=4096", 8, RING_BYTES);
     let (new, get, put) = (
         recorder.stack(1, &[0x101, 0x201]),
         recorder.stack(2, &[0x301, 0x201]),
@@ -99,7 +100,7 @@ fn memory() {
 #[test]
 #[ignore = "a measurement"]
 fn reading() {
-    let mut recorder = Recorder::with_rings("", 8, 128 + (512 << 10));
+    let mut recorder = Recorder::with_rings("", 8, RING_BYTES);
     let (mut events, mut spent) = (0_u64, Duration::ZERO);
     for _ in 0..400 {
         for _ in 0..4000 {

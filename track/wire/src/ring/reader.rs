@@ -47,11 +47,22 @@ impl<'a> Reader<'a> {
         };
         let positions = self.position + 1..;
         for (word, at) in body.iter_mut().zip(positions).take(usize::from(first.length) - 1) {
-            *word = self.ring.word(at).load(Relaxed);
+            *word = self.take_out(at);
         }
         self.position += u64::from(first.length);
         self.give_back(self.ring.words.len() as u64 / 8);
         Some(first)
+    }
+
+    /// Reads a word that is about to be given back. A later writer may take the word as the first of its record, and
+    /// not have written anything yet. So the word must not look like a first word there, whatever a record's body has.
+    fn take_out(&self, position: u64) -> u64 {
+        let place = self.ring.word(position);
+        let word = place.load(Relaxed);
+        if core::ptr::eq(self.ring.word(word), place) && First::of(word, word).is_some() {
+            place.store(0, Relaxed); // before `give_back`'s release
+        }
+        word
     }
 
     /// Gives the words that were read back to the writers, if they are more than `least`.
@@ -93,14 +104,23 @@ impl<'a> Reader<'a> {
     pub fn skip(&mut self) {
         let end = self.end();
         match self.first() {
-            Some(First { kind: UNFINISHED, length, .. }) => self.position += u64::from(length),
+            Some(First { kind: UNFINISHED, length, .. }) => {
+                for _ in 0..length {
+                    self.pass();
+                }
+            }
             Some(_) => {}
             None => {
                 while self.position < end && self.first().is_none() {
-                    self.position += 1;
+                    self.pass();
                 }
             }
         }
         self.give_back(0);
+    }
+
+    fn pass(&mut self) {
+        self.take_out(self.position);
+        self.position += 1;
     }
 }

@@ -152,6 +152,36 @@ fn words_without_a_first_word_are_skipped() {
     }
 }
 
+/// The body of a record may have any words, also one that would be a record's first word in the ring's next lap.
+#[test]
+fn a_word_of_a_body_is_no_record_of_the_next_lap() {
+    let memory = Memory::new(SMALL);
+    let (ring, mut reader) = (memory.ring(), Reader::new(memory.ring()));
+    let words = ring.words.len() as u64;
+    for is_finished in [true, false] {
+        let start = reader.position();
+        // Of a body of 5 words, the third one.
+        let place = start + 3 + words;
+        let first = First { kind: Kind::Got as u8, length: 2, process: 1 };
+        let position = taken(ring, 6, 9);
+        ring.mark(position, 6, 9);
+        ring.fill(position, 2, first.word(place));
+        if is_finished {
+            ring.finish(position, First { kind: Kind::Got as u8, length: 6, process: 1 });
+            assert!(read(&mut reader).is_some());
+        } else {
+            reader.skip();
+        }
+        while reader.position() < place {
+            assert!(ring.write(Kind::Void, 1, &[]) && read(&mut reader).is_some());
+        }
+        assert_eq!((reader.next(), read(&mut reader)), (Next::Nothing, None));
+        taken(ring, 2, 9);
+        assert_eq!(reader.next(), Next::Unfinished(None));
+        reader.skip();
+    }
+}
+
 #[test]
 fn a_thread_knows_what_it_has_taken() {
     let memory = Memory::new(SMALL);
