@@ -10,6 +10,7 @@ use crate::misuse::Kind;
 use crate::modules::Module;
 use crate::object::Mark;
 use crate::percpu::Killed;
+use crate::reach::Asker;
 use crate::shared::Shared;
 use crate::stale::Stale;
 use crate::table::Table;
@@ -74,6 +75,8 @@ pub struct Process {
     pub last_event: u64,
     /// The fatal signal of a thread.
     pub crashed: Option<i32>,
+    /// The thread that waits for the report.
+    pub asker: Option<Asker>,
     /// Whether its report has been written.
     pub is_reported: bool,
     /// Whether it is over.
@@ -104,6 +107,7 @@ impl Process {
             found: 0,
             last_event: 0,
             crashed: None,
+            asker: None,
             is_reported: false,
             is_over: false,
         }
