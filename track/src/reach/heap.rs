@@ -229,19 +229,30 @@ mod tests {
         assert_eq!(Blocks::new(Vec::new()).find(0x1000), None);
     }
 
-    /// The blocks of this process. Other tests allocate meanwhile, so that a chain may be broken for a moment.
+    /// Whether the blocks of this process are as they should be.
     fn own(is_right: impl Fn(&[super::Block]) -> bool) -> bool {
-        let (memory, pid) = (|| Memory::of(std::process::id()), std::process::id());
-        (0..1000).any(|_| {
-            let mut heap = Heap::default();
-            maps::of(pid).iter().for_each(|region| heap.find(&memory(), region));
-            is_right(&heap.blocks)
-        })
+        let (memory, pid) = (Memory::of(std::process::id()), std::process::id());
+        let mut heap = Heap::default();
+        maps::of(pid).iter().for_each(|region| heap.find(&memory, region));
+        is_right(&heap.blocks)
     }
 
-    /// Of each thread's heap, and large ones.
+    /// Of each thread's heap, and large ones. In a process of its own: other tests allocate meanwhile.
     #[test]
-    fn blocks_of_this_process() {
+    fn blocks_of_a_process() {
+        // SAFETY: the child does what a fork's child of a program with threads may do with the C library of GNU.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(i32::from(!finds_own_blocks())) };
+        }
+        let mut status = 0;
+        // SAFETY: `status` is ours to fill.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!(status, 0);
+    }
+
+    fn finds_own_blocks() -> bool {
         const SIZES: [usize; 4] = [40, 100, 5000, 1 << 22];
         // SAFETY: memory, which is given back at the end.
         let new = || SIZES.map(|size| unsafe { libc::malloc(size) } as u64);
@@ -252,7 +263,7 @@ mod tests {
             let of = |block: &&super::Block| (block.0..block.1).contains(&last);
             found.iter().find(of).is_some_and(|block| block.0 == start)
         };
-        assert!(own(|found| blocks.iter().all(|block| is_found(found, block))));
+        let finds_all = own(|found| blocks.iter().all(|block| is_found(found, block)));
         let free = |(start, _): (u64, usize)| {
             // SAFETY: from malloc().
             unsafe { libc::free(black_box(start) as *mut _) };
@@ -260,7 +271,8 @@ mod tests {
         // It goes to this thread's cache.
         let cached = blocks.remove(1);
         free(cached);
-        assert!(own(|found| is_found(found, &blocks[0]) && !is_found(found, &cached)));
+        let finds_rest = own(|found| is_found(found, &blocks[0]) && !is_found(found, &cached));
         blocks.into_iter().for_each(free);
+        finds_all && finds_rest
     }
 }
