@@ -112,7 +112,7 @@ type Sources = HashMap<u32, Vec<u32>, FxBuildHasher>;
 
 impl Graph {
     /// A verdict for each block that has an object. `is_whole`: all memory was looked at. Otherwise nothing is said of
-    /// blocks that nothing was seen to lead to.
+    /// blocks to which no root was seen to lead.
     pub fn judge(mut self, is_whole: bool) -> Vec<Option<Verdict>> {
         self.edges.sort_unstable();
         self.edges.dedup();
@@ -121,18 +121,17 @@ impl Graph {
         for class in [Class::Global, Class::Thread, Class::Mapped] {
             self.reach(&edges, class, &mut classes);
         }
+        let verdict = |class| Verdict { class, is_covered: false };
+        if !is_whole {
+            return classes.into_iter().map(|class| class.map(verdict)).collect();
+        }
         let owned = self.between_objects(&edges, &classes);
         let owned = self.own(&owned, &mut classes);
         let mut verdicts: Vec<Option<Verdict>> = vec![None; self.blocks.len()];
         for block in self.holding() {
-            let class = classes[block as usize];
-            let class =
-                class.filter(|class| is_whole || !matches!(class, Class::Lost | Class::Cycle));
-            verdicts[block as usize] = class.map(|class| Verdict { class, is_covered: false });
+            verdicts[block as usize] = classes[block as usize].map(verdict);
         }
-        if is_whole {
-            self.cover(&owned, &mut verdicts);
-        }
+        self.cover(&owned, &mut verdicts);
         verdicts
     }
 

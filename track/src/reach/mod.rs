@@ -49,6 +49,9 @@ pub use threads::Asker;
 use graph::Holding;
 use scan::Scan;
 
+/// For more objects than this the program would have to wait too long.
+const MOST_OBJECTS: usize = 1 << 18;
+
 /// What was found.
 #[derive(Default)]
 pub struct Reach {
@@ -75,6 +78,9 @@ impl Reach {
         let is_there = |object: &Object| regions.iter().any(|region| region.has(object.address));
         if !process.table.live().any(|object| reported.has(object) && is_there(object)) {
             return Self::default();
+        }
+        if process.table.live().nth(MOST_OBJECTS).is_some() {
+            return Self { search: Some(Search { bytes: 0, is_cut: true }), ..Self::default() };
         }
         let scan = Scan::of(process.pid, &regions, process.asker.as_ref());
         let Some(mut scan) = scan else { return Self::default() };

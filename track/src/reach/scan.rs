@@ -85,14 +85,12 @@ impl Scan {
                 let Some(to) = self.blocks.find(word) else { return };
                 let is_inside = self.blocks.all.get(from).is_some_and(|block| block.0 <= place);
                 let edge = (from as u32, to);
-                if is_inside && edge.0 != edge.1 && edges.last() != Some(&edge) {
+                let is_new = is_inside && edge.0 != edge.1 && edges.last() != Some(&edge);
+                if is_new && edges.len() < MOST_EDGES {
                     edges.push(edge);
                 }
             });
-            if edges.len() > MOST_EDGES {
-                self.is_full = true;
-                return;
-            }
+            self.is_full |= edges.len() >= MOST_EDGES;
         }
     }
 
