@@ -11,6 +11,7 @@
 #   make memory     runs the Rust tests under AddressSanitizer and valgrind's memcheck
 #   make miri       runs them under Miri, where nightly Rust has it
 #   make bugs       prints which bugs of c-tests/bugs are found, and the lines that are blamed
+#   make evidence   how often the right line is blamed in 500 mutants of right programs: c-tests/evidence
 #   make bench      measures libkref next to atomics and locks by hand, GLib, std Arc and liburcu
 #   make bench-pool lookups by handle, next to hash tables under locks, liburcu, sharded-slab and slotmap
 #   make bench-track  what tracking costs, next to heaptrack and valgrind
@@ -120,7 +121,7 @@ need = command -v $(firstword $(1)) >/dev/null 2>&1 || \
 # $(call need_cargo,WHAT IT IS FOR,THE OLDEST RUST). Without a second argument: what the tests need.
 need_cargo = $(call need,$(CARGO),$(1): install Rust $(or $(2),$(TRACK_FLOOR)) or later$(comma) from your system or by rustup)
 
-.PHONY: all demo check check-all deny bugs mutants torture fuzz memory miri bench bench-pool bench-track header man docs \
+.PHONY: all demo check check-all deny bugs evidence mutants torture fuzz memory miri bench bench-pool bench-track header man docs \
 	install install-strip uninstall dist clean
 .DELETE_ON_ERROR:
 
@@ -241,6 +242,10 @@ miri:
 bugs:
 	@$(call need_cargo,run the programs)
 	$(CARGO) test --locked -q -p kref-c-tests --test bugs
+
+evidence:
+	@$(call need_cargo,run the programs)
+	KREF_EVIDENCE=1 $(CARGO) test --locked -q -p kref-c-tests --test evidence
 
 # Each run tries the faults that the runs before have not found: the Rust tests first, which are fast.
 # cargo-mutants ends with 2 or 3 if some faults were not found, or made a test run too long.

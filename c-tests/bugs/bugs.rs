@@ -196,7 +196,9 @@ fn read(report: Value) -> Vec<Finding> {
         holder: holder.as_str().map(str::to_string),
     };
     if report["kind"] == "misuse" {
-        return vec![finding(&report["misuse"], &report["by"]["stack"], &report["holder"])];
+        // Nobody knows who wrote into released memory: the report has the release.
+        let act = if report["by"]["stack"][0].is_null() { "released" } else { "by" };
+        return vec![finding(&report["misuse"], &report[act]["stack"], &report["holder"])];
     }
     let types = report["types"].as_array().cloned().unwrap_or_default();
     let first = |of: &Value| {

@@ -17,6 +17,8 @@ mod options;
 mod percpus;
 #[path = "pools.rs"]
 mod pools;
+#[path = "reach.rs"]
+mod reach;
 
 fn main() {
     let mut tests = vec![
@@ -52,6 +54,7 @@ fn main() {
     tests.extend(options::tests());
     tests.extend(percpus::tests());
     tests.extend(pools::tests());
+    tests.extend(reach::tests());
     tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
@@ -366,4 +369,9 @@ fn not_linked() {
     let ended = run(kref_track(&[]).arg("true"));
     assert!(ended.success);
     contains(&ended, &["was not tracked"]);
+    // A program that it runs is tracked.
+    let program = compile(Compiler::any(), "tracker/reports/inlined", &["-O1"]);
+    let ended = run(kref_track(&[]).args(["sh", "-c", "\"$0\"; true"]).arg(program));
+    contains(&ended, &["1 reference, on object #1"]);
+    assert!(!ended.output.contains("was not tracked"), "{}", ended.output);
 }

@@ -5,9 +5,9 @@
  * Made from the source of libkref by `make header`.
  *
  * `kref-track ./program`, or KREF_OPTIONS=track=1 in the program's environment, makes the program load
- * a tracker, libkref_track.so. It records the gets and puts of each object that kref_init() initialises
- * or kref_pool_publish() publishes, and of each percpu_ref, for kref-track, which runs in a process of
- * its own. When the program ends, kref-track reports the references that nobody has given back.
+ * a tracker, libkref_track.so. It records the gets and puts of each object that kref_init() or
+ * kref_count_set() initialises or kref_pool_publish() publishes, and of each percpu_ref, for kref-track,
+ * which runs in a process of its own. When the program ends, kref-track reports the references that nobody has given back.
  * `kref-track --help` lists its options.
  *
  * The tracker is loaded from the path in KREF_TRACK_LIBRARY; without this variable, from the folder
@@ -77,8 +77,10 @@ struct kref_tracker {
     /** sizeof(struct kref_tracker). libkref does not use members beyond this size. */
     size_t size;
     /**
-     * Called by kref_init() and kref_pool_publish(), before the count is initialised. Returns 0 if the
-     * object is not to be tracked. type is the name from kref_init_as() or KREF_POOL_DEFINE(), or NULL.
+     * Called by kref_init(), kref_count_set() and kref_pool_publish(), before the count is initialised.
+     * Returns 0 if the object is not to be tracked. type is the name from kref_init_as() or
+     * KREF_POOL_DEFINE(), or NULL. If kref_count_set() sets more than one reference, got follows for
+     * each of the others.
      */
     int (*created)(struct kref *kref, const char *type);
     /** Called before a reference is taken. The get may still fail. */
@@ -149,14 +151,14 @@ struct kref_tracker {
 };
 
 /**
- * Set the tracker. From now on kref_init() and kref_pool_publish() call created() for each new object.
- * If the result is not 0, the object is tracked: the other functions are called for each of its gets and
- * puts.
+ * Set the tracker. From now on kref_init(), kref_count_set() and kref_pool_publish() call created() for
+ * each new object. If the result is not 0, the object is tracked: the other functions are called for
+ * each of its gets and puts.
  *
  * Range:    tracker may be NULL, for no tracker: then new objects are not tracked, and objects that
  *           are tracked already keep their counts, but no function is called for them. Objects that
  *           were initialised before this call are not tracked, and neither are those that
- *           KREF_INIT() or kref_count_set() initialises.
+ *           KREF_INIT() initialises, or kref_count_set() with more than 1024 references.
  * Misuse:   if tracker->size is impossible, -EINVAL is returned. The struct and the code of its
  *           functions must stay in memory until the process ends, even after another tracker is set.
  * Ordering: release; a thread that calls a function of the struct sees what was done before this

@@ -16,7 +16,7 @@ use crate::PthreadMutex;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_count_set(count: *mut refcount_struct, n: c_int) {
     // SAFETY: the C caller guarantees a valid counter.
-    unsafe { refcount_struct::as_count(count) }.set(n);
+    unsafe { refcount_struct::as_count(count) }.begin(n);
 }
 
 /// cbindgen:postfix=KREF_NONNULL
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn kref_count_set(count: *mut refcount_struct, n: c_int) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kref_count_set_release(count: *mut refcount_struct, n: c_int) {
     // SAFETY: the C caller guarantees a valid counter.
-    unsafe { refcount_struct::as_count(count) }.set_release(n);
+    unsafe { refcount_struct::as_count(count) }.begin(n);
 }
 
 /// cbindgen:postfix=KREF_NONNULL

@@ -8,14 +8,14 @@ use super::types::{kref, kref_tracker};
 use crate::count::Lowered;
 use crate::{Kref, set_tracker, tracker};
 
-/// Set the tracker. From now on kref_init() and kref_pool_publish() call created() for each new object.
-/// If the result is not 0, the object is tracked: the other functions are called for each of its gets and
-/// puts.
+/// Set the tracker. From now on kref_init(), kref_count_set() and kref_pool_publish() call created() for
+/// each new object. If the result is not 0, the object is tracked: the other functions are called for
+/// each of its gets and puts.
 ///
 /// Range:    tracker may be NULL, for no tracker: then new objects are not tracked, and objects that
 ///           are tracked already keep their counts, but no function is called for them. Objects that
 ///           were initialised before this call are not tracked, and neither are those that
-///           KREF_INIT() or kref_count_set() initialises.
+///           KREF_INIT() initialises, or kref_count_set() with more than 1024 references.
 /// Misuse:   if tracker->size is impossible, -EINVAL is returned. The struct and the code of its
 ///           functions must stay in memory until the process ends, even after another tracker is set.
 /// Ordering: release; a thread that calls a function of the struct sees what was done before this

@@ -162,8 +162,10 @@ pub enum kref_percpu_event {
 pub struct kref_tracker {
     /// sizeof(struct kref_tracker). libkref does not use members beyond this size.
     pub size: usize,
-    /// Called by kref_init() and kref_pool_publish(), before the count is initialised. Returns 0 if the
-    /// object is not to be tracked. type is the name from kref_init_as() or KREF_POOL_DEFINE(), or NULL.
+    /// Called by kref_init(), kref_count_set() and kref_pool_publish(), before the count is initialised.
+    /// Returns 0 if the object is not to be tracked. type is the name from kref_init_as() or
+    /// KREF_POOL_DEFINE(), or NULL. If kref_count_set() sets more than one reference, got follows for
+    /// each of the others.
     pub created: Option<unsafe extern "C" fn(kref: *mut kref, r#type: *const c_char) -> c_int>,
     /// Called before a reference is taken. The get may still fail.
     pub getting: Option<unsafe extern "C" fn(kref: *mut kref)>,

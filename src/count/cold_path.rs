@@ -43,6 +43,35 @@ impl Count {
         self.stored.store(of(1), Relaxed);
     }
 
+    /// Sets the count to `n` references. Tracked if a tracker is set and wants to track the object. A count that begins
+    /// with many references is not tracked: the tracker would be called for each of them.
+    #[cfg(feature = "capi")]
+    pub(crate) fn begin(&self, n: i32) {
+        if tracker::is_set() {
+            self.begin_slow(n);
+        } else {
+            self.set_release(n);
+        }
+    }
+
+    #[cfg(feature = "capi")]
+    #[cold]
+    #[inline(never)]
+    fn begin_slow(&self, n: i32) {
+        const MOST_TOLD: i32 = 1024;
+        // The only holder of an object may set its count. For the tracker another object begins.
+        if self.is_tracked() {
+            tracker::released(self.address(), By::NOBODY);
+        }
+        if (1..=MOST_TOLD).contains(&n) && tracker::created(self.address(), core::ptr::null()) {
+            // Release: as in `set_release`.
+            self.stored.store(of(n), Release);
+            tracker::got(self.address(), n - 1, n, core::ptr::null());
+            return;
+        }
+        self.set_release(n);
+    }
+
     /// Whether the count was let go, by its stored value `s`. Then the operation changes nothing, but for what
     /// it has added to the value in the hot path.
     fn is_let_go(&self, s: i32) -> bool {

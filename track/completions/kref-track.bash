@@ -4,7 +4,7 @@ _kref_track()
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} i
     local values='--filter --object --seed --format --flamegraph --log-path --exitcode --signal --depth --sample
         --max-memory --library --trace --stuck -p'
-    local flags='--chaos --live --stale-handles --summary --keep-freed --lossy --survive --help --version'
+    local flags='--chaos --live --stale-handles --summary --keep-freed --lossy --no-preload --survive --help --version'
 
     # Behind the program's name, the words are the program's.
     for ((i = 1; i < COMP_CWORD; i++)); do

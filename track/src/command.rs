@@ -59,8 +59,9 @@ that is tracked holds now.
                         dropped
   --lossy               do not make the program wait when kref-track is slower: drop what is too much
   --survive             let the program go on, untracked, if kref-track is killed
-  --keep-freed          keep the last 64 MB that release functions freed, so that each late get and put on it is
-                        found. Not for programs with AddressSanitizer
+  --keep-freed          keep the last 64 MB of released objects that were freed, in the place of the last 1 MB, so
+                        that each late get, put and write is found. Not for programs with AddressSanitizer
+  --no-preload          leave the program's free() and realloc() alone
   --library FILE        libkref_track.so, if it is not in kref/ beside this command or in ../lib/kref
 
   --help, --version
@@ -75,9 +76,10 @@ does not have the program.
 Compile the program with -g (or -g1, also with -O2). Without it a report has addresses in place of lines and
 no inlined functions, and may name another get of the same function.
 
-A get or put on a released object is found only if free() did not overwrite the count. free() overwrites
-the first bytes of the memory, so the count of a kref that is the first member is lost. --keep-freed finds
-these cases, too.
+kref-track looks at each free() and realloc() of the program, unless the program has a sanitizer or is a script.
+It keeps released objects for a while after their free(), and so finds late gets, puts and writes. Otherwise a
+late get or put is found only if free() did not overwrite the count, which it does in the first 16 bytes of the
+memory.
 
 To find the get that a put undoes, kref-track compares the holder's name; without a name, the functions in
 the two stacks: the put's own function first, then its caller, and so on. If the get is still not certain,
@@ -133,6 +135,7 @@ pub fn read() -> Result<Command, String> {
         Ok(())
     };
     let (mut library, mut survive, mut live, mut asked) = (None, false, false, None);
+    let mut preload = true;
     loop {
         let argument = parser.next().map_err(|error| error.to_string())?;
         let Some(argument) = argument else {
@@ -162,6 +165,7 @@ pub fn read() -> Result<Command, String> {
                 add("live", "1".into())?;
             }
             Long("survive") => survive = true,
+            Long("no-preload") => preload = false,
             Long("library") => library = Some(value(&mut parser)?.into()),
             Long(key) => {
                 let key = key.to_string();
@@ -183,6 +187,7 @@ pub fn read() -> Result<Command, String> {
                     options: parsed,
                     library,
                     survive,
+                    preload,
                     program,
                     arguments,
                 }));

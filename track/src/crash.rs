@@ -30,6 +30,14 @@ pub fn report(world: &World, process: &Process, signal: i32, address: u64, by: A
     if let Some(object) = object {
         tell(world, &mut out, process, address, object);
     }
+    if let Some(object) = without_release(world, process, address, by) {
+        let _ = writeln!(
+            out,
+            "  this is the release function of object #{}, and no code is there: its library was unloaded before the \
+             last put, or the pointer is wrong",
+            object.serial
+        );
+    }
     let last = world.threads.last(by.thread);
     if !last.is_empty() {
         let _ = writeln!(out, "  this thread's last calls, the latest first:");
@@ -45,6 +53,21 @@ pub fn report(world: &World, process: &Process, signal: i32, address: u64, by: A
 fn nearest(process: &Process, address: u64) -> Option<&Object> {
     let away = |object: &&Object| address.abs_diff(object.address);
     process.table.known().filter(|object| away(object) <= NEAR).min_by_key(away)
+}
+
+/// The object whose release function the thread has called last, if the address is that of the function: a call of code
+/// that is not there.
+fn without_release<'a>(
+    world: &World,
+    process: &'a Process,
+    address: u64,
+    by: Act,
+) -> Option<&'a Object> {
+    let last = world.threads.last(by.thread);
+    let release = last.first().filter(|event| event.act == "release")?;
+    let object = process.table.object(process.table.find(release.address)?);
+    let is_called = object.release != 0 && object.release == process.function(address, &world.code);
+    is_called.then_some(object)
 }
 
 fn tell(world: &World, out: &mut String, process: &Process, address: u64, object: &Object) {
@@ -99,6 +122,7 @@ fn json(
         "address": format!("{address:#x}"),
         "by": json::act(world, by),
         "object": object,
+        "release_of": without_release(world, process, address, by).map(|object| object.serial),
         "last": last,
     });
     format!("{report}\n")

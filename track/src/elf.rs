@@ -83,6 +83,40 @@ fn gnu_build_id(mut notes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// The libraries that a file names as needed.
+pub fn needed(
+    segments: &[Segment],
+    read: &dyn Fn(u64, u64) -> Option<Vec<u8>>,
+) -> Option<Vec<String>> {
+    const NEEDED: u64 = 1;
+    const STRINGS: u64 = 5;
+    const STRINGS_BYTES: u64 = 10;
+    let dynamic = segments.iter().find(|segment| segment.kind == libc::PT_DYNAMIC)?;
+    let table = read(dynamic.offset, dynamic.size.min(MOST_BYTES))?;
+    let entries: Vec<_> = table
+        .chunks_exact(16)
+        .filter_map(|entry| Some((word(entry, 0)?, word(entry, 8)?)))
+        .collect();
+    let value = |wanted| entries.iter().find(|entry| entry.0 == wanted).map(|entry| entry.1);
+    let address = value(STRINGS)?;
+    let holds = |segment: &&Segment| {
+        segment.kind == libc::PT_LOAD && address.wrapping_sub(segment.address) < segment.size
+    };
+    let segment = segments.iter().find(holds)?;
+    let strings = read(segment.offset + (address - segment.address), value(STRINGS_BYTES)?)?;
+    let name = |at: u64| {
+        let rest = strings.get(usize::try_from(at).ok()?..)?;
+        Some(String::from_utf8_lossy(rest.split(|&byte| byte == 0).next()?).into_owned())
+    };
+    Some(
+        entries
+            .iter()
+            .filter(|entry| entry.0 == NEEDED)
+            .filter_map(|entry| name(entry.1))
+            .collect(),
+    )
+}
+
 fn half(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
@@ -143,6 +177,8 @@ mod tests {
         let segments = segments(&read).expect("an ELF file");
         let id = build_id(&segments, &|segment| read(segment.offset, segment.size));
         assert!(id.is_none_or(|id| id.len() >= 8));
+        let needed = super::needed(&segments, &read).expect("a program that is loaded");
+        assert!(needed.iter().any(|name| name.starts_with("libc.so")), "{needed:?}");
         let table = segments.iter().find(|segment| segment.kind == libc::PT_GNU_EH_FRAME);
         let table = table.expect("unwinding tables");
         let bytes = read(table.offset, table.size).expect("inside the file");

@@ -4,6 +4,7 @@ use wire::record::Kind as What;
 
 use crate::chronicle::{self, Line};
 use crate::leaks;
+use crate::memory;
 use crate::misuse::{self, Kind, Offence};
 use crate::names::{NONE, Name};
 use crate::object::{Act, LOST, PERCPU, RELEASED, REPORTED};
@@ -41,6 +42,9 @@ pub fn apply(world: &World, process: &mut Process, event: &Happened) {
         What::Violated => misuse::violated(world, process, event),
         What::Missed => process.stale.count(world, event.by.stack, event.count != 0),
         What::Percpu => percpu::apply(world, process, event),
+        What::Freed => memory::freed(world, process, event),
+        What::Moved => memory::moved(world, process, event),
+        What::Written => memory::written(world, process, event),
         What::Checkpoint => process.checkpoint(),
         _ => {}
     }
@@ -63,7 +67,7 @@ pub fn create(world: &World, process: &mut Process, event: &Happened) -> Option<
         let is_known = !process.table.is_inherited(&before) && !world.is_doubtful(before.created());
         let offence = (is_known && !is_over).then(|| {
             let kind = Kind::created_again(&before, by, &world.code);
-            Offence::new(kind, by, &process.table, at)
+            Offence::new(kind, by, process, at)
         });
         process.table.remove(at);
         offence.iter().for_each(|offence| misuse::report(world, process, offence));
@@ -137,10 +141,17 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
         Some(_) => process.table.held(process.table.object(at)).collect(),
         None => Vec::new(),
     };
+    let is_put_of_initial =
+        percpu::is_put_of_initial(world, &process.table, process.table.object(at), event);
+    if is_put_of_initial && !process.table.object(at).is(REPORTED) {
+        process.table.object_mut(at).set(REPORTED, true);
+        let offence = Offence::new(Kind::PutOfInitial, event.by, process, at);
+        misuse::report(world, process, &offence);
+    }
     let undone = process.table.put(at, event.by, event.name, code, &world.distances);
     let is_doubtful = world.is_doubtful(process.table.object(at).created());
     if undone == Undone::WrongHolder && !is_doubtful {
-        let mut offence = Offence::new(Kind::WrongHolder, event.by, &process.table, at);
+        let mut offence = Offence::new(Kind::WrongHolder, event.by, process, at);
         (offence.holder, offence.held) = (event.name, held);
         misuse::report(world, process, &offence);
     }
@@ -153,7 +164,7 @@ fn late(world: &World, process: &mut Process, kind: Kind, at: At, by: Act) {
     let is_guessed = process.is_guessed() && process.table.is_inherited(&object);
     if !object.is(REPORTED) && !is_guessed && !world.is_doubtful(object.created()) {
         process.table.object_mut(at).set(REPORTED, true);
-        let offence = Offence::new(kind, by, &process.table, at);
+        let offence = Offence::new(kind, by, process, at);
         misuse::report(world, process, &offence);
     }
 }
@@ -169,6 +180,11 @@ fn end(world: &World, process: &mut Process, event: &Happened) {
     let object = process.table.object_mut(at);
     object.release = release;
     let object = *object;
+    let is_watched = !object.is(PERCPU | REPORTED);
+    if is_watched && world.endings.is_foreign(object.created().stack, release, &world.code) {
+        let offence = Offence::new(Kind::OtherRelease, event.by, process, at);
+        misuse::report(world, process, &offence);
+    }
     let line = Line::new("released", event.by, event.time, 0);
     chronicle::note(world, process, object.serial, &line);
     // Objects that nobody looks up may well end in somebody else's lookup.
@@ -177,7 +193,7 @@ fn end(world: &World, process: &mut Process, event: &Happened) {
         && let Some(stack) = world.code.get(event.by.stack)
         && stack.described(&world.code).in_lookup
     {
-        let offence = Offence::new(Kind::EndInLookup, event.by, &process.table, at);
+        let offence = Offence::new(Kind::EndInLookup, event.by, process, at);
         misuse::report(world, process, &offence);
     }
 }

@@ -6,8 +6,10 @@ use crate::clock::{self, Time};
 use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::Offence;
-use crate::object::{Act, Held};
+use crate::object::{Act, Held, Pair};
 use crate::process::Process;
+use crate::reach::owned::Owned;
+use crate::reach::{Class, Search};
 use crate::report::Dropped;
 use crate::symbols::Frame;
 use crate::world::World;
@@ -24,12 +26,30 @@ pub fn leaks(world: &World, process: &Process, leaks: &Leaks, when: &str) -> Str
         "references": leaks.references,
         "created": process.table.created,
         "types": types,
+        "owned": leaks.owned.iter().map(owned).collect::<Vec<_>>(),
+        "search": leaks.search.map(search),
         "lost": leaks.lost,
         "shared": leaks.shared,
         "unexited": leaks.unexited.iter().map(|of| unexited(world, of)).collect::<Vec<_>>(),
         "dropped": dropped(world, process),
     });
     format!("{report}\n")
+}
+
+/// Objects of one type that others own.
+fn owned(of: &Owned) -> Value {
+    json!({ "type": of.name, "objects": of.objects, "references": of.references })
+}
+
+fn search(search: Search) -> Value {
+    json!({ "bytes": search.bytes, "complete": !search.is_cut })
+}
+
+/// How many objects are held in which way.
+fn reach(of: &Type) -> Value {
+    let count = |class| (Class::name(class), of.classes.get(&class).copied().unwrap_or(0).into());
+    let counts = Class::ALL.map(count);
+    Value::Object(counts.map(|(name, count)| (name.to_string(), count)).into_iter().collect())
 }
 
 fn dropped(world: &World, process: &Process) -> Value {
@@ -63,6 +83,7 @@ fn one_type(world: &World, of: &Type, now: Time) -> Value {
         "type": of.name,
         "objects": of.objects,
         "references": of.references,
+        "reach": reach(of),
         "certain": of.unsure == 0,
         "unsure_puts": of.unsure,
         "unrecorded_gets": of.unrecorded,
@@ -126,10 +147,22 @@ pub fn misuse(world: &World, process: &Process, offence: &Offence) -> String {
         "holder": names.get(offence.holder),
         "by": act(offence.by),
         "released": offence.released.map(act),
+        "freed": offence.freed,
+        "place": (offence.place != 0).then(|| address(offence.place)),
+        "killed": offence.killed.map(act),
         "created": offence.created.map(act),
         "held": held,
+        "given_back": offence.given_back.iter().map(|pair| given_back(world, pair)).collect::<Vec<_>>(),
     });
     format!("{report}\n")
+}
+
+fn given_back(world: &World, pair: &Pair) -> Value {
+    json!({
+        "count": pair.count,
+        "get": (pair.get != 0).then(|| stack(world, pair.get)),
+        "put": stack(world, pair.put),
+    })
 }
 
 fn group(world: &World, group: &Held) -> Value {

@@ -4,7 +4,7 @@
 //! ([`session`]). The judge is here, in a process of its own ([`start`], [`serve`]). It puts the events of all threads
 //! into one order ([`merge`]), and works on them ([`judge`], [`event`]) in the table of each process ([`process`],
 //! [`table`], [`object`]); which get a put undoes is [`matching`]'s. What is wrong at once is [`misuse`]; what is left
-//! at the end is gathered by [`leaks`] and written by [`text`], [`json`], [`tree`] and [`flame`]. Addresses get names
+//! at the end is gathered by [`leaks`], beside what leads to it ([`reach`]), and written by [`text`], [`json`], [`tree`] and [`flame`]. Addresses get names
 //! from the files of the program ([`modules`], [`code`], [`stacks`], [`symbols`]).
 
 mod ask;
@@ -15,6 +15,7 @@ mod code;
 mod command;
 mod crash;
 mod elf;
+mod endings;
 mod ends;
 mod event;
 mod filter;
@@ -27,6 +28,7 @@ mod judge;
 mod leaks;
 mod live;
 mod matching;
+mod memory;
 mod merge;
 mod mishap;
 mod misuse;
@@ -38,8 +40,10 @@ mod options;
 mod output;
 mod pages;
 mod percpu;
+mod preload;
 mod process;
 mod rates;
+mod reach;
 mod report;
 mod run;
 mod serve;

@@ -1,159 +1,18 @@
 //! What is wrong at the moment at which it is done.
 
-use crate::code::{Code, Id, PlaceId};
+use crate::code::{Code, PlaceId};
 use crate::event::Happened;
 use crate::names::{NONE, Name};
-use crate::object::{Act, Held, LOST, Object, PERCPU, RELEASED, REPORTED};
+use crate::object::{Act, FREED, Held, LOST, Pair, RELEASED, REPORTED};
 use crate::process::Process;
 use crate::slab::At;
 use crate::stacks::Call;
-use crate::table::Table;
 use crate::world::World;
 use crate::{filter, json, text};
 
-/// The kinds. Their names are what format=json calls them.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Kind {
-    /// A get on a released object.
-    GetAfterRelease,
-    /// A put on a released object.
-    PutAfterRelease,
-    /// One of these.
-    UseAfterRelease,
-    /// kref_init() on a live object, elsewhere than the first one.
-    InitTwice,
-    /// kref_init() on a live object by the line that made the first one.
-    FreeAlive,
-    /// A put by a holder who holds nothing.
-    WrongHolder,
-    /// A get on a released object that nothing tracked.
-    GetOnZero,
-    /// A put on a released object that nothing tracked.
-    PutOnZero,
-    /// A get or put on a count that nobody has initialised.
-    NeverInitialised,
-    /// A get or put on memory that looks like a tracked count, where the tracker knows no object.
-    NoObject,
-    /// More references than a count can hold.
-    Overflow,
-    /// kref_count_dec() took the last reference.
-    DecToZero,
-    /// The count of a live object is none any more.
-    Overwritten,
-    /// The last put, by a thread that is in kref_lookup_mutex().
-    EndInLookup,
-    /// kref_pool_publish() of an object that is referenced already.
-    BadPublish,
-    /// kref_pool_free() of an object that is referenced, or was freed before.
-    BadFree,
-    /// kref_pool_destroy() while an object is referenced: this is the first one.
-    PoolInUse,
-    /// Another object begins where a percpu_ref was, without percpu_ref_exit().
-    NoExit,
-    /// percpu_ref_kill() of a percpu_ref that was killed.
-    KilledTwice,
-    /// percpu_ref_exit() of a percpu_ref that is referenced.
-    ExitWhileAlive,
-    /// percpu_ref_resurrect(), _reinit() or _switch_to_percpu() of a percpu_ref that does not allow it now.
-    BadReinit,
-}
+mod kind;
 
-impl Kind {
-    /// For machines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GetAfterRelease => "get-after-release",
-            Self::PutAfterRelease => "put-after-release",
-            Self::UseAfterRelease => "use-after-release",
-            Self::InitTwice => "init-twice",
-            Self::FreeAlive => "free-alive",
-            Self::WrongHolder => "holder",
-            Self::GetOnZero => "get-on-zero",
-            Self::PutOnZero => "put-on-zero",
-            Self::NeverInitialised => "never-initialised",
-            Self::NoObject => "no-object",
-            Self::Overflow => "overflow",
-            Self::DecToZero => "dec-to-zero",
-            Self::Overwritten => "overwritten",
-            Self::EndInLookup => "end-in-lookup",
-            Self::BadPublish => "bad-publish",
-            Self::BadFree => "bad-free",
-            Self::PoolInUse => "pool-in-use",
-            Self::NoExit => "no-exit",
-            Self::KilledTwice => "killed-twice",
-            Self::ExitWhileAlive => "exit-while-alive",
-            Self::BadReinit => "bad-reinit",
-        }
-    }
-
-    /// For people.
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Self::GetAfterRelease => "get on a released object",
-            Self::PutAfterRelease => "put on a released object",
-            Self::UseAfterRelease => "get or put on a released object",
-            Self::InitTwice => "kref_init() on an object that is referenced: initialised twice",
-            Self::FreeAlive => {
-                "kref_init() where an object is still referenced: it was freed or reused without a put"
-            }
-            Self::WrongHolder => "put by a holder that holds nothing",
-            Self::GetOnZero => "get on a count of zero: a released object that nothing tracked",
-            Self::PutOnZero => "put on a count of zero: a released object that nothing tracked",
-            Self::NeverInitialised => "get or put on a count that was never initialised",
-            Self::NoObject => {
-                "get or put where no object is: kref_init() was forgotten, or the object was moved"
-            }
-            Self::Overflow => {
-                "too many references: more than 4,000,000 on one object are more than the tracker can count"
-            }
-            Self::DecToZero => {
-                "a decrement took the last reference, and nobody released the object"
-            }
-            Self::Overwritten => "the count of a referenced object was overwritten",
-            Self::EndInLookup => {
-                "the last reference was dropped inside kref_lookup_mutex(), with its mutex held"
-            }
-            Self::BadPublish => {
-                "kref_pool_publish() of an object whose count was touched before: the object leaks"
-            }
-            Self::BadFree => {
-                "kref_pool_free() of an object that is referenced or free: nothing was freed"
-            }
-            Self::PoolInUse => {
-                "kref_pool_destroy() while an object is referenced: nothing was freed"
-            }
-            Self::NoExit => "a percpu_ref was freed or reused without percpu_ref_exit()",
-            Self::KilledTwice => {
-                "percpu_ref_kill() of a percpu_ref that was killed already: nothing was done"
-            }
-            Self::ExitWhileAlive => {
-                "percpu_ref_exit() while references are held: nothing was freed"
-            }
-            Self::BadReinit => {
-                "percpu_ref_resurrect(), _reinit() or _switch_to_percpu() of a percpu_ref that was not killed, is \
-                 still referenced, or was initialised without PERCPU_REF_ALLOW_REINIT"
-            }
-        }
-    }
-
-    /// Two objects at one address: the line that made both has no reason to do it twice to one object,
-    /// so the memory came to it again; another line has.
-    pub fn created_again(before: &Object, by: Act, code: &Code) -> Self {
-        if before.is(PERCPU) {
-            return Self::NoExit;
-        }
-        let place = |id: Id| {
-            let frame = code.described(id).first()?;
-            let offset = if frame.line == 0 { frame.offset } else { 0 };
-            Some((frame.identity, frame.line, offset)) // one line may be inlined in several places
-        };
-        if place(before.created().stack) == place(by.stack) {
-            Self::FreeAlive
-        } else {
-            Self::InitTwice
-        }
-    }
-}
+pub use kind::Kind;
 
 /// A misuse, with what is known of the object.
 pub struct Offence {
@@ -173,15 +32,24 @@ pub struct Offence {
     pub created: Option<Act>,
     /// Who released it.
     pub released: Option<Act>,
+    /// Whether that was a free().
+    pub freed: bool,
+    /// The address of a write, or that to which an object was moved.
+    pub place: u64,
+    /// Who killed the percpu_ref.
+    pub killed: Option<Act>,
     /// The name that a put gave.
     pub holder: Name,
     /// Who held references, in the order in which they were taken.
     pub held: Vec<Held>,
+    /// What was given back, for a put too many: one of these puts may be the wrong one.
+    pub given_back: Vec<Pair>,
 }
 
 impl Offence {
     /// On a known object.
-    pub fn new(kind: Kind, by: Act, table: &Table, at: At) -> Self {
+    pub fn new(kind: Kind, by: Act, process: &Process, at: At) -> Self {
+        let table = &process.table;
         let object = table.object(at);
         let mut held: Vec<_> = table.held(object).collect();
         held.reverse();
@@ -195,8 +63,12 @@ impl Offence {
             release: object.release,
             created: (object.serial != 0).then_some(created),
             released: table.released(object),
+            freed: object.is(FREED),
+            place: 0,
+            killed: process.killed.get(object.serial),
             holder: NONE,
             held,
+            given_back: if kind.is_put() { table.given_back(object) } else { Vec::new() },
         }
     }
 
@@ -216,8 +88,12 @@ impl Offence {
             release: 0,
             created: None,
             released: None,
+            freed: false,
+            place: 0,
+            killed: None,
             holder: NONE,
             held: Vec::new(),
+            given_back: Vec::new(),
         }
     }
 }
@@ -230,7 +106,11 @@ pub fn report(world: &World, process: &mut Process, offence: &Offence) {
     if !filter::fits(world, offence.type_name, offence.release, created) {
         return;
     }
-    let key = (offence.kind, offence.by.stack);
+    let by = match offence.kind {
+        Kind::WriteAfterRelease => offence.released.unwrap_or(offence.by),
+        _ => offence.by,
+    };
+    let key = (offence.kind, by.stack);
     if process.told.len() >= MOST_TOLD || process.told.contains(&key) {
         return;
     }
@@ -239,8 +119,7 @@ pub fn report(world: &World, process: &mut Process, offence: &Offence) {
         return;
     }
     process.told.insert(key);
-    // More references than the tracker can count are no mistake.
-    process.found += u64::from(offence.kind != Kind::Overflow);
+    process.found += u64::from(!offence.kind.is_note());
     let text = if world.options.json {
         json::misuse(world, process, offence)
     } else {
@@ -316,7 +195,7 @@ fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> O
         return None;
     }
     object.set(REPORTED, true);
-    Some(Offence::new(kind, event.by, &process.table, at))
+    Some(Offence::new(kind, event.by, process, at))
 }
 
 /// A get or put that libkref takes for one of a tracked object, at an address that the table does not know. Not an

@@ -147,6 +147,8 @@ pub const REPORTED: u8 = 2;
 pub const LOST: u8 = 4;
 /// kref_init()'s reference is held.
 pub const FIRST: u8 = 8;
+/// It was not released: its memory was freed.
+pub const FREED: u8 = 128;
 /// It is no object: its number was given back.
 pub const FREE: u8 = 32;
 /// It is a percpu_ref that percpu_ref_exit() has not ended.

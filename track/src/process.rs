@@ -9,6 +9,8 @@ use crate::code::{Code, Id, PlaceId};
 use crate::misuse::Kind;
 use crate::modules::Module;
 use crate::object::Mark;
+use crate::percpu::Killed;
+use crate::reach::Asker;
 use crate::shared::Shared;
 use crate::stale::Stale;
 use crate::table::Table;
@@ -63,6 +65,8 @@ pub struct Process {
     pub shared: Shared,
     /// Misuse that was reported: once for each stack.
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
+    /// Who killed percpu_refs.
+    pub killed: Killed,
     /// Lookups by handle that found no object.
     pub stale: Stale,
     /// How many reports of misuse and leaks there were.
@@ -71,6 +75,8 @@ pub struct Process {
     pub last_event: u64,
     /// The fatal signal of a thread.
     pub crashed: Option<i32>,
+    /// The thread that waits for the report.
+    pub asker: Option<Asker>,
     /// Whether its report has been written.
     pub is_reported: bool,
     /// Whether it is over.
@@ -96,10 +102,12 @@ impl Process {
             modules: Vec::new(),
             shared: Shared::default(),
             told: HashSet::default(),
+            killed: Killed::default(),
             stale: Stale::default(),
             found: 0,
             last_event: 0,
             crashed: None,
+            asker: None,
             is_reported: false,
             is_over: false,
         }
@@ -111,6 +119,7 @@ impl Process {
         let mut child = Self::with(0, 0, self.table.fork());
         child.parent = Some(Parent { number: self.number, at, is_exact });
         child.modules.clone_from(&self.modules);
+        child.killed.clone_from(&self.killed);
         child.shared.extend(&self.shared);
         child.mark = self.mark;
         child.next_mark();

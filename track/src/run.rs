@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use crate::options::Options;
+use crate::preload;
 use crate::start::Judge;
 
 /// A program, and how it is tracked.
@@ -19,6 +20,8 @@ pub struct Program {
     pub library: Option<PathBuf>,
     /// Whether the program goes on when this command is killed.
     pub survive: bool,
+    /// Whether the recorder may be preloaded.
+    pub preload: bool,
     /// The program.
     pub program: OsString,
     /// Its arguments.
@@ -68,8 +71,13 @@ impl Program {
         command.args(&self.arguments);
         command.env("KREF_OPTIONS", options).env("KREF_TRACK_LIBRARY", library);
         command.env("KREF_TRACK_SESSION", session);
-        if self.options.keep_freed {
-            command.env("LD_PRELOAD", preload(library));
+        // With --keep-freed the programs that it starts have it, too. Otherwise the recorder removes the variables.
+        let is_inherited = self.options.keep_freed;
+        if is_inherited || (self.preload && preload::may(&self.program)) {
+            command.env("LD_PRELOAD", preload::with(library));
+            if !is_inherited {
+                command.env("KREF_TRACK_PRELOADED", "1");
+            }
         }
         if !self.survive {
             let parent = std::process::id();
@@ -171,15 +179,6 @@ fn find_library() -> Result<PathBuf, String> {
         let here = here.display();
         format!("{SONAME} is neither in {here}/kref nor in {here}/../lib/kref; --library names it")
     })
-}
-
-fn preload(library: &Path) -> OsString {
-    let mut preload = library.as_os_str().to_os_string();
-    if let Some(before) = std::env::var_os("LD_PRELOAD") {
-        preload.push(":");
-        preload.push(before);
-    }
-    preload
 }
 
 static CHILD: AtomicI32 = AtomicI32::new(0);

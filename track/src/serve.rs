@@ -22,10 +22,10 @@ use crate::session::Session;
 use crate::trace::Writer;
 use crate::world::World;
 
-/// So many records at one look are many: a thousandth of a second later a ring could be full.
-const MANY: usize = 256;
-/// After many records the judge looks again at once, and then less and less often. Each look takes a core from the
-/// program.
+/// After so many records the judge looks again at once, ...
+const MANY: usize = 1024;
+/// ... and after so many soon. After fewer it looks less and less often: each look takes a core from the program.
+const FEW: usize = 16;
 const SHORTEST: Duration = Duration::from_micros(50);
 /// The longest pause while there are records at each look.
 const LONG: Duration = Duration::from_millis(1);
@@ -117,12 +117,14 @@ impl Service {
         let mut pause = SHORTEST;
         loop {
             let read = self.judge.work();
-            if read >= MANY {
-                pause = SHORTEST;
-            } else {
+            if read < MANY {
                 std::thread::sleep(pause);
-                pause = (pause * 2).min(if read > 0 { LONG } else { LONGEST });
             }
+            pause = match read {
+                FEW.. => SHORTEST,
+                0 => (pause * 2).min(LONGEST),
+                _ => (pause * 2).min(LONG),
+            };
             if self.looked.elapsed() >= LOOK {
                 self.looked = Instant::now();
                 self.judge.give_up(false);
@@ -143,14 +145,7 @@ impl Service {
         self.watch_new();
         self.judge.keep_numbers_free(&self.left);
         self.hear();
-        while let Some(place) = self.watched.iter().position(|it| self.has_ended(it)) {
-            let mut gone = self.watched.swap_remove(place);
-            let end = if gone.has_executed() { End::Executed } else { End::Left(None) };
-            self.drain();
-            self.judge.world.now.set(clock::now());
-            self.judge.end(gone.number, end);
-            self.judge.let_go(gone.number);
-        }
+        self.end_all();
         for gone in self.left.extract_if(.., |it| it.is_over()) {
             self.judge.let_go(gone.number);
         }
@@ -163,6 +158,22 @@ impl Service {
             desk.serve(&self.judge);
         }
         self.forget_request();
+    }
+
+    /// Ends the processes that are over: all at once, since children of forks may end faster than the rings are read.
+    fn end_all(&mut self) {
+        let watched = std::mem::take(&mut self.watched).into_iter();
+        let (ended, others): (Vec<_>, Vec<_>) = watched.partition(|it| self.has_ended(it));
+        self.watched = others;
+        if !ended.is_empty() {
+            self.drain();
+            self.judge.world.now.set(clock::now());
+        }
+        for mut gone in ended {
+            let end = if gone.has_executed() { End::Executed } else { End::Left(None) };
+            self.judge.end(gone.number, end);
+            self.judge.let_go(gone.number);
+        }
     }
 
     fn has_ended(&self, watched: &Watched) -> bool {
@@ -268,7 +279,7 @@ impl Service {
         }
     }
 
-    /// The program has ended. Returns whether it was tracked, and how much was found.
+    /// The program has ended. Returns whether it was tracked, or a program that it has run, and how much was found in it.
     fn program_ended(&mut self, status: ExitStatus) -> (bool, u64) {
         self.drain();
         self.judge.world.now.set(clock::now());
@@ -283,7 +294,9 @@ impl Service {
             self.judge.let_go(watched.number);
         }
         self.count_found();
-        (self.found.is_some(), self.found.unwrap_or(0))
+        // A shell or a debugger uses no libkref, but what it has run may.
+        let is_tracked = self.found.is_some() || self.session.had_processes();
+        (is_tracked, self.found.unwrap_or(0))
     }
 
     /// Counts what was found in the program.

@@ -127,6 +127,11 @@ impl Session {
         &self.rings
     }
 
+    /// Whether any process was ever tracked.
+    pub fn had_processes(&self) -> bool {
+        self.head().processes.0.load(Relaxed) > 1
+    }
+
     /// The path by which a program opens the memory.
     pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())

@@ -90,8 +90,14 @@ fn c_name(function: &str) -> &str {
 
 /// Whether it is libkref's: in the shared library, inlined from the header, or in the archive.
 fn is_ours(frame: &Frame, is_shared: bool) -> bool {
-    const HEADERS: [&str; 4] =
-        ["kref/inline.h", "kref/percpu_inline.h", "kref/tsan.h", "/kref.hpp"];
+    const HEADERS: [&str; 6] = [
+        "kref/inline.h",
+        "kref/percpu_inline.h",
+        "kref/tsan.h",
+        "/kref.hpp",
+        "kref/linux/refcount.h",
+        "kref/linux/kref_locks.h",
+    ];
     let name = c_name(frame.function);
     let in_archive =
         || ["kref_", "percpu_ref_", "kref::"].iter().any(|start| name.starts_with(start));

@@ -17,6 +17,7 @@ use crate::world::World;
 mod garbage;
 mod judged;
 mod schema;
+mod memory;
 mod percpu;
 mod speed;
 

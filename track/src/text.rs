@@ -6,9 +6,10 @@ use crate::clock::{self, Time};
 use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::{Kind, Offence};
-use crate::object::{Act, Held};
+use crate::object::{Act, Held, Pair};
 use crate::percpu::INITIAL;
 use crate::process::Process;
+use crate::reach::owned::Owned;
 use crate::stale::Lookups;
 use crate::symbols::Frame;
 use crate::tree;
@@ -27,18 +28,54 @@ pub fn leaks(world: &World, leaks: &Leaks, title: &str) -> String {
         number(leaks.objects, "object"),
         if leaks.references == 1 { "is" } else { "are" },
     );
-    for of in leaks.types.iter().take(MOST) {
+    // Each may be the cause of the others, so none is left out.
+    for of in &leaks.types {
         one_type(world, &mut out, of, leaks.now);
     }
-    if leaks.types.len() > MOST {
-        let _ = writeln!(out, "\n... and {} more types", leaks.types.len() - MOST);
+    owned(&mut out, &leaks.owned);
+    if let Some(search) = leaks.search.filter(|search| search.is_cut) {
+        let _ = writeln!(
+            out,
+            "\nOnly {} MB of the program's memory were searched for pointers to these objects, so none is called lost.",
+            search.bytes >> 20
+        );
     }
     out
+}
+
+/// What the objects above own.
+fn owned(out: &mut String, all: &[Owned]) {
+    let sum =
+        |(objects, references), of: &Owned| (objects + of.objects, references + of.references);
+    let (objects, references) = all.iter().fold((0, 0), sum);
+    if objects == 0 {
+        return;
+    }
+    let (verb, references) =
+        (if objects == 1 { "is" } else { "are" }, number(references, "reference"));
+    let objects = number(objects, "more object");
+    let _ = writeln!(out, "\n{objects} {verb} owned by these ({references}):");
+    for of in all.iter().take(MOST) {
+        let _ = writeln!(out, "  {}: {}", of.name, number(of.objects, "object"));
+    }
+    if all.len() > MOST {
+        let _ = writeln!(out, "  ... and {} more types", all.len() - MOST);
+    }
+}
+
+/// What leads to the objects of a type.
+fn classes(out: &mut String, of: &Type) {
+    for (class, &count) in &of.classes {
+        let (one, several) = class.words();
+        let words = if count == 1 { one } else { several };
+        let _ = writeln!(out, "  {} {words}", number(count, "object"));
+    }
 }
 
 fn one_type(world: &World, out: &mut String, of: &Type, now: Time) {
     let (references, objects) = (number(of.references, "reference"), number(of.objects, "object"));
     let _ = writeln!(out, "\n{}: {references} on {objects}", of.name);
+    classes(out, of);
     for held in of.held.iter().take(MOST) {
         reference(world, out, held, now);
     }
@@ -177,9 +214,21 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
     let holder = holder.map(|name| format!(": \"{name}\"")).unwrap_or_default();
     let _ = writeln!(out, "kref-track: {}{holder}", offence.kind.sentence());
     let _ = writeln!(out, "  {}", object(world, offence));
-    act(world, &mut out, "by", offence.by);
+    match offence.kind {
+        Kind::WriteAfterRelease => {
+            let distance = offence.place.wrapping_sub(offence.address) as i64;
+            let _ = writeln!(
+                out,
+                "  the first change is {distance} bytes from the count; it is not known who wrote, and when"
+            );
+        }
+        _ => act(world, &mut out, "by", offence.by),
+    }
     if let Some(released) = offence.released {
-        act(world, &mut out, "released by", released);
+        act(world, &mut out, if offence.freed { "freed by" } else { "released by" }, released);
+    }
+    if let Some(killed) = offence.killed {
+        act(world, &mut out, "killed by", killed);
     }
     if let Some(created) = offence.created {
         act(world, &mut out, "created by", created);
@@ -191,16 +240,49 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
             | Kind::InitTwice
             | Kind::FreeAlive
             | Kind::Overwritten
+            | Kind::FreedWhileHeld
+            | Kind::MovedWhileHeld
             | Kind::BadPublish
             | Kind::BadFree
             | Kind::PoolInUse
             | Kind::NoExit
+            | Kind::PutOfInitial
             | Kind::ExitWhileAlive
             | Kind::BadReinit
     ) {
         held(world, &mut out, &offence.held);
     }
+    given_back(world, &mut out, &offence.given_back);
     out
+}
+
+/// The puts of an object, each in a line, with the get that it is taken to undo.
+fn given_back(world: &World, out: &mut String, pairs: &[Pair]) {
+    const TOP: usize = 8;
+    if pairs.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "  its puts until then, one of which may be the wrong one:");
+    for pair in pairs.iter().take(TOP) {
+        let get = match pair.get {
+            0 => "the creator's reference".to_string(),
+            get => format!("a get of {}", short(world, get)),
+        };
+        let count = number(pair.count.into(), "put");
+        let _ = writeln!(out, "    {count} of {}, for {get}", short(world, pair.put));
+    }
+    if pairs.len() > TOP {
+        let _ = writeln!(out, "    ... and {} more", pairs.len() - TOP);
+    }
+}
+
+/// The two innermost functions of a stack.
+fn short(world: &World, id: Id) -> String {
+    match world.code.described(id) {
+        [] => "an unknown place".to_string(),
+        [only] => place(only),
+        [inner, outer, ..] => format!("{}, called by {}", place(inner), place(outer)),
+    }
 }
 
 fn object(world: &World, offence: &Offence) -> String {

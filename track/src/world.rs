@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use crate::budget::Budget;
 use crate::clock::{self, Time};
 use crate::code::{Code, Id};
+use crate::endings::Endings;
 use crate::matching::Distances;
 use crate::object::Act;
 use crate::options::Options;
@@ -25,6 +26,8 @@ pub struct World {
     pub threads: Threads,
     /// How often references are taken and given back.
     pub rates: Rates,
+    /// Which release functions end objects.
+    pub endings: Endings,
     /// Where reports go.
     pub output: Output,
     /// The time of the event that is worked on.
@@ -48,6 +51,7 @@ impl World {
             distances: Distances::default(),
             threads: Threads::default(),
             rates: Rates::default(),
+            endings: Endings::default(),
             output,
             now: Cell::new(0),
             stacks_lost: Cell::new(0),

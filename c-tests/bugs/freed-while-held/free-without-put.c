@@ -1,9 +1,8 @@
 /*
  * A call of free() has been left over from the time when the object was not counted. The memory is
  * freed while the count is 1, and release never runs. Seen after a conversion to reference counts.
- * The bug shows when the next object gets the same memory. Both objects are made at one line.
  *
- * found by: free-alive
+ * found by: freed-unshared
  */
 #include "check.h"
 
@@ -26,7 +25,7 @@ static struct session *session_new(const char *user)
     struct session *session = malloc(sizeof *session);
 
     CHECK(session);
-    kref_init(&session->kref); /* BLAME */
+    kref_init(&session->kref);
     snprintf(session->user, sizeof session->user, "%s", user);
     session->history = strdup(user);
     CHECK(session->history);
@@ -38,7 +37,7 @@ static void reject(struct session *session)
 #ifdef RIGHT
     kref_put(&session->kref, session_release); /* FIX */
 #else
-    free(session);
+    free(session); /* BLAME */
 #endif
 }
 

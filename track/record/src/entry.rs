@@ -4,14 +4,14 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
-use wire::head::{CHAOS, DONE, KEEP_FREED, STALE_HANDLES};
+use wire::head::{CHAOS, DONE, STALE_HANDLES};
 use wire::record::Kind;
 use wire::record::percpu::{INIT, LET_GO};
 
 use crate::event::{Event, happen, record};
 use crate::processor::enter;
 use crate::seam::{Frame, Kref, Release, Table, Violation};
-use crate::{ask, chaos, session, thread};
+use crate::{ask, chaos, marks, session, thread};
 
 /// The table that libkref gets. libkref need not call it twice for a get or put, unless for chaos or for memory that
 /// is kept.
@@ -25,7 +25,7 @@ pub fn table() -> Table {
         got,
         putting,
         released,
-        done: (flags & (CHAOS | DONE | KEEP_FREED) != 0).then_some(done),
+        done: (flags & (CHAOS | DONE) != 0).then_some(done),
         violated,
         report: Some(report),
         checkpoint: Some(checkpoint),
@@ -42,7 +42,11 @@ extern "C" fn created(kref: *mut Kref, type_name: *const c_char) -> c_int {
 
 extern "C" fn on_created(kref: *mut Kref, type_name: *const c_char, frame: &Frame) -> c_int {
     let event = Event { name: type_name, count: 1, ..Event::of(Kind::Created, kref.addr()) };
-    c_int::from(is_sampled(frame) && happen(&event, frame))
+    let is_recorded = is_sampled(frame) && happen(&event, frame);
+    if is_recorded {
+        marks::add(event.object);
+    }
+    c_int::from(is_recorded)
 }
 
 /// One object in N of each thread.
@@ -94,12 +98,6 @@ extern "C" fn released(kref: *mut Kref, release: Release) {
 
 extern "C" fn on_released(kref: *mut Kref, release: Release, frame: &Frame) {
     happen(&Event { detail: address(release), ..Event::of(Kind::Released, kref.addr()) }, frame);
-    if session::settings().is_some_and(|settings| settings.flags & KEEP_FREED != 0)
-        && let Some(guard) = thread::enter(frame.address())
-        && let Some(state) = guard.state().filter(|_| guard.is_outermost())
-    {
-        state.begin_release(kref.addr() as u64);
-    }
 }
 
 fn address(release: Release) -> u64 {
@@ -116,7 +114,7 @@ extern "C" fn on_done(kref: *const c_void, frame: &Frame) {
         && let Some(guard) = thread::enter(frame.address())
         && let Some(state) = guard.state().filter(|_| guard.is_outermost())
     {
-        state.end_put(kref.addr() as u64);
+        state.end_put();
     }
     if session::settings().is_some_and(|settings| settings.flags & DONE != 0)
         && let Some(mut guard) = thread::enter(frame.address())
@@ -160,7 +158,12 @@ extern "C" fn on_percpu(
 ) -> c_int {
     let event = Event::of(Kind::Percpu, percpu.addr());
     let is_wanted = count != INIT || is_sampled(frame);
-    c_int::from(is_wanted && happen(&Event { count, detail: address(release), ..event }, frame))
+    let is_recorded =
+        is_wanted && happen(&Event { count, detail: address(release), ..event }, frame);
+    if is_recorded && count == INIT {
+        marks::add_percpu(event.object);
+    }
+    c_int::from(is_recorded)
 }
 
 #[unsafe(naked)]

@@ -1,115 +1,237 @@
-//! --keep-freed: what a release function frees is kept for a while, with its count as the last put has left it, so
-//! that a later get or put is caught. Without it that memory may look like anything by then.
+//! free() and realloc() of memory that has counts in it.
 //!
-//! The recorder's free() must come before the C library's: `kref-track --keep-freed` preloads this library. Where it
-//! is not preloaded, nobody calls this free().
+//! * A count that is still referenced: the judge is told at once, with the stack of the free(), or follows the object
+//!   to where realloc() has moved it.
+//! * The count of a released object: the memory is kept for a while (kept.rs), so that a later get or put is caught.
+//!
+//! The recorder's free() must come before the C library's: kref-track preloads this library. Where it is not preloaded,
+//! nobody calls these functions.
 
-use core::ffi::c_void;
-use core::sync::atomic::{
-    AtomicU64, AtomicUsize,
-    Ordering::{AcqRel, Acquire, Relaxed},
-};
+use core::ffi::{c_char, c_int, c_void};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-use wire::head::KEEP_FREED;
+use wire::record::Kind;
 
-use crate::{own, session, thread};
+use crate::event::{Event, happen};
+use crate::marks::{self, Count};
+use crate::processor::enter;
+use crate::seam::Frame;
+use crate::{environment, kept};
 
-/// At most so many pieces are kept, of so many bytes together.
-const PIECES: usize = 65536;
-const BYTES: usize = 64 << 20;
+/// The free() and the realloc() that were there without these.
+static NEXT_FREE: AtomicUsize = AtomicUsize::new(0);
+static NEXT_REALLOC: AtomicUsize = AtomicUsize::new(0);
+/// Whether malloc_usable_size() is of the same library as free(): another one's answer means nothing.
+static KNOWS_SIZES: AtomicBool = AtomicBool::new(false);
 
-/// The pieces, in a circle. 0: none.
-static KEPT: [AtomicUsize; PIECES] = [const { AtomicUsize::new(0) }; PIECES];
-/// The pieces that were put into the circle since the beginning, and those that were taken out.
-static FIRST: AtomicU64 = AtomicU64::new(0);
-static LAST: AtomicU64 = AtomicU64::new(0);
-/// The bytes of all that are kept.
-static SIZE: AtomicUsize = AtomicUsize::new(0);
-/// The free() that was there without this one.
-static NEXT: AtomicUsize = AtomicUsize::new(0);
+/// A realloc() moves at most so many objects that are followed.
+const MOST_MOVED: usize = 64;
+
+type Free = unsafe extern "C" fn(*mut c_void);
+type Realloc = unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void;
 
 unsafe extern "C" {
     fn malloc_usable_size(memory: *mut c_void) -> usize;
 }
 
-/// The C library's free(), but for the memory of an object whose release function is running.
+/// Looks for the functions before anybody calls them: later the loader's lock may be held.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_START: extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) = at_start;
+
+extern "C" fn at_start(_: c_int, _: *mut *mut c_char, environment: *mut *mut c_char) {
+    find_next();
+    // SAFETY: the loader gives the program's environment, and no other thread is there yet.
+    unsafe { environment::leave(environment) };
+}
+
+extern "C" fn find_next() {
+    let find = |name: &core::ffi::CStr| {
+        // SAFETY: a C string.
+        unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+    };
+    let (free, realloc) = (find(c"free"), find(c"realloc"));
+    let knows = library_of(free) != 0
+        && library_of(free) == library_of(malloc_usable_size as *const () as *mut c_void)
+        && library_of(free) == library_of(realloc);
+    NEXT_REALLOC.store(realloc.addr(), Relaxed);
+    NEXT_FREE.store(free.addr(), Relaxed);
+    KNOWS_SIZES.store(knows, Relaxed);
+}
+
+/// The address of the library that a function is in, or 0.
+fn library_of(function: *mut c_void) -> usize {
+    let mut info = core::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: `info` is ours to fill, and may be zero.
+    unsafe {
+        if function.is_null() || libc::dladdr(function, info.as_mut_ptr()) == 0 {
+            return 0;
+        }
+        info.assume_init().dli_fbase.addr()
+    }
+}
+
+/// The C library's free(), but for memory with the count of a tracked object in it.
 ///
 /// # Safety
 /// As free()'s.
+#[unsafe(naked)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn free(memory: *mut c_void) {
-    let keeps = session::settings().is_some_and(|settings| settings.flags & KEEP_FREED != 0);
-    if keeps && !memory.is_null() && is_releasing(memory) {
-        keep(memory);
-    } else {
-        // SAFETY: the caller's promise.
-        unsafe { free_now(memory) };
-    }
+    enter!(on_free, 1)
 }
 
-fn is_releasing(memory: *mut c_void) -> bool {
-    if !thread::is_known() {
-        return false;
-    }
-    // SAFETY: null, or a state of this thread, which stays mapped.
-    let Some(state) = (unsafe { own::own().state.load(Relaxed).as_ref() }) else { return false };
-    let depth = state.releasing_depth.load(Relaxed) as usize;
-    if depth == 0 {
-        return false;
-    }
-    // SAFETY: memory that is being freed is malloc's.
-    let size = unsafe { malloc_usable_size(memory) } as u64;
-    let start = memory.addr() as u64;
-    let mut objects = state.releasing.iter().take(depth);
-    objects.any(|object| object.load(Relaxed).wrapping_sub(start) < size)
-}
-
-fn place(index: u64) -> Option<&'static AtomicUsize> {
-    KEPT.get(index as usize % PIECES)
-}
-
-fn keep(memory: *mut c_void) {
-    // SAFETY: as in `is_releasing`.
-    SIZE.fetch_add(unsafe { malloc_usable_size(memory) }, Relaxed);
-    let index = LAST.fetch_add(1, Relaxed);
-    // AcqRel: another thread's free() follows its program's accesses.
-    let old = place(index).map_or(0, |place| place.swap(memory.addr(), AcqRel));
-    let_go(old);
-    while SIZE.load(Relaxed) > BYTES {
-        let first = FIRST.load(Relaxed);
-        if first > index {
+unsafe extern "C" fn on_free(memory: *mut c_void, frame: &Frame) {
+    let size = size_of_marked(memory);
+    if size != 0 {
+        let (mut is_released, mut is_exited) = (false, false);
+        look(memory, size, |count| {
+            marks::remove(count);
+            match count {
+                Count::Released(_) => is_released = true,
+                Count::Exited(_) => is_exited = true,
+                _ => tell(count, Kind::Freed, 0, frame),
+            }
+        });
+        // An exited percpu_ref is all zeros, which a later get or put must find.
+        if (is_released || is_exited) && kept::keep(memory, size, !is_exited, frame.address()) {
             return;
         }
-        if FIRST.compare_exchange(first, first + 1, Relaxed, Relaxed).is_ok() {
-            let_go(place(first).map_or(0, |place| place.swap(0, Acquire)));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { free_now(memory) }
+}
+
+/// The C library's realloc(). Memory with the count of a referenced object in it moves so that the judge is told
+/// before the old place may be another object's.
+///
+/// # Safety
+/// As realloc()'s.
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn realloc(memory: *mut c_void, size: usize) -> *mut c_void {
+    enter!(on_realloc, 2)
+}
+
+unsafe extern "C" fn on_realloc(memory: *mut c_void, size: usize, frame: &Frame) -> *mut c_void {
+    let before = size_of_marked(memory);
+    let mut counts = [None; MOST_MOVED];
+    let mut places = counts.iter_mut();
+    if before != 0 {
+        look(memory, before, |count| match count {
+            Count::Released(_) | Count::Exited(_) => {}
+            count => places.next().into_iter().for_each(|place| *place = Some(count)),
+        });
+    }
+    if counts[0].is_none() || size <= before {
+        // SAFETY: the caller's promise.
+        let new = unsafe { realloc_now(memory, size) };
+        if new != memory && !new.is_null() {
+            follow(&counts, memory, new, frame);
+        }
+        return new;
+    }
+    // SAFETY: the two do not overlap, and the old one has so many bytes. The caller gives it up.
+    unsafe {
+        let new = libc::malloc(size);
+        if !new.is_null() {
+            core::ptr::copy_nonoverlapping(memory.cast::<u8>(), new.cast::<u8>(), before);
+            follow(&counts, memory, new, frame);
+            free_now(memory);
+        }
+        new
+    }
+}
+
+/// Tells where counts have moved to.
+fn follow(counts: &[Option<Count>], from: *mut c_void, to: *mut c_void, frame: &Frame) {
+    for &count in counts.iter().flatten() {
+        let to =
+            to.addr().wrapping_add((count.address() as usize).wrapping_sub(from.addr())) as u64;
+        marks::remove(count);
+        match count {
+            Count::Percpu(_) => marks::add_percpu(to),
+            _ => marks::add(to),
+        }
+        tell(count, Kind::Moved, to, frame);
+    }
+}
+
+/// The C library's reallocarray(), which calls its own realloc().
+///
+/// # Safety
+/// As reallocarray()'s.
+#[unsafe(naked)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn reallocarray(
+    memory: *mut c_void,
+    count: usize,
+    size: usize,
+) -> *mut c_void {
+    enter!(on_reallocarray, 3)
+}
+
+unsafe extern "C" fn on_reallocarray(
+    memory: *mut c_void,
+    count: usize,
+    size: usize,
+    frame: &Frame,
+) -> *mut c_void {
+    match count.checked_mul(size) {
+        // SAFETY: the caller's promise.
+        Some(bytes) => unsafe { on_realloc(memory, bytes, frame) },
+        None => {
+            // SAFETY: this thread's errno.
+            unsafe { *libc::__errno_location() = libc::ENOMEM };
+            core::ptr::null_mut()
         }
     }
 }
 
-/// Frees a piece that was kept.
-fn let_go(piece: usize) {
-    if piece == 0 {
-        return;
+/// The bytes of memory that may have counts in it, or 0.
+#[inline]
+fn size_of_marked(memory: *mut c_void) -> usize {
+    if memory.is_null() || !marks::are_there() || !KNOWS_SIZES.load(Relaxed) {
+        return 0;
     }
-    let memory = piece as *mut c_void;
-    // SAFETY: the program freed the piece some time ago, and no other thread has taken it out of the circle.
-    unsafe {
-        SIZE.fetch_sub(malloc_usable_size(memory), Relaxed);
-        free_now(memory);
-    }
+    // SAFETY: memory that is given up is malloc()'s.
+    let size = unsafe { malloc_usable_size(memory) };
+    if marks::has(memory.expose_provenance(), size) { size } else { 0 }
+}
+
+/// Shows each count in memory that is given up.
+fn look(memory: *mut c_void, size: usize, show: impl FnMut(Count)) {
+    // SAFETY: the caller of free() or realloc() has so many bytes there.
+    unsafe { marks::look(memory.expose_provenance(), size, show) };
+}
+
+fn tell(count: Count, kind: Kind, detail: u64, frame: &Frame) {
+    happen(&Event { detail, ..Event::of(kind, count.address() as usize) }, frame);
 }
 
 /// # Safety
 /// As free()'s.
-unsafe fn free_now(memory: *mut c_void) {
-    let mut next = NEXT.load(Relaxed);
-    if next == 0 {
-        // SAFETY: a C string.
-        next = unsafe { libc::dlsym(libc::RTLD_NEXT, c"free".as_ptr()) }.addr();
-        NEXT.store(next, Relaxed);
+pub unsafe fn free_now(memory: *mut c_void) {
+    if NEXT_FREE.load(Relaxed) == 0 {
+        find_next();
     }
+    let next = NEXT_FREE.load(Relaxed);
     if next != 0 {
         // SAFETY: a function of free()'s type, and the caller's promise.
-        unsafe { core::mem::transmute::<usize, unsafe extern "C" fn(*mut c_void)>(next)(memory) };
+        unsafe { core::mem::transmute::<usize, Free>(next)(memory) };
     }
+}
+
+/// # Safety
+/// As realloc()'s.
+unsafe fn realloc_now(memory: *mut c_void, size: usize) -> *mut c_void {
+    if NEXT_REALLOC.load(Relaxed) == 0 {
+        find_next();
+    }
+    let next = NEXT_REALLOC.load(Relaxed);
+    if next == 0 {
+        return core::ptr::null_mut();
+    }
+    // SAFETY: a function of realloc()'s type, and the caller's promise.
+    unsafe { core::mem::transmute::<usize, Realloc>(next)(memory, size) }
 }

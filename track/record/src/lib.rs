@@ -19,7 +19,9 @@
 //! | [`rules`], [`cfi`], [`module`] | how a frame is unwound |
 //! | [`ask`], [`crash`], [`fork`] | requests that wait for the judge's answer; fatal signals; fork() |
 //! | [`last_words`] | what the recorder says when the judge is gone |
-//! | [`chaos`], [`freed`] | delays around gets and puts; memory that is kept for a while after its free() |
+//! | [`chaos`] | delays around gets and puts |
+//! | [`freed`], [`marks`], [`kept`] | free() of memory that has counts in it; what is kept for a while |
+//! | [`environment`] | a program that this one starts has nothing preloaded |
 
 #![cfg_attr(not(test), no_std)]
 
@@ -29,12 +31,18 @@ mod chaos;
 mod clock;
 mod crash;
 mod entry;
+#[cfg(not(test))]
+mod environment;
 mod event;
 mod filtered;
 mod fork;
 #[cfg(not(test))]
 mod freed;
+#[cfg(not(test))]
+mod kept;
 mod last_words;
+#[cfg_attr(test, allow(dead_code, reason = "freed.rs and kept.rs are not there"))]
+mod marks;
 #[cfg(not(test))]
 mod mem;
 mod module;
@@ -66,9 +74,14 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 #[unsafe(link_section = ".fini_array")]
 static AT_EXIT: extern "C" fn() = at_exit;
 
+#[unsafe(naked)]
 extern "C" fn at_exit() {
+    processor::enter!(on_exit, 0)
+}
+
+extern "C" fn on_exit(frame: &seam::Frame) {
     if STARTED.swap(false, Relaxed) {
-        ask::at_exit();
+        ask::at_exit(frame);
     }
 }
 

@@ -20,6 +20,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use wire::record::Kind;
 
+#[cfg(not(test))]
+use crate::kept;
 use crate::own::{Own, own};
 use crate::walks::Walks;
 use crate::write::{self, Journal};
@@ -29,8 +31,6 @@ pub use guard::Guard;
 
 /// Handlers that interrupt each other deeper than that walk one frame, and have no journal.
 const LEVELS: u32 = 3;
-/// Release functions that a thread is in, each inside the other. The rest is not noted.
-const RELEASING: usize = 16;
 
 /// A thread's own. Only that thread uses it, and its signal handlers. Zeros: not begun.
 #[repr(C, align(64))]
@@ -46,16 +46,15 @@ pub struct State {
     pub barrier: AtomicU64,
     /// The object and the stack of the put that this thread is in: the release comes from there.
     pub last_put: (AtomicU64, AtomicU32),
-    /// The objects whose release functions this thread is in, and how many there are.
-    pub releasing: [AtomicU64; RELEASING],
-    /// How many there are, also of those that are not noted.
-    pub releasing_depth: AtomicU32,
     /// For sampling.
     pub countdown: AtomicU32,
     /// The steps of chaos.
     pub step: AtomicU64,
     /// The request for whose answer this thread waits (low half; 0: none), and the depth of the call that asks.
     asks: AtomicU64,
+    /// Memory that was freed after its release.
+    #[cfg(not(test))]
+    pub kept: kept::Few,
     /// Walks that were done before.
     pub walks: Walks,
 }
@@ -152,7 +151,6 @@ impl State {
         self.readable.store(0, Relaxed);
         self.barrier.store(0, Relaxed);
         self.last_put.0.store(0, Relaxed);
-        self.releasing_depth.store(0, Relaxed);
         self.countdown.store(number, Relaxed);
         self.step.store(0, Relaxed);
         self.asks.store(0, Relaxed);
@@ -197,23 +195,9 @@ impl State {
         self.level.store(0, Relaxed);
     }
 
-    /// A release function begins.
-    pub fn begin_release(&self, object: u64) {
-        let depth = self.releasing_depth.load(Relaxed);
-        if let Some(place) = self.releasing.get(depth as usize) {
-            place.store(object, Relaxed);
-        }
-        self.releasing_depth.store(depth + 1, Relaxed);
-    }
-
-    /// A put is over; and if it was the last, so is its release function.
-    pub fn end_put(&self, object: u64) {
+    /// A put is over.
+    pub fn end_put(&self) {
         self.last_put.0.store(0, Relaxed);
-        let Some(last) = self.releasing_depth.load(Relaxed).checked_sub(1) else { return };
-        let place = self.releasing.get(last as usize);
-        if place.is_none_or(|place| place.load(Relaxed) == object) {
-            self.releasing_depth.store(last, Relaxed);
-        }
     }
 }
 

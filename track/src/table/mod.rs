@@ -5,8 +5,7 @@
 //! | mod.rs | objects: how they begin and end, and what is asked of them |
 //! | groups.rs | references that are held: gets and puts |
 //! | pairs.rs | references that were given back: the balance |
-
-use std::collections::VecDeque;
+//! | released.rs | which objects were released last |
 
 use crate::budget::Budget;
 use crate::index::{Index, prefetch};
@@ -16,13 +15,13 @@ use crate::slab::{At, NIL, Slab};
 
 mod groups;
 mod pairs;
+mod released;
 #[cfg(test)]
 mod tests;
 
-pub use groups::Undone;
+use released::Released;
 
-/// How many released objects are remembered, for whoever comes too late.
-const REMEMBERED: usize = 1 << 16;
+pub use groups::Undone;
 
 /// The objects.
 pub struct Table {
@@ -30,8 +29,7 @@ pub struct Table {
     objects: Slab<Object>,
     groups: Slab<Group>,
     pairs: Slab<Pair>,
-    /// Numbers and serials of the released ones, the oldest first.
-    released: VecDeque<(At, u64)>,
+    released: Released,
     /// How many objects there were.
     pub created: u64,
     /// The objects up to this serial number are the parent's, of the process that forked this one.
@@ -48,7 +46,7 @@ impl Table {
             objects: Slab::new(budget),
             groups: Slab::new(budget),
             pairs: Slab::new(budget),
-            released: VecDeque::new(),
+            released: Released::new(budget),
             created: 0,
             inherited: 0,
             lost: 0,
@@ -62,7 +60,7 @@ impl Table {
             objects: self.objects.share(),
             groups: self.groups.share(),
             pairs: self.pairs.share(),
-            released: self.released.clone(),
+            released: self.released.share(),
             inherited: self.created,
             ..*self
         }
@@ -134,9 +132,10 @@ impl Table {
         self.objects.remove(at);
     }
 
-    /// The last reference is gone: what is left to know is small. The object stays known for a while.
+    /// The last reference is gone: what is left to know is small. The object stays known for a while, with what was
+    /// given back: a put that comes too late may be right, and one before it wrong.
     pub fn end(&mut self, at: At, by: Act) {
-        self.clear(at);
+        self.clear_groups(at);
         let last = self.groups.add(Group::new(by, NONE, 0, NIL)).unwrap_or(NIL);
         let object = self.objects.at_mut(at);
         object.groups = last;
@@ -154,6 +153,19 @@ impl Table {
         if object.is(RELEASED) { self.remember(at) } else { self.end(at, by) }
     }
 
+    /// The memory of an object has moved to an address where no object is.
+    pub fn relocate(&mut self, at: At, address: u64) {
+        let before = self.objects.at(at).address;
+        self.index.remove(before, at, |at| self.objects.at(at).address);
+        self.objects.at_mut(at).address = address;
+        self.index.insert(address, at, |at| self.objects.at(at).address);
+    }
+
+    /// Whether there ever was another reference than the creator's.
+    pub fn was_shared(&self, object: &Object) -> bool {
+        !object.is(FIRST) || object.groups != NIL || object.pairs != NIL
+    }
+
     /// A released percpu_ref is used again.
     pub fn revive(&mut self, at: At) {
         if self.objects.at(at).is(RELEASED) {
@@ -164,9 +176,8 @@ impl Table {
 
     /// A released object stays known until many others were released.
     fn remember(&mut self, at: At) {
-        self.released.push_back((at, self.objects.at(at).serial));
-        if self.released.len() > REMEMBERED
-            && let Some((old, serial)) = self.released.pop_front()
+        let serial = self.objects.at(at).serial;
+        if let Some((old, serial)) = self.released.add(at, serial)
             && self.objects.at(old).is(RELEASED)
             && !self.objects.at(old).is(FREE)
             && self.objects.at(old).serial == serial
@@ -177,16 +188,19 @@ impl Table {
 
     /// Gives the groups and pairs of an object back.
     fn clear(&mut self, at: At) {
-        let object = self.objects.at_mut(at);
-        let (mut group, mut pair) = (object.groups, object.pairs);
-        (object.groups, object.pairs) = (NIL, NIL);
-        while let Some(next) = self.groups.get(group).map(|group| group.next) {
-            self.groups.remove(group);
-            group = next;
-        }
+        self.clear_groups(at);
+        let mut pair = std::mem::replace(&mut self.objects.at_mut(at).pairs, NIL);
         while let Some(next) = self.pairs.get(pair).map(|pair| pair.next) {
             self.pairs.remove(pair);
             pair = next;
+        }
+    }
+
+    fn clear_groups(&mut self, at: At) {
+        let mut group = std::mem::replace(&mut self.objects.at_mut(at).groups, NIL);
+        while let Some(next) = self.groups.get(group).map(|group| group.next) {
+            self.groups.remove(group);
+            group = next;
         }
     }
 

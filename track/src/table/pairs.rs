@@ -26,6 +26,15 @@ impl Table {
         }
     }
 
+    /// What was given back, in the order in which it was, and how often: the stacks of the gets and of the puts. The
+    /// stack of kref_init()'s reference is its creation's.
+    pub fn given_back(&self, object: &Object) -> Vec<Pair> {
+        let mut pairs: Vec<_> =
+            self.pairs_of(object).filter(|pair| pair.get != DOUBTS).copied().collect();
+        pairs.reverse();
+        pairs
+    }
+
     /// How many puts of an object the rules could not match, or how many gets had no room.
     pub fn doubts(&self, object: &Object, kind: Id) -> u32 {
         let doubts = |pair: &&Pair| pair.get == DOUBTS && pair.put == kind;

@@ -172,6 +172,34 @@ fn violations() {
     }
 }
 
+/// Who killed it first is shown, also if references are held and nothing was released.
+#[test]
+fn a_second_kill() {
+    let mut recorder = Recorder::of_percpu();
+    let first = recorder.stack(2, &[0x201, 0x101]);
+    recorder.initialises(A, MAIN);
+    recorder.got(A, MAIN, "");
+    recorder.kills(A, first);
+    recorder.violates(A, 7);
+    contains(&recorder.told(), &["  killed by thread 1", "    +0x200\n", "  created by"]);
+}
+
+/// Only percpu_ref_kill() gives the initial reference back.
+#[test]
+fn a_put_of_the_initial_reference() {
+    let mut recorder = Recorder::of_percpu();
+    recorder.initialises(A, MAIN);
+    recorder.got(A, MAIN, "");
+    recorder.put(A, MAIN, "");
+    assert_eq!(recorder.told(), "");
+    recorder.put(A, MAIN, "");
+    recorder.released(A, MAIN);
+    let words = "percpu_ref_put() of a percpu_ref that was not killed, and on which nobody holds";
+    contains(&recorder.told(), &[words, "  object #1 at 0x5000", "the initial reference"]);
+    recorder.kills(A, MAIN);
+    assert_eq!(recorder.told(), "", "what follows is no news");
+}
+
 #[test]
 fn too_many_references() {
     let mut recorder = Recorder::of_percpu();

@@ -1,4 +1,4 @@
-//! What track/schema.json and docs/trace.md say is what the code does.
+//! What track/schema.json, docs/trace.md and docs/reports.md say is what the code does.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,7 @@ use crate::trace;
 
 const SCHEMA: &str = include_str!("../../schema.json");
 const PAGE: &str = include_str!("../../../docs/trace.md");
+const REPORTS: &str = include_str!("../../../docs/reports.md");
 
 /// The definition that a schema refers to, or the schema.
 fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
@@ -112,6 +113,18 @@ fn each_record_is_on_the_page() {
     known.extend(trace::OWN.map(|(number, name)| (number, name.to_string())));
     assert_eq!(found, known);
     assert!(PAGE.contains(&format!("version {}", trace::VERSION)), "{PAGE}");
+}
+
+/// docs/reports.md has a row for each name of a misuse.
+#[test]
+fn each_misuse_is_on_the_page() {
+    let schema: Value = serde_json::from_str(SCHEMA).expect("JSON");
+    let names = schema["$defs"]["misuse"]["properties"]["misuse"]["enum"].as_array();
+    for name in names.expect("names") {
+        let name = format!("`{}`", name.as_str().expect("a name"));
+        let has = |row: &str| row.split('|').nth(1).is_some_and(|cell| cell.contains(&name));
+        assert!(REPORTS.lines().any(has), "docs/reports.md has no row {name}");
+    }
 }
 
 fn parsed(number: &str) -> Option<u8> {

@@ -77,6 +77,13 @@ pub enum Kind {
     /// Something happens to a percpu_ref: its release function; and in the place of the count, a number of
     /// [`percpu`].
     Percpu = 20,
+    /// free() of memory with a count in it that is referenced.
+    Freed = 21,
+    /// realloc() moves memory with a count in it that is referenced: its new address in the place of the detail.
+    Moved = 22,
+    /// A write into the memory of a released object, after its free(): the address of the write in the place of the
+    /// detail. It may have happened long ago, by any thread.
+    Written = 23,
 }
 
 /// What a [`Kind::Percpu`] says: the numbers of enum kref_percpu_event. The gets and puts of a percpu_ref are
@@ -97,7 +104,7 @@ pub mod percpu {
 impl Kind {
     /// The kind by its number.
     pub fn of(number: u8) -> Option<Self> {
-        const ALL: [Kind; 20] = [
+        const ALL: [Kind; 23] = [
             Kind::Module,
             Kind::Stack,
             Kind::Void,
@@ -118,6 +125,9 @@ impl Kind {
             Kind::Missed,
             Kind::Forking,
             Kind::Percpu,
+            Kind::Freed,
+            Kind::Moved,
+            Kind::Written,
         ];
         ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
@@ -210,7 +220,7 @@ mod tests {
         for number in 0..=u8::MAX {
             assert!(Kind::of(number).is_none_or(|kind| kind as u8 == number));
         }
-        assert!(Kind::of(0).is_none() && Kind::of(21).is_none());
+        assert!(Kind::of(0).is_none() && Kind::of(24).is_none());
         assert_eq!(Kind::of(16), Some(Kind::Crash));
     }
 
