@@ -108,8 +108,8 @@ fn map(file: i32) -> bool {
     if head.magic.load(Acquire) != MAGIC {
         return false;
     }
-    // As many rings as there is room for under RLIMIT_AS.
-    let all = (head.rings as usize).min(MOST_RINGS);
+    // As many rings as there is room for. Of a limited address space, a small part: the program needs the rest.
+    let all = (head.rings as usize).min(MOST_RINGS).min(most_under_limit(head));
     let mapped = (1..=all)
         .rev()
         .find_map(|rings| map_bytes(file, head.ring_at(rings)).map(|start| (rings, start)));
@@ -128,6 +128,17 @@ fn map(file: i32) -> bool {
     // SAFETY: mapped above, and used no more.
     unsafe { libc::munmap(first.cast(), size_of::<Head>()) };
     true
+}
+
+/// How many rings take no more than a sixteenth of RLIMIT_AS, and at least one.
+fn most_under_limit(head: &Head) -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is ours to fill.
+    if unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } != 0 {
+        return 1;
+    }
+    let rings = (limit.rlim_cur / 16).checked_div(head.ring_bytes.into()).unwrap_or(0);
+    usize::try_from(rings).unwrap_or(usize::MAX).max(1)
 }
 
 fn map_bytes(file: i32, bytes: usize) -> Option<*mut u8> {
