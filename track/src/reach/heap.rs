@@ -97,7 +97,7 @@ impl Heap {
             return None;
         }
         let end = region.start + used;
-        let top = window.word(state + TOP)?;
+        let top = window.word(state.checked_add(TOP)?)?;
         let mut chains = FIRST_CHUNKS.iter();
         chains.find_map(|first| {
             let first = region.start + first;
@@ -123,7 +123,10 @@ impl Heap {
             if was_in_use && !before_is_in_use {
                 blocks.pop();
             }
-            if Some(at) == top || at + size == end || size == HEAD && end - at <= 2 * HEAD {
+            if Some(at) == top
+                || at.wrapping_add(size) == end
+                || size == HEAD && end - at <= 2 * HEAD
+            {
                 return Some((blocks, at));
             }
             if size < SMALLEST || size % 16 != 0 || size >= end - at {

@@ -10,6 +10,8 @@ const MOST_BYTES: u64 = 512 << 20;
 const LONGEST: Duration = Duration::from_secs(1);
 /// So much is read at a time.
 const PIECE: u64 = 1 << 20;
+/// No program has memory above.
+const HIGHEST: u64 = 1 << 56;
 /// The smallest page.
 pub const PAGE: u64 = 4096;
 
@@ -135,6 +137,9 @@ pub struct Window<'a> {
 impl Window<'_> {
     /// The word at an address, if it can be read.
     pub fn word(&mut self, at: u64) -> Option<u64> {
+        if at >= HIGHEST {
+            return None; // the program's memory may have any number where an address should be
+        }
         let inside = |window: &Self| {
             let place = usize::try_from(at.checked_sub(window.start)?).ok()?;
             window.bytes[..window.count].get(place..)?.first_chunk::<8>().copied()
@@ -150,5 +155,19 @@ impl Window<'_> {
             self.count = self.memory.read(self.start, rest, &mut self.bytes);
         }
         inside(self).map(u64::from_le_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Memory;
+
+    #[test]
+    fn a_word_and_what_is_no_address() {
+        let memory = Memory::of(std::process::id());
+        let word = 0x1234_5678_9abc_u64;
+        assert_eq!(memory.window().word(&raw const word as u64), Some(word));
+        let numbers = [1 << 55, u64::MAX - 95, u64::MAX];
+        assert_eq!(numbers.map(|at| memory.window().word(at)), [None; 3]);
     }
 }

@@ -41,12 +41,12 @@ impl Stacks {
             let frames = asker.frames.iter();
             stacks.ends.extend(match asker.has_returned {
                 true => frames.max().copied(),
-                false => frames.min().map(|end| end - SAVED),
+                false => frames.min().map(|end| end.saturating_sub(SAVED)),
             });
         }
         for tid in waits::threads(pid).into_iter().filter(|&tid| Some(tid) != asking) {
             match waits::of(pid, tid) {
-                Some((_, Some(end))) => stacks.ends.push(end - RED_ZONE),
+                Some((_, Some(end))) => stacks.ends.push(end.saturating_sub(RED_ZONE)),
                 Some((_, None)) => stacks.running.push(tid),
                 None => {}
             }
