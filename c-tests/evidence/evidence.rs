@@ -10,6 +10,7 @@
 //! Without KREF_EVIDENCE, one mutant of each program of dev/. With KREF_EVIDENCE=1, all mutants of dev/ and held/,
 //! and ten of each program of large/. With names as arguments, all mutants of these programs, one line for each.
 
+mod marks;
 mod program;
 mod said;
 
@@ -18,11 +19,13 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use marks::wrong_marks;
 use program::{Dropped, Program, executions, track};
 use said::Said;
 
-/// The mutants, of the 15 of the short form, whose right line must be first. 7 were measured on 2026-11-27.
-const SHORT_FLOOR: usize = 6;
+/// The mutants, of the 15 of the short form, whose right line must be first. 8 were measured on 2026-11-27. One of
+/// them drops a put of a thread, which is not the same put in each run.
+const SHORT_FLOOR: usize = 7;
 
 /// The mutants of each program of large/.
 const TEN: usize = 10;
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
     };
     let programs: Vec<_> = Program::all().into_iter().filter(|it| form.has(it)).collect();
     let results = in_parallel(&programs, |at, program| examine(program, at, &form));
-    let noisy = results.iter().filter(|result| !result.silent).count();
+    let bad = results.iter().filter(|result| !result.good).count();
     let mutants: Vec<_> = results.into_iter().flat_map(|result| result.mutants).collect();
     if let Form::Named(_) = form {
         mutants.iter().for_each(|mutant| println!("{}", mutant.describe()));
@@ -52,7 +55,7 @@ fn main() -> ExitCode {
         println!("test evidence/short ... FAILED");
         println!("the right line is first in {right} mutants, and must be in {SHORT_FLOOR}");
     }
-    if noisy == 0 && !low { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if bad == 0 && !low { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 enum Form {
@@ -89,8 +92,8 @@ impl Form {
 }
 
 struct Examined {
-    /// Whether the right program was passed over in silence.
-    silent: bool,
+    /// Whether the right program was passed over in silence, and its comments are right.
+    good: bool,
     mutants: Vec<Mutant>,
 }
 
@@ -122,11 +125,16 @@ impl Mutant {
 }
 
 fn examine(program: &Program, at: usize, form: &Form) -> Examined {
-    let ended = track(&program.compile(), "");
+    let right = program.compile();
+    let ended = track(&right, "");
     // A report is a line of JSON; the program itself prints lines, too.
     let silent = ended.success && !ended.output.lines().any(|line| line.starts_with('{'));
     if !silent {
         println!("test evidence/{} ... FAILED\nit is right, but: {}", program.name, ended.output);
+    }
+    let wrong_marks = if matches!(form, Form::Short) { None } else { wrong_marks(program, &right) };
+    if let Some(wrong) = &wrong_marks {
+        println!("test evidence/{} ... FAILED\nits comments are wrong: {wrong}", program.name);
     }
     let mut mutants = Vec::new();
     for (role, kinds) in form.mutants(at, program) {
@@ -145,7 +153,7 @@ fn examine(program: &Program, at: usize, form: &Form) -> Examined {
             mutants.push(Mutant { program, role, dropped, said });
         }
     }
-    Examined { silent, mutants }
+    Examined { good: silent && wrong_marks.is_none(), mutants }
 }
 
 /// Calls `work` for each program, on as many threads as there are processors. The results are in the order of the

@@ -20,8 +20,8 @@ pub struct Said {
 
 /// References that are blamed.
 struct Blamed {
-    stack: Vec<Line>,
-    usual_put: Vec<Line>,
+    get: Named,
+    usual_put: Named,
     certain: bool,
 }
 
@@ -33,14 +33,22 @@ impl Said {
         let held = reports.rfind(|report| report["kind"] == "held")?;
         let blamed: Vec<_> = list(&held["types"]).iter().flat_map(of_type).collect();
         let first = blamed.first()?;
-        let is_right = |blamed: &Blamed| program.role_of_get(&blamed.stack) == Some(role);
+        let is_right = |blamed: &Blamed| program.role_of_get(&blamed.get.stack) == Some(role);
         Some(Self {
             place: blamed.iter().position(is_right),
-            put: program.role_of_put(&first.usual_put) == Some(role),
+            put: program.role_of_put(&first.usual_put.stack) == Some(role),
             certain: first.certain,
             blamed: describe(first, program),
         })
     }
+}
+
+/// A stack, and the line of it that the report names. The functions before only wrap the get or the put. A comment
+/// with a role may be in one of them, so all lines of the stack count.
+#[derive(Default)]
+struct Named {
+    stack: Vec<Line>,
+    frame: usize,
 }
 
 /// What is blamed of a type, in the report's order: the references that are held, each group before its rival.
@@ -49,14 +57,14 @@ fn of_type(of: &Value) -> Vec<Blamed> {
         let verdict = &group["verdict"];
         let certainty = verdict["certainty"].as_str();
         let first = Blamed {
-            stack: lines(&group["stack"], &verdict["frame"]),
+            get: named(&group["stack"], &verdict["frame"]),
             usual_put: usual_put(verdict),
             certain: certainty.map_or(of["certain"] == true, |certainty| certainty == "certain"),
         };
         let rival = &verdict["rival"];
         let line = &rival["line"];
         let rival = rival.is_object().then(|| Blamed {
-            stack: lines(&line["stack"], &line["frame"]),
+            get: named(&line["stack"], &line["frame"]),
             usual_put: usual_put(rival),
             certain: false,
         });
@@ -66,18 +74,22 @@ fn of_type(of: &Value) -> Vec<Blamed> {
 }
 
 /// Where such references are given back most often.
-fn usual_put(of: &Value) -> Vec<Line> {
-    list(&of["usual"]).first().map_or(vec![], |put| lines(&put["stack"], &put["frame"]))
+fn usual_put(of: &Value) -> Named {
+    let first = list(&of["usual"]).first();
+    first.map_or(Named::default(), |put| named(&put["stack"], &put["frame"]))
+}
+
+fn named(stack: &Value, frame: &Value) -> Named {
+    Named { stack: lines(stack), frame: frame.as_u64().unwrap_or(0) as usize }
 }
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The lines of a stack, from the one that is named. Those before only wrap the get or the put.
-fn lines(stack: &Value, named: &Value) -> Vec<Line> {
-    let wrappers = named.as_u64().unwrap_or(0) as usize;
-    list(stack).iter().skip(wrappers).filter_map(line).collect()
+/// The lines of a stack, the innermost first.
+pub fn lines(stack: &Value) -> Vec<Line> {
+    list(stack).iter().filter_map(line).collect()
 }
 
 fn line(frame: &Value) -> Option<Line> {
@@ -86,12 +98,9 @@ fn line(frame: &Value) -> Option<Line> {
 }
 
 fn describe(first: &Blamed, program: &Program) -> String {
-    let place =
-        |line: Option<&Line>| line.map_or("?".into(), |(file, line)| format!("{file}:{line}"));
-    let put = match first.usual_put.first() {
-        Some(put) => format!(", usual put {}", place(Some(put))),
-        None => String::new(),
-    };
-    let role = program.role_of_get(&first.stack).unwrap_or("none");
-    format!("{} ({role}){put}", place(first.stack.first()))
+    let line =
+        |named: &Named| named.stack.get(named.frame).map(|(file, line)| format!("{file}:{line}"));
+    let put = line(&first.usual_put).map_or(String::new(), |put| format!(", usual put {put}"));
+    let role = program.role_of_get(&first.get.stack).unwrap_or("none");
+    format!("{} ({role}){put}", line(&first.get).unwrap_or_default())
 }

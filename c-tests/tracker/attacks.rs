@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use kref_c_tests::kref_track::{compile, contains, kref_track, silent, track};
-use kref_c_tests::{Compiler, Finished, Library, build, c_tests, folder, plain, printed, run};
-use libtest_mimic::Arguments;
+use kref_c_tests::{
+    Compiler, Finished, Library, build, c_tests, folder, plain, printed, run, unless_missing,
+};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 #[path = "refused.rs"]
 mod refused;
@@ -32,6 +34,7 @@ fn main() {
         plain("coroutine", || silent("attacks/coroutine", &[])),
         plain("reports-to-a-full-pipe", blocked_reports),
         plain("replaced-file", replaced_file),
+        Trial::ignorable_test("another-pid-namespace", other_namespace),
         plain("hostile-names", hostile_names),
     ];
     tests.extend(refused::tests());
@@ -110,6 +113,33 @@ fn closed_descriptors() {
         assert!(log.contains("kref_init") && log.contains("still held at exit"), "{log}");
         assert_eq!(log.contains("asked by a signal"), arguments.len() > 1, "{log}");
     }
+}
+
+/// Each process is reported when it ends, with the lines of its files.
+fn other_namespace() -> Result<Completion, Failed> {
+    let ended = track("attacks/namespaces", &[], &[]);
+    let may = if ended.status == Some(77) {
+        Err("no new PID namespace for this user".into())
+    } else {
+        Ok(())
+    };
+    unless_missing(may, |()| {
+        assert!(ended.success, "{ended:?}");
+        let line = format!("    hold {}", here("namespaces"));
+        // The creator's reference, and the other one.
+        assert_eq!(ended.output.matches(&line).count(), 8, "{}", ended.output);
+        let endings = [
+            "of \"first\"",
+            "of \"second\"",
+            "of \"third\"",
+            "of \"again\"",
+            "executed another program",
+            "ended without exit()",
+            "at exit",
+        ];
+        contains(&ended, &endings);
+        Ok(())
+    })
 }
 
 /// The report's lines are those of the file that runs, and not of the one that has its name now.

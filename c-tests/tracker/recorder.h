@@ -95,9 +95,15 @@ static int percpu(struct percpu_ref *ref, enum kref_percpu_event event,
     return track_next;
 }
 
+static void let_go(const void *kref)
+{
+    write_down(kref, "let go");
+}
+
 static const struct kref_tracker writes_down = { sizeof writes_down, created,    getting, got,
                                                  putting,            released,   done,    violated,
-                                                 report,             checkpoint, missed,  percpu };
+                                                 report,             checkpoint, missed,  percpu,
+                                                 let_go };
 
 /* Checks the events since the last CHECK_TOLD. All must be about `object`. */
 #define CHECK_TOLD(object, events)                                                                 \

@@ -17,6 +17,8 @@ mod options;
 mod percpus;
 #[path = "pools.rs"]
 mod pools;
+#[path = "reach.rs"]
+mod reach;
 
 fn main() {
     let mut tests = vec![
@@ -52,6 +54,7 @@ fn main() {
     tests.extend(options::tests());
     tests.extend(percpus::tests());
     tests.extend(pools::tests());
+    tests.extend(reach::tests());
     tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
     libtest_mimic::run(&Arguments::from_args(), tests).exit();

@@ -235,8 +235,8 @@ static void misuse(void)
     CHECK_VIOLATION("getting; violated 2", KREF_OVERFLOW);
 }
 
-/* A tracked count overflows at four million references. */
-static void overflow(void)
+/* A tracked count is let go at four million references: that is no violation, and it is never released. */
+static void goes_on(void)
 {
     static const struct kref_tracker quiet = { .size = sizeof quiet, .created = created };
 
@@ -247,6 +247,18 @@ static void overflow(void)
     CHECK(kref_read(&kref) == 4000000);
     *told_events = '\0';
     kref_get(&kref);
+    CHECK_TOLD(&kref, "getting; let go");
+    kref_get(&kref);
+    CHECK(kref_count_inc_not_zero(COUNT) && kref_count_add_not_zero(5000000, COUNT));
+    CHECK(!kref_put(&kref, release) && !kref_count_sub_and_test(3000000, COUNT));
+    CHECK(!kref_count_dec_and_test(COUNT) && kref_count_dec_not_one(COUNT));
+    CHECK(!kref_count_dec_if_one(COUNT));
+    kref_count_dec(COUNT);
+    CHECK_TOLD(&kref, "");
+    CHECK(told.times == 0 && (int)kref_read(&kref) == KREF_SATURATED);
+    /* More than an untracked count can have is an overflow. */
+    begin(2);
+    kref_count_add(INT_MAX, COUNT);
     CHECK_VIOLATION("getting; violated 2", KREF_OVERFLOW);
 }
 
@@ -348,7 +360,7 @@ int main(void)
     lookups();
     counters();
     misuse();
-    overflow();
+    goes_on();
     untracked();
     CHECK(!kref_track_report(7));
     CHECK_TOLD(NULL, "report 7");

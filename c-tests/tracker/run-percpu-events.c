@@ -170,7 +170,7 @@ static void in_steps(void (*step)(struct percpu_ref *, unsigned long), unsigned 
 }
 
 /* More references than are told of: the percpu_ref goes on as an untracked one does. */
-static void let_go(void)
+static void goes_on(void)
 {
     const unsigned long more = 1ul << 24;
 
@@ -235,7 +235,7 @@ int main(void)
     several_lives();
     modes();
     slots();
-    let_go();
+    goes_on();
     untracked();
     misuse();
     return told.times;

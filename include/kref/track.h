@@ -27,9 +27,10 @@
  *     if (kref_set_tracker(&tracker)) ...
  *
  * Without a tracker this costs nothing: a get or a put has the same instructions. A tracked count
- * can have 4000000 references; one more is an overflow. All users of a tracked object must use the
- * same copy of libkref, as for slots: a copy that never had a tracker takes a tracked count for a
- * saturated one.
+ * can have 4000000 references. With one more the object is tracked no further, and its count
+ * saturates: no violation is reported, kref_read() returns KREF_SATURATED, and the object is never
+ * released. All users of a tracked object must use the same copy of libkref, as for slots: a copy
+ * that never had a tracker takes a tracked count for a saturated one.
  *
  * A tracked percpu_ref counts by one atomic number in both modes, as in a process without
  * restartable sequences. All its functions give the same results as in percpu mode, with one
@@ -142,6 +143,11 @@ struct kref_tracker {
     int (*percpu)(struct percpu_ref *ref,
                   enum kref_percpu_event event,
                   void (*release)(struct percpu_ref *ref));
+    /**
+     * Called when the object gets more than 4000000 references: no function is called for it any
+     * more. The count saturates without a violation, so the object is never released.
+     */
+    void (*let_go)(const void *kref);
 };
 
 /**

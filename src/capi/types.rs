@@ -226,6 +226,9 @@ pub struct kref_tracker {
             release: Option<unsafe extern "C" fn(r#ref: *mut percpu_ref)>,
         ) -> c_int,
     >,
+    /// Called when the object gets more than 4000000 references: no function is called for it any
+    /// more. The count saturates without a violation, so the object is never released.
+    pub let_go: Option<unsafe extern "C" fn(kref: *const c_void)>,
 }
 
 // Each C type here has the same layout as a Rust type of the crate.

@@ -14,6 +14,8 @@
 //!   `done` of a put that was not the last.
 //! * An operation with `keep_last` may call `putting` and then find that its reference has become the last
 //!   one. Then the operation keeps the reference, and calls `getting` and `got` to cancel the `putting`.
+//! * `let_go` when a tracked count gets more references than it can have. After that no function is called with
+//!   this address.
 //! * A lookup in a pool may take a reference on another object than the one that it looks for. It calls `got`
 //!   when it knows that the object is the right one, or when the reference stays (`keep_unsure`). The tracker
 //!   never learns of a reference that the lookup gives back at once.
@@ -22,7 +24,7 @@ use core::ffi::c_char;
 
 use super::misuse::{misuse_of_get, misuse_of_increment, misuse_of_put};
 use super::number_line::{self, DEAD, SATURATED_AT, Zone, zone};
-use super::tracked::{Less, less, more, of, references, without};
+use super::tracked::{LET_GO_AT, Less, less, more, of, references, without};
 use super::{Count, Put};
 use crate::kind::{Caller, ViolationKind};
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
@@ -70,6 +72,17 @@ impl Count {
         self.set_release(n);
     }
 
+    /// Whether the count was let go, by its stored value `s`. Then the operation changes nothing, but for what
+    /// it has added to the value in the hot path.
+    fn is_let_go(&self, s: i32) -> bool {
+        let is_let_go = zone(s) == Zone::LetGo;
+        if is_let_go {
+            // Release: as in `saturate`. The object is never released, so the count is still there.
+            self.stored.store(LET_GO_AT, Release);
+        }
+        is_let_go
+    }
+
     /// Whether the count is tracked. The answer does not change as long as a reference is held.
     #[cfg(feature = "capi")]
     pub(crate) fn is_tracked(&self) -> bool {
@@ -82,6 +95,9 @@ impl Count {
     #[inline(never)]
     pub(super) fn inc_slow(&self, holder: *const c_char) -> Result<(), ViolationKind> {
         let now = self.stored.load(Relaxed);
+        if self.is_let_go(now) {
+            return Ok(());
+        }
         if !is_tracked(now) {
             return Err(self.saturate(misuse_of_increment(now.wrapping_sub(1))));
         }
@@ -101,6 +117,9 @@ impl Count {
     pub(crate) fn inc_slow_unheld<T>(&self, slot: *const T) -> Result<(), ViolationKind> {
         tsan::acquire(slot); // the tracker may read the object, as the writer has published it
         let now = self.stored.load(Relaxed);
+        if self.is_let_go(now) {
+            return Ok(());
+        }
         if !is_tracked(now) {
             return Err(self.saturate(misuse_of_increment(now.wrapping_sub(1))));
         }
@@ -164,7 +183,12 @@ impl Count {
             // `set_release`, and of a put that was not the last.
             match self.stored.compare_exchange_weak(old, next, Acquire, Relaxed) {
                 Ok(_) if new.is_none() => return Err(misuse_of_get(old)),
-                Ok(_) => return Ok(new),
+                Ok(_) => {
+                    if new == Some(LET_GO_AT) && is_tracked(old) {
+                        tracker::let_go(self.address());
+                    }
+                    return Ok(new);
+                }
                 Err(now) => old = now,
             }
         }
@@ -211,6 +235,9 @@ impl Count {
     #[inline(never)]
     pub(crate) fn dec_slow(&self, keep_last: bool, by: By) -> Result<Put, ViolationKind> {
         let now = self.stored.load(Relaxed);
+        if self.is_let_go(now) {
+            return Ok(Put::Done);
+        }
         if !is_tracked(now) {
             return Err(self.saturate(misuse_of_put(now.wrapping_add(1))));
         }

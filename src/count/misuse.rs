@@ -15,7 +15,7 @@ pub(super) fn misuse_of_get(s: i32) -> ViolationKind {
         Zone::Dead => ViolationKind::GetOnZero,
         Zone::NeverInitialised => ViolationKind::NeverInitialised,
         Zone::Alive | Zone::Tracked => ViolationKind::Overflow,
-        Zone::Saturated => ViolationKind::Saturated,
+        Zone::LetGo | Zone::Saturated => ViolationKind::Saturated,
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn misuse_of_put(s: i32) -> ViolationKind {
     match zone(s) {
         Zone::Dead | Zone::Alive | Zone::Tracked => ViolationKind::PutOnZero,
         Zone::NeverInitialised => ViolationKind::NeverInitialised,
-        Zone::Saturated => ViolationKind::Saturated,
+        Zone::LetGo | Zone::Saturated => ViolationKind::Saturated,
     }
 }
 

@@ -217,7 +217,8 @@ fn the_zone_ends() {
     assert!(is_in_zone(0x2fff_ffff) && !is_in_zone(0x3000_0000));
 }
 
-/// A full tracked count: two gets and a put in any order saturate.
+/// A full tracked count: two gets and a put in any order. The tracker is told once that the count is let go, and of no
+/// violation.
 #[test]
 fn gets_and_a_put_at_the_largest_count() {
     loom::model(|| {
@@ -230,6 +231,9 @@ fn gets_and_a_put_at_the_largest_count() {
         assert!(!count.dec_and_test());
         gets.join().unwrap();
         assert_eq!(count.read(), SATURATED, "not saturated");
+        let told = events();
+        assert_eq!(told.iter().filter(|&&event| event == Event::LetGo).count(), 1, "{told:?}");
+        assert!(!told.contains(&Event::Violated), "{told:?}");
     });
 }
 

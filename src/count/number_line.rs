@@ -6,7 +6,7 @@ use crate::tracker;
 /// The most references that every operation can count. [`inc`](super::Count::inc) can count one more.
 pub const MAX: i32 = i32::MAX;
 
-/// What [`read`](super::Count::read) returns for a saturated count.
+/// What [`read`](super::Count::read) returns for a saturated count, and for one that was let go.
 pub const SATURATED: i32 = i32::MIN / 2;
 
 /// The stored value of a dead count: the last put leaves this value.
@@ -25,6 +25,8 @@ pub(super) enum Zone {
     Alive,
     NeverInitialised,
     Tracked,
+    /// The tracker was told that it is tracked no more: a saturated count whose gets and puts are no violations.
+    LetGo,
     Saturated,
     Dead,
 }
@@ -38,6 +40,8 @@ pub(super) fn zone(s: i32) -> Zone {
         Zone::NeverInitialised
     } else if tracked::is_in_zone(s) && tracker::was_set() {
         Zone::Tracked
+    } else if tracked::is_let_go(s) && tracker::was_set() {
+        Zone::LetGo
     } else if s > DEAD - DRIFT {
         Zone::Dead
     } else {
@@ -57,7 +61,7 @@ pub(super) fn references(s: i32) -> i32 {
         Zone::Alive if s == -1 => MAX,
         Zone::Alive => (s ^ i32::MIN) + 1,
         Zone::Tracked => tracked::references(s),
-        Zone::Saturated => SATURATED,
+        Zone::LetGo | Zone::Saturated => SATURATED,
         Zone::NeverInitialised | Zone::Dead => 0,
     }
 }

@@ -35,8 +35,15 @@
 //! slot's reader is in flight. The last put stores "dead" in one step, so `e = 0` never occurs.
 //!
 //! **Does the value stay in the zone?** It does at the lower end, because `e > 0`. At the upper end the
-//! cold path refuses more than [`MOST`] references, and from there to the end of the zone 12,000,000
-//! threads would have to be in flight.
+//! cold path lets go of a count that gets more than [`MOST`] references, and from there to the end of the
+//! zone 12,000,000 threads would have to be in flight.
+//!
+//! # A count that is let go
+//!
+//! The program may be right, so that is no violation. But the count cannot become a plain one: `e` does not say
+//! how many of 32 or more threads in flight it contains, and a count that is too small by one frees the
+//! object while somebody holds a reference. So the count saturates for good, in a zone of its own, whose gets
+//! and puts report nothing, and the object is never released.
 //!
 //! In a wrong program, which puts twice or gets without holding a reference, each of these may fail.
 //! Then the same happens as to a count that is not tracked: the count saturates where the misuse can be
@@ -64,6 +71,16 @@ const ZERO: i32 = BEGIN + ONE / 2;
 /// The most references that a tracked count can have.
 const MOST: i32 = 4_000_000;
 
+/// The stored value of a count that was let go. It is in the middle of its zone, which begins at `END`: what
+/// threads in flight have added is stored away with the next operation.
+pub(super) const LET_GO_AT: i32 = 0x4000_0000;
+const LET_GO_END: i32 = 0x5000_0000;
+
+/// Whether this is the stored value of a count that was let go, provided that a tracker was ever set.
+pub(super) const fn is_let_go(s: i32) -> bool {
+    END <= s && s < LET_GO_END
+}
+
 /// The stored value of a tracked count of `n` references.
 pub(super) const fn of(n: i32) -> i32 {
     ZERO + n * ONE
@@ -81,15 +98,21 @@ pub(super) fn references(s: i32) -> i32 {
     if n > 0 { n } else { 1 }
 }
 
-/// The stored value after `n` more references were taken. `None` if the count is neither alive nor
-/// tracked, if it cannot have so many references, or if `n` is negative.
+/// The stored value after `n` more references were taken. `None` if the count is dead, saturated or was never
+/// initialised, if it cannot have so many references, or if `n` is negative.
 pub(super) fn more(s: i32, n: i32) -> Option<i32> {
     let (most, one) = match zone(s) {
         Zone::Alive => (super::MAX, 1),
         Zone::Tracked => (MOST, ONE),
+        Zone::LetGo if n >= 0 => return Some(LET_GO_AT),
         _ => return None,
     };
-    if n < 0 || n > most - number_line::references(s) { None } else { Some(s + n * one) }
+    let references = number_line::references(s);
+    match n {
+        _ if n < 0 || n > super::MAX - references => None,
+        _ if n > most - references => Some(LET_GO_AT),
+        _ => Some(s + n * one),
+    }
 }
 
 /// The result of subtracting references from a stored value.
@@ -111,6 +134,7 @@ pub(super) fn less(s: i32, n: i32) -> Less {
         // The number of references that would be left is `s - stored(n)`.
         Zone::Alive if s > stored(n) => Less::To(s - n),
         Zone::Alive if s == stored(n) => Less::Last,
+        Zone::LetGo => Less::To(LET_GO_AT),
         Zone::Tracked if n > references(s) => Less::TooFew,
         // If `n` is the number of references and the value is greater than `of(n)`, a slot's reader is in
         // flight, and the object is the reader's.

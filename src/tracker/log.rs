@@ -12,6 +12,7 @@ pub(crate) enum Event {
     Released,
     Done,
     Violated,
+    LetGo,
 }
 
 std::thread_local! {
@@ -98,6 +99,10 @@ pub(crate) fn released(_: *const c_void, _: By) {
 
 pub(crate) fn done(_: *const c_void) {
     write_down(Event::Done);
+}
+
+pub(crate) fn let_go(_: *const c_void) {
+    write_down(Event::LetGo);
 }
 
 pub(crate) fn violated(_: &Violation) {

@@ -54,6 +54,7 @@ pub struct Tracker {
             release: Option<ReleaseFn>,
         ) -> c_int,
     >,
+    pub let_go: Option<unsafe extern "C" fn(kref: *const c_void)>,
 }
 
 /// What happens to a percpu reference: C's `enum kref_percpu_event`.
@@ -255,6 +256,12 @@ mod calls {
     #[inline(never)]
     pub(crate) fn done(kref: *const c_void) {
         call!(done(kref));
+    }
+
+    /// The object gets more references than a tracked count can have.
+    #[inline(never)]
+    pub(crate) fn let_go(kref: *const c_void) {
+        call!(let_go(kref));
     }
 
     #[inline(never)]

@@ -144,9 +144,12 @@ impl Code {
 
     /// Whether a place is in libkref.so.
     pub fn is_in_libkref(&self, place: PlaceId) -> bool {
-        let places = self.places.borrow();
-        let module = places.get((place as usize).wrapping_sub(1)).and_then(|place| place.module);
-        module.is_some_and(Module::is_libkref)
+        self.file(place).is_some_and(Module::is_libkref)
+    }
+
+    /// The file that a place is in.
+    pub fn file(&self, place: PlaceId) -> Option<&'static Module> {
+        self.places.borrow().get((place as usize).wrapping_sub(1))?.module
     }
 
     /// The name of the function that begins at a place.

@@ -8,6 +8,8 @@ use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::Offence;
 use crate::object::{Act, Held, Pair};
 use crate::process::Process;
+use crate::reach::owned::Owned;
+use crate::reach::{Class, Search};
 use crate::report::Dropped;
 use crate::symbols::Frame;
 use crate::world::World;
@@ -24,12 +26,30 @@ pub fn leaks(world: &World, process: &Process, leaks: &Leaks, when: &str) -> Str
         "references": leaks.references,
         "created": process.table.created,
         "types": types,
+        "owned": leaks.owned.iter().map(owned).collect::<Vec<_>>(),
+        "search": leaks.search.map(search),
         "lost": leaks.lost,
         "shared": leaks.shared,
         "unexited": leaks.unexited.iter().map(|of| unexited(world, of)).collect::<Vec<_>>(),
         "dropped": dropped(world, process),
     });
     format!("{report}\n")
+}
+
+/// Objects of one type that others own.
+fn owned(of: &Owned) -> Value {
+    json!({ "type": of.name, "objects": of.objects, "references": of.references })
+}
+
+fn search(search: Search) -> Value {
+    json!({ "bytes": search.bytes, "complete": !search.is_cut })
+}
+
+/// How many objects are held in which way.
+fn reach(of: &Type) -> Value {
+    let count = |class| (Class::name(class), of.classes.get(&class).copied().unwrap_or(0).into());
+    let counts = Class::ALL.map(count);
+    Value::Object(counts.map(|(name, count)| (name.to_string(), count)).into_iter().collect())
 }
 
 fn dropped(world: &World, process: &Process) -> Value {
@@ -63,6 +83,7 @@ fn one_type(world: &World, of: &Type, now: Time) -> Value {
         "type": of.name,
         "objects": of.objects,
         "references": of.references,
+        "reach": reach(of),
         "certain": of.unsure == 0,
         "unsure_puts": of.unsure,
         "unrecorded_gets": of.unrecorded,

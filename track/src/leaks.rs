@@ -11,6 +11,8 @@ use crate::names::{NONE, Name};
 use crate::object::{Held, LOST, Mark, Object, PERCPU, RELEASED, UNRECORDED, UNSURE};
 use crate::percpu::INITIAL;
 use crate::process::Process;
+use crate::reach::owned::{self, Owned};
+use crate::reach::{Class, Reach, Search};
 use crate::table::Table;
 use crate::world::World;
 
@@ -52,6 +54,15 @@ pub struct Type {
     pub unrecorded: u64,
     /// Gets and puts by stack, in the order of the stacks' numbers.
     pub sites: BTreeMap<Id, (u64, u64)>,
+    /// How many of the objects are held in which way, as far as is known.
+    pub classes: BTreeMap<Class, u64>,
+}
+
+impl Type {
+    /// Whether others own all of its objects, as far as is known.
+    fn is_owned(&self) -> bool {
+        self.classes.get(&Class::Owned) == Some(&self.objects)
+    }
 }
 
 /// All of it.
@@ -59,6 +70,10 @@ pub struct Type {
 pub struct Leaks {
     /// Types, those with the most references first.
     pub types: Vec<Type>,
+    /// What the objects of these types own, the most first.
+    pub owned: Vec<Owned>,
+    /// How what leads to the objects was searched for.
+    pub search: Option<Search>,
     /// Objects that are referenced.
     pub objects: u64,
     /// References on them.
@@ -94,34 +109,76 @@ struct Gathered {
     held: HashMap<Alike, Reference, FxBuildHasher>,
 }
 
+/// Tells which objects are in a report: those on which references are held that were taken since the last checkpoint.
+pub struct Reported<'a> {
+    world: &'a World,
+    process: &'a Process,
+    wanted: HashMap<Key, bool, FxBuildHasher>,
+}
+
+impl<'a> Reported<'a> {
+    /// In a report of this process.
+    pub fn new(world: &'a World, process: &'a Process) -> Self {
+        Self { world, process, wanted: HashMap::default() }
+    }
+
+    /// Whether a live object is.
+    pub fn has(&mut self, object: &Object) -> bool {
+        let origin = (object.type_name, object.release, object.created().stack);
+        let (world, process) = (self.world, self.process);
+        let mut held = process.table.held(object);
+        !object.is(LOST)
+            && !process.shared.has(object.address)
+            && held.any(|held| held.mark == process.mark)
+            && *self
+                .wanted
+                .entry(origin)
+                .or_insert_with(|| filter::fits(world, origin.0, origin.1, origin.2))
+    }
+}
+
 /// Looks through the table for what was taken since the last checkpoint.
 pub fn gather(world: &World, process: &Process) -> Leaks {
+    gather_with(world, process, &Reach::default())
+}
+
+/// The same, by what leads to the objects.
+pub fn gather_with(world: &World, process: &Process, reach: &Reach) -> Leaks {
     process.shared.look();
     let mut types: HashMap<Key, Gathered, FxBuildHasher> = HashMap::default();
-    let mut leaks = Leaks { now: world.now.get(), ..Leaks::default() };
-    let mut wanted: HashMap<Key, bool, FxBuildHasher> = HashMap::default();
+    let mut owned = owned::Count::default();
+    let mut leaks = Leaks { now: world.now.get(), search: reach.search, ..Leaks::default() };
+    let mut reported = Reported::new(world, process);
     let (table, mark) = (&process.table, process.mark);
     for object in table.live() {
-        let origin = (object.type_name, object.release, object.created().stack);
         if object.is(LOST) {
             leaks.lost += 1;
         } else if process.shared.has(object.address) {
             leaks.shared += 1;
-        } else if table.held(object).any(|held| held.mark == mark)
-            && *wanted
-                .entry(origin)
-                .or_insert_with(|| filter::fits(world, origin.0, origin.1, origin.2))
-        {
-            types.entry(key(world, object)).or_default().add(world, table, object, mark);
+        } else if reported.has(object) {
+            let (key, verdict) = (key(world, object), reach.of(object));
+            if verdict.is_some_and(|verdict| verdict.is_covered) {
+                let held = table.held(object).filter(|held| held.mark == mark);
+                owned.add(key, held.map(|held| u64::from(held.count)).sum());
+                continue;
+            }
+            let of = types.entry(key).or_default();
+            of.add(world, table, object, mark);
+            if let Some(verdict) = verdict {
+                *of.of.classes.entry(verdict.class).or_default() += 1;
+            }
         }
     }
     for (key, gathered) in types {
         leaks.types.push(gathered.finish(world, key));
     }
+    leaks.owned = owned.by_type(world);
     leaks.unexited = unexited(world, process);
     leaks.types.sort_by(|a, b| b.references.cmp(&a.references).then(a.name.cmp(&b.name)));
-    leaks.objects = leaks.types.iter().map(|of| of.objects).sum();
-    leaks.references = leaks.types.iter().map(|of| of.references).sum();
+    leaks.types.sort_by_key(Type::is_owned);
+    let owned = leaks.owned.iter().map(|of| (of.objects, of.references));
+    let all = leaks.types.iter().map(|of| (of.objects, of.references)).chain(owned);
+    (leaks.objects, leaks.references) = all.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
     leaks
 }
 

@@ -4,7 +4,7 @@
 //! ([`session`]). The judge is here, in a process of its own ([`start`], [`serve`]). It puts the events of all threads
 //! into one order ([`merge`]), and works on them ([`judge`], [`event`]) in the table of each process ([`process`],
 //! [`table`], [`object`]); which get a put undoes is [`matching`]'s. What is wrong at once is [`misuse`]; what is left
-//! at the end is gathered by [`leaks`] and written by [`text`], [`json`], [`tree`] and [`flame`]. Addresses get names
+//! at the end is gathered by [`leaks`], beside what leads to it ([`reach`]), and written by [`text`], [`json`], [`tree`] and [`flame`]. Addresses get names
 //! from the files of the program ([`modules`], [`code`], [`stacks`], [`symbols`]).
 
 mod ask;
@@ -34,6 +34,7 @@ mod mishap;
 mod misuse;
 mod modules;
 mod names;
+mod namespace;
 mod object;
 mod options;
 mod output;
@@ -42,6 +43,7 @@ mod percpu;
 mod preload;
 mod process;
 mod rates;
+mod reach;
 mod report;
 mod run;
 mod serve;

@@ -159,6 +159,12 @@ pub fn violated(world: &World, process: &mut Process, event: &Happened) {
     offence.iter().for_each(|offence| report(world, process, offence));
 }
 
+/// A kref gets more references than a tracked count can have. That is no mistake, but who holds so many is worth to
+/// know.
+pub fn let_go(world: &World, process: &mut Process, event: &Happened) {
+    violated(world, process, &Happened { detail: OVERFLOW, ..*event });
+}
+
 fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> Option<Offence> {
     let object = process.table.object_mut(at);
     let kind = match (event.detail, object.is(RELEASED)) {

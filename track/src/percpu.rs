@@ -8,6 +8,7 @@ use wire::record::percpu::{EXIT, INIT, KILL, LET_GO, REVIVE};
 
 use crate::chronicle::{self, Line};
 use crate::event::{self, Happened};
+use crate::misuse;
 use crate::names::NONE;
 use crate::object::{Act, FIRST, Held, LOST, Object, PERCPU, UNRECORDED};
 use crate::process::Process;
@@ -39,7 +40,10 @@ pub fn apply(world: &World, process: &mut Process, event: &Happened) {
             process.table.exit(at, event.by);
             "exited"
         }
-        LET_GO => return process.table.object_mut(at).set(LOST, true),
+        LET_GO if process.table.object(at).is(PERCPU) => {
+            return process.table.object_mut(at).set(LOST, true);
+        }
+        LET_GO => return misuse::let_go(world, process, event),
         _ => return,
     };
     let held = process.table.held(process.table.object(at)).map(|held| held.count).sum();

@@ -10,6 +10,7 @@ use crate::misuse::Kind;
 use crate::modules::Module;
 use crate::object::Mark;
 use crate::percpu::Killed;
+use crate::reach::Asker;
 use crate::shared::Shared;
 use crate::stale::Stale;
 use crate::table::Table;
@@ -43,8 +44,11 @@ pub struct Parent {
 pub struct Process {
     /// Its number in the session.
     pub number: u16,
-    /// The kernel's number.
+    /// The kernel's number, as the judge sees it. 0: the judge does not find the process, which is in another PID
+    /// namespace.
     pub pid: u32,
+    /// Whether it is in another PID namespace.
+    pub is_inside: bool,
     /// Where it was forked.
     pub parent: Option<Parent>,
     /// The objects.
@@ -71,6 +75,8 @@ pub struct Process {
     pub last_event: u64,
     /// The fatal signal of a thread.
     pub crashed: Option<i32>,
+    /// The thread that waits for the report.
+    pub asker: Option<Asker>,
     /// Whether its report has been written.
     pub is_reported: bool,
     /// Whether it is over.
@@ -87,6 +93,7 @@ impl Process {
         Self {
             number,
             pid,
+            is_inside: false,
             parent: None,
             table,
             mark: 1,
@@ -100,6 +107,7 @@ impl Process {
             found: 0,
             last_event: 0,
             crashed: None,
+            asker: None,
             is_reported: false,
             is_over: false,
         }

@@ -2,6 +2,7 @@
 
 use crate::leaks::{self, Leaks};
 use crate::process::Process;
+use crate::reach::Reach;
 use crate::world::World;
 use crate::{flame, json, output, text};
 
@@ -31,14 +32,18 @@ impl End {
 
     /// For people: what is behind "are still held".
     fn sentence(self, pid: u32) -> String {
+        let process = match pid {
+            0 => "a process of another PID namespace, which was not found,".to_string(),
+            pid => format!("process {pid}"),
+        };
         match self {
             Self::Exit => " at exit".to_string(),
             Self::Left(Some(status)) => {
-                format!(": process {pid} ended with status {status}, without exit()")
+                format!(": {process} ended with status {status}, without exit()")
             }
-            Self::Left(None) => format!(": process {pid} ended without exit()"),
-            Self::Signal(signal) => format!(": process {pid} was ended by {}", name_of(signal)),
-            Self::Executed => format!(": process {pid} executed another program"),
+            Self::Left(None) => format!(": {process} ended without exit()"),
+            Self::Signal(signal) => format!(": {process} was ended by {}", name_of(signal)),
+            Self::Executed => format!(": {process} executed another program"),
         }
     }
 }
@@ -103,7 +108,7 @@ impl Dropped {
 
 /// What is held now, by whose request: always says something.
 pub fn requested(world: &World, process: &Process, by: &str) -> String {
-    let leaks = leaks::gather(world, process);
+    let leaks = leaks::gather_with(world, process, &Reach::look(world, process, false));
     if world.options.json {
         return json::leaks(world, process, &leaks, "request");
     }
@@ -120,7 +125,11 @@ fn since(process: &Process) -> &'static str {
 /// When a process ends: says nothing if there is nothing to say.
 pub fn at_end(world: &World, process: &mut Process, end: End) {
     process.is_reported = true;
-    let leaks = leaks::gather(world, process);
+    let reach = match end {
+        End::Exit => Reach::look(world, process, true),
+        _ => Reach::default(), // the process is gone
+    };
+    let leaks = leaks::gather_with(world, process, &reach);
     let found = leaks.references > 0 || !leaks.unexited.is_empty();
     process.found += u64::from(found);
     if world.options.json {

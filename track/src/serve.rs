@@ -134,6 +134,7 @@ impl Service {
                 }
             }
         }
+        self.judge.end_all();
         if let Some(trace) = &mut self.judge.trace {
             trace.flush();
         }
@@ -144,14 +145,7 @@ impl Service {
         self.watch_new();
         self.judge.keep_numbers_free(&self.left);
         self.hear();
-        while let Some(place) = self.watched.iter().position(|it| self.has_ended(it)) {
-            let mut gone = self.watched.swap_remove(place);
-            let end = if gone.has_executed() { End::Executed } else { End::Left(None) };
-            self.drain();
-            self.judge.world.now.set(clock::now());
-            self.judge.end(gone.number, end);
-            self.judge.let_go(gone.number);
-        }
+        self.end_all();
         for gone in self.left.extract_if(.., |it| it.is_over()) {
             self.judge.let_go(gone.number);
         }
@@ -164,6 +158,22 @@ impl Service {
             desk.serve(&self.judge);
         }
         self.forget_request();
+    }
+
+    /// Ends the processes that are over: all at once, since children of forks may end faster than the rings are read.
+    fn end_all(&mut self) {
+        let watched = std::mem::take(&mut self.watched).into_iter();
+        let (ended, others): (Vec<_>, Vec<_>) = watched.partition(|it| self.has_ended(it));
+        self.watched = others;
+        if !ended.is_empty() {
+            self.drain();
+            self.judge.world.now.set(clock::now());
+        }
+        for mut gone in ended {
+            let end = if gone.has_executed() { End::Executed } else { End::Left(None) };
+            self.judge.end(gone.number, end);
+            self.judge.let_go(gone.number);
+        }
     }
 
     fn has_ended(&self, watched: &Watched) -> bool {
@@ -306,10 +316,10 @@ impl Service {
             if asking != seen.0 {
                 *seen = (asking, Instant::now());
             }
-            let is_dead = if asked == asking {
+            let is_dead = if asked == asking && pid != 0 {
                 !ends::is_running(pid)
             } else {
-                seen.1.elapsed() >= FORGOTTEN // it has not even written its record
+                seen.1.elapsed() >= FORGOTTEN // it has not even written its record, or cannot be watched
             };
             if is_dead {
                 self.session.forget(asking);

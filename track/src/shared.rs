@@ -20,6 +20,11 @@ impl Shared {
         self.look();
     }
 
+    /// The process, if it is not in a trace.
+    pub fn pid(&self) -> Option<u32> {
+        Some(self.pid.get()).filter(|&pid| pid != 0)
+    }
+
     /// Looks again. What was seen once stays: the process may be over, and its objects are still there.
     pub fn look(&self) {
         if self.pid.get() == 0 {

@@ -9,6 +9,7 @@ use crate::misuse::{Kind, Offence};
 use crate::object::{Act, Held, Pair};
 use crate::percpu::INITIAL;
 use crate::process::Process;
+use crate::reach::owned::Owned;
 use crate::stale::Lookups;
 use crate::symbols::Frame;
 use crate::tree;
@@ -27,18 +28,54 @@ pub fn leaks(world: &World, leaks: &Leaks, title: &str) -> String {
         number(leaks.objects, "object"),
         if leaks.references == 1 { "is" } else { "are" },
     );
-    for of in leaks.types.iter().take(MOST) {
+    // Each may be the cause of the others, so none is left out.
+    for of in &leaks.types {
         one_type(world, &mut out, of, leaks.now);
     }
-    if leaks.types.len() > MOST {
-        let _ = writeln!(out, "\n... and {} more types", leaks.types.len() - MOST);
+    owned(&mut out, &leaks.owned);
+    if let Some(search) = leaks.search.filter(|search| search.is_cut) {
+        let _ = writeln!(
+            out,
+            "\nOnly {} MB of the program's memory were searched for pointers to these objects, so none is called lost.",
+            search.bytes >> 20
+        );
     }
     out
+}
+
+/// What the objects above own.
+fn owned(out: &mut String, all: &[Owned]) {
+    let sum =
+        |(objects, references), of: &Owned| (objects + of.objects, references + of.references);
+    let (objects, references) = all.iter().fold((0, 0), sum);
+    if objects == 0 {
+        return;
+    }
+    let (verb, references) =
+        (if objects == 1 { "is" } else { "are" }, number(references, "reference"));
+    let objects = number(objects, "more object");
+    let _ = writeln!(out, "\n{objects} {verb} owned by these ({references}):");
+    for of in all.iter().take(MOST) {
+        let _ = writeln!(out, "  {}: {}", of.name, number(of.objects, "object"));
+    }
+    if all.len() > MOST {
+        let _ = writeln!(out, "  ... and {} more types", all.len() - MOST);
+    }
+}
+
+/// What leads to the objects of a type.
+fn classes(out: &mut String, of: &Type) {
+    for (class, &count) in &of.classes {
+        let (one, several) = class.words();
+        let words = if count == 1 { one } else { several };
+        let _ = writeln!(out, "  {} {words}", number(count, "object"));
+    }
 }
 
 fn one_type(world: &World, out: &mut String, of: &Type, now: Time) {
     let (references, objects) = (number(of.references, "reference"), number(of.objects, "object"));
     let _ = writeln!(out, "\n{}: {references} on {objects}", of.name);
+    classes(out, of);
     for held in of.held.iter().take(MOST) {
         reference(world, out, held, now);
     }

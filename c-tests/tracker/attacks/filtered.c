@@ -1,6 +1,7 @@
 /*
  * Uses objects while one system call is refused: filtered HOW [NUMBER ANSWER]. "quiet" makes no system call itself from
- * the filter to its end: a thread spins, and a handler on an alternate stack comes by a fault. "busy" starts a thread,
+ * the filter to its end: a thread spins, and a handler on an alternate stack comes by a fault. "alone" is the same
+ * without the thread. "busy" starts a thread,
  * forks, loads a plugin, and uses a slot and a percpu_ref, and does not mind if that fails. Each holds a reference at
  * its end.
  */
@@ -63,7 +64,10 @@ static void use_slot_and_percpu_ref(void)
 
 static void handle(int signal)
 {
-    (void)signal;
+    /* So that the walk reads more than a page of this stack. */
+    volatile char pages[8192];
+
+    pages[0] = (char)signal;
     use(2);
     siglongjmp(back, 1);
 }
@@ -92,7 +96,7 @@ static void coroutine(void)
     use(1);
 }
 
-static void prepare_to_be_quiet(void)
+static void prepare_to_be_quiet(int has_thread)
 {
     static char memory[65536];
     struct sigaction action = { .sa_handler = handle, .sa_flags = SA_ONSTACK | SA_NODEFER };
@@ -100,6 +104,10 @@ static void prepare_to_be_quiet(void)
     pthread_t thread;
 
     CHECK(sigaltstack(&stack, NULL) == 0 && sigaction(SIGSEGV, &action, NULL) == 0);
+    if (!has_thread) {
+        gone = 1;
+        return;
+    }
     start(&thread, spin, NULL);
     while (!__atomic_load_n(&ready, __ATOMIC_ACQUIRE))
         ;
@@ -147,11 +155,12 @@ static void busy(const char *plugin)
 int main(int argc, char **argv)
 {
     void *no_memory = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    int is_quiet = argc > 1 && strcmp(argv[1], "quiet") == 0;
+    int is_alone = argc > 1 && strcmp(argv[1], "alone") == 0;
+    int is_quiet = is_alone || (argc > 1 && strcmp(argv[1], "quiet") == 0);
 
     shared = object_new();
     if (is_quiet)
-        prepare_to_be_quiet();
+        prepare_to_be_quiet(!is_alone);
     CHECK(argc < 4 || filter(argv[2], argv[3]) == 0);
     if (is_quiet)
         quiet(no_memory);

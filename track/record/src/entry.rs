@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use wire::head::{CHAOS, DONE, STALE_HANDLES};
 use wire::record::Kind;
-use wire::record::percpu::INIT;
+use wire::record::percpu::{INIT, LET_GO};
 
 use crate::event::{Event, happen, record};
 use crate::processor::enter;
@@ -31,6 +31,7 @@ pub fn table() -> Table {
         checkpoint: Some(checkpoint),
         missed: (flags & STALE_HANDLES != 0).then_some(missed),
         percpu,
+        let_go,
     }
 }
 
@@ -163,6 +164,15 @@ extern "C" fn on_percpu(
         marks::add_percpu(event.object);
     }
     c_int::from(is_recorded)
+}
+
+#[unsafe(naked)]
+extern "C" fn let_go(kref: *const c_void) {
+    enter!(on_let_go, 1)
+}
+
+extern "C" fn on_let_go(kref: *const c_void, frame: &Frame) {
+    happen(&Event { count: LET_GO, ..Event::of(Kind::Percpu, kref.addr()) }, frame);
 }
 
 #[unsafe(naked)]

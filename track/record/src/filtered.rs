@@ -8,11 +8,13 @@ use core::ffi::CStr;
 /// What /proc says of a thread.
 #[derive(Clone, Copy, Default)]
 pub struct Status {
-    /// The process's number.
+    /// The process's number, as those see it who have the same /proc.
+    pub seen: u32,
+    /// The process's own number: another one in a PID namespace that has no /proc of its own.
     pub pid: u32,
     /// The number of the process that has started it.
     pub parent: u32,
-    /// The thread's number.
+    /// The thread's own number.
     pub tid: u32,
     /// The filters.
     pub filters: u32,
@@ -31,9 +33,10 @@ impl Status {
         let text = bytes.get(..length).unwrap_or_default();
         let number = |key| number(text, key).unwrap_or(0);
         Self {
-            pid: number(b"\nTgid:\t"),
+            seen: number(b"\nTgid:\t"),
+            pid: number(b"\nNStgid:"),
             parent: number(b"\nPPid:\t"),
-            tid: number(b"\nPid:\t"),
+            tid: number(b"\nNSpid:"),
             filters: number(b"\nSeccomp_filters:\t"),
         }
     }
@@ -53,11 +56,12 @@ fn contents(path: &CStr, bytes: &mut [u8]) -> usize {
     }
 }
 
-/// The number behind `key`.
+/// The last number of the line that begins with `key`.
 fn number(text: &[u8], key: &[u8]) -> Option<u32> {
     let at = text.windows(key.len()).position(|window| window == key)?;
-    let digits = text.get(at + key.len()..)?.iter().take_while(|byte| byte.is_ascii_digit());
-    Some(digits.fold(0_u32, |number, &digit| {
+    let line = text.get(at + key.len()..)?.split(|&byte| byte == b'\n').next()?;
+    let digits = line.rsplit(|byte| byte.is_ascii_whitespace()).next()?.iter();
+    Some(digits.take_while(|byte| byte.is_ascii_digit()).fold(0_u32, |number, &digit| {
         number.wrapping_mul(10).wrapping_add(u32::from(digit - b'0'))
     }))
 }
@@ -72,6 +76,7 @@ mod tests {
         assert_eq!(status.pid, std::process::id());
         assert!(status.tid >= status.pid && status.parent > 0);
         assert_eq!(number(b"Name:\tx\nPid:\t70\nTgid:", b"\nPid:\t"), Some(70));
+        assert_eq!(number(b"x\nNSpid:\t70\t1\nTgid:\t9", b"\nNSpid:"), Some(1));
         assert_eq!(number(b"Name:\tx\nPid:", b"\nPid:\t"), None);
     }
 }

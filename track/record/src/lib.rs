@@ -74,9 +74,14 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 #[unsafe(link_section = ".fini_array")]
 static AT_EXIT: extern "C" fn() = at_exit;
 
+#[unsafe(naked)]
 extern "C" fn at_exit() {
+    processor::enter!(on_exit, 0)
+}
+
+extern "C" fn on_exit(frame: &seam::Frame) {
     if STARTED.swap(false, Relaxed) {
-        ask::at_exit();
+        ask::at_exit(frame);
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Table {
     pub missed: Option<extern "C" fn(*mut c_void, u64, c_int)>,
     /// Something happens to a percpu_ref: a number of enum kref_percpu_event.
     pub percpu: extern "C" fn(*mut Kref, c_uint, Release) -> c_int,
+    /// The object has too many references to be tracked any further.
+    pub let_go: extern "C" fn(*const c_void),
 }
 
 /// The frame of an entry, which `enter!` makes.

@@ -6,7 +6,7 @@
 //! thread's life. Other stacks (a coroutine's, a signal handler's, and behind it the one that was
 //! interrupted) may end anywhere. There each page but the stack pointer's own is asked for at each walk.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::process::FIRST_THREAD;
 use crate::processor;
@@ -19,8 +19,12 @@ const PAGE: u64 = 4096;
 /// How large the first thread's stack may become.
 static FIRST_SIZE: AtomicU64 = AtomicU64::new(0);
 
+/// Whether the kernel may be asked. The program's seccomp filter may end it for the question.
+static MAY_ASK: AtomicBool = AtomicBool::new(false);
+
 /// Notes the limit of the first thread's stack, as the loader has.
-pub fn set_up() {
+pub fn set_up(filtered: bool) {
+    MAY_ASK.store(!filtered, Relaxed);
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is ours to fill.
     if unsafe { libc::getrlimit(libc::RLIMIT_STACK, &mut limit) } == 0 {
@@ -154,6 +158,9 @@ fn is_readable_up_to(sp: u64, end: u64, readable: u64, state: &State) -> bool {
 /// Whether the memory at an address is readable. The kernel reads a signal set there, and then finds that nothing is
 /// to be done with it.
 pub fn is_readable(address: u64) -> bool {
+    if !MAY_ASK.load(Relaxed) {
+        return false; // the walk sees one page of a stack that may end anywhere
+    }
     const NO_SUCH_WAY: usize = usize::MAX;
     let arguments = [NO_SUCH_WAY, address as usize & !7, 0, 8];
     // SAFETY: the call changes nothing.

@@ -45,7 +45,8 @@ pub unsafe fn start(options: *const c_char) -> bool {
     if !process::set_up(filtered) {
         return false;
     }
-    stack::set_up();
+    process::is_seen_as(status.seen);
+    stack::set_up(filtered.is_some());
     module::set_up();
     chaos::set_up();
     process::begin(own());

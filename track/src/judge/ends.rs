@@ -5,11 +5,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use wire::head::{WITHOUT_TEXT, desk_of};
 use wire::record::Kind;
 
+use crate::code::{Id, PlaceId};
 use crate::event::Happened;
 use crate::judge::{Judge, Origin};
+use crate::merge::Numbered;
+use crate::reach::Asker;
 use crate::report::{self, End};
 use crate::session::{Answer, Given};
 use crate::{crash, ends};
+
+/// Frames that are farther from each other are not of one stack.
+const LARGEST_STACK: u64 = 1 << 31;
 
 impl Judge {
     /// A request: the recorder waits for the answer, unless its number is 0.
@@ -36,6 +42,7 @@ impl Judge {
             Kind::Report => text = report::requested(world, process, "the program"),
             _ => {}
         }
+        process.asker = None;
         let (pid, found) = (process.pid, process.found);
         if let (Origin::Session(session, _), Ok(request)) =
             (&self.origin, u32::try_from(event.detail))
@@ -54,6 +61,29 @@ impl Judge {
         } else {
             world.output.write(pid, &text);
         }
+    }
+
+    /// The thread that waits for an answer, and where its stack is in use.
+    pub(super) fn asker(&self, numbered: &Numbered, stack: Id) -> Option<Asker> {
+        let (event, world) = (&numbered.event, &self.world);
+        let tid = world.threads.kernel_number(event.thread).filter(|_| event.detail != 0)?;
+        let mut frames = self.numbers.frames(event.stack);
+        // The first function of a thread has no address.
+        let first = frames.first().copied().unwrap_or(0);
+        frames.retain(|&frame| frame.wrapping_sub(first) < LARGEST_STACK);
+        let is_programs = |&place: &PlaceId| {
+            let file = world.code.file(place);
+            file.is_none_or(|file| {
+                !["libc.so", "libc-", "ld-"].iter().any(|name| file.name.starts_with(name))
+            })
+        };
+        let places = world.code.get(stack).map_or(&[][..], |stack| &stack.places);
+        // _start() is the program's, too, and called __libc_start_main().
+        let has_returned = numbered.kind == Kind::Exit
+            && places.split_last().is_some_and(|(outermost, others)| {
+                is_programs(outermost) && !others.iter().any(is_programs)
+            });
+        Some(Asker { tid, frames, has_returned })
     }
 
     /// Gives the asker of a text its next part. Returns whether there was something to give.
@@ -92,6 +122,12 @@ impl Judge {
         if let Origin::Session(session, _) = &self.origin {
             session.rings().iter().for_each(|ring| ring.let_go(number.into(), None));
         }
+    }
+
+    /// Nobody has the memory any more: so those are over, too, whose ends the judge could not see.
+    pub fn end_all(&mut self) {
+        let left: Vec<_> = self.processes.all().map(|process| process.number).collect();
+        left.into_iter().for_each(|number| self.end(number, End::Left(None)));
     }
 
     /// The end of a process: its report, if there was none at its exit.

@@ -11,6 +11,7 @@ use wire::record::Event;
 
 use crate::ends::Watched;
 use crate::judge::{Judge, Origin};
+use crate::namespace;
 use crate::process::{Parent, Process};
 
 /// A child that a process is about to fork, or has forked, and that has not begun.
@@ -42,11 +43,14 @@ impl Judge {
 
     /// A process begins.
     pub(super) fn begin(&mut self, number: u16, event: &Event) {
-        let pid = u32::try_from(event.object).unwrap_or(0);
-        if self.processes.get(number).is_some() || pid == 0 {
+        let own = u32::try_from(event.object).unwrap_or(0);
+        if self.processes.get(number).is_some() || own == 0 {
             return;
         }
-        let mut process = match u16::try_from(event.count).unwrap_or(0) {
+        let parent = u16::try_from(event.count).unwrap_or(0);
+        let is_inside = self.begins_inside(own, parent);
+        let pid = if is_inside { self.find(own).unwrap_or(0) } else { own };
+        let mut process = match parent {
             0 => {
                 // A process of this number that is not over has executed another program.
                 let same = self.processes.all().filter(|other| other.pid == pid && !other.is_over);
@@ -57,11 +61,12 @@ impl Judge {
         };
         (process.number, process.pid) = (number, pid);
         if let Origin::Session(..) = self.origin {
+            process.is_inside = is_inside || namespace::is_inside(pid);
             process.shared.begin(pid);
         }
         let shared = self.shared.iter().filter(|shared| shared.0 == number);
         shared.for_each(|shared| process.shared.add(shared.1));
-        if let Origin::Session(..) = self.origin {
+        if let (Origin::Session(..), 1..) = (&self.origin, pid) {
             // Now, when a program waits for its first answer: it may execute another one afterwards.
             self.new.push(Watched::new(number, pid, process.parent.is_some()));
         }
@@ -69,6 +74,21 @@ impl Judge {
         for (_, body) in self.early.extract_if(.., |early| early.0 == number).collect::<Vec<_>>() {
             self.map(number, &body);
         }
+    }
+
+    /// Whether the number that a new process has itself may be another one than the judge's. A process that was forked
+    /// into a namespace of its own by a bare system call is the first one there.
+    fn begins_inside(&self, own: u32, parent: u16) -> bool {
+        let parent = || self.processes.get(parent).filter(|parent| parent.pid != 0);
+        let Origin::Session(..) = self.origin else { return false };
+        own == 1
+            || parent().is_some_and(|it| it.is_inside || namespace::has_children_inside(it.pid))
+    }
+
+    fn find(&self, own: u32) -> Option<u32> {
+        let is_known = |pid| self.processes.all().any(|it| it.pid == pid && !it.is_over);
+        // The judge's first process may have executed another program.
+        namespace::find(own, is_known).or_else(|| namespace::find(own, |pid| pid != own))
     }
 
     fn child(&mut self, parent: u16, event: &Event) -> Process {

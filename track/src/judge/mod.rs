@@ -223,7 +223,9 @@ impl Judge {
         process.last_event = event.sequence;
         let is_request =
             matches!(numbered.kind, Kind::Report | Kind::Exit | Kind::Crash | Kind::Begun);
-        if !is_request {
+        if is_request {
+            process.asker = self.asker(numbered, stack);
+        } else {
             event::apply(&self.world, &mut process, &happened);
         }
         self.processes.put(process);

@@ -5,8 +5,7 @@
 //! | mod.rs | objects: how they begin and end, and what is asked of them |
 //! | groups.rs | references that are held: gets and puts |
 //! | pairs.rs | references that were given back: the balance |
-
-use std::collections::VecDeque;
+//! | released.rs | which objects were released last |
 
 use crate::budget::Budget;
 use crate::index::{Index, prefetch};
@@ -16,13 +15,13 @@ use crate::slab::{At, NIL, Slab};
 
 mod groups;
 mod pairs;
+mod released;
 #[cfg(test)]
 mod tests;
 
-pub use groups::Undone;
+use released::Released;
 
-/// How many released objects are remembered, for whoever comes too late.
-const REMEMBERED: usize = 1 << 16;
+pub use groups::Undone;
 
 /// The objects.
 pub struct Table {
@@ -30,8 +29,7 @@ pub struct Table {
     objects: Slab<Object>,
     groups: Slab<Group>,
     pairs: Slab<Pair>,
-    /// Numbers and serials of the released ones, the oldest first.
-    released: VecDeque<(At, u64)>,
+    released: Released,
     /// How many objects there were.
     pub created: u64,
     /// The objects up to this serial number are the parent's, of the process that forked this one.
@@ -48,7 +46,7 @@ impl Table {
             objects: Slab::new(budget),
             groups: Slab::new(budget),
             pairs: Slab::new(budget),
-            released: VecDeque::new(),
+            released: Released::new(budget),
             created: 0,
             inherited: 0,
             lost: 0,
@@ -62,7 +60,7 @@ impl Table {
             objects: self.objects.share(),
             groups: self.groups.share(),
             pairs: self.pairs.share(),
-            released: self.released.clone(),
+            released: self.released.share(),
             inherited: self.created,
             ..*self
         }
@@ -178,9 +176,8 @@ impl Table {
 
     /// A released object stays known until many others were released.
     fn remember(&mut self, at: At) {
-        self.released.push_back((at, self.objects.at(at).serial));
-        if self.released.len() > REMEMBERED
-            && let Some((old, serial)) = self.released.pop_front()
+        let serial = self.objects.at(at).serial;
+        if let Some((old, serial)) = self.released.add(at, serial)
             && self.objects.at(old).is(RELEASED)
             && !self.objects.at(old).is(FREE)
             && self.objects.at(old).serial == serial

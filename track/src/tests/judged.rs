@@ -276,3 +276,18 @@ fn numbers_of_processes_that_are_not_free() {
         assert_eq!(next.load(Relaxed), expected);
     }
 }
+
+/// The program does not wait until so many were searched for.
+#[test]
+fn objects_that_are_too_many_to_search_for() {
+    let mut recorder = Recorder::new("");
+    let counts = vec![0_u32; (1 << 18) + 1];
+    let held = |recorder: &mut Recorder, counts: &[u32]| {
+        for count in counts {
+            recorder.created(&raw const *count as u64, 0, "object");
+        }
+        recorder.held().contains("MB of the program's memory were searched")
+    };
+    assert!(!held(&mut recorder, &counts[..1]));
+    assert!(held(&mut recorder, &counts[1..]));
+}

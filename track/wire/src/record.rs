@@ -97,7 +97,7 @@ pub mod percpu {
     pub const REVIVE: u32 = 3;
     /// percpu_ref_exit().
     pub const EXIT: u32 = 4;
-    /// It has more references than are recorded: nothing more is told of it.
+    /// It has more references than are recorded: nothing more is told of it. So it may be with a kref, too.
     pub const LET_GO: u32 = 5;
 }
 
