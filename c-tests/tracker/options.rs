@@ -17,6 +17,7 @@ pub fn tests() -> Vec<Trial> {
         plain("completions", completions),
         plain("options-that-are-wrong", options_that_are_wrong),
         plain("depth", depth),
+        plain("what-is-preloaded", preloaded),
     ]
 }
 
@@ -131,4 +132,29 @@ fn depth() {
     let ended = track("reports/holders", &["--depth", "1"], &[]);
     contains(&ended, &["    serve "]);
     assert!(!ended.output.contains("    main "), "{}", ended.output);
+}
+
+/// The programs that the program starts have nothing preloaded, unless --keep-freed was given.
+fn preloaded() {
+    let environment = |options: &[&str], before: &str| {
+        let mut command = kref_track(options);
+        if !before.is_empty() {
+            command.env("LD_PRELOAD", before);
+        }
+        run(command.args(["--log-path", "/dev/null", "env"])).output
+    };
+    for options in [&[][..], &["--no-preload"]] {
+        let output = environment(options, "");
+        assert!(!output.contains("LD_PRELOAD") && !output.contains("PRELOADED"), "{output}");
+        let output = environment(options, "libm.so.6:libdl.so.2");
+        assert!(output.contains("\nLD_PRELOAD=libm.so.6:libdl.so.2\n"), "{options:?} {output}");
+        assert!(!output.contains("PRELOADED"), "{output}");
+    }
+    let output = environment(&["--keep-freed"], "");
+    assert!(output.contains("\nLD_PRELOAD=/"), "{output}");
+    let program = compile(Compiler::any(), "bugs/freed-while-held/free-while-shared", &["-DWRONG"]);
+    let found = |options| run(kref_track(options).arg(&program)).output;
+    assert!(found(&[]).contains("free() of an object that is still referenced"));
+    let untouched = found(&["--no-preload"]);
+    assert!(untouched.starts_with("kref-track: 2 references on 1 object are still"), "{untouched}");
 }

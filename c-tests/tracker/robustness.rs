@@ -15,6 +15,8 @@ fn main() {
         plain("threads-keep-freed", || silent("robustness/threads", &["--keep-freed"])),
         plain("pool", || silent("robustness/pool", &[])),
         plain("pool-with-seed", || silent("robustness/pool", &["--seed", "3"])),
+        plain("memory", || silent("robustness/memory", &[])),
+        plain("memory-keep-freed", || silent("robustness/memory", &["--keep-freed"])),
         plain("pool-keep-freed", || silent("robustness/pool", &["--keep-freed"])),
         plain("no-memory", no_memory),
         plain("max-memory", max_memory),

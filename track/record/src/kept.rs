@@ -21,22 +21,35 @@ const BYTES: usize = 64 << 20;
 const FEW_PIECES: usize = 256;
 const FEW_BYTES: usize = 256 << 10;
 /// A piece of more than this part of the bytes would take the place of too many others.
-const LARGEST_PART: usize = 8;
+const LARGEST_PART: usize = 16;
 /// What is written into the memory: no address, and no count that is alive.
 const FILL: u32 = 0x6b6b_6b6b;
-/// The piece is as it was when it was freed.
-const UNFILLED: u32 = 1 << 31;
+/// A piece of memory in one word: its address, which is a multiple of 16, its bytes, a multiple of 8 and at most 4 MB,
+/// and whether it is as it was when it was freed. 0: none.
+#[derive(Clone, Copy)]
+struct Piece(u64);
 
-/// A piece of memory. Zeros: none.
-pub struct Piece {
-    start: AtomicUsize,
-    /// The bytes of it, and [`UNFILLED`].
-    how: AtomicU32,
+impl Piece {
+    fn new(start: usize, size: usize, is_filled: bool) -> Self {
+        Self((start as u64 >> 4) << 20 | (size as u64 >> 3) << 1 | u64::from(!is_filled))
+    }
+
+    fn start(self) -> usize {
+        (self.0 >> 20 << 4) as usize
+    }
+
+    fn size(self) -> usize {
+        ((self.0 >> 1 & 0x7_ffff) << 3) as usize
+    }
+
+    fn is_filled(self) -> bool {
+        self.0 & 1 == 0
+    }
 }
 
 /// Pieces in a circle, those that were freed last.
 pub struct Circle<const MOST: usize> {
-    pieces: [Piece; MOST],
+    pieces: [AtomicU64; MOST],
     /// The pieces that were put into the circle since the beginning, and those that were taken out.
     first: AtomicU64,
     last: AtomicU64,
@@ -59,19 +72,23 @@ pub fn keep(memory: *mut c_void, size: usize, is_filled: bool, frame: u64) -> bo
     if size > most {
         return false;
     }
-    let start = memory.expose_provenance();
+    let piece = Piece::new(memory.expose_provenance(), size, is_filled);
     let fill = || {
-        let words = words(start, size).filter(|word| !marks::is_over(word.load(Relaxed)));
+        let words = words(piece).filter(|word| !marks::is_over(word.load(Relaxed)));
         words.for_each(|word| word.store(FILL, Relaxed));
-        size as u32
     };
-    let how = || if is_filled { fill() } else { size as u32 | UNFILLED };
     if keeps_many {
-        MANY.keep(start, how());
+        if is_filled {
+            fill();
+        }
+        MANY.keep(piece);
     } else {
         let Some(guard) = thread::enter(frame) else { return false };
         let Some(state) = guard.state().filter(|_| guard.is_outermost()) else { return false };
-        state.kept.keep_alone(start, how());
+        if is_filled {
+            fill();
+        }
+        state.kept.keep_alone(piece);
     }
     true
 }
@@ -84,101 +101,89 @@ pub fn check_all() {
     drop(guard);
     let pieces = few.iter().flat_map(|few| &few.pieces);
     for piece in pieces.chain(&MANY.pieces) {
-        check(piece.start.swap(0, Acquire), piece.how.load(Relaxed));
+        check(Piece(piece.swap(0, Acquire)));
     }
 }
 
 impl<const MOST: usize> Circle<MOST> {
     const fn new() -> Self {
         Self {
-            pieces: [const { Piece { start: AtomicUsize::new(0), how: AtomicU32::new(0) } }; MOST],
+            pieces: [const { AtomicU64::new(0) }; MOST],
             first: AtomicU64::new(0),
             last: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
         }
     }
 
-    fn piece(&self, index: u64) -> &Piece {
+    fn piece(&self, index: u64) -> &AtomicU64 {
         // SAFETY: less than the length.
         unsafe { self.pieces.get_unchecked(index as usize % MOST) }
     }
 
     /// Keeps a piece in a circle that all threads use.
-    fn keep(&self, start: usize, how: u32) {
-        let size = size(how);
-        self.bytes.fetch_add(size, Relaxed);
+    fn keep(&self, piece: Piece) {
+        self.bytes.fetch_add(piece.size(), Relaxed);
         let index = self.last.fetch_add(1, Relaxed);
-        let piece = self.piece(index);
         // AcqRel: another thread's free() follows its program's accesses.
-        let old = piece.start.swap(start, AcqRel);
-        self.let_go(old, piece.how.swap(how, Relaxed));
+        self.let_go(self.piece(index).swap(piece.0, AcqRel));
         while self.bytes.load(Relaxed) > BYTES {
             let first = self.first.load(Relaxed);
             if first > index {
                 return;
             }
             if self.first.compare_exchange(first, first + 1, Relaxed, Relaxed).is_ok() {
-                let piece = self.piece(first);
-                let how = piece.how.load(Relaxed);
-                self.let_go(piece.start.swap(0, Acquire), how);
+                self.let_go(self.piece(first).swap(0, AcqRel));
             }
         }
     }
 
-    fn let_go(&self, start: usize, how: u32) {
-        if start != 0 {
-            self.bytes.fetch_sub(size(how), Relaxed);
-            let_go(start, how);
+    fn let_go(&self, piece: u64) {
+        if piece != 0 {
+            self.bytes.fetch_sub(Piece(piece).size(), Relaxed);
+            let_go(Piece(piece));
         }
     }
 
     /// Keeps a piece in a circle that only this thread uses: without an atomic addition, which would cost more than
     /// the rest.
-    fn keep_alone(&self, start: usize, how: u32) {
+    fn keep_alone(&self, piece: Piece) {
         let last = self.last.load(Relaxed);
         let mut first = self.first.load(Relaxed);
-        let mut bytes = self.bytes.load(Relaxed) + size(how);
+        let mut bytes = self.bytes.load(Relaxed) + piece.size();
         while first < last && (bytes > FEW_BYTES || last - first >= MOST as u64) {
-            let piece = self.piece(first);
-            let (start, how) = (piece.start.load(Relaxed), piece.how.load(Relaxed));
-            piece.start.store(0, Relaxed);
+            let place = self.piece(first);
+            let old = Piece(place.load(Relaxed));
+            place.store(0, Relaxed);
             first += 1;
-            bytes -= size(how).min(bytes);
-            if start != 0 {
-                let_go(start, how);
+            bytes -= old.size().min(bytes);
+            if old.0 != 0 {
+                let_go(old);
             }
         }
-        let piece = self.piece(last);
-        piece.start.store(start, Relaxed);
-        piece.how.store(how, Relaxed);
+        self.piece(last).store(piece.0, Relaxed);
         self.first.store(first, Relaxed);
         self.last.store(last + 1, Relaxed);
         self.bytes.store(bytes, Relaxed);
     }
 }
 
-fn size(how: u32) -> usize {
-    (how & !UNFILLED) as usize
-}
-
 /// Frees a piece that was kept.
-fn let_go(start: usize, how: u32) {
-    check(start, how);
+fn let_go(piece: Piece) {
+    check(piece);
     // SAFETY: the program freed the piece some time ago, and no other thread has taken it out of the circle.
-    unsafe { freed::free_now(start as *mut c_void) };
+    unsafe { freed::free_now(piece.start() as *mut c_void) };
 }
 
 /// Tells of a write into memory that is kept: the first one in the order of the addresses.
-fn check(piece: usize, how: u32) {
-    if piece == 0 || how & UNFILLED != 0 {
+fn check(piece: Piece) {
+    if piece.0 == 0 || !piece.is_filled() {
         return;
     }
-    let size = how as usize;
     let is_as_it_was = |value: u32| value == FILL || marks::is_over(value);
-    let Some(written) = words(piece, size).find(|word| !is_as_it_was(word.load(Relaxed))) else {
+    let Some(written) = words(piece).find(|word| !is_as_it_was(word.load(Relaxed))) else {
         return;
     };
-    let count = words(piece, size).find(|word| marks::is_over(word.load(Relaxed)));
+    let count = words(piece).find(|word| marks::is_over(word.load(Relaxed)));
     let marker = 0_u64;
     if let (Some(count), Some(mut guard)) = (count, thread::enter(&raw const marker as u64)) {
         let count = core::ptr::from_ref(count).addr();
@@ -188,7 +193,8 @@ fn check(piece: usize, how: u32) {
 }
 
 /// Memory that is kept, or about to be, as words: atomic ones, since a program that is wrong still writes there.
-fn words(start: usize, size: usize) -> impl Iterator<Item = &'static AtomicU32> {
+fn words(piece: Piece) -> impl Iterator<Item = &'static AtomicU32> {
+    let (start, size) = (piece.start(), piece.size());
     // SAFETY: malloc()'s, of so many bytes, aligned, and not freed before the iteration is over.
-    (start..start + size / 4 * 4).step_by(4).map(|at| unsafe { &*(at as *const AtomicU32) })
+    (start..start + size).step_by(4).map(|at| unsafe { &*(at as *const AtomicU32) })
 }

@@ -40,7 +40,7 @@ fn records_of_garbage() {
     let mut recorder = Recorder::new("summary=1:object=1");
     for _ in 0..100_000 {
         let body: Vec<_> = (0..random.next() % MOST_WORDS as u64).map(|_| random.word()).collect();
-        let kind = Kind::of((random.next() % 19) as u8).unwrap_or(Kind::Got);
+        let kind = Kind::of((random.next() % 24) as u8).unwrap_or(Kind::Got);
         recorder.process = [1, 1, 2, random.next() as u16][random.next() as usize % 4];
         recorder.thread = random.next() as u32;
         if random.next().is_multiple_of(2) {
@@ -67,12 +67,20 @@ fn events_without_sense() {
         recorder.stack(stack, &[random.word(), random.word(), 0x100 + u64::from(stack)]);
     }
     for _ in 0..100_000 {
-        let kinds =
-            [Kind::Created, Kind::Got, Kind::Putting, Kind::Released, Kind::Violated, Kind::Done];
+        let kinds = [
+            [Kind::Created, Kind::Got, Kind::Putting, Kind::Released, Kind::Violated],
+            [Kind::Created, Kind::Got, Kind::Putting, Kind::Done, Kind::Percpu],
+            [Kind::Created, Kind::Got, Kind::Freed, Kind::Moved, Kind::Written],
+        ]
+        .concat();
         let kind = kinds[random.next() as usize % kinds.len()];
         let object = 0x5000 + random.next() % 50 * 8;
         let name = ["", "cache", "index"][random.next() as usize % 3];
-        let (stack, detail) = ((random.next() % 25) as u32, random.next() % 13);
+        let stack = (random.next() % 25) as u32;
+        let detail = match kind {
+            Kind::Moved => 0x5000 + random.next() % 50 * 8,
+            _ => random.next() % 13,
+        };
         let sequence = recorder.number();
         recorder.event(kind, Event { sequence, object, stack, detail, ..Event::default() }, name);
     }
