@@ -1,6 +1,7 @@
 //! The judge, with records that a test writes into a ring as a recorder would.
 
 use std::cell::RefCell;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
@@ -146,6 +147,15 @@ impl Recorder {
         self.judge.end(process, end);
         self.told()
     }
+}
+
+/// Runs one test of this program in a process of its own: one that reads its own memory.
+pub fn alone(test: &str) {
+    let program = std::env::current_exe().expect("this program");
+    let arguments = ["--exact", test, "--ignored", "--test-threads=1"];
+    let ended = Command::new(program).args(arguments).output().expect("it runs");
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(said.contains("1 passed"), "{said}");
 }
 
 fn contains(text: &str, parts: &[&str]) {

@@ -220,6 +220,7 @@ mod tests {
     use super::{Blocks, Heap};
     use crate::reach::maps;
     use crate::reach::memory::Memory;
+    use crate::tests::alone;
 
     #[test]
     fn the_block_of_an_address() {
@@ -240,22 +241,15 @@ mod tests {
         is_right(&heap.blocks)
     }
 
-    /// Of each thread's heap, and large ones. In a process of its own: other tests allocate meanwhile.
     #[test]
     fn blocks_of_a_process() {
-        // SAFETY: the child does what a fork's child of a program with threads may do with the C library of GNU.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            // SAFETY: ends the child.
-            unsafe { libc::_exit(i32::from(!finds_own_blocks())) };
-        }
-        let mut status = 0;
-        // SAFETY: `status` is ours to fill.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        assert_eq!(status, 0);
+        alone("reach::heap::tests::blocks_of_this_process");
     }
 
-    fn finds_own_blocks() -> bool {
+    /// Of each thread's heap, and large ones.
+    #[test]
+    #[ignore = "other tests allocate meanwhile: blocks_of_a_process runs it alone"]
+    fn blocks_of_this_process() {
         const SIZES: [usize; 4] = [40, 100, 5000, 1 << 22];
         // SAFETY: memory, which is given back at the end.
         let new = || SIZES.map(|size| unsafe { libc::malloc(size) } as u64);
@@ -266,7 +260,7 @@ mod tests {
             let of = |block: &&super::Block| (block.0..block.1).contains(&last);
             found.iter().find(of).is_some_and(|block| block.0 == start)
         };
-        let finds_all = own(|found| blocks.iter().all(|block| is_found(found, block)));
+        assert!(own(|found| blocks.iter().all(|block| is_found(found, block))));
         let free = |(start, _): (u64, usize)| {
             // SAFETY: from malloc().
             unsafe { libc::free(black_box(start) as *mut _) };
@@ -274,8 +268,7 @@ mod tests {
         // It goes to this thread's cache.
         let cached = blocks.remove(1);
         free(cached);
-        let finds_rest = own(|found| is_found(found, &blocks[0]) && !is_found(found, &cached));
+        assert!(own(|found| is_found(found, &blocks[0]) && !is_found(found, &cached)));
         blocks.into_iter().for_each(free);
-        finds_all && finds_rest
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use wire::record::{Event, Kind};
 
-use super::{Recorder, contains};
+use super::{Recorder, alone, contains};
 use crate::ends::Watched;
 use crate::report::End;
 
@@ -277,9 +277,15 @@ fn numbers_of_processes_that_are_not_free() {
     }
 }
 
-/// The program does not wait until so many were searched for.
 #[test]
 fn objects_that_are_too_many_to_search_for() {
+    alone("tests::judged::so_many_objects_of_this_process");
+}
+
+/// The program does not wait until so many were searched for.
+#[test]
+#[ignore = "other tests allocate meanwhile: objects_that_are_too_many_to_search_for runs it alone"]
+fn so_many_objects_of_this_process() {
     let mut recorder = Recorder::new("");
     let counts = vec![0_u32; (1 << 18) + 1];
     let held = |recorder: &mut Recorder, counts: &[u32]| {
