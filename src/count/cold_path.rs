@@ -64,8 +64,7 @@ impl Count {
             tracker::released(self.address(), By::NOBODY);
         }
         if (1..=MOST_TOLD).contains(&n) && tracker::created(self.address(), core::ptr::null()) {
-            // Release: as in `set_release`.
-            self.stored.store(of(n), Release);
+            self.begin_at(of(n));
             tracker::got(self.address(), n - 1, n, core::ptr::null());
             return;
         }
@@ -77,8 +76,8 @@ impl Count {
     fn is_let_go(&self, s: i32) -> bool {
         let is_let_go = zone(s) == Zone::LetGo;
         if is_let_go {
-            // Release: as in `saturate`. The object is never released, so the count is still there.
-            self.stored.store(LET_GO_AT, Release);
+            // The object is never released, so the count is still there.
+            self.saturate_at(LET_GO_AT);
         }
         is_let_go
     }

@@ -38,11 +38,15 @@ pub(super) fn misuse_of_put(s: i32) -> ViolationKind {
 }
 
 impl Count {
-    /// Saturates the count, before the caller reports the violation. Release, as in `publish`: a lookup in a pool may
-    /// take a reference on the saturated count by a stale handle. Then the lookup must see that the generation was
-    /// raised.
+    /// Saturates the count, before the caller reports the violation.
     pub(super) fn saturate(&self, kind: ViolationKind) -> ViolationKind {
-        self.stored.store(SATURATED_AT, Release);
+        self.saturate_at(SATURATED_AT);
         kind
+    }
+
+    /// Stores a value that lasts. Release, as in `publish`: a lookup in a pool may take a reference on the saturated
+    /// count by a stale handle. Then the lookup must see that the generation was raised.
+    pub(super) fn saturate_at(&self, value: i32) {
+        self.stored.store(value, Release);
     }
 }

@@ -151,9 +151,15 @@ impl Count {
     /// reference with an `_acquire` form.
     #[inline]
     pub fn set_release(&self, n: i32) {
+        self.begin_at(stored(n));
+    }
+
+    /// Begins anew with a stored value.
+    #[inline]
+    fn begin_at(&self, value: i32) {
         // Release: pairs with the acquire forms. A thread that takes a reference sees the new object, and
         // not what the memory held before.
-        self.stored.store(stored(n), Release);
+        self.stored.store(value, Release);
     }
 
     /// Makes the count dead. Relaxed: no other thread can take a reference.

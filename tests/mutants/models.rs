@@ -72,8 +72,8 @@ pub const PUT_WITHOUT_CALL: &str = "a put without a call";
 pub const ORDERINGS: &[Mutant] = &[
     Mutant {
         file: COUNT,
-        source: "self.stored.store(stored(n), Release)",
-        mutated: "self.stored.store(stored(n), Relaxed)",
+        source: "self.stored.store(value, Release)",
+        mutated: "self.stored.store(value, Relaxed)",
         test: "count::inc_not_zero_acquire_against_set_release",
         failure: RACE,
     },
@@ -296,8 +296,8 @@ pub const ORDERINGS: &[Mutant] = &[
     },
     Mutant {
         file: MISUSE,
-        source: "self.stored.store(SATURATED_AT, Release)",
-        mutated: "self.stored.store(SATURATED_AT, crate::sys::sync::Ordering::Relaxed)",
+        source: "self.stored.store(value, Release)",
+        mutated: "self.stored.store(value, crate::sys::sync::Ordering::Relaxed)",
         test: "pool::models::a_lookup_against_a_misuse_of_the_next_object",
         failure: RACE,
     },

@@ -238,8 +238,8 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: MISUSE,
-        source: "self.stored.store(SATURATED_AT, Release);",
-        mutated: "",
+        source: "self.stored.store(value, Release);",
+        mutated: "let _ = value;",
         test: "count::gets_and_a_put_on_a_full_count",
         failure: NOT_SATURATED,
     },
