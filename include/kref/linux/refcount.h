@@ -193,7 +193,8 @@ KREF_STATIC int kref_linux_give(int i, refcount_t *r, int keep, int *old)
 /*
  * The functions with two underscores do the same as those without, and write the old count to *oldp: the count just
  * before their own change, as refcount_read() shows it. So the program may make a decision by it. Exception:
- * a kref that a tracker counts, where another thread may change the count after *oldp was written.
+ * a count that a tracker counts, where another thread may change the count after it was read. Then *oldp
+ * still agrees with the result: a function that has given back the last reference says so in both.
  *
  * The _limited_acquire functions take i references only if the sum is at most limit. They return false without a
  * violation in two cases: the count is zero (*oldp is 0), or the sum would be above limit (*oldp is the count). On a
@@ -226,9 +227,14 @@ bool __refcount_add_not_zero_acquire(int i, refcount_t *r, int *oldp)
 {
     int old, taken = kref_linux_take(i, r, KREF_MAX, &old);
 
+    if (!taken && old) {
+        taken = kref_count_add_not_zero_acquire(i, r);
+        if (!taken)
+            old = 0;
+    }
     if (oldp)
         *oldp = old;
-    return taken || (old && kref_count_add_not_zero_acquire(i, r));
+    return taken != 0;
 }
 
 KREF_LINUX_OLDP KREF_MUST_USE bool __refcount_inc_not_zero_acquire(refcount_t *r, int *oldp)
@@ -252,11 +258,14 @@ bool __refcount_add_not_zero_limited_acquire(int i, refcount_t *r, int *oldp, in
     int most = limit < 0 ? 0 : limit;
     int old, taken = kref_linux_take(i, r, most, &old);
 
+    if (!taken && old && (old < 0 || i < 0 || !kref_linux_above(i, old, most))) {
+        taken = kref_count_add_not_zero_acquire(i, r);
+        if (!taken)
+            old = 0;
+    }
     if (oldp)
         *oldp = old;
-    if (taken || old == 0 || (old > 0 && i >= 0 && kref_linux_above(i, old, most)))
-        return taken != 0;
-    return kref_count_add_not_zero_acquire(i, r) != 0;
+    return taken != 0;
 }
 
 KREF_LINUX_OLDP KREF_MUST_USE
@@ -267,11 +276,16 @@ bool __refcount_inc_not_zero_limited_acquire(refcount_t *r, int *oldp, int limit
 
 KREF_LINUX_I_OLDP KREF_MUST_USE bool __refcount_sub_and_test(int i, refcount_t *r, int *oldp)
 {
-    int old, given = kref_linux_give(i, r, 0, &old);
+    int old, is_last, given = kref_linux_give(i, r, 0, &old);
 
+    is_last = given ? i == old : kref_count_sub_and_test(i, r) != 0;
+    if (is_last)
+        old = i;
+    else if (i > 0 && old == i)
+        old = i + 1;
     if (oldp)
         *oldp = old;
-    return given ? i == old : kref_count_sub_and_test(i, r) != 0;
+    return is_last != 0;
 }
 
 KREF_LINUX_OLDP KREF_MUST_USE bool __refcount_dec_and_test(refcount_t *r, int *oldp)
