@@ -116,6 +116,14 @@ pub fn is_running(pid: u32) -> bool {
         .is_some_and(|state| !state.is_empty() && !state.starts_with(['Z', 'X']))
 }
 
+/// Whether a process runs that has not mapped this judge's memory.
+pub fn is_other(pid: u32) -> bool {
+    let wanted = format!("/memfd:kref-track.{} ", std::process::id());
+    let maps = std::fs::read(format!("/proc/{pid}/maps"))
+        .map(|maps| String::from_utf8_lossy(&maps).into_owned());
+    is_running(pid) && maps.is_ok_and(|maps| !maps.contains(&wanted))
+}
+
 /// The processes that have a session's memory mapped, without this one.
 pub fn users(judge: u32) -> Vec<u32> {
     let wanted = format!("/memfd:kref-track.{judge} ");

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use wire::record::Event;
 
-use crate::ends::Watched;
+use crate::ends::{self, Watched};
 use crate::judge::{Judge, Origin};
 use crate::namespace;
 use crate::process::{Parent, Process};
@@ -50,6 +50,12 @@ impl Judge {
         let parent = u16::try_from(event.count).unwrap_or(0);
         let is_inside = self.begins_inside(own, parent);
         let pid = if is_inside { self.find(own).unwrap_or(0) } else { own };
+        // The parent may be gone that would have told that this number is of another namespace.
+        let is_orphan = parent != 0
+            && matches!(self.origin, Origin::Session(..))
+            && !self.processes.get(parent).is_some_and(|it| ends::is_running(it.pid));
+        let is_other = is_orphan && ends::is_other(pid);
+        let pid = if is_other { 0 } else { pid };
         let mut process = match parent {
             0 => {
                 // A process of this number that is not over has executed another program.
