@@ -1,5 +1,6 @@
 //! Sees when processes end: by descriptors of theirs, so that a number that another process gets is no mistake.
 
+use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// What tells from another program the one that a process runs.
@@ -116,22 +117,26 @@ pub fn is_running(pid: u32) -> bool {
         .is_some_and(|state| !state.is_empty() && !state.starts_with(['Z', 'X']))
 }
 
-/// Whether a process runs that has not mapped this judge's memory.
-pub fn is_other(pid: u32) -> bool {
-    let wanted = format!("/memfd:kref-track.{} ", std::process::id());
-    let maps = std::fs::read(format!("/proc/{pid}/maps"))
-        .map(|maps| String::from_utf8_lossy(&maps).into_owned());
-    is_running(pid) && maps.is_ok_and(|maps| !maps.contains(&wanted))
+/// Whether a process runs that has not mapped a session's memory. `false` also if this may not be known.
+pub fn is_other(pid: u32, judge: u32) -> bool {
+    is_running(pid)
+        && match is_user(pid, judge) {
+            Ok(is_user) => !is_user,
+            Err(error) => error.kind() != io::ErrorKind::PermissionDenied,
+        }
+}
+
+/// Whether a process has a session's memory mapped.
+fn is_user(pid: u32, judge: u32) -> io::Result<bool> {
+    let maps = std::fs::read(format!("/proc/{pid}/maps"))?;
+    Ok(String::from_utf8_lossy(&maps).contains(&format!("/memfd:kref-track.{judge} ")))
 }
 
 /// The processes that have a session's memory mapped, without this one.
 pub fn users(judge: u32) -> Vec<u32> {
-    let wanted = format!("/memfd:kref-track.{judge} ");
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let maps = |pid: u32| std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let has = |pid: &u32| String::from_utf8_lossy(&maps(*pid)).contains(&wanted);
-    pids.filter(|&pid| pid != std::process::id()).filter(has).collect()
+    pids.filter(|&pid| pid != std::process::id() && is_user(pid, judge).unwrap_or(false)).collect()
 }
 
 #[cfg(test)]

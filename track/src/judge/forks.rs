@@ -54,7 +54,7 @@ impl Judge {
         let is_orphan = parent != 0
             && matches!(self.origin, Origin::Session(..))
             && !self.processes.get(parent).is_some_and(|it| ends::is_running(it.pid));
-        let is_other = is_orphan && ends::is_other(pid);
+        let is_other = is_orphan && ends::is_other(pid, std::process::id());
         let pid = if is_other { 0 } else { pid };
         let mut process = match parent {
             0 => {
