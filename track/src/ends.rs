@@ -117,7 +117,7 @@ pub fn is_running(pid: u32) -> bool {
         .is_some_and(|state| !state.is_empty() && !state.starts_with(['Z', 'X']))
 }
 
-/// Whether a process runs that has not mapped a session's memory. `false` also if this may not be known.
+/// Whether the process runs and has not mapped a session's memory. `false` also if its maps may not be read.
 pub fn is_other(pid: u32, judge: u32) -> bool {
     is_running(pid)
         && match is_user(pid, judge) {

@@ -22,9 +22,10 @@ use crate::session::Session;
 use crate::trace::Writer;
 use crate::world::World;
 
-/// After so many records the judge looks again at once, ...
+/// If a look finds so many records, the judge looks again at once.
 const MANY: usize = 1024;
-/// ... and after so many soon. After fewer it looks less and less often: each look takes a core from the program.
+/// If it finds so many, the judge looks again after the shortest pause. If it finds fewer, each pause is twice as long as
+/// the one before: each look takes a core from the program.
 const FEW: usize = 16;
 const SHORTEST: Duration = Duration::from_micros(50);
 /// The longest pause while there are records at each look.
@@ -145,7 +146,7 @@ impl Service {
         self.watch_new();
         self.judge.keep_numbers_free(&self.left);
         self.hear();
-        self.end_all();
+        self.end_those_over();
         for gone in self.left.extract_if(.., |it| it.is_over()) {
             self.judge.let_go(gone.number);
         }
@@ -160,8 +161,9 @@ impl Service {
         self.forget_request();
     }
 
-    /// Ends the processes that are over: all at once, since children of forks may end faster than the rings are read.
-    fn end_all(&mut self) {
+    /// Ends the processes that are over. The rings are read once for all of them: children of forks may end faster than
+    /// the judge reads.
+    fn end_those_over(&mut self) {
         let watched = std::mem::take(&mut self.watched).into_iter();
         let (ended, others): (Vec<_>, Vec<_>) = watched.partition(|it| self.has_ended(it));
         self.watched = others;
@@ -279,7 +281,8 @@ impl Service {
         }
     }
 
-    /// The program has ended. Returns whether it was tracked, or a program that it has run, and how much was found in it.
+    /// The program has ended. Returns whether it was tracked, or any program that it has run, and how much was found in
+    /// the program itself.
     fn program_ended(&mut self, status: ExitStatus) -> (bool, u64) {
         self.drain();
         self.judge.world.now.set(clock::now());
@@ -319,7 +322,8 @@ impl Service {
             let is_dead = if asked == asking && pid != 0 {
                 !ends::is_running(pid)
             } else {
-                seen.1.elapsed() >= FORGOTTEN // it has not even written its record, or cannot be watched
+                // The asker has not written its record yet, or its number is not known.
+                seen.1.elapsed() >= FORGOTTEN
             };
             if is_dead {
                 self.session.forget(asking);

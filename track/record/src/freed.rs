@@ -24,7 +24,7 @@ static NEXT_REALLOC: AtomicUsize = AtomicUsize::new(0);
 /// Whether malloc_usable_size() is of the same library as free(): another one's answer means nothing.
 static KNOWS_SIZES: AtomicBool = AtomicBool::new(false);
 
-/// A realloc() moves at most so many objects that are followed.
+/// One realloc() records the moves of at most so many objects.
 const MOST_MOVED: usize = 64;
 
 type Free = unsafe extern "C" fn(*mut c_void);
@@ -93,7 +93,7 @@ unsafe extern "C" fn on_free(memory: *mut c_void, frame: &Frame) {
                 _ => tell(count, Kind::Freed, 0, frame),
             }
         });
-        // An exited percpu_ref is all zeros, which a later get or put must find.
+        // The zeros of an exited percpu_ref are not overwritten: a later get or put must find them.
         if (is_released || is_exited) && kept::keep(memory, size, !is_exited, frame.address()) {
             return;
         }

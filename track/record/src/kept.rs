@@ -1,6 +1,6 @@
-//! The memory of released objects is kept for a while when it is freed: with its count as the last put has left it, so
-//! that a later get or put is caught, and filled, so that a later write is. Without this the memory may look like
-//! anything by then.
+//! When the memory of a released object is freed, the recorder keeps it for a while. The count keeps the value that the
+//! last put has stored, so a later get or put is caught. The other bytes are filled, so a later write is caught. If the
+//! memory was freed at once, malloc() could overwrite the count.
 
 use core::ffi::c_void;
 use core::sync::atomic::{
@@ -20,12 +20,12 @@ const BYTES: usize = 64 << 20;
 /// Without it, each thread keeps so many: what stays in the processor's caches.
 const FEW_PIECES: usize = 256;
 const FEW_BYTES: usize = 256 << 10;
-/// A piece of more than this part of the bytes would take the place of too many others.
+/// A piece that is larger than a sixteenth of the bytes is not kept: it would push out too many others.
 const LARGEST_PART: usize = 16;
 /// What is written into the memory: no address, and no count that is alive.
 const FILL: u32 = 0x6b6b_6b6b;
 /// A piece of memory in one word: its address, which is a multiple of 16, its bytes, a multiple of 8 and at most 4 MB,
-/// and whether it is as it was when it was freed. 0: none.
+/// and whether it was not filled. 0: none.
 #[derive(Clone, Copy)]
 struct Piece(u64);
 

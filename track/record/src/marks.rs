@@ -1,8 +1,9 @@
 //! Where tracked counts are: for free(), which must know at once whether there is one in the memory.
 //!
-//! Each 16 bytes of memory have a byte of a small table, many of them the same one. The byte says how many counts have
-//! begun there and were not freed. So a zero is certain, and any other number is a reason to look at the memory itself:
-//! a tracked count is a number that memory without counts rarely has. Who is told in the end, the judge, knows.
+//! Each 16 bytes of memory (a grain) belong to one byte of a small table; many grains share one byte. The byte is the
+//! number of counts that began in these grains and whose memory was not freed. If it is zero, the grain has no tracked
+//! count. If not, free() looks in the memory for the values that tracked counts have. Other data rarely has such a
+//! value.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -59,8 +60,9 @@ impl<const WORDS: usize> Marks<WORDS> {
         })
     }
 
-    /// Changes one byte: a carry would change another grain's. A mark that was lost would let realloc() move an object
-    /// that nobody follows.
+    /// Adds 1 to the byte of one grain, or subtracts it. The byte neither overflows nor goes below zero, since a carry
+    /// would change the next grain's byte. The update is atomic, since a lost mark would let realloc() move a
+    /// referenced object without a record for the judge.
     fn change(&self, address: u64, is_there: bool) {
         self.any.store(true, Relaxed);
         let grain = address as usize / GRAIN;
@@ -134,7 +136,8 @@ pub fn has(start: usize, size: usize) -> bool {
 /// Shows the counts in memory.
 ///
 /// # Safety
-/// Memory of so many bytes, which nobody but the caller uses. It begins at a multiple of 16.
+/// `start` is a multiple of 16, and `size` bytes from there are readable until this function returns. In a right
+/// program only the caller uses them; in a wrong one other threads may still get or put.
 pub unsafe fn look(start: usize, size: usize, mut show: impl FnMut(Count)) {
     let size = size.min(MOST);
     for grain in (start..start + size).step_by(GRAIN) {

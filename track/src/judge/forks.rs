@@ -50,7 +50,8 @@ impl Judge {
         let parent = u16::try_from(event.count).unwrap_or(0);
         let is_inside = self.begins_inside(own, parent);
         let pid = if is_inside { self.find(own).unwrap_or(0) } else { own };
-        // The parent may be gone that would have told that this number is of another namespace.
+        // If the parent has ended, its namespace cannot be read any more. Then `own` may be a number of another PID
+        // namespace, and here the number of another process.
         let is_orphan = parent != 0
             && matches!(self.origin, Origin::Session(..))
             && !self.processes.get(parent).is_some_and(|it| ends::is_running(it.pid));
@@ -82,8 +83,8 @@ impl Judge {
         }
     }
 
-    /// Whether the number that a new process has itself may be another one than the judge's. A process that was forked
-    /// into a namespace of its own by a bare system call is the first one there.
+    /// Whether the number that a new process has itself may differ from the number that the judge sees for it. A
+    /// process that was forked into a namespace of its own by a bare system call is the first one there.
     fn begins_inside(&self, own: u32, parent: u16) -> bool {
         let parent = || self.processes.get(parent).filter(|parent| parent.pid != 0);
         let Origin::Session(..) = self.origin else { return false };
@@ -116,8 +117,8 @@ impl Judge {
         )
     }
 
-    /// Numbers of processes begin again after 65,535: no new process gets that of a living one, nor one that may still
-    /// have rings.
+    /// The session's numbers of processes begin again after 65,535. No new process gets the number of a living one, nor
+    /// that of one that may still have rings.
     pub fn keep_numbers_free(&self, left: &[Watched]) {
         let Origin::Session(session, _) = &self.origin else { return };
         let counter = &session.head().processes.0;
