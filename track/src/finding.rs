@@ -107,14 +107,15 @@ fn count(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-/// When a report of what is held was made: what is behind "are still held".
-pub fn when(report: &Value) -> &'static str {
+/// So many references are held, and when.
+pub fn are_held(report: &Value, references: u64) -> String {
+    let (are, were) = if references == 1 { ("is", "was") } else { ("are", "were") };
     match text(&report["when"]) {
-        "exit" => "are still held at exit",
-        "left" => "are still held: the program ended without exit()",
-        "signal" => "are still held: a signal ended the program",
-        "exec" => "are still held: the program executed another one",
-        _ => "were held when the report was asked for",
+        "exit" => format!("{are} still held at exit"),
+        "left" => format!("{are} still held: the program ended without exit()"),
+        "signal" => format!("{are} still held: a signal ended the program"),
+        "exec" => format!("{are} still held: the program executed another one"),
+        _ => format!("{were} held when the report was asked for"),
     }
 }
 
@@ -127,7 +128,10 @@ fn held(report: &Value) -> Vec<Section<'_>> {
         );
         let stacks = vec![Stack { what: "initialised here".into(), frames: list(&of["stack"]) }];
         let of = (count(&of["count"]), count(&of["count"]));
-        single(Finding { what, counts: (0, of.1), stacks, ..of_report(report, "no-exit") }, Vec::new())
+        single(
+            Finding { what, counts: (0, of.1), stacks, ..of_report(report, "no-exit") },
+            Vec::new(),
+        )
     });
     types.chain(unexited).collect()
 }
@@ -163,7 +167,7 @@ fn one_type<'a>(report: &'a Value, of: &'a Value) -> Section<'a> {
         notes.push(format!("{gets} more: the memory that max_memory= allows was full."));
     }
     Section {
-        title: format!("{name}: {} {}", amount(counts), when(report)),
+        title: format!("{name}: {} {}", amount(counts), are_held(report, counts.0)),
         notes,
         findings: references.map(|held| leak(report, name, is_certain, held)).collect(),
         balance: if is_certain { &[] } else { list(&of["balance"]) },
@@ -188,7 +192,7 @@ fn leak<'a>(report: &'a Value, name: &'a str, is_certain: bool, held: &'a Value)
         "{}{of} on {} of {name} {}",
         number(counts.0, "reference"),
         number(counts.1, "object"),
-        when(report)
+        are_held(report, counts.0)
     );
     let example = &held["example"];
     let (serial, address) = (count(&example["object"]), text(&example["address"]));
@@ -282,9 +286,7 @@ fn misuse_notes(report: &Value) -> Vec<String> {
     }
     if report["misuse"] == "write-after-release" {
         let place = text(&report["place"]);
-        notes.push(format!(
-            "The first change is at {place}; it is not known who wrote, and when."
-        ));
+        notes.push(format!("The first change is at {place}; it is not known who wrote, and when."));
     }
     for pair in list(&report["given_back"]).iter().take(MOST_PUTS) {
         let of = |stack: &Value| list(stack).first().map_or("an unknown place".into(), place);
@@ -318,14 +320,12 @@ fn crash(report: &Value) -> Finding<'_> {
     stacks.extend(act("the object near the address was released", &object["released"]));
     stacks.extend(act("the object near the address was created", &object["created"]));
     for last in list(&report["last"]) {
-        let what = format!("before it: {} of the count at {}", text(&last["act"]), text(&last["address"]));
+        let what =
+            format!("before it: {} of the count at {}", text(&last["act"]), text(&last["address"]));
         stacks.extend(act(&what, &last["by"]));
     }
-    let what = format!(
-        "{signal} in {}, at {}",
-        thread(&report["by"]["thread"]),
-        text(&report["address"])
-    );
+    let what =
+        format!("{signal} in {}, at {}", thread(&report["by"]["thread"]), text(&report["address"]));
     Finding { what, stacks, ..of_report(report, "crash") }
 }
 
@@ -340,7 +340,8 @@ fn stuck(report: &Value) -> Finding<'_> {
         "running" => "is running".to_string(),
         _ => "does something that the kernel does not tell".to_string(),
     };
-    let what = format!("a release function does not return: its thread {}", waits(&report["waits"]));
+    let what =
+        format!("a release function does not return: its thread {}", waits(&report["waits"]));
     let stacks = Vec::from_iter(act("the last put", &report["by"]));
     Finding { what, stacks, counts: (0, 1), ..of_report(report, "stuck") }
 }

@@ -199,7 +199,9 @@ mod tests {
     #[test]
     fn mistakes_are_told() {
         assert!(Options::parse("track=1:depth=8:sample=1/10").is_ok_and(|o| o.depth == 8));
-        for wrong in ["depth=0", "dept=3", "sample=10", "format=xml", "format=", "signal=9", "filter="] {
+        for wrong in
+            ["depth=0", "dept=3", "sample=10", "format=xml", "format=", "signal=9", "filter="]
+        {
             assert!(Options::parse(wrong).is_err(), "{wrong}");
         }
         let only = Options::parse("track=file").expect("a trace");

@@ -1,5 +1,7 @@
 //! format=sarif.
-use std::path::Path;
 use crate::documents::Document;
+use std::path::Path;
 /// x
-pub fn document(_: &Document, _: &Path) -> String { String::new() }
+pub fn document(_: &Document, _: &Path) -> String {
+    String::new()
+}

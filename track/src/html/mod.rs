@@ -6,7 +6,7 @@
 
 use crate::code::Code;
 use crate::documents::{Document, Report};
-use crate::finding::{Finding, Level, Section, amount, place, sections, text, when};
+use crate::finding::{Finding, Level, Section, amount, are_held, place, sections, text};
 use crate::markup::Markup;
 use crate::text::number;
 use sources::Sources;
@@ -30,7 +30,7 @@ pub fn document(document: &Document, code: &Code) -> String {
         document.reports.iter().map(|report| (report, sections(&report.value))).collect();
     let mut page = Markup::default();
     let title = title(&sections);
-    page.raw(HEAD).text(&title).raw("</title>\n<style>\n").raw(STYLE);
+    page.raw(HEAD).text(&title).raw(" - kref-track</title>\n<style>\n").raw(STYLE);
     page.raw("</style>\n</head>\n<body>\n<main>\n<h1>").text(&title).raw("</h1>\n");
     let all = sections.iter().flat_map(|(_, sections)| sections);
     let findings: Vec<&Finding> = all.flat_map(|section| &section.findings).collect();
@@ -46,7 +46,8 @@ pub fn document(document: &Document, code: &Code) -> String {
     life::write(&mut page, &mut sources, document);
     page.raw("</main>\n<footer><p>");
     if document.left_out > 0 {
-        page.text(&number(document.left_out, "more report")).raw(" were left out: there are too many. ");
+        page.text(&number(document.left_out, "more report"))
+            .raw(" were left out: there are too many. ");
     }
     page.raw(concat!("kref-track ", env!("CARGO_PKG_VERSION"), "</p></footer>\n<script>"));
     page.raw(SCRIPT).raw("</script>\n</body>\n</html>\n");
@@ -62,7 +63,8 @@ fn title(reports: &[(&Report, Vec<Section>)]) -> String {
     let held = reports.iter().rfind(|(report, _)| report.value["references"].as_u64() > Some(0));
     let held = held.map(|(report, _)| {
         let count = |name: &str| report.value[name].as_u64().unwrap_or(0);
-        format!("{} {}", amount((count("references"), count("objects"))), when(&report.value))
+        let counts = (count("references"), count("objects"));
+        format!("{} {}", amount(counts), are_held(&report.value, counts.0))
     });
     let parts = match wrong.as_slice() {
         [] => Vec::new(),
@@ -70,7 +72,7 @@ fn title(reports: &[(&Report, Vec<Section>)]) -> String {
         [first, others @ ..] => vec![format!("{} (and {} more)", first.what, others.len())],
     };
     let parts: Vec<_> = parts.into_iter().chain(held).collect();
-    if parts.is_empty() { "kref-track: nothing was found".into() } else { parts.join("; ") }
+    if parts.is_empty() { "Nothing was found".into() } else { parts.join("; ") }
 }
 
 /// All findings, each with a link to its section.
@@ -102,17 +104,30 @@ fn table(page: &mut Markup, findings: &[&Finding]) {
     page.raw("</tbody>\n</table>\n");
 }
 
+/// The head of a finding, to which the table leads.
+fn head(page: &mut Markup, id: usize, of: &Finding, begin: &'static str, end: &'static str) {
+    page.raw(begin).raw(" id=\"finding-").number(id as u64).raw("\" class=\"");
+    page.raw(of.level.name()).raw("\">").text(&of.what).raw(end);
+}
+
 /// Findings that belong together. The first one has the number `next` in the table.
 fn section(page: &mut Markup, sources: &mut Sources, of: &Section, next: usize) {
-    page.raw("<section>\n<h2>").text(&of.title).raw("</h2>\n");
+    page.raw("<section>\n");
+    // One finding may be all that the section has.
+    let only = of.findings.first().filter(|first| first.what == of.title);
+    match only {
+        Some(only) => head(page, next, only, "<h2", "</h2>\n"),
+        None => _ = page.raw("<h2>").text(&of.title).raw("</h2>\n"),
+    }
     if !of.notes.is_empty() {
         page.raw("<ul>\n");
         of.notes.iter().for_each(|note| _ = page.raw("<li>").text(note).raw("</li>\n"));
         page.raw("</ul>\n");
     }
-    for (finding, id) in of.findings.iter().zip(next as u64..) {
-        page.raw("<h3 id=\"finding-").number(id).raw("\" class=\"");
-        page.raw(finding.level.name()).raw("\">").text(&finding.what).raw("</h3>\n");
+    for (finding, id) in of.findings.iter().zip(next..) {
+        if only.is_none() {
+            head(page, id, finding, "<h3", "</h3>\n");
+        }
         for (at, stack) in finding.stacks.iter().enumerate() {
             stacks::write(page, sources, stack, at == 0);
         }

@@ -17,7 +17,8 @@ const MOST: u64 = 64 << 20;
 /// The name of a source file comes from the program, and the page may be given to others: so no file is read that is
 /// no source.
 const ENDINGS: [&str; 17] = [
-    "c", "h", "cc", "cpp", "cxx", "c++", "C", "hh", "hpp", "hxx", "h++", "H", "inc", "inl", "ipp", "rs", "y",
+    "c", "h", "cc", "cpp", "cxx", "c++", "C", "hh", "hpp", "hxx", "h++", "H", "inc", "inl", "ipp",
+    "rs", "y",
 ];
 
 /// The files that were read.
