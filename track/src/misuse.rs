@@ -8,7 +8,7 @@ use crate::process::Process;
 use crate::slab::At;
 use crate::stacks::Call;
 use crate::world::World;
-use crate::{filter, json, text};
+use crate::{filter, format, json, text};
 
 mod kind;
 
@@ -120,12 +120,8 @@ pub fn report(world: &World, process: &mut Process, offence: &Offence) {
     }
     process.told.insert(key);
     process.found += u64::from(!offence.kind.is_note());
-    let text = if world.options.json {
-        json::misuse(world, process, offence)
-    } else {
-        text::misuse(world, offence)
-    };
-    world.output.write(process.pid, &text);
+    let value = || json::misuse(world, process, offence);
+    format::tell(world, process.pid, value, || text::misuse(world, offence));
 }
 
 // The numbers of enum kref_violation_kind.

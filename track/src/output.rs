@@ -56,6 +56,28 @@ impl Output {
         };
     }
 
+    /// The file in which a document of a process goes: one for all processes, if the name has no `%p`.
+    pub fn file(&self, process: u32) -> String {
+        match self {
+            Self::Log(pattern, _) => expand(pattern, process),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether each process has a file of its own.
+    pub fn is_of_one(&self) -> bool {
+        matches!(self, Self::Log(pattern, _) if pattern.contains("%p"))
+    }
+
+    /// Writes a document: a file that is there already is replaced.
+    pub fn replace(&self, process: u32, text: &str) {
+        let Self::Log(..) = self else { return self.write(process, text) };
+        let path = self.file(process);
+        if let Err(error) = std::fs::write(&path, text) {
+            eprintln!("kref-track: {path}: {error}");
+        }
+    }
+
     /// The descriptor of standard error, if reports go there.
     pub fn descriptor(&self) -> i32 {
         if matches!(self, Self::Error) { libc::STDERR_FILENO } else { -1 }

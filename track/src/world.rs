@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use crate::budget::Budget;
 use crate::clock::{self, Time};
 use crate::code::{Code, Id};
+use crate::documents::Documents;
 use crate::endings::Endings;
 use crate::matching::Distances;
 use crate::object::Act;
@@ -30,6 +31,8 @@ pub struct World {
     pub endings: Endings,
     /// Where reports go.
     pub output: Output,
+    /// Reports that are kept until they are written as documents.
+    pub documents: Documents,
     /// The time of the event that is worked on.
     pub now: Cell<Time>,
     /// Stacks for which there was no room.
@@ -53,6 +56,7 @@ impl World {
             rates: Rates::default(),
             endings: Endings::default(),
             output,
+            documents: Documents::default(),
             now: Cell::new(0),
             stacks_lost: Cell::new(0),
             events_lost: Cell::new(0),

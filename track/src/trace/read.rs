@@ -21,7 +21,9 @@ use crate::world::World;
 
 /// Makes the reports of a trace, on standard output.
 pub fn report(path: &Path, options: Options) -> Result<(), String> {
-    judge(path, World::new(options, Output::Out)).map(drop)
+    let judge = judge(path, World::new(options, Output::Out))?;
+    judge.world.documents.write_all(&judge.world);
+    Ok(())
 }
 
 /// Reads a trace to its end.
