@@ -100,7 +100,20 @@ impl Debug {
                 break; // debug information that goes round in circles
             }
         }
+        if let Some(outer) = found.last_mut() {
+            self.complete(outer, address);
+        }
         found
+    }
+
+    /// With -g1 the debug information has names without their classes. The symbol of a function that was not inlined has
+    /// the class.
+    fn complete(&self, function: &mut Function, address: u64) {
+        let symbol = self.symbol(address).map(|symbol| symbol.name).unwrap_or_default();
+        if symbol.strip_suffix(&function.name).is_some_and(|class| class.ends_with("::")) {
+            function.name.clone_from(&symbol);
+            function.full_name = symbol;
+        }
     }
 
     /// The symbol at an address or before it.
