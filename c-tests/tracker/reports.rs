@@ -42,6 +42,7 @@ fn main() {
         plain("overflow", overflow),
         plain("no-object", no_object),
         plain("unloaded-library", unloaded_library),
+        plain("release-function-in-an-unloaded-library", release_unloaded),
         plain("stripped", stripped),
         plain("not-linked-with-libkref", not_linked),
     ];
@@ -369,6 +370,13 @@ fn unloaded_library() {
     let plugin = compile(Compiler::any(), "tracker/reports/plugin", &["-shared", "-fPIC"]);
     let ended = track("reports/loader", &[], &[&plugin.to_string_lossy()]);
     contains(&ended, &["    plugin_hold ", "tracker/reports/plugin.c:", "    main "]);
+}
+
+/// No stack has a function of the library. The address of its release function alone leads to it.
+fn release_unloaded() {
+    let plugin = compile(Compiler::any(), "tracker/reports/plugin", &["-shared", "-fPIC"]);
+    let ended = track("reports/release-unloaded", &[], &[&plugin.to_string_lossy()]);
+    contains(&ended, &["\nplugin_release: 1 reference on 1 object\n"]);
 }
 
 fn stripped() {

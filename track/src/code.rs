@@ -160,6 +160,9 @@ impl Code {
     /// The name of the function that begins at a place.
     pub fn function(&self, place: PlaceId) -> &'static str {
         match self.frames(place).last() {
+            Some(frame) if frame.function.is_empty() && frame.module.is_empty() => {
+                self.names.kept(format!("{:#x}", frame.offset).as_bytes())
+            }
             Some(frame) if frame.function.is_empty() => {
                 self.names.kept(format!("{}+{:#x}", frame.module, frame.offset).as_bytes())
             }
