@@ -103,6 +103,9 @@ impl Dropped {
         line(self.objects, "object", &full);
         line(self.stacks, "stack", &full);
         line(self.events, "event", "there was no room for them, or their threads died");
+        for warning in world.code.debug.warnings() {
+            lines += &format!("kref-track: {warning}\n");
+        }
         lines
     }
 }

@@ -9,7 +9,7 @@ use wire::record::{EVENT_WORDS, Kind, MOST_NAME};
 use crate::seam::{Caller, Frame};
 use crate::thread::Guard;
 use crate::write::{self, Body};
-use crate::{clock, walk};
+use crate::{clock, module, walk};
 
 /// What happened.
 pub struct Event {
@@ -39,6 +39,9 @@ pub fn happen(event: &Event, frame: &Frame) -> bool {
         return false;
     }
     let stack = stack(event, Caller::from(frame), &mut guard);
+    if matches!(event.kind, Kind::Putting | Kind::Released | Kind::Percpu) {
+        module::meet_release(event.detail, &mut guard);
+    }
     record(event, stack, &mut guard)
 }
 
