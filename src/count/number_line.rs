@@ -36,10 +36,10 @@ pub(super) enum Zone {
 pub(super) fn zone(s: i32) -> Zone {
     if s < 0 {
         Zone::Alive
+    } else if tracked::is_tracked(s) {
+        Zone::Tracked
     } else if s < DRIFT {
         Zone::NeverInitialised
-    } else if tracked::is_in_zone(s) && tracker::was_set() {
-        Zone::Tracked
     } else if tracked::is_let_go(s) && tracker::was_set() {
         Zone::LetGo
     } else if s > DEAD - DRIFT {
