@@ -126,6 +126,7 @@ impl Bug {
             let noise = self.noise(level);
             let excuse = NOT_FOUND.iter().find(|(name, _)| *name == self.name);
             let note = match (is_right, excuse) {
+                (true, None) if self.said.is_some() => "not known, as the summary says".to_string(),
                 (true, None) => how.trim_end().to_string(),
                 (false, Some((_, reason))) => format!("NOT FOUND: {reason}"),
                 (false, None) => "NOT FOUND".to_string(),
