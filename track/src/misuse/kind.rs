@@ -28,6 +28,8 @@ pub enum Kind {
     WrongHolder,
     /// A get on a released object that nothing tracked.
     GetOnZero,
+    /// A lookup by kref_get_unless_zero() that finds the count of a released object in memory that was freed.
+    LookupAfterFree,
     /// A put on a released object that nothing tracked.
     PutOnZero,
     /// A get or put on a count that nobody has initialised.
@@ -77,6 +79,7 @@ impl Kind {
             Self::WriteAfterRelease => "write-after-release",
             Self::WrongHolder => "holder",
             Self::GetOnZero => "get-on-zero",
+            Self::LookupAfterFree => "lookup-after-free",
             Self::PutOnZero => "put-on-zero",
             Self::NeverInitialised => "never-initialised",
             Self::NoObject => "no-object",
@@ -141,6 +144,9 @@ impl Kind {
             }
             Self::PutOnZero => {
                 "put on a count of zero: an object that began untracked (by KREF_INIT(), for example) was released"
+            }
+            Self::LookupAfterFree => {
+                "kref_get_unless_zero() on an object that was released and freed: nothing kept its memory"
             }
             Self::NeverInitialised => "get or put on a count that was never initialised",
             Self::NoObject => {
