@@ -156,7 +156,7 @@ impl Service {
         }
         self.count_found();
         if let Some(desk) = &mut self.desk {
-            desk.serve(&self.judge);
+            desk.serve(&mut self.judge);
         }
         self.forget_request();
     }
