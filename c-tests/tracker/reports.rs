@@ -9,6 +9,8 @@ use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, project, run
 use libtest_mimic::Arguments;
 use serde_json::Value;
 
+#[path = "documents.rs"]
+mod documents;
 #[path = "judge_ends.rs"]
 mod judge_ends;
 #[path = "options.rs"]
@@ -50,6 +52,7 @@ fn main() {
             inlined(compiler, flags);
         }
     }));
+    tests.extend(documents::tests());
     tests.extend(judge_ends::tests());
     tests.extend(options::tests());
     tests.extend(percpus::tests());

@@ -189,7 +189,7 @@ fn leak<'a>(report: &'a Value, name: &'a str, is_certain: bool, held: &'a Value)
         (holder, _) => format!(" of \"{holder}\""),
     };
     let what = format!(
-        "{}{of} on {} of {name} {}",
+        "{}{of} on {} ({name}) {}",
         number(counts.0, "reference"),
         number(counts.1, "object"),
         are_held(report, counts.0)
