@@ -234,6 +234,7 @@ fn html_source_lines() {
     let program = folder.join("leak");
     for (name, is_shown) in [("leak.c", true), ("leak.key", false)] {
         std::fs::write(folder.join(name), text).expect("our file");
+        let lib = format!("-Wl,-rpath,{}", Prefix::plain().lib().display());
         let flags = Prefix::plain().flags(&["--cflags", "--libs", "kref"]);
         let mut cc = Compiler::any().command();
         printed(
@@ -241,6 +242,7 @@ fn html_source_lines() {
                 .arg(folder.join(name))
                 .args(["-x", "none"])
                 .args(flags)
+                .arg(lib)
                 .arg("-o")
                 .arg(&program),
         );
