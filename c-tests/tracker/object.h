@@ -16,7 +16,7 @@ __attribute__((unused)) static void object_release(struct kref *kref)
 
 __attribute__((unused)) static struct object *object_new(void)
 {
-    struct object *object = calloc(1, sizeof *object);
+    struct object *object = (struct object *)calloc(1, sizeof *object);
 
     CHECK(object);
     kref_init(&object->kref);

@@ -9,6 +9,8 @@ use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, project, run
 use libtest_mimic::Arguments;
 use serde_json::Value;
 
+#[path = "debug_files.rs"]
+mod debug_files;
 #[path = "documents.rs"]
 mod documents;
 #[path = "judge_ends.rs"]
@@ -42,6 +44,7 @@ fn main() {
         plain("overflow", overflow),
         plain("no-object", no_object),
         plain("unloaded-library", unloaded_library),
+        plain("release-function-in-an-unloaded-library", release_unloaded),
         plain("stripped", stripped),
         plain("not-linked-with-libkref", not_linked),
     ];
@@ -52,6 +55,7 @@ fn main() {
             inlined(compiler, flags);
         }
     }));
+    tests.extend(debug_files::tests());
     tests.extend(documents::tests());
     tests.extend(judge_ends::tests());
     tests.extend(options::tests());
@@ -59,6 +63,7 @@ fn main() {
     tests.extend(pools::tests());
     tests.extend(reach::tests());
     tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
+    tests.extend(per_compiler("names-of-c++", Compiler::need_cpp, names_of_cpp));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
 }
@@ -248,9 +253,35 @@ fn references_of_cpp(compiler: Compiler) {
     for level in ["-O0", "-O2"] {
         let program = compile(compiler, "tracker/reports/references", &["-std=c++11", level]);
         let ended = run(kref_track(&[]).arg(program));
-        contains(&ended, &["\nnamed: 1 reference on 1 object\n", ":\n    named::named() "]);
+        contains(&ended, &["\nnamed: 1 reference on 1 object\n", ":\n    named::named "]);
         contains(&ended, &["\njob_put: 1 reference on 1 object\n", "\n    keep"]);
         assert!(!ended.output.contains("kref.hpp"), "{}", ended.output);
+    }
+}
+
+/// With the class and the namespace, and without the parameters; also where the debug information has no linkage name.
+/// With -g1 an inlined function without a linkage name has no class either.
+fn names_of_cpp(compiler: Compiler) {
+    for flags in [&["-O1"][..], &["-O2"], &["-O2", "-g1"]] {
+        let program =
+            compile(compiler, "tracker/reports/names", &[&["-std=c++11"], flags].concat());
+        for (how, name) in [
+            ("template", "net::pool::slot<object>::fill"),
+            ("method", "net::session::open"),
+            ("inlined method", "net::session::reopen"),
+            ("operator", "net::session::operator+="),
+            ("anonymous", "net::(anonymous namespace)::hidden::hold"),
+            ("inlined anonymous", "net::(anonymous namespace)::hidden::inlined"),
+        ] {
+            let is_named = how != "inlined anonymous" || !flags.contains(&"-g1");
+            let name = if is_named { name } else { "inlined" };
+            let ended = run(kref_track(&[]).arg(&program).arg(how));
+            contains(&ended, &[&format!("\n    {name} "), "names.cpp:", "\n    main "]);
+        }
+        let ended = run(kref_track(&[]).arg(&program).arg("lambda"));
+        contains(&ended, &["\n    by_lambda"]);
+        let first = ended.output.lines().find(|line| line.starts_with("    ")).expect("a frame");
+        assert!(first.starts_with("    by_lambda") && first.contains("::operator() "), "{first}");
     }
 }
 
@@ -326,7 +357,8 @@ fn a_running_program() {
 }
 
 fn overflow() {
-    let ended = track("reports/overflow", &[], &[]);
+    assert_eq!(track("reports/overflow", &[], &[]).output, "");
+    let ended = track("reports/overflow", &["--summary"], &[]);
     contains(&ended, &["kref-track: too many references", "held: 3999999 references by \"poll\""]);
     contains(&ended, &["1 object had too many references to be tracked any further"]);
     assert!(!ended.output.contains("still held"), "{}", ended.output);
@@ -342,6 +374,13 @@ fn unloaded_library() {
     let plugin = compile(Compiler::any(), "tracker/reports/plugin", &["-shared", "-fPIC"]);
     let ended = track("reports/loader", &[], &[&plugin.to_string_lossy()]);
     contains(&ended, &["    plugin_hold ", "tracker/reports/plugin.c:", "    main "]);
+}
+
+/// No stack has a function of the library. The address of its release function alone leads to it.
+fn release_unloaded() {
+    let plugin = compile(Compiler::any(), "tracker/reports/plugin", &["-shared", "-fPIC"]);
+    let ended = track("reports/release-unloaded", &[], &[&plugin.to_string_lossy()]);
+    contains(&ended, &["\nplugin_release: 1 reference on 1 object\n"]);
 }
 
 fn stripped() {

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use rustc_hash::FxBuildHasher;
 
+use crate::debug::Places;
 use crate::modules::Module;
 use crate::names::Names;
 use crate::stacks::{Described, Leading};
@@ -50,6 +51,8 @@ pub struct Code {
     /// Names of functions and files, and those that programs gave.
     pub names: Names,
     here: PathBuf,
+    /// Where debug information is.
+    pub debug: Places,
     modules: RefCell<Vec<&'static Module>>,
     places: RefCell<Vec<&'static Place>>,
     /// Of a trace: the functions at places of files that are perhaps not here, by the file's number and the offset.
@@ -62,10 +65,11 @@ pub struct Code {
 
 impl Code {
     /// None yet. Files in the directory `here` are named from there.
-    pub fn new(here: PathBuf) -> Self {
+    pub fn new(here: PathBuf, debug: Places) -> Self {
         Self {
             names: Names::default(),
             here,
+            debug,
             modules: RefCell::default(),
             places: RefCell::default(),
             foretold: RefCell::default(),
@@ -111,7 +115,8 @@ impl Code {
         let Some(place) = place else { return &[] };
         place.frames.get_or_init(|| {
             let foretold = place.module.and_then(|module| self.foretold_at(module, place.offset));
-            let look = || symbols::at(place.module, place.offset, &self.names, &self.here);
+            let (names, here, debug) = (&self.names, &self.here, &self.debug);
+            let look = || symbols::at(place.module, place.offset, names, here, debug);
             foretold.unwrap_or_else(look).into()
         })
     }
@@ -163,6 +168,9 @@ impl Code {
     /// The name of the function that begins at a place.
     pub fn function(&self, place: PlaceId) -> &'static str {
         match self.frames(place).last() {
+            Some(frame) if frame.function.is_empty() && frame.module.is_empty() => {
+                self.names.kept(format!("{:#x}", frame.offset).as_bytes())
+            }
             Some(frame) if frame.function.is_empty() => {
                 self.names.kept(format!("{}+{:#x}", frame.module, frame.offset).as_bytes())
             }

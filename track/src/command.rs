@@ -64,6 +64,7 @@ that is tracked holds now.
   --keep-freed          keep the last 64 MB of released objects that were freed, in the place of the last 1 MB, so
                         that each late get, put and write is found. Not for programs with AddressSanitizer
   --no-preload          leave the program's free() and realloc() alone
+  --debug-dir DIR       look for separate debug files below DIR, too, as below /usr/lib/debug
   --library FILE        libkref_track.so, if it is not in kref/ beside this command or in ../lib/kref
 
   --help, --version
@@ -76,7 +77,8 @@ FILE of trace=, or to kref-track.PID.trace. kref-track report FILE makes the rep
 does not have the program.
 
 Compile the program with -g (or -g1, also with -O2). Without it a report has addresses in place of lines and
-no inlined functions, and may name another get of the same function.
+no inlined functions, and may name another get of the same function. Separate debug files are found as gdb finds
+them, by .gnu_debuglink or by the build-id below /usr/lib/debug, and in the cache of debuginfod.
 
 kref-track looks at each free() and realloc() of the program, unless the program has a sanitizer or is a script.
 It keeps released objects for a while after their free(), and so finds late gets, puts and writes. Otherwise a

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 pub use crate::options::{Options, fits};
 
+use crate::debug::Places;
 use crate::modules::Module;
 use crate::names::Names;
 use crate::output::Output;
@@ -23,11 +24,11 @@ pub fn reports(path: &Path, options: &Options) -> Result<String, String> {
 
 /// What is shown for addresses of the program or library at `path`, and how far each is into its function.
 pub fn names(path: &Path, addresses: &[u64]) -> Vec<(String, u64)> {
-    let names = Names::default();
+    let (names, places) = (Names::default(), Places::new(None));
     let later = SystemTime::now() + Duration::from_secs(1);
     let module = Module::of_trace(path.as_os_str().as_encoded_bytes(), None, later, &names);
     let frames = addresses
         .iter()
-        .flat_map(|&address| symbols::at(Some(&module), address, &names, Path::new("/")));
+        .flat_map(|&address| symbols::at(Some(&module), address, &names, Path::new("/"), &places));
     frames.map(|frame| (format!("{} {}", frame.function, frame.file), frame.into)).collect()
 }

@@ -5,7 +5,7 @@
 //! into one order ([`merge`]), and works on them ([`judge`], [`event`]) in the table of each process ([`process`],
 //! [`table`], [`object`]); which get a put undoes is [`matching`]'s. What is wrong at once is [`misuse`]; what is left
 //! at the end is gathered by [`leaks`], beside what leads to it ([`reach`]), and written by [`text`], [`json`], [`tree`] and [`flame`]. Addresses get names
-//! from the files of the program ([`modules`], [`code`], [`stacks`], [`symbols`]).
+//! from the files of the program ([`modules`], [`code`], [`stacks`], [`symbols`]) and from their debug information ([`debug`]).
 
 mod ask;
 mod budget;
@@ -17,8 +17,10 @@ mod crash;
 mod documents;
 mod elf;
 mod endings;
+mod debug;
 mod ends;
 mod event;
+mod files;
 mod filter;
 mod finding;
 mod flame;

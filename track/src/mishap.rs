@@ -91,7 +91,7 @@ extern "C" fn missing_page(signal: i32, info: *mut libc::siginfo_t, _: *mut libc
 
 #[cfg(test)]
 mod tests {
-    use addr2line::Loader;
+    use crate::debug::{Debug, Places, Subject};
 
     use super::survive_short_files;
 
@@ -106,15 +106,13 @@ mod tests {
         let name = format!("kref-track-short.{}", std::process::id());
         let copy = std::env::temp_dir().join(name);
         std::fs::copy("/proc/self/exe", &copy).expect("room for a copy");
-        let loader = Loader::new(&copy).expect("a program");
+        let own = std::fs::File::open(&copy).expect("our file");
+        let subject = Subject { path: &copy, build_id: None, file: Some(&own) };
+        let debug = Debug::new(&subject, &Places::new(None)).expect("a program");
         let file = std::fs::File::options().write(true).open(&copy).expect("our file");
         file.set_len(0).expect("it gets shorter");
         for address in (0..1 << 22).step_by(4096) {
-            if let Ok(mut frames) = loader.find_frames(address) {
-                while let Ok(Some(frame)) = frames.next() {
-                    let _ = frame.function.map(|name| name.demangle().map(|name| name.len()));
-                }
-            }
+            debug.functions(address);
         }
         std::fs::remove_file(copy).expect("our file");
     }

@@ -6,16 +6,14 @@
 use std::cell::{Cell, OnceCell};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use addr2line::Loader;
-use object::ReadCache;
-
+use crate::debug::{Debug, Places, Subject};
 use crate::elf::{self, Functions, Segment};
+use crate::files::{bytes, open};
 use crate::names::Names;
 
 /// A file that was mapped. It stays known for good: stacks that went through it stay in reports.
@@ -30,7 +28,7 @@ pub struct Module {
     pub build_id: Option<Vec<u8>>,
     inode: Option<(u64, u64)>,
     file: Option<File>,
-    loader: OnceCell<Option<Box<Loader>>>,
+    debug: OnceCell<Option<Box<Debug>>>,
     functions: OnceCell<Option<Functions>>,
 }
 
@@ -94,7 +92,7 @@ impl Module {
             inode: inode.map(|data| (data.dev(), data.ino())),
             path,
             file,
-            loader: OnceCell::new(),
+            debug: OnceCell::new(),
             functions: OnceCell::new(),
         }
     }
@@ -124,17 +122,13 @@ impl Module {
     }
 
     /// The file's debug information and symbols.
-    pub fn loader(&self) -> Option<&Loader> {
+    pub fn debug(&self, places: &Places) -> Option<&Debug> {
         let load = || {
-            // By its descriptor: the path may be another file by now.
-            let file = self.file.as_ref()?;
-            if elf::claims_too_much(&ReadCache::new(file)) {
-                return None;
-            }
-            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-            Loader::new(path).ok().map(Box::new)
+            let (file, build_id) = (self.file.as_ref(), self.build_id.as_deref());
+            let subject = Subject { path: &self.path, build_id, file };
+            Debug::new(&subject, places).map(Box::new)
         };
-        self.loader.get_or_init(load).as_deref()
+        self.debug.get_or_init(load).as_deref()
     }
 
     /// Where the function around an address begins, without the load bias.
@@ -243,29 +237,6 @@ fn changed(data: &std::fs::Metadata) -> SystemTime {
     time(data.mtime(), data.mtime_nsec()).max(time(data.ctime(), data.ctime_nsec()))
 }
 
-fn open(path: &Path) -> Option<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let file = File::options()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY) // it may be a device or a pipe
-        .open(path)
-        .ok()?;
-    file.metadata().is_ok_and(|data| data.is_file()).then_some(file)
-}
-
-/// More bytes are no table of a file.
-const MOST_BYTES: u64 = 256 << 20;
-
-fn bytes(file: &File, at: u64, length: u64) -> Option<Vec<u8>> {
-    let end = at.checked_add(length)?;
-    if length > MOST_BYTES || end > file.metadata().ok()?.len() {
-        return None;
-    }
-    let mut bytes = vec![0; length as usize];
-    file.read_exact_at(&mut bytes, at).ok()?;
-    Some(bytes)
-}
-
 fn file_build_id(file: &File) -> Option<Vec<u8>> {
     let segments = elf::segments(&|at, length| bytes(file, at, length))?;
     elf::build_id(&segments, &|segment: &Segment| bytes(file, segment.offset, segment.size))
@@ -296,6 +267,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::{Line, Mapping, Module};
+    use crate::debug::Places;
     use crate::names::Names;
 
     /// The mapping of a function of this program.
@@ -337,18 +309,19 @@ mod tests {
         let names = Names::default();
         let module =
             Module::of_process(std::process::id(), &mapping, SystemTime::UNIX_EPOCH, &names);
-        assert!(module.loader().is_some());
+        let places = Places::new(None);
+        assert!(module.debug(&places).is_some());
         assert_eq!(module.function(address + 1 - start), Some(address - start));
     }
 
     #[test]
     fn a_replaced_file_is_not_used() {
-        let names = Names::default();
+        let (names, places) = (Names::default(), Places::new(None));
         let now = SystemTime::now();
         let shell = Module::of_trace(b"/bin/sh", Some(vec![1, 2, 3]), now, &names);
-        assert!(shell.loader().is_none(), "another build-id");
+        assert!(shell.debug(&places).is_none(), "another build-id");
         let shell = Module::of_trace(b"/bin/sh", None, SystemTime::UNIX_EPOCH, &names);
-        assert!(shell.loader().is_none(), "changed since");
-        assert!(Module::of_trace(b"/bin/sh", None, now, &names).loader().is_some());
+        assert!(shell.debug(&places).is_none(), "changed since");
+        assert!(Module::of_trace(b"/bin/sh", None, now, &names).debug(&places).is_some());
     }
 }

@@ -13,6 +13,8 @@ pub struct Options {
     pub sample: u32,
     /// Where reports go; standard error if not set.
     pub log_path: Option<String>,
+    /// A folder with separate debug files, as /usr/lib/debug.
+    pub debug_dir: Option<String>,
     /// The exit status when something was found; 0 leaves the program's own.
     pub exitcode: i32,
     /// The form of the reports.
@@ -53,6 +55,7 @@ impl Options {
             filter: None,
             sample: 1,
             log_path: None,
+            debug_dir: None,
             exitcode: 0,
             format: Format::Text,
             signal: None,
@@ -96,6 +99,7 @@ impl Options {
             "filter" => self.filter = Some(text(key, value)?),
             "sample" => self.sample = one_in(value)?,
             "log_path" => self.log_path = Some(text(key, value)?),
+            "debug_dir" => self.debug_dir = Some(text(key, value)?),
             "exitcode" => self.exitcode = number(key, value, 1, 255)? as i32,
             "format" => {
                 let format = Format::of(value);
@@ -121,7 +125,7 @@ impl Options {
 /// The trace of track=file.
 const TRACE: &str = "kref-track.%p.trace";
 
-const CHOICES: &str = "the choices are depth=, filter=, sample=1/N, log_path=, exitcode=, \
+const CHOICES: &str = "the choices are debug_dir=, depth=, filter=, sample=1/N, log_path=, exitcode=, \
     format=text|json|html|sarif, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
     keep_freed=1, live=1, lossy=1, stale_handles=1, stuck=, trace= and summary=1";
 

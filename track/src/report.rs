@@ -103,6 +103,9 @@ impl Dropped {
         line(self.objects, "object", &full);
         line(self.stacks, "stack", &full);
         line(self.events, "event", "there was no room for them, or their threads died");
+        for warning in world.code.debug.warnings() {
+            lines += &format!("kref-track: {warning}\n");
+        }
         lines
     }
 }
@@ -185,7 +188,7 @@ fn tell(world: &World, process: &Process, leaks: &Leaks, end: End) {
         world.output.write(process.pid, &text::stale_handles(world, process));
     }
     world.output.write(process.pid, &Dropped::now(world, process).lines(world));
-    if leaks.lost > 0 {
+    if leaks.lost > 0 && (leaks.references > 0 || world.options.summary) {
         let objects = text::number(leaks.lost, "object");
         say(&format!(
             "{objects} had too many references to be tracked any further: 4,000,000 are the tracker's limit"

@@ -4,18 +4,19 @@ use crate::code::{Code, PlaceId, Stack};
 use crate::symbols::Frame;
 
 /// What is done to a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Call {
     /// A reference is taken.
     Get,
     /// One is given back.
     Put,
     /// Not known.
+    #[default]
     Unknown,
 }
 
 /// What libkref's own frames, the innermost ones, tell.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Leading {
     /// What libkref was called for, where debug information or its symbols tell.
     pub call: Call,
@@ -23,6 +24,8 @@ pub struct Leading {
     pub for_thread: bool,
     /// Whether this is the get of a kref_lookup_mutex().
     pub by_lookup: bool,
+    /// Whether this is a get that may find no reference: kref_get_unless_zero().
+    pub unless_zero: bool,
 }
 
 /// What all frames tell.
@@ -38,7 +41,7 @@ impl Stack {
     pub fn leading(&self, code: &Code) -> Leading {
         *self.leading.get_or_init(|| {
             let is_shared = self.has_shared_libkref(code);
-            let mut leading = Leading { call: Call::Unknown, for_thread: false, by_lookup: false };
+            let mut leading = Leading::default();
             let frames = self.places.iter().flat_map(|&place| code.frames(place));
             for frame in frames.take_while(|frame| is_ours(frame, is_shared)) {
                 let name = c_name(frame.function);
@@ -49,6 +52,7 @@ impl Stack {
                 }
                 leading.for_thread |= name == "kref_thread_create";
                 leading.by_lookup |= name == "kref_lookup_mutex";
+                leading.unless_zero |= name.contains("unless_zero") || name.contains("not_zero");
             }
             leading
         })

@@ -2,9 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use addr2line::Loader;
 use rustc_hash::FxBuildHasher;
 
+use crate::debug::{Debug, Places};
 use crate::modules::Module;
 use crate::names::Names;
 
@@ -28,7 +28,13 @@ pub struct Frame {
 }
 
 /// The functions at an address of a module: what was inlined first.
-pub fn at(module: Option<&Module>, offset: u64, names: &Names, here: &Path) -> Vec<Frame> {
+pub fn at(
+    module: Option<&Module>,
+    offset: u64,
+    names: &Names,
+    here: &Path,
+    places: &Places,
+) -> Vec<Frame> {
     let Some(module) = module else {
         let (function, file, module) = ("", "", "");
         return vec![Frame { function, file, line: 0, module, offset, into: 0, identity: offset }];
@@ -43,48 +49,40 @@ pub fn at(module: Option<&Module>, offset: u64, names: &Names, here: &Path) -> V
         into: start.map_or(0, |start| offset - start),
         identity: hash(&(module.name, start.unwrap_or(offset))),
     };
-    let Some(loader) = module.loader() else { return vec![bare] };
-    let mut found = inlined(loader, bare, names, here);
+    let Some(debug) = module.debug(places) else { return vec![bare] };
+    let mut found = inlined(debug, bare, names, here);
     if found.is_empty() {
-        found.push(Frame { function: symbol(loader, bare, start, names), ..bare });
+        found.push(Frame { function: symbol(debug, bare, start, names), ..bare });
     }
     found
 }
 
-fn inlined(loader: &Loader, bare: Frame, names: &Names, here: &Path) -> Vec<Frame> {
-    let mut found = Vec::new();
-    let Ok(mut frames) = loader.find_frames(bare.offset) else { return found };
-    while let Ok(Some(frame)) = frames.next() {
-        let Some(function) = frame.function else { continue };
-        let function = names.kept(function.demangle().unwrap_or_default().as_bytes());
-        let (file, line) = match frame.location {
-            Some(location) => {
-                let file = location.file.map_or("", |file| source(file, names, here));
-                (file, location.line.unwrap_or(0))
-            }
-            None => ("", 0),
-        };
-        // Names stand for their functions here: a copy that was inlined and one that was not are one
-        // function. Two static functions of one name are not, in different files.
-        let identity = hash(&(function, bare.module, file));
-        found.push(Frame { function, file, line, identity, ..bare });
-        if found.len() == MOST_INLINED {
-            break; // debug information that goes round in circles
-        }
-    }
-    found
+fn inlined(debug: &Debug, bare: Frame, names: &Names, here: &Path) -> Vec<Frame> {
+    let functions = debug.functions(bare.offset).into_iter();
+    functions
+        .map(|found| {
+            let function = names.kept(found.name.as_bytes());
+            let (file, line) = found
+                .line
+                .as_ref()
+                .map_or(("", 0), |(file, line)| (source(file, names, here), *line));
+            // Names stand for their functions here: a copy that was inlined and one that was not are one
+            // function. Two static functions of one name are not, in different files.
+            let identity = hash(&(&*found.full_name, bare.module, file));
+            Frame { function, file, line, identity, ..bare }
+        })
+        .collect()
 }
-
-const MOST_INLINED: usize = 256;
 
 /// From the symbol table, where there is no debug information. In a stripped file the nearest symbol may be
 /// another function's: it counts if the function begins there.
-fn symbol(loader: &Loader, bare: Frame, start: Option<u64>, names: &Names) -> &'static str {
-    let Some(symbol) = loader.find_symbol_info(bare.offset) else { return "" };
-    if start.is_some_and(|start| start != symbol.address()) {
-        return "";
+fn symbol(debug: &Debug, bare: Frame, start: Option<u64>, names: &Names) -> &'static str {
+    match debug.symbol(bare.offset) {
+        Some(symbol) if start.is_none_or(|start| start == symbol.address) => {
+            names.kept(symbol.name.as_bytes())
+        }
+        _ => "",
     }
-    names.kept(addr2line::demangle_auto(symbol.name().into(), None).as_bytes())
 }
 
 /// A path as one would write it: from the current directory if it is in there.

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use crate::budget::Budget;
 use crate::clock::{self, Time};
 use crate::code::{Code, Id};
+use crate::debug::Places;
 use crate::documents::Documents;
 use crate::endings::Endings;
 use crate::matching::Distances;
@@ -47,9 +48,10 @@ impl World {
     /// Before the first event.
     pub fn new(options: Options, output: Output) -> Self {
         let budget = Budget::new(options.max_memory);
+        let debug = Places::new(options.debug_dir.as_deref());
         Self {
             options,
-            code: Code::new(std::env::current_dir().unwrap_or_default()),
+            code: Code::new(std::env::current_dir().unwrap_or_default(), debug),
             budget,
             distances: Distances::default(),
             threads: Threads::default(),

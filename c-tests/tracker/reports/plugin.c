@@ -5,3 +5,8 @@ void plugin_hold(struct kref *kref)
 {
     kref_get(kref);
 }
+
+void plugin_release(struct kref *kref)
+{
+    object_release(kref);
+}

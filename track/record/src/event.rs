@@ -9,7 +9,7 @@ use wire::record::{EVENT_WORDS, Kind, MOST_NAME};
 use crate::seam::{Caller, Frame};
 use crate::thread::Guard;
 use crate::write::{self, Body};
-use crate::{clock, walk};
+use crate::{clock, module, walk};
 
 /// What happened.
 pub struct Event {
@@ -39,6 +39,9 @@ pub fn happen(event: &Event, frame: &Frame) -> bool {
         return false;
     }
     let stack = stack(event, Caller::from(frame), &mut guard);
+    if matches!(event.kind, Kind::Putting | Kind::Released | Kind::Percpu) {
+        module::meet_release(event.detail, &mut guard);
+    }
     record(event, stack, &mut guard)
 }
 
@@ -65,16 +68,24 @@ fn stack(event: &Event, caller: Caller, guard: &mut Guard) -> u32 {
 /// Records an event with the number of its stack.
 #[inline]
 pub fn record(event: &Event, stack: u32, guard: &mut Guard) -> bool {
-    let name = Name::of(event.name);
-    let time = clock::now();
     let front: [u64; EVENT_WORDS] = [
         0,
-        time,
+        clock::now(),
         u64::from(guard.number) | u64::from(stack) << 32,
         event.object,
-        u64::from(event.count) | (name.length as u64) << 32,
+        event.count.into(),
         event.detail,
     ];
+    if !event.name.is_null() {
+        return record_named(event, front, guard);
+    }
+    write::record(guard, Body { kind: event.kind, front: &front, others: 0, other: |_| 0 })
+}
+
+#[inline(never)]
+fn record_named(event: &Event, mut front: [u64; EVENT_WORDS], guard: &mut Guard) -> bool {
+    let name = Name::of(event.name);
+    front[4] |= (name.length as u64) << 32;
     let others = name.length.div_ceil(8);
     let body = Body { kind: event.kind, front: &front, others, other: |at| name.word(at) };
     write::record(guard, body)

@@ -52,6 +52,10 @@ const PAGE: u64 = 4096;
 const SEEN: usize = 512;
 static MODULES: [Seen; SEEN] = [const { Seen::new() }; SEEN];
 
+/// Release functions whose modules were recorded, with the generation.
+const RELEASES: usize = 64;
+static RELEASE: [AtomicU64; RELEASES] = [const { AtomicU64::new(0) }; RELEASES];
+
 /// A module that was seen.
 struct Seen {
     /// 0: none.
@@ -134,10 +138,32 @@ pub fn at(ip: u64) -> Option<Module> {
     Some(Module { start: found.start, end: found.end, header: found.header, map: found.map })
 }
 
+/// Records the module of a release function, if it was not seen before. Perhaps no stack ever has a function of this
+/// module, and the module is unloaded before the judge reads the function's address.
+#[inline]
+pub fn meet_release(release: u64, guard: &mut Guard) {
+    let key = release ^ generation().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let place = (release.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % RELEASES;
+    let Some(known) = RELEASE.get(place) else { return };
+    if release != 0 && known.load(Relaxed) != key {
+        known.store(key, Relaxed);
+        meet_at(release, guard);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn meet_at(address: u64, guard: &mut Guard) {
+    if let Some(module) = at(address) {
+        module.meet(guard);
+    }
+}
+
 impl Module {
     /// What its addresses are relative to.
     fn bias(&self) -> u64 {
-        // SAFETY: the loader's structure of a module that is loaded: a frame of this thread is in it.
+        // SAFETY: the loader's structure of a module that is loaded: a frame of this thread is in it, or this thread has
+        // just called libkref with a pointer to one of its functions.
         unsafe { (*self.map).bias }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use super::Table;
 use crate::budget::Budget;
 use crate::code::Code;
+use crate::debug::Places;
 use crate::matching::Distances;
 use crate::names::NONE;
 use crate::object::{Act, RELEASED};
@@ -64,7 +65,7 @@ impl Process {
 /// Processes that fork each other: what one does with its objects changes no other's.
 #[test]
 fn a_childs_table_is_the_parents_at_the_fork() {
-    let (code, distances) = (Code::new(PathBuf::new()), Distances::default());
+    let (code, distances) = (Code::new(PathBuf::new(), Places::new(None)), Distances::default());
     let budget = Budget::new(1 << 30);
     let mut processes = vec![Process { table: Table::new(&budget), model: HashMap::new() }];
     let mut random = 1_u64;

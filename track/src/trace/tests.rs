@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::{Writer, read::judge};
 use crate::code::Code;
+use crate::debug::Places;
 use crate::modules::Module;
 use crate::options::Options;
 use crate::output::Output;
@@ -34,7 +35,7 @@ fn write(path: &Path) {
     let event = Event { sequence: 1, object: 0x5000, thread: 1, ..Event::default() };
     let words = event.write(b"session", &mut body);
     writer.write(first(Kind::Created), &body[..words]);
-    writer.ended(1, End::Signal(9), 2000, &Code::new(PathBuf::new()));
+    writer.ended(1, End::Signal(9), 2000, &Code::new(PathBuf::new(), Places::new(None)));
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn a_trace_without_the_files() {
     let base = starts.filter(|&start| start <= function).max().expect("a line of this program");
     let offset = function + 2 - base;
 
-    let code = Code::new(std::env::current_dir().expect("a directory"));
+    let code = Code::new(std::env::current_dir().expect("a directory"), Places::new(None));
     let bytes = copy.as_os_str().as_encoded_bytes();
     let module = Module::of_trace(bytes, None, SystemTime::now(), &code.names);
     let module = code.module(module);
@@ -120,7 +121,7 @@ fn shared_memory() {
         writer.write(first(Kind::Created), &body[..words]);
     }
     writer.shared(1, &[(0x5000, 0x6000)]);
-    writer.ended(1, End::Left(None), 2000, &Code::new(PathBuf::new()));
+    writer.ended(1, End::Left(None), 2000, &Code::new(PathBuf::new(), Places::new(None)));
     drop(writer);
     let text = told(&path).expect("a trace");
     assert!(text.starts_with("kref-track: 1 reference on 1 object"), "{text}");
