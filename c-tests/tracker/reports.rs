@@ -11,6 +11,8 @@ use serde_json::Value;
 
 #[path = "debug_files.rs"]
 mod debug_files;
+#[path = "documents.rs"]
+mod documents;
 #[path = "judge_ends.rs"]
 mod judge_ends;
 #[path = "options.rs"]
@@ -54,6 +56,7 @@ fn main() {
         }
     }));
     tests.extend(debug_files::tests());
+    tests.extend(documents::tests());
     tests.extend(judge_ends::tests());
     tests.extend(options::tests());
     tests.extend(percpus::tests());

@@ -189,7 +189,7 @@ fn leak<'a>(report: &'a Value, name: &'a str, is_certain: bool, held: &'a Value)
         (holder, _) => format!(" of \"{holder}\""),
     };
     let what = format!(
-        "{}{of} on {} of {name} {}",
+        "{}{of} on {} ({name}) {}",
         number(counts.0, "reference"),
         number(counts.1, "object"),
         are_held(report, counts.0)
@@ -315,10 +315,11 @@ pub fn place(frame: &Value) -> String {
 
 fn crash(report: &Value) -> Finding<'_> {
     let signal = crate::report::name_of(count(&report["signal"]) as i32);
-    let mut stacks = Vec::from_iter(act("the signal came: run", &report["by"]));
+    let here = Stack { what: "the signal came here".into(), frames: list(&report["by"]["stack"]) };
+    let mut stacks = vec![here];
     let object = &report["object"];
-    stacks.extend(act("the object near the address was released", &object["released"]));
-    stacks.extend(act("the object near the address was created", &object["created"]));
+    stacks.extend(act("the object near the address: released", &object["released"]));
+    stacks.extend(act("the object near the address: created", &object["created"]));
     for last in list(&report["last"]) {
         let what =
             format!("before it: {} of the count at {}", text(&last["act"]), text(&last["address"]));

@@ -65,6 +65,38 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 28] = [
+        Self::GetAfterRelease,
+        Self::PutAfterRelease,
+        Self::UseAfterRelease,
+        Self::InitTwice,
+        Self::FreeAlive,
+        Self::FreedWhileHeld,
+        Self::FreedUnshared,
+        Self::MovedWhileHeld,
+        Self::WriteAfterRelease,
+        Self::WrongHolder,
+        Self::GetOnZero,
+        Self::LookupAfterFree,
+        Self::PutOnZero,
+        Self::NeverInitialised,
+        Self::NoObject,
+        Self::Overflow,
+        Self::DecToZero,
+        Self::Overwritten,
+        Self::EndInLookup,
+        Self::OtherRelease,
+        Self::BadPublish,
+        Self::BadFree,
+        Self::PoolInUse,
+        Self::NoExit,
+        Self::KilledTwice,
+        Self::PutOfInitial,
+        Self::ExitWhileAlive,
+        Self::BadReinit,
+    ];
+
     /// For machines.
     pub fn name(self) -> &'static str {
         match self {
