@@ -27,6 +27,7 @@ mod json;
 mod judge;
 mod leaks;
 mod live;
+mod locked;
 mod matching;
 mod memory;
 mod merge;

@@ -24,6 +24,8 @@ pub struct Leading {
     pub for_thread: bool,
     /// Whether this is the get of a kref_lookup_mutex().
     pub by_lookup: bool,
+    /// Whether this is a put that calls the release function with a mutex held: kref_put_mutex().
+    pub by_put_mutex: bool,
     /// Whether this is a get that may find no reference: kref_get_unless_zero().
     pub unless_zero: bool,
 }
@@ -52,6 +54,8 @@ impl Stack {
                 }
                 leading.for_thread |= name == "kref_thread_create";
                 leading.by_lookup |= name == "kref_lookup_mutex";
+                leading.by_put_mutex |=
+                    name.contains("put_mutex") || name.contains("and_mutex_lock");
                 leading.unless_zero |= name.contains("unless_zero") || name.contains("not_zero");
             }
             leading
