@@ -3,7 +3,6 @@
  * Nobody does. Seen where the result of release() is passed to a function that can fail.
  *
  * found by: leak
- * wrappers: packet_ref packet_kref_calls::take(packet*)
  */
 #include "check.h"
 

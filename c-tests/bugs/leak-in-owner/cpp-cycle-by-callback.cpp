@@ -4,7 +4,6 @@
  * outlive the button.
  *
  * found by: leak
- * wrappers: button_ref button_kref_calls::take(button*)
  */
 #include "check.h"
 

@@ -3,7 +3,6 @@
  * never taken. retain() would have been right. Seen in callbacks from C.
  *
  * found by: put-after-release
- * wrappers: session_unref session_kref_calls::give_back(session*)
  */
 #include "check.h"
 
