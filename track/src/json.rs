@@ -12,6 +12,7 @@ use crate::reach::owned::Owned;
 use crate::reach::{Class, Search};
 use crate::report::Dropped;
 use crate::symbols::Frame;
+use crate::waits::Wait;
 use crate::world::World;
 
 /// What is held.
@@ -178,6 +179,21 @@ pub fn act(world: &World, act: Act) -> Value {
         "thread": thread(world, act.thread),
         "age": age,
         "stack": stack(world, act.stack),
+    })
+}
+
+/// What a thread waits for.
+pub fn waiting(tid: i32, wait: &Wait) -> Value {
+    let (place, holder) = match *wait {
+        Wait::Mutex { address, holder } => (Some(address), Some(holder)),
+        Wait::Futex(address) => (Some(address), None),
+        _ => (None, None),
+    };
+    json!({
+        "tid": tid,
+        "for": wait.name(),
+        "address": place.map(address),
+        "holder": holder,
     })
 }
 

@@ -33,6 +33,7 @@ mod json;
 mod judge;
 mod leaks;
 mod live;
+mod locked;
 mod markup;
 mod matching;
 mod memory;

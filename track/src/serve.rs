@@ -194,6 +194,7 @@ impl Service {
         }
         self.judge.look_at_memory();
         self.judge.look_at_releases();
+        self.judge.look_at_locks();
         if self.judge.world.options.live {
             self.show();
         }
