@@ -6,12 +6,12 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::process::Process;
 use crate::waits::{self, Wait};
 use crate::world::{Last, World};
-use crate::{clock, json, text};
+use crate::{clock, format, json, text};
 
 /// A thread that does nothing for so many milliseconds is looked at.
 const QUIET: u32 = 500;
@@ -25,12 +25,8 @@ pub fn look(world: &World, process: &mut Process) -> u64 {
         if let Some(address) = waits::own_mutex(process.pid, tid)
             && process.self_locked.insert(tid)
         {
-            let said = if world.options.json {
-                json(world, process, tid, address, last)
-            } else {
-                text(world, address, last)
-            };
-            world.output.write(process.pid, &said);
+            let value = || value(world, process, tid, address, last);
+            format::tell(world, process.pid, value, || text(world, address, last));
             found += 1;
         }
     }
@@ -56,9 +52,9 @@ fn text(world: &World, address: u64, last: &Last) -> String {
     out
 }
 
-fn json(world: &World, process: &Process, tid: i32, address: u64, last: &Last) -> String {
+fn value(world: &World, process: &Process, tid: i32, address: u64, last: &Last) -> Value {
     let wait = Wait::Mutex { address, holder: tid };
-    let report = json!({
+    json!({
         "kind": "stuck",
         "process": process.pid,
         "object": null,
@@ -66,6 +62,5 @@ fn json(world: &World, process: &Process, tid: i32, address: u64, last: &Last) -
         "by": json::act(world, last.by),
         "waits": json::waiting(tid, &wait),
         "others": [],
-    });
-    format!("{report}\n")
+    })
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use rustc_hash::FxBuildHasher;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::object::Act;
 use crate::process::Process;
