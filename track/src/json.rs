@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::balance::Left;
 use crate::clock::{self, Time};
 use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type, Unexited};
@@ -127,6 +128,26 @@ pub fn stale_handles(world: &World, process: &Process) -> String {
         "lookups": all.all,
         "never_given": all.never_given,
         "by": by,
+    });
+    format!("{report}\n")
+}
+
+/// The references that a region has left behind.
+pub fn left_behind(world: &World, process: &Process, begun: Act, all: &[Left]) -> String {
+    let left = all.iter().map(|left| {
+        json!({
+            "type": left.of,
+            "references": left.count,
+            "objects": left.objects,
+            "example": { "object": left.example.0, "address": address(left.example.1) },
+            "stack": stack(world, left.stack),
+        })
+    });
+    let report = json!({
+        "kind": "balance",
+        "process": process.pid,
+        "begun": act(world, begun),
+        "left": left.collect::<Vec<_>>(),
     });
     format!("{report}\n")
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rustc_hash::FxBuildHasher;
 
+use crate::balance::Regions;
 use crate::budget::Budget;
 use crate::code::{Code, Id, PlaceId};
 use crate::misuse::Kind;
@@ -65,6 +66,8 @@ pub struct Process {
     pub shared: Shared,
     /// Misuse that was reported: once for each stack.
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
+    /// What threads do between kref_balance_begin() and kref_balance_end().
+    pub regions: Regions,
     /// Who killed percpu_refs.
     pub killed: Killed,
     /// Lookups by handle that found no object.
@@ -102,6 +105,7 @@ impl Process {
             modules: Vec::new(),
             shared: Shared::default(),
             told: HashSet::default(),
+            regions: Regions::default(),
             killed: Killed::default(),
             stale: Stale::default(),
             found: 0,
