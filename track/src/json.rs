@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::balance::Left;
 use crate::clock::{self, Time};
 use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type, Unexited};
@@ -127,6 +128,25 @@ pub fn stale_handles(world: &World, process: &Process) -> Value {
         "lookups": all.all,
         "never_given": all.never_given,
         "by": by,
+    })
+}
+
+/// The references that a region has left behind.
+pub fn left_behind(world: &World, process: &Process, begun: Act, all: &[Left]) -> Value {
+    let left = all.iter().map(|left| {
+        json!({
+            "type": left.of,
+            "references": left.count,
+            "objects": left.objects,
+            "example": { "object": left.example.0, "address": address(left.example.1) },
+            "stack": stack(world, left.stack),
+        })
+    });
+    json!({
+        "kind": "balance",
+        "process": process.pid,
+        "begun": act(world, begun),
+        "left": left.collect::<Vec<_>>(),
     })
 }
 

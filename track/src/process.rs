@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rustc_hash::FxBuildHasher;
 
+use crate::balance::Regions;
 use crate::budget::Budget;
 use crate::code::{Code, Id, PlaceId};
 use crate::misuse::Kind;
@@ -67,6 +68,8 @@ pub struct Process {
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
     /// Threads that wait for a mutex of their own, by the kernel's numbers.
     pub self_locked: HashSet<i32, FxBuildHasher>,
+    /// What threads do between kref_balance_begin() and kref_balance_end().
+    pub regions: Regions,
     /// Who killed percpu_refs.
     pub killed: Killed,
     /// Lookups by handle that found no object.
@@ -105,6 +108,7 @@ impl Process {
             shared: Shared::default(),
             told: HashSet::default(),
             self_locked: HashSet::default(),
+            regions: Regions::default(),
             killed: Killed::default(),
             stale: Stale::default(),
             found: 0,

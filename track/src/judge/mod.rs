@@ -229,8 +229,10 @@ impl Judge {
             self.watch_release(numbered, happened.by);
         }
         process.last_event = event.sequence;
-        let is_request =
-            matches!(numbered.kind, Kind::Report | Kind::Exit | Kind::Crash | Kind::Begun);
+        let is_request = matches!(
+            numbered.kind,
+            Kind::Report | Kind::Exit | Kind::Crash | Kind::Begun | Kind::Ends
+        );
         if is_request {
             process.asker = self.asker(numbered, stack);
         } else {
