@@ -12,6 +12,7 @@ complete -c kref-track -l signal -x -a 'USR1 USR2 HUP PROF WINCH' -d 'report whe
 complete -c kref-track -l stale-handles -d 'count the lookups in pools that find no object'
 complete -c kref-track -l live -d 'show what is held each second'
 complete -c kref-track -l stuck -x -d 'report release functions that do not return'
+complete -c kref-track -l watermark -x -d 'report an object with so many references'
 complete -c kref-track -l summary -d 'one line at exit in any case'
 complete -c kref-track -l depth -x -d 'frames of a stack that are kept'
 complete -c kref-track -l sample -x -d 'track one object in N'

@@ -31,6 +31,8 @@ that is tracked holds now.
                         comes first. On a terminal the screen is refreshed
   --stuck SECONDS       report a release function that does not return in this time, and what it waits for: a
                         mutex, for example, which the thread that called the put may hold itself
+  --watermark N         report an object when it gets its Nth reference, with all who hold one: once for each
+                        type
 
   --filter GLOB         report an object only if GLOB matches its type's name (or its release function's),
                         or a function or a file in the stack that created the object: 'session_*',

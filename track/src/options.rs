@@ -33,6 +33,8 @@ pub struct Options {
     pub live: bool,
     /// A release function that takes so many seconds is reported. 0: none is.
     pub stuck: u32,
+    /// An object that gets so many references is reported.
+    pub watermark: Option<u32>,
     /// Lookups in pools that find no object are counted.
     pub stale_handles: bool,
     /// What release functions free is kept for a while.
@@ -64,6 +66,7 @@ impl Options {
             summary: false,
             live: false,
             stuck: 0,
+            watermark: None,
             stale_handles: false,
             keep_freed: false,
             lossy: false,
@@ -113,6 +116,7 @@ impl Options {
             "summary" => self.summary = flag(key, value)?,
             "live" => self.live = flag(key, value)?,
             "stuck" => self.stuck = number(key, value, 1, 1 << 20)? as u32,
+            "watermark" => self.watermark = Some(number(key, value, 2, 4_000_000)? as u32),
             "stale_handles" => self.stale_handles = flag(key, value)?,
             _ => return Err(format!("unknown option \"{key}\"; {CHOICES}")),
         }
@@ -125,7 +129,7 @@ const TRACE: &str = "kref-track.%p.trace";
 
 const CHOICES: &str = "the choices are debug_dir=, depth=, filter=, sample=1/N, log_path=, exitcode=, \
     format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
-    keep_freed=1, live=1, lossy=1, stale_handles=1, stuck=, trace= and summary=1";
+    keep_freed=1, live=1, lossy=1, stale_handles=1, stuck=, trace=, watermark= and summary=1";
 
 fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
     match value.parse() {

@@ -256,6 +256,7 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
         offence.kind,
         Kind::WrongHolder
             | Kind::Overflow
+            | Kind::Watermark
             | Kind::InitTwice
             | Kind::FreeAlive
             | Kind::Overwritten
