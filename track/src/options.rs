@@ -13,6 +13,8 @@ pub struct Options {
     pub log_path: Option<String>,
     /// A folder with separate debug files, as /usr/lib/debug.
     pub debug_dir: Option<String>,
+    /// The object at this address alone is shown.
+    pub address: Option<u64>,
     /// The exit status when something was found; 0 leaves the program's own.
     pub exitcode: i32,
     /// Reports for machines.
@@ -56,6 +58,7 @@ impl Options {
             sample: 1,
             log_path: None,
             debug_dir: None,
+            address: None,
             exitcode: 0,
             json: false,
             signal: None,

@@ -21,7 +21,9 @@ use crate::world::World;
 
 /// Makes the reports of a trace, on standard output.
 pub fn report(path: &Path, options: Options) -> Result<(), String> {
-    judge(path, World::new(options, Output::Out)).map(drop)
+    // If only the holders of one object are asked for, there is nothing else to say.
+    let output = if options.address.is_some() { Output::Nowhere } else { Output::Out };
+    judge(path, World::new(options, output)).map(drop)
 }
 
 /// Reads a trace to its end.
