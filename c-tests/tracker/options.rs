@@ -16,6 +16,7 @@ pub fn tests() -> Vec<Trial> {
         plain("a-program-that-is-stopped-and-continued", stopped),
         plain("completions", completions),
         plain("options-that-are-wrong", options_that_are_wrong),
+        plain("watermark", watermark),
         plain("depth", depth),
         plain("what-is-preloaded", preloaded),
     ]
@@ -126,6 +127,21 @@ fn options_that_are_wrong() {
     contains(&ended, &["unknown option \"depht\"", "nothing is tracked"]);
     let help = run(&mut kref_track(&["--help"]));
     assert!(help.success && help.output.contains("--max-memory"));
+}
+
+/// Objects of one type reach it again and again: that is reported once, and not as long as they have fewer references.
+fn watermark() {
+    let ended = track("reports/watermark", &["--watermark", "5"], &[]);
+    contains(&ended, &["kref-track: an object has as many references as --watermark says\n"]);
+    contains(
+        &ended,
+        &["  object #1 at 0x", "  held: ", "    collect tracker/reports/watermark.c:"],
+    );
+    assert_eq!(ended.output.matches("--watermark says").count(), 1, "{}", ended.output);
+    let below = track("reports/watermark", &["--watermark", "6", "--exitcode", "9"], &[]);
+    assert!(below.success && below.output.is_empty(), "{below:?}");
+    let status = track("reports/watermark", &["--watermark", "5", "--exitcode", "9"], &[]).status;
+    assert_eq!(status, Some(9));
 }
 
 fn depth() {
