@@ -18,6 +18,7 @@ mod elf;
 mod endings;
 mod ends;
 mod event;
+mod evidence;
 mod filter;
 mod flame;
 #[cfg(feature = "fuzzing")]
