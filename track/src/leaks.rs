@@ -11,6 +11,7 @@ use crate::evidence::{self, Blame, Certainty};
 use crate::filter;
 use crate::names::{NONE, Name};
 use crate::object::{Held, LOST, Object, PERCPU, RELEASED, UNRECORDED, UNSURE};
+use crate::origins::Origins;
 use crate::percpu::INITIAL;
 use crate::process::Process;
 use crate::reach::owned::{self, Owned};
@@ -74,6 +75,15 @@ impl Type {
             None => true,
         };
         self.unsure == 0 && self.held.iter().all(is_certain)
+    }
+
+    /// Several types are held: one may be the cause of the others. So what was never seen given back is not certain.
+    fn doubt(&mut self) {
+        for blame in self.held.iter_mut().filter_map(|held| held.blame.as_mut()) {
+            if !blame.was_seen && blame.certainty == Certainty::Certain {
+                Rc::make_mut(blame).certainty = Certainty::Likely;
+            }
+        }
     }
 
     /// Types that show a cause come before those that only show what follows from it.
@@ -159,18 +169,24 @@ impl<'a> Reported<'a> {
     }
 }
 
-/// Looks through the table for what was taken since the last checkpoint.
+/// Looks through the table for what was taken since the last checkpoint. For `--live`, each second: the rules have
+/// matched each put to a get, and nothing is explained anew.
 pub fn gather(world: &World, process: &Process) -> Leaks {
-    gather_with(world, process, &Reach::default())
+    gather_by(world, process, &Reach::default(), false)
 }
 
-/// The same, by what leads to the objects.
+/// The same, by what leads to the objects and by what all objects of a type tell.
 pub fn gather_with(world: &World, process: &Process, reach: &Reach) -> Leaks {
+    gather_by(world, process, reach, true)
+}
+
+fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool) -> Leaks {
     process.shared.look();
     let mut types: HashMap<Key, Gathered<'_>, FxBuildHasher> = HashMap::default();
     let mut owned = owned::Count::default();
     let mut leaks = Leaks { now: world.now.get(), search: reach.search, ..Leaks::default() };
     let mut reported = Reported::new(world, process);
+    let mut origins = Origins::new(world);
     let (table, mark) = (&process.table, process.mark);
     for object in table.live() {
         if object.is(LOST) {
@@ -178,14 +194,14 @@ pub fn gather_with(world: &World, process: &Process, reach: &Reach) -> Leaks {
         } else if process.shared.has(object.address) {
             leaks.shared += 1;
         } else if reported.has(object) {
-            let (key, verdict) = (key(world, object), reach.of(object));
+            let (key, verdict) = (origins.of(world, key(world, object)), reach.of(object));
             if verdict.is_some_and(|verdict| verdict.is_covered) {
                 let held = table.held(object).filter(|held| held.mark == mark);
                 owned.add(key, held.map(|held| u64::from(held.count)).sum());
                 continue;
             }
             let of = types.entry(key).or_default();
-            of.add(world, process, object);
+            of.add(world, process, object, by_evidence);
             if let Some(verdict) = verdict {
                 *of.of.classes.entry(verdict.class).or_default() += 1;
             }
@@ -198,6 +214,10 @@ pub fn gather_with(world: &World, process: &Process, reach: &Reach) -> Leaks {
     leaks.unexited = unexited(world, process);
     leaks.types.sort_by(|a, b| b.references.cmp(&a.references).then(a.name.cmp(&b.name)));
     leaks.types.sort_by_key(Type::rank);
+    let causes = leaks.types.iter().filter(|of| !of.is_owned()).count();
+    if causes > 1 {
+        leaks.types.iter_mut().for_each(Type::doubt);
+    }
     let owned = leaks.owned.iter().map(|of| (of.objects, of.references));
     let all = leaks.types.iter().map(|of| (of.objects, of.references)).chain(owned);
     (leaks.objects, leaks.references) = all.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
@@ -234,7 +254,13 @@ pub fn key(world: &World, object: &Object) -> Key {
 }
 
 impl<'a> Gathered<'a> {
-    fn add(&mut self, world: &World, process: &Process, object: &'a Object) {
+    fn add(
+        &mut self,
+        world: &World,
+        process: &Process,
+        object: &'a Object,
+        by_evidence: bool,
+    ) {
         let (table, mark) = (&process.table, process.mark);
         self.of.objects += 1;
         self.of.unrecorded += u64::from(table.doubts(object, UNRECORDED));
@@ -243,7 +269,7 @@ impl<'a> Gathered<'a> {
             balance.0 += u64::from(gets);
             balance.1 += u64::from(puts);
         });
-        if evidence::is_kept(process, object, mark) {
+        if by_evidence && evidence::is_kept(process, object, mark) {
             self.kept.push(object);
             return;
         }

@@ -38,6 +38,7 @@ mod names;
 mod namespace;
 mod object;
 mod options;
+mod origins;
 mod output;
 mod pages;
 mod percpu;

@@ -5,6 +5,7 @@
 
 use super::classes::{Class, Classes};
 use super::history::History;
+use super::passes::Common;
 use super::words;
 use crate::code::{Code, Id};
 
@@ -65,11 +66,17 @@ impl Costs<'_> {
             let depth = self.code.described(stack).len();
             depth.saturating_sub(usize::from(common.calls) + class.frame) as f64
         };
-        let far = STEP * (below(g.stack, get_class) + below(p.stack, put_class));
+        let (get_below, put_below) = (below(g.stack, get_class), below(p.stack, put_class));
+        let far = STEP * (get_below + put_below);
         let is_same = g.thread == p.thread;
         let mut cost = 2.0 + self.apart(g.stack, get_class, p.stack, put_class);
         if common.calls > 0 {
-            cost = cost.min(far + if common.is_one_pass { 0.0 } else { 1.5 });
+            let pass = match common.is_one_pass {
+                true if put_below == 0.0 => self.exchange(g.stack, p.stack, common),
+                true => 0.0,
+                false => 1.5,
+            };
+            cost = cost.min(far + pass);
         }
         if get_class.for_thread {
             if is_same {
@@ -82,6 +89,20 @@ impl Costs<'_> {
             cost += 0.5;
         }
         2.0 * cost.sqrt()
+    }
+
+    /// Who takes a reference and gives it back in the next line had no use for it. More often that is an exchange: one
+    /// holder's reference is taken, and another's is given back.
+    fn exchange(&self, get: Id, put: Id, common: Common) -> f64 {
+        let line = |stack: Id| {
+            let frames = self.code.described(stack);
+            frames.len().checked_sub(usize::from(common.calls)).map_or(0, |at| frames[at].line)
+        };
+        match line(put).checked_sub(line(get)) {
+            Some(0 | 1) => 2.5,
+            Some(2) => 1.0,
+            _ => 0.0,
+        }
     }
 
     /// How far the two are from the nearest function that both have.

@@ -16,12 +16,14 @@ use crate::object::{Act, Object};
 use crate::process::Process;
 use crate::world::World;
 
-/// A rival that costs so much more does not count, if the blamed class was seen given back.
-const WIDE: f64 = 3.0;
-/// It is less likely.
+/// A rival that costs so much more is less likely.
 const SOME: f64 = 2.0;
-/// So often.
+/// It does not count if the blamed class was seen given back so often,
 const SEEN: f64 = 2.0;
+/// and nearly always by one line, which gives back hardly anything else.
+const PURE: f64 = 0.95;
+/// A get and a put so few lines apart may be an exchange: one holder's reference for another's.
+const NEAR: u32 = 2;
 
 /// How certain a blame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub struct Blame {
     pub usual: Vec<(Line, u64)>,
     /// What else may be to blame, and where that is given back.
     pub rival: Option<(Line, bool, Vec<(Line, u64)>)>,
+    /// Whether such references were seen given back.
+    pub was_seen: bool,
     /// Whether it is the class that leaks most.
     pub is_first: bool,
     /// Whether such references are given back in a release function: the object that did not run it is the cause.
@@ -138,6 +142,23 @@ pub fn judge(world: &World, process: &Process, key: Key, objects: &[&Object]) ->
     judged
 }
 
+/// Whether a class is given back by one line, which gives back nothing else, and which is no exchange.
+fn is_plain(costs: &Costs, best: &Explanation, get: usize) -> bool {
+    let (gets, puts) = (&costs.classes.0.all, &costs.classes.1.all);
+    let usual = best.counts.usual(get);
+    let Some(&(put, count)) = usual.first() else { return false };
+    let all_of_get: f64 = usual.iter().map(|(_, count)| count).sum();
+    let all_of_put: f64 = (0..gets.len()).map(|get| best.counts.pairs(get, put)).sum();
+    let frame = |class: &Class| costs.code.described(class.stack).get(class.frame);
+    let is_exchange = match (frame(&gets[get]), frame(&puts[put])) {
+        (Some(get), Some(put)) => {
+            get.identity == put.identity && put.line.wrapping_sub(get.line) <= NEAR
+        }
+        _ => false,
+    };
+    count >= PURE * all_of_get && count >= PURE * all_of_put && !is_exchange
+}
+
 /// What is said of each class of gets that may leak.
 fn blames(costs: &Costs, explanations: &[Explanation]) -> BTreeMap<usize, Rc<Blame>> {
     let best = &explanations[0];
@@ -155,9 +176,9 @@ fn blames(costs: &Costs, explanations: &[Explanation]) -> BTreeMap<usize, Rc<Bla
         let certainty = match margin {
             _ if !is_first => Certainty::Likely,
             None => Certainty::Certain,
-            Some(margin) if margin >= WIDE && back >= SEEN => Certainty::Certain,
-            Some(margin) if margin >= SOME => Certainty::Likely,
-            Some(_) => Certainty::Open,
+            Some(margin) if margin < SOME => Certainty::Open,
+            Some(_) if back >= SEEN && is_plain(costs, best, class) => Certainty::Certain,
+            Some(_) => Certainty::Likely,
         };
         let rival = rival.filter(|_| is_first && certainty != Certainty::Certain);
         let rival = rival.and_then(|by| {
@@ -170,7 +191,8 @@ fn blames(costs: &Costs, explanations: &[Explanation]) -> BTreeMap<usize, Rc<Bla
         let puts = best.counts.usual(class);
         let is_consequence = !puts.is_empty() && puts.into_iter().all(in_release);
         let frame = of.frame;
-        (class, Rc::new(Blame { frame, certainty, usual, rival, is_first, is_consequence }))
+        let was_seen = back >= SEEN;
+        (class, Rc::new(Blame { frame, certainty, usual, rival, was_seen, is_first, is_consequence }))
     };
     costs.classes.0.all.iter().enumerate().map(blame).collect()
 }
