@@ -3,6 +3,7 @@
 use wire::record::Kind as What;
 
 use crate::chronicle::{self, Line};
+use crate::evidence;
 use crate::leaks;
 use crate::memory;
 use crate::misuse::{self, Kind, Offence};
@@ -22,6 +23,8 @@ pub struct Happened {
     pub address: u64,
     /// Who did it.
     pub by: Act,
+    /// The stack's number, by the recorder.
+    pub recorded: u32,
     /// The time, in nanoseconds.
     pub time: u64,
     /// The count.
@@ -35,7 +38,11 @@ pub struct Happened {
 /// Works on an event.
 pub fn apply(world: &World, process: &mut Process, event: &Happened) {
     match event.what {
-        What::Created => _ = create(world, process, event),
+        What::Created => {
+            if let Some(at) = create(world, process, event) {
+                evidence::begin(world, process, at, event);
+            }
+        }
         What::Got => get(world, process, event),
         What::Putting => put(world, process, event),
         What::Released => end(world, process, event),
@@ -100,6 +107,7 @@ fn get(world: &World, process: &mut Process, event: &Happened) {
     } else {
         process.regions.got(&process.table, at, event.by, false);
         process.table.get(at, event.by, event.name, process.mark);
+        evidence::note(world, process, at, event, true);
         count(world, process, at, event.name, true);
         watermark(world, process, at, event);
         let code = &world.code;
@@ -169,6 +177,7 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
         let offence = Offence::new(Kind::PutOfInitial, event.by, process, at);
         misuse::report(world, process, &offence);
     }
+    evidence::note(world, process, at, event, false);
     let undone = process.regions.put(&mut process.table, at, event.by, |table| {
         table.put(at, event.by, event.name, code, &world.distances)
     });
@@ -199,9 +208,10 @@ fn end(world: &World, process: &mut Process, event: &Happened) {
         return;
     }
     let release = process.function(event.detail, &world.code);
+    process.table.object_mut(at).release = release;
+    evidence::fold(world, process, at);
     process.table.end(at, event.by);
     let object = process.table.object_mut(at);
-    object.release = release;
     let object = *object;
     let is_watched = !object.is(PERCPU | REPORTED);
     if is_watched && world.endings.is_foreign(object.created().stack, release, &world.code) {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::balance::Left;
 use crate::clock::{self, Time};
 use crate::code::Id;
+use crate::evidence::{Blame, Certainty, Line};
 use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::Offence;
 use crate::object::{Act, Held, Pair};
@@ -85,7 +86,7 @@ fn one_type(world: &World, of: &Type, now: Time) -> Value {
         "objects": of.objects,
         "references": of.references,
         "reach": reach(of),
-        "certain": of.unsure == 0,
+        "certain": of.is_certain(),
         "unsure_puts": of.unsure,
         "unrecorded_gets": of.unrecorded,
         "held": held,
@@ -106,7 +107,36 @@ fn reference(world: &World, held: &Reference, now: Time) -> Value {
         "newest": age(held.times.1),
         "threads": threads,
         "stack": stack(world, held.stack),
+        "verdict": held.blame.as_ref().map(|blame| verdict(world, blame)),
     })
+}
+
+/// What the evidence says of references.
+fn verdict(world: &World, blame: &Blame) -> Value {
+    let rival = blame.rival.as_ref().map(|(at, is_first, puts)| {
+        json!({ "line": line(world, at), "initial": is_first, "usual": usual(world, puts) })
+    });
+    json!({
+        "certainty": match blame.certainty {
+            Certainty::Certain => "certain",
+            Certainty::Likely => "likely",
+            Certainty::Open => "open",
+        },
+        "frame": blame.frame,
+        "usual": usual(world, &blame.usual),
+        "rival": rival,
+        "consequence": blame.is_consequence,
+    })
+}
+
+/// Where references are given back most often.
+fn usual(world: &World, puts: &[(Line, u64)]) -> Value {
+    let put = |(at, count): &(Line, u64)| json!({ "count": count, "stack": stack(world, at.stack), "frame": at.frame });
+    puts.iter().map(put).collect()
+}
+
+fn line(world: &World, at: &Line) -> Value {
+    json!({ "stack": stack(world, at.stack), "frame": at.frame })
 }
 
 /// Lookups in pools that found no object.

@@ -1,19 +1,21 @@
 //! What is held, gathered from the table: by type, by holder, by stack.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
 
 use crate::clock::Time;
 use crate::code::{Id, PlaceId};
+use crate::evidence::{self, Blame, Certainty};
 use crate::filter;
 use crate::names::{NONE, Name};
-use crate::object::{Held, LOST, Mark, Object, PERCPU, RELEASED, UNRECORDED, UNSURE};
+use crate::object::{Held, LOST, Object, PERCPU, RELEASED, UNRECORDED, UNSURE};
+use crate::origins::Origins;
 use crate::percpu::INITIAL;
 use crate::process::Process;
 use crate::reach::owned::{self, Owned};
 use crate::reach::{Class, Reach, Search};
-use crate::table::Table;
 use crate::world::World;
 
 /// References that were taken at one stack on objects of one type, by one holder.
@@ -35,6 +37,8 @@ pub struct Reference {
     pub times: (Time, Time),
     /// The threads, by number, and how many each took.
     pub threads: BTreeMap<u32, u64>,
+    /// What the evidence says. Without it the rules have chosen.
+    pub blame: Option<Rc<Blame>>,
 }
 
 /// What is held of one type.
@@ -62,6 +66,32 @@ impl Type {
     /// Whether others own all of its objects, as far as is known.
     fn is_owned(&self) -> bool {
         self.classes.get(&Class::Owned) == Some(&self.objects)
+    }
+
+    /// Whether it is known which references nobody gave back.
+    pub fn is_certain(&self) -> bool {
+        let is_certain = |held: &Reference| match &held.blame {
+            Some(blame) => blame.certainty == Certainty::Certain,
+            None => true,
+        };
+        self.unsure == 0 && self.held.iter().all(is_certain)
+    }
+
+    /// Several types are held: one may be the cause of the others. So what was never seen given back is not certain.
+    fn doubt(&mut self) {
+        for blame in self.held.iter_mut().filter_map(|held| held.blame.as_mut()) {
+            if !blame.was_seen && blame.certainty == Certainty::Certain {
+                Rc::make_mut(blame).certainty = Certainty::Likely;
+            }
+        }
+    }
+
+    /// Types that show a cause come before those that only show what follows from it.
+    fn rank(&self) -> (bool, bool, bool) {
+        let follows =
+            |held: &Reference| held.blame.as_ref().is_some_and(|blame| blame.is_consequence);
+        let is_consequence = self.held.iter().all(follows);
+        (self.is_owned(), is_consequence, self.held.iter().all(|held| held.is_first))
     }
 }
 
@@ -104,9 +134,11 @@ pub type Key = (Name, PlaceId, Id);
 type Alike = (Name, Id, bool);
 
 #[derive(Default)]
-struct Gathered {
+struct Gathered<'a> {
     of: Type,
     held: HashMap<Alike, Reference, FxBuildHasher>,
+    /// The objects whose histories are kept.
+    kept: Vec<&'a Object>,
 }
 
 /// Tells which objects are in a report: those on which references are held that were taken since the last checkpoint.
@@ -137,18 +169,24 @@ impl<'a> Reported<'a> {
     }
 }
 
-/// Looks through the table for what was taken since the last checkpoint.
+/// Looks through the table for what was taken since the last checkpoint. For `--live`, each second: the rules have
+/// matched each put to a get, and nothing is explained anew.
 pub fn gather(world: &World, process: &Process) -> Leaks {
-    gather_with(world, process, &Reach::default())
+    gather_by(world, process, &Reach::default(), false)
 }
 
-/// The same, by what leads to the objects.
+/// The same, by what leads to the objects and by what all objects of a type tell.
 pub fn gather_with(world: &World, process: &Process, reach: &Reach) -> Leaks {
+    gather_by(world, process, reach, true)
+}
+
+fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool) -> Leaks {
     process.shared.look();
-    let mut types: HashMap<Key, Gathered, FxBuildHasher> = HashMap::default();
+    let mut types: HashMap<Key, Gathered<'_>, FxBuildHasher> = HashMap::default();
     let mut owned = owned::Count::default();
     let mut leaks = Leaks { now: world.now.get(), search: reach.search, ..Leaks::default() };
     let mut reported = Reported::new(world, process);
+    let mut origins = Origins::new(world);
     let (table, mark) = (&process.table, process.mark);
     for object in table.live() {
         if object.is(LOST) {
@@ -156,26 +194,30 @@ pub fn gather_with(world: &World, process: &Process, reach: &Reach) -> Leaks {
         } else if process.shared.has(object.address) {
             leaks.shared += 1;
         } else if reported.has(object) {
-            let (key, verdict) = (key(world, object), reach.of(object));
+            let (key, verdict) = (origins.of(world, key(world, object)), reach.of(object));
             if verdict.is_some_and(|verdict| verdict.is_covered) {
                 let held = table.held(object).filter(|held| held.mark == mark);
                 owned.add(key, held.map(|held| u64::from(held.count)).sum());
                 continue;
             }
             let of = types.entry(key).or_default();
-            of.add(world, table, object, mark);
+            of.add(world, process, object, by_evidence);
             if let Some(verdict) = verdict {
                 *of.of.classes.entry(verdict.class).or_default() += 1;
             }
         }
     }
     for (key, gathered) in types {
-        leaks.types.push(gathered.finish(world, key));
+        leaks.types.push(gathered.finish(world, process, key));
     }
     leaks.owned = owned.by_type(world);
     leaks.unexited = unexited(world, process);
     leaks.types.sort_by(|a, b| b.references.cmp(&a.references).then(a.name.cmp(&b.name)));
-    leaks.types.sort_by_key(Type::is_owned);
+    leaks.types.sort_by_key(Type::rank);
+    let causes = leaks.types.iter().filter(|of| !of.is_owned()).count();
+    if causes > 1 {
+        leaks.types.iter_mut().for_each(Type::doubt);
+    }
     let owned = leaks.owned.iter().map(|of| (of.objects, of.references));
     let all = leaks.types.iter().map(|of| (of.objects, of.references)).chain(owned);
     (leaks.objects, leaks.references) = all.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
@@ -211,32 +253,76 @@ pub fn key(world: &World, object: &Object) -> Key {
     }
 }
 
-impl Gathered {
-    fn add(&mut self, world: &World, table: &Table, object: &Object, mark: Mark) {
+impl<'a> Gathered<'a> {
+    fn add(&mut self, world: &World, process: &Process, object: &'a Object, by_evidence: bool) {
+        let (table, mark) = (&process.table, process.mark);
         self.of.objects += 1;
-        self.of.unsure += u64::from(table.doubts(object, UNSURE));
         self.of.unrecorded += u64::from(table.doubts(object, UNRECORDED));
         table.balance(object, |stack, gets, puts| {
             let balance = self.of.sites.entry(stack).or_default();
             balance.0 += u64::from(gets);
             balance.1 += u64::from(puts);
         });
+        if by_evidence && evidence::is_kept(process, object, mark) {
+            self.kept.push(object);
+            return;
+        }
+        self.of.unsure += u64::from(table.doubts(object, UNSURE));
         let mut seen: Vec<Alike> = Vec::new();
         for held in table.held(object).filter(|held| held.mark == mark) {
             let alike = (held.holder, held.by.stack, held.is_first);
-            let reference = self.held.entry(alike).or_insert_with(|| Reference::new(world, &held));
-            reference.add(&held, (object.serial, object.address), !seen.contains(&alike));
+            let is_new = !seen.contains(&alike);
+            self.count(world, &held, (object.serial, object.address), is_new, None);
             seen.push(alike);
-            self.of.references += u64::from(held.count);
         }
     }
 
-    fn finish(mut self, world: &World, key: Key) -> Type {
+    fn count(
+        &mut self,
+        world: &World,
+        held: &Held,
+        object: (u64, u64),
+        is_new: bool,
+        blame: Option<Rc<Blame>>,
+    ) {
+        let alike = (held.holder, held.by.stack, held.is_first);
+        let reference = self.held.entry(alike).or_insert_with(|| Reference::new(world, held));
+        reference.add(held, object, is_new);
+        reference.blame = blame.or(reference.blame.take());
+        self.of.references += u64::from(held.count);
+    }
+
+    fn finish(mut self, world: &World, process: &Process, key: Key) -> Type {
+        if !self.kept.is_empty() {
+            self.weigh(world, process, key);
+        }
         self.of.name = name(world, key);
         self.of.held = self.held.into_values().collect();
-        // A get that nobody undid says more than a creator's reference does; then, the most first.
-        self.of.held.sort_by_key(|held| (held.is_first, std::cmp::Reverse(held.count), held.stack));
+        // What is blamed first; a get that nobody undid says more than a creator's reference does; then, the most.
+        self.of.held.sort_by_key(|held| {
+            let is_first = held.blame.as_ref().is_some_and(|blame| blame.is_first);
+            (!is_first, held.is_first, std::cmp::Reverse(held.count), held.stack)
+        });
         self.of
+    }
+
+    /// Adds what the evidence says of the objects whose histories are kept.
+    fn weigh(&mut self, world: &World, process: &Process, key: Key) {
+        let kept = std::mem::take(&mut self.kept);
+        let mut seen: HashMap<(usize, Alike), (), FxBuildHasher> = HashMap::default();
+        for leak in evidence::judge(world, process, key, &kept) {
+            let object = kept[leak.object];
+            let held = Held {
+                holder: leak.holder,
+                by: leak.by,
+                count: 1,
+                mark: process.mark,
+                is_first: leak.is_first,
+            };
+            let alike = (held.holder, held.by.stack, held.is_first);
+            let is_new = seen.insert((leak.object, alike), ()).is_none();
+            self.count(world, &held, (object.serial, object.address), is_new, Some(leak.blame));
+        }
     }
 }
 
@@ -267,6 +353,7 @@ impl Reference {
             example: (0, 0),
             times: (held.by.time, held.by.time),
             threads: BTreeMap::new(),
+            blame: None,
         }
     }
 

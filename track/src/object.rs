@@ -1,4 +1,4 @@
-//! One object, and who holds it. Their sizes are what the judge costs: 48 bytes an object, 24 a group of references.
+//! One object, and who holds it. Their sizes are what the judge costs: 56 bytes an object, 24 a group of references.
 
 use crate::clock::Time;
 use crate::code::{Id, PlaceId};
@@ -116,6 +116,37 @@ pub const UNSURE: Id = 0;
 /// Gets for which there was no room.
 pub const UNRECORDED: Id = 1;
 
+/// A get or put of an object whose history is kept, in a list whose newest is the first.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    /// Where, by whom and when.
+    pub by: Act,
+    /// The stack's number, by the recorder.
+    pub recorded: u32,
+    /// The place among the stacks of the thread.
+    pub place: u32,
+    /// The holder's name.
+    pub holder: Name,
+    /// So many steps of the object are older.
+    pub older: u16,
+    /// The checkpoint after which this was.
+    pub mark: Mark,
+    /// Whether it is a get, or the creation.
+    pub is_get: bool,
+    /// The next older one.
+    pub next: At,
+}
+
+impl Link for Step {
+    fn next(&self) -> At {
+        self.next
+    }
+
+    fn set_next(&mut self, next: At) {
+        self.next = next;
+    }
+}
+
 /// An object.
 #[derive(Debug, Clone, Copy)]
 pub struct Object {
@@ -134,6 +165,8 @@ pub struct Object {
     pub groups: At,
     /// The references that were given back.
     pub pairs: At,
+    /// The gets and puts, if the history is kept: the creation is the last in the list.
+    pub steps: At,
     /// kref_init()'s reference, if it is held: the checkpoint after which it was taken.
     pub first_mark: Mark,
     flags: u8,
@@ -167,6 +200,7 @@ impl Object {
             release: 0,
             groups: NIL,
             pairs: NIL,
+            steps: NIL,
             first_mark: mark,
             flags: FIRST,
         }
@@ -240,6 +274,6 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!((size_of::<Object>(), size_of::<Group>(), size_of::<Pair>()), (48, 24, 16));
+        assert_eq!((size_of::<Object>(), size_of::<Group>(), size_of::<Pair>()), (56, 24, 16));
     }
 }

@@ -34,8 +34,12 @@ pub struct Leading {
 pub struct Described {
     /// The functions, the innermost first, without libkref's.
     pub frames: Box<[Frame]>,
+    /// For each of these, which of the stack's places it is at.
+    pub calls: Box<[u8]>,
     /// Whether this is in the find function of a kref_lookup_mutex().
     pub in_lookup: bool,
+    /// Whether libkref called a function of the program here: a release function, for example.
+    pub in_release: bool,
 }
 
 impl Stack {
@@ -73,23 +77,29 @@ impl Stack {
 }
 
 fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
-    let mut frames = Vec::new();
+    let (mut frames, mut calls) = (Vec::new(), Vec::new());
     let (mut leading, mut in_lookup) = (true, false);
-    let mut all = places.iter().flat_map(|&place| code.frames(place)).peekable();
-    while let Some(frame) = all.next() {
+    let (mut called, mut in_release) = (false, false);
+    let calls_of = |(&at, call)| code.frames(at).iter().map(move |frame| (frame, call));
+    let mut all = places.iter().zip(0_u8..).flat_map(calls_of).peekable();
+    while let Some((frame, call)) = all.next() {
         if is_ours(frame, is_shared) {
             in_lookup |= !leading && c_name(frame.function) == "kref_lookup_mutex";
-        } else if leading && all.next_if(|next| is_call_of_ref(frame, next)).is_some() {
+            called |= !leading;
+        } else if leading && all.next_if(|(next, _)| is_call_of_ref(frame, next)).is_some() {
             continue;
         } else {
             leading = false;
+            in_release |= called;
             frames.push(*frame);
+            calls.push(call);
         }
     }
     while frames.last().is_some_and(is_start) {
         frames.pop();
+        calls.pop();
     }
-    Described { frames: frames.into(), in_lookup }
+    Described { frames: frames.into(), calls: calls.into(), in_lookup, in_release }
 }
 
 /// The C name of a function of libkref: `at_kref_put` is the Rust function behind `kref_put`. Of a function in

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::balance::Left;
 use crate::clock::{self, Time};
 use crate::code::Id;
+use crate::evidence::{Blame, Certainty, Line};
 use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::{Kind, Offence};
 use crate::object::{Act, Held, Pair};
@@ -87,11 +88,10 @@ fn one_type(world: &World, out: &mut String, of: &Type, now: Time) {
         let gets = number(of.unrecorded, "get");
         let _ = writeln!(out, "  {gets} more: the memory that max_memory= allows was full");
     }
-    if of.unsure > 0 {
-        let puts = number(of.unsure, "put");
+    if !of.is_certain() {
         let _ = writeln!(
             out,
-            "  It is not known which reference {puts} gave back: the above is likely, not certain."
+            "  It is not certain which put gave back which reference. All gets and puts of these objects:"
         );
         balance(world, out, of);
     }
@@ -115,6 +115,34 @@ fn reference(world: &World, out: &mut String, held: &Reference, now: Time) {
     let _ =
         writeln!(out, "  {count}{what}, on {objects}, taken {ages} by {}:", threads(world, held));
     stack(world, out, held.stack, "    ");
+    if let Some(blame) = &held.blame {
+        verdict(world, out, blame);
+    }
+}
+
+/// Where such references are given back, and what else may be to blame.
+fn verdict(world: &World, out: &mut String, blame: &Blame) {
+    if let Some(usual) = usual(world, &blame.usual) {
+        let _ = writeln!(out, "    {usual}");
+    }
+    let Some((rival, is_first, puts)) = &blame.rival else { return };
+    let whose = if *is_first { "the creator's reference, of " } else { "the reference of " };
+    let rival = format!("{whose}{}", named(world, rival));
+    let usual = usual(world, puts).map_or(String::new(), |usual| format!(" ({usual})"));
+    let _ = match blame.certainty {
+        Certainty::Open => writeln!(out, "    One of these two: this reference, or {rival}{usual}"),
+        _ => writeln!(out, "    This is likely, not certain. Less likely: {rival}{usual}"),
+    };
+}
+
+fn usual(world: &World, puts: &[(Line, u64)]) -> Option<String> {
+    let times = |count: u64| if count == 1 { "once".to_string() } else { format!("{count} times") };
+    let (first, count) = puts.first()?;
+    Some(format!("usually given back at {} ({})", named(world, first), times(*count)))
+}
+
+fn named(world: &World, line: &Line) -> String {
+    world.code.described(line.stack).get(line.frame).map_or("an unknown place".to_string(), place)
 }
 
 fn ages(held: &Reference, now: Time) -> String {

@@ -8,6 +8,7 @@ use crate::code::{Code, Id};
 use crate::debug::Places;
 use crate::documents::Documents;
 use crate::endings::Endings;
+use crate::evidence::{Evidence, Passes};
 use crate::matching::Distances;
 use crate::object::Act;
 use crate::options::Options;
@@ -24,6 +25,12 @@ pub struct World {
     pub budget: Budget,
     /// Stacks, and how far they are from each other.
     pub distances: Distances,
+    /// The recorders' stacks.
+    pub numbers: RefCell<Numbers>,
+    /// The last stacks of each thread.
+    pub passes: Passes,
+    /// The histories of objects that were released.
+    pub evidence: Evidence,
     /// The threads.
     pub threads: Threads,
     /// How often references are taken and given back.
@@ -54,6 +61,9 @@ impl World {
             code: Code::new(std::env::current_dir().unwrap_or_default(), debug),
             budget,
             distances: Distances::default(),
+            numbers: RefCell::default(),
+            passes: Passes::default(),
+            evidence: Evidence::default(),
             threads: Threads::default(),
             rates: Rates::default(),
             endings: Endings::default(),

@@ -67,7 +67,7 @@ impl Judge {
     pub(super) fn asker(&self, numbered: &Numbered, stack: Id) -> Option<Asker> {
         let (event, world) = (&numbered.event, &self.world);
         let tid = world.threads.kernel_number(event.thread).filter(|_| event.detail != 0)?;
-        let mut frames = self.numbers.frames(event.stack);
+        let mut frames = self.world.numbers.borrow().frames(event.stack);
         // The first function of a thread has no address.
         let first = frames.first().copied().unwrap_or(0);
         frames.retain(|&frame| frame.wrapping_sub(first) < LARGEST_STACK);

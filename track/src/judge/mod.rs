@@ -26,7 +26,7 @@ use crate::report::End;
 use crate::session::{Answer, Session};
 use crate::stuck::Releases;
 use crate::turns::Turns;
-use crate::world::{Numbers, World};
+use crate::world::World;
 use crate::{clock, locked, trace};
 
 mod ends;
@@ -72,7 +72,6 @@ pub struct Judge {
     /// The number of the missing event that the judge looks for, and whether all threads have had their turn when the
     /// judge noted it.
     noticed: Option<(u64, bool)>,
-    numbers: Numbers,
     raw: HashMap<u32, Raw, FxBuildHasher>,
     /// Files of processes whose beginning is an event to come.
     early: Vec<(u16, Vec<u64>)>,
@@ -112,7 +111,6 @@ impl Judge {
             window: Window::new(),
             turns: Turns::default(),
             noticed: None,
-            numbers: Numbers::default(),
             raw: HashMap::default(),
             early: Vec::new(),
             shared: Vec::new(),
@@ -174,7 +172,7 @@ impl Judge {
 
     /// The address of the frame of the program that has called libkref, or 0.
     fn frame_of_caller(&self, recorded: u32, stack: Id) -> u64 {
-        let (code, frames) = (&self.world.code, self.numbers.frames(recorded));
+        let (code, frames) = (&self.world.code, self.world.numbers.borrow().frames(recorded));
         let places = code.get(stack).map_or(&[][..], |stack| &stack.places);
         let inner = places.iter().take_while(|&&place| code.is_in_libkref(place)).count();
         // In a program that has libkref.a its frames are the program's.
@@ -218,6 +216,7 @@ impl Judge {
         let happened = Happened {
             what: numbered.kind,
             address: event.object,
+            recorded: event.stack,
             by: Act { stack, thread: event.thread, time },
             time: event.time,
             count: event.count,

@@ -107,7 +107,7 @@ impl Judge {
         if number == 0 {
             return 0;
         }
-        let known = self.numbers.get(number);
+        let known = self.world.numbers.borrow().get(number);
         if known != 0 {
             return known;
         }
@@ -127,8 +127,9 @@ impl Judge {
         let Some(process) = self.processes.get(raw.process) else { return 0 };
         let places = raw.calls.iter().map(|&call| process.place(call, &world.code));
         let id = world.code.stack(&places.collect::<Vec<_>>());
-        let has_room = self.numbers.bytes() < world.budget.limit() / 8;
-        self.numbers.set(number, id, &raw.frames, has_room);
+        let mut numbers = world.numbers.borrow_mut();
+        let has_room = numbers.bytes() < world.budget.limit() / 8;
+        numbers.set(number, id, &raw.frames, has_room);
         id
     }
 

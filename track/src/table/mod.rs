@@ -5,17 +5,19 @@
 //! | mod.rs | objects: how they begin and end, and what is asked of them |
 //! | groups.rs | references that are held: gets and puts |
 //! | pairs.rs | references that were given back: the balance |
+//! | steps.rs | histories: gets and puts in their order |
 //! | released.rs | which objects were released last |
 
 use crate::budget::Budget;
 use crate::index::{Index, prefetch};
 use crate::names::{NONE, Name};
-use crate::object::{Act, FIRST, FREE, Group, Held, Mark, Object, PERCPU, Pair, RELEASED};
+use crate::object::{Act, FIRST, FREE, Group, Held, Mark, Object, PERCPU, Pair, RELEASED, Step};
 use crate::slab::{At, NIL, Slab};
 
 mod groups;
 mod pairs;
 mod released;
+mod steps;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,7 @@ pub struct Table {
     objects: Slab<Object>,
     groups: Slab<Group>,
     pairs: Slab<Pair>,
+    steps: Slab<Step>,
     released: Released,
     /// How many objects there were.
     pub created: u64,
@@ -46,6 +49,7 @@ impl Table {
             objects: Slab::new(budget),
             groups: Slab::new(budget),
             pairs: Slab::new(budget),
+            steps: Slab::new(budget),
             released: Released::new(budget),
             created: 0,
             inherited: 0,
@@ -60,6 +64,7 @@ impl Table {
             objects: self.objects.share(),
             groups: self.groups.share(),
             pairs: self.pairs.share(),
+            steps: self.steps.share(),
             released: self.released.share(),
             inherited: self.created,
             ..*self
@@ -136,6 +141,7 @@ impl Table {
     /// given back: a put that comes too late may be right, and one before it wrong.
     pub fn end(&mut self, at: At, by: Act) {
         self.clear_groups(at);
+        self.drop_steps(at);
         let last = self.groups.add(Group::new(by, NONE, 0, NIL)).unwrap_or(NIL);
         let object = self.objects.at_mut(at);
         object.groups = last;
@@ -189,6 +195,7 @@ impl Table {
     /// Gives the groups and pairs of an object back.
     fn clear(&mut self, at: At) {
         self.clear_groups(at);
+        self.drop_steps(at);
         let mut pair = std::mem::replace(&mut self.objects.at_mut(at).pairs, NIL);
         while let Some(next) = self.pairs.get(pair).map(|pair| pair.next) {
             self.pairs.remove(pair);

@@ -1,0 +1,28 @@
+//! Which get nobody undid: found from all objects of a type, when a report is made.
+//!
+//! One object's gets and puts seldom tell which get a put undoes. All objects of a type together do: those that were
+//! released show who gives what back, and one explanation must hold for all of them.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | passes.rs | each thread's last stacks: whether a get and a put were in one pass of one call |
+//! | history.rs | the gets and puts of an object, and the histories of objects that were released |
+//! | classes.rs | stacks without the functions that only wrap a get or a put |
+//! | words.rs | what the names of functions tell |
+//! | cost.rs | how well a put fits a get |
+//! | assign.rs | the cheapest assignment of puts to gets |
+//! | explain.rs | explanations of all objects of a type, and what each costs |
+//! | verdict.rs | who is blamed, and how certain that is |
+
+mod assign;
+mod classes;
+mod cost;
+mod explain;
+mod history;
+mod passes;
+mod verdict;
+mod words;
+
+pub use history::{Evidence, begin, fold, is_kept, note};
+pub use passes::Passes;
+pub use verdict::{Blame, Certainty, Line, judge};

@@ -1,0 +1,202 @@
+//! Who is blamed for the references on the live objects of a type, and how certain that is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use rustc_hash::FxBuildHasher;
+
+use super::classes::{self, Class, What};
+use super::cost::Costs;
+use super::explain::{Explainer, Explanation, Item};
+use super::history::{self, History};
+use crate::code::Id;
+use crate::leaks::Key;
+use crate::names::Name;
+use crate::object::{Act, Object};
+use crate::process::Process;
+use crate::world::World;
+
+/// A rival that costs so much more is less likely.
+const SOME: f64 = 2.0;
+/// It does not count if the blamed class was seen given back so often,
+const SEEN: f64 = 2.0;
+/// and nearly always by one line, which gives back hardly anything else.
+const PURE: f64 = 0.95;
+/// A get and a put so few lines apart may be an exchange: one holder's reference for another's.
+const NEAR: u32 = 2;
+
+/// How certain a blame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// Nothing else explains what was seen.
+    Certain,
+    /// What else there is explains less.
+    Likely,
+    /// Something else explains it as well.
+    Open,
+}
+
+/// A line: of a stack the frame that is to blame, and the functions before it only wrap the get or put.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// The stack.
+    pub stack: Id,
+    /// The frame.
+    pub frame: usize,
+}
+
+/// What is said of the references of one class.
+#[derive(Clone, Debug)]
+pub struct Blame {
+    /// The frame that is to blame.
+    pub frame: usize,
+    /// How certain it is.
+    pub certainty: Certainty,
+    /// Where such references are given back, and how often, the most frequent first.
+    pub usual: Vec<(Line, u64)>,
+    /// What else may be to blame, and where that is given back.
+    pub rival: Option<(Line, bool, Vec<(Line, u64)>)>,
+    /// Whether such references were seen given back.
+    pub was_seen: bool,
+    /// Whether it is the class that leaks most.
+    pub is_first: bool,
+    /// Whether such references are given back in a release function: the object that did not run it is the cause.
+    pub is_consequence: bool,
+}
+
+/// A reference that nobody gave back.
+pub struct Leak {
+    /// Which of the objects.
+    pub object: usize,
+    /// Who took it.
+    pub by: Act,
+    /// For whom.
+    pub holder: Name,
+    /// Whether it is kref_init()'s.
+    pub is_first: bool,
+    /// What is said.
+    pub blame: Rc<Blame>,
+}
+
+/// The references that nobody gave back.
+pub type Judged = Vec<Leak>;
+
+/// Finds the references that nobody gave back, on live objects of one type whose histories are kept.
+pub fn judge(world: &World, process: &Process, key: Key, objects: &[&Object]) -> Judged {
+    let code = &world.code;
+    let (released, plain) = world.evidence.of(key);
+    let mut live: HashMap<History, (usize, Vec<usize>), FxBuildHasher> = HashMap::default();
+    for (at, object) in objects.iter().enumerate() {
+        let number = live.len();
+        let history = history::read(world, process, object);
+        live.entry(history).or_insert((number, Vec::new())).1.push(at);
+    }
+    let all = released.iter().map(|(history, _)| history).chain(live.keys());
+    let mut stacks: BTreeSet<(Id, What)> = BTreeSet::new();
+    for (at, event) in all.flat_map(|history| history.events.iter().enumerate()) {
+        let what = match at {
+            0 => What::Create,
+            _ if event.is_get => What::Get,
+            _ => What::Put,
+        };
+        stacks.insert((event.stack, what));
+    }
+    let pairs = plain.iter().flat_map(|&(get, put, _)| [(get, What::Get), (put, What::Put)]);
+    stacks.extend(pairs);
+    let classes = classes::sort(&stacks, code);
+    let costs = Costs { code, classes: &classes };
+    let items = released.iter().map(|(it, count)| Item::new(0, it, *count, &costs)).collect();
+    let live_item = |(history, (number, objects)): (&History, &(usize, Vec<usize>))| {
+        Item::new(*number, history, objects.len() as f64, &costs)
+    };
+    let plain: Vec<_> = plain
+        .iter()
+        .map(|&(get, put, count)| (classes.0.of(get, false), classes.1.of(put, false), count))
+        .collect();
+    let explainer = Explainer::new(&costs, items, live.iter().map(live_item).collect(), &plain);
+    let explanations = explainer.explain();
+    let best = &explanations[0];
+    let blames = blames(&costs, &explanations);
+    let known = explainer.leaks(best);
+    let mut judged = Vec::new();
+    for of in &live {
+        let (history, (number, of_objects)) = of;
+        let settled;
+        let leaks = match known.get(number) {
+            Some(leaks) => leaks,
+            None => {
+                settled = explainer.settle(&live_item(of), best);
+                &settled
+            }
+        };
+        for (&object, &event) in
+            of_objects.iter().flat_map(|it| leaks.iter().map(move |at| (it, at)))
+        {
+            let stack = history.events[event].stack;
+            let Some(blame) = blames.get(&classes.0.of(stack, event == 0)) else { continue };
+            let acts = history::acts(process, objects[object]);
+            let (by, holder) = acts[event];
+            let blame = Rc::clone(blame);
+            judged.push(Leak { object, by, holder, is_first: event == 0, blame });
+        }
+    }
+    judged
+}
+
+/// Whether a class is given back by one line, which gives back nothing else, and which is no exchange.
+fn is_plain(costs: &Costs, best: &Explanation, get: usize) -> bool {
+    let (gets, puts) = (&costs.classes.0.all, &costs.classes.1.all);
+    let usual = best.counts.usual(get);
+    let Some(&(put, count)) = usual.first() else { return false };
+    let all_of_get: f64 = usual.iter().map(|(_, count)| count).sum();
+    let all_of_put: f64 = (0..gets.len()).map(|get| best.counts.pairs(get, put)).sum();
+    let frame = |class: &Class| costs.code.described(class.stack).get(class.frame);
+    let is_exchange = match (frame(&gets[get]), frame(&puts[put])) {
+        (Some(get), Some(put)) => {
+            get.identity == put.identity && put.line.wrapping_sub(get.line) <= NEAR
+        }
+        _ => false,
+    };
+    count >= PURE * all_of_get && count >= PURE * all_of_put && !is_exchange
+}
+
+/// What is said of each class of gets that may leak.
+fn blames(costs: &Costs, explanations: &[Explanation]) -> BTreeMap<usize, Rc<Blame>> {
+    let best = &explanations[0];
+    let first = best.blamed();
+    let rival = explanations.iter().find(|it| it.blamed() != first);
+    let margin = rival.map(|rival| rival.cost - best.cost);
+    let line = |class: &Class| Line { stack: class.stack, frame: class.frame };
+    let usual_of = |by: &Explanation, class: usize| -> Vec<(Line, u64)> {
+        let usual = by.counts.usual(class).into_iter().take(2);
+        usual.map(|(put, count)| (line(&costs.classes.1.all[put]), count.round() as u64)).collect()
+    };
+    let blame = |(class, of): (usize, &Class)| {
+        let back: f64 = best.counts.usual(class).iter().map(|(_, count)| count).sum();
+        let is_first = first == Some(class);
+        let certainty = match margin {
+            _ if !is_first => Certainty::Likely,
+            None => Certainty::Certain,
+            Some(margin) if margin < SOME => Certainty::Open,
+            Some(_) if back >= SEEN && is_plain(costs, best, class) => Certainty::Certain,
+            Some(_) => Certainty::Likely,
+        };
+        let rival = rival.filter(|_| is_first && certainty != Certainty::Certain);
+        let rival = rival.and_then(|by| {
+            let other = by.blamed()?;
+            let class = &costs.classes.0.all[other];
+            Some((line(class), class.is_first, usual_of(by, other)))
+        });
+        let usual = usual_of(best, class);
+        let in_release = |(put, _): (usize, f64)| costs.classes.1.all[put].in_release;
+        let puts = best.counts.usual(class);
+        let is_consequence = !puts.is_empty() && puts.into_iter().all(in_release);
+        let frame = of.frame;
+        let was_seen = back >= SEEN;
+        (
+            class,
+            Rc::new(Blame { frame, certainty, usual, rival, was_seen, is_first, is_consequence }),
+        )
+    };
+    costs.classes.0.all.iter().enumerate().map(blame).collect()
+}
