@@ -130,9 +130,7 @@ fn verdict(world: &World, blame: &Blame) -> Value {
 
 /// Where references are given back most often.
 fn usual(world: &World, puts: &[(Line, u64)]) -> Value {
-    let put = |(at, count): &(Line, u64)| {
-        json!({ "count": count, "stack": stack(world, at.stack), "frame": at.frame })
-    };
+    let put = |(at, count): &(Line, u64)| json!({ "count": count, "stack": stack(world, at.stack), "frame": at.frame });
     puts.iter().map(put).collect()
 }
 

@@ -254,13 +254,7 @@ pub fn key(world: &World, object: &Object) -> Key {
 }
 
 impl<'a> Gathered<'a> {
-    fn add(
-        &mut self,
-        world: &World,
-        process: &Process,
-        object: &'a Object,
-        by_evidence: bool,
-    ) {
+    fn add(&mut self, world: &World, process: &Process, object: &'a Object, by_evidence: bool) {
         let (table, mark) = (&process.table, process.mark);
         self.of.objects += 1;
         self.of.unrecorded += u64::from(table.doubts(object, UNRECORDED));

@@ -73,7 +73,8 @@ fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
     let (mut leading, mut in_lookup) = (true, false);
     let (mut called, mut in_release) = (false, false);
     let all = places.iter().zip(0_u8..);
-    for (frame, call) in all.flat_map(|(&at, call)| code.frames(at).iter().map(move |it| (it, call)))
+    for (frame, call) in
+        all.flat_map(|(&at, call)| code.frames(at).iter().map(move |it| (it, call)))
     {
         if is_ours(frame, is_shared) {
             in_lookup |= !leading && c_name(frame.function) == "kref_lookup_mutex";

@@ -86,7 +86,12 @@ pub fn sort(stacks: &BTreeSet<(Id, What)>, code: &Code) -> (Classes, Classes) {
             classes.all.push(Class {
                 frame,
                 stack,
-                functions: code.described(stack).iter().take(frame + 1).map(|it| it.function).collect(),
+                functions: code
+                    .described(stack)
+                    .iter()
+                    .take(frame + 1)
+                    .map(|it| it.function)
+                    .collect(),
                 inner,
                 for_thread,
                 is_first: what == What::Create,
@@ -121,9 +126,10 @@ fn wrappers(stacks: &BTreeSet<(Id, What)>, code: &Code) -> BTreeMap<Id, usize> {
             }
         }
         let least = if round == 0 { 2 } else { 3 };
-        let is_wrapper =
-            |function: u64| callers.get(&function).is_some_and(|all| all.len() >= least)
-                && kinds[&function].len() == 1;
+        let is_wrapper = |function: u64| {
+            callers.get(&function).is_some_and(|all| all.len() >= least)
+                && kinds[&function].len() == 1
+        };
         let mut has_moved = false;
         for (&stack, inner) in &mut count {
             let frames = code.described(stack);

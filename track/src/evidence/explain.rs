@@ -196,7 +196,9 @@ impl<'a> Explainer<'a> {
         let leaks = |class: usize| free.counts.leaks(class) > 0.0;
         suspects.sort_by(|a, b| leaks(b.0).cmp(&leaks(a.0)).then(b.1.total_cmp(&a.1)));
         let mut all = vec![free.clone()];
-        all.extend(suspects.iter().take(MOST_HYPOTHESES).map(|&(class, _)| self.learn(Some(class))));
+        all.extend(
+            suspects.iter().take(MOST_HYPOTHESES).map(|&(class, _)| self.learn(Some(class))),
+        );
         all.sort_by(|a, b| a.cost.total_cmp(&b.cost));
         let mut classes: Vec<_> = suspects.iter().take(10).map(|&(class, _)| class).collect();
         classes.sort_unstable();
@@ -214,7 +216,8 @@ impl<'a> Explainer<'a> {
         };
         let all = 0..self.items.len();
         let first_rounds = if leaking.is_none() { 2 } else { 1 };
-        let rounds = std::iter::repeat_n(first, first_rounds).chain(std::iter::repeat_n(all, ROUNDS));
+        let rounds =
+            std::iter::repeat_n(first, first_rounds).chain(std::iter::repeat_n(all, ROUNDS));
         for items in rounds {
             let columns = self.columns(&counts);
             for at in items.clone() {
@@ -268,8 +271,10 @@ impl<'a> Explainer<'a> {
                 return cost;
             }
             let of = item.puts[put];
-            let seen = counts.pairs(class, of) + PRIOR * self.fits[class * self.plain.puts + of].exp();
-            cost - (seen / (of_get[class] + 1.0)).ln() / 2.0 - (seen / (of_put[of] + 1.0)).ln() / 2.0
+            let seen =
+                counts.pairs(class, of) + PRIOR * self.fits[class * self.plain.puts + of].exp();
+            cost - (seen / (of_get[class] + 1.0)).ln() / 2.0
+                - (seen / (of_put[of] + 1.0)).ln() / 2.0
         };
         let columns = cheapest(item.gets.len(), item.gets.len().max(puts), cost);
         columns.into_iter().map(|put| (put < puts).then_some(put)).collect()
@@ -301,7 +306,8 @@ impl<'a> Explainer<'a> {
             let sum = by_line.entry((classes[get].inner, put)).or_default();
             *sum = (sum.0 + cost, sum.1 + weight, sum.2 + 1.0);
         }
-        let of_kind = |&(cost, weight, lines): &(f64, f64, f64)| 1.0 + cost / weight + 0.3 * (lines - 1.0);
+        let of_kind =
+            |&(cost, weight, lines): &(f64, f64, f64)| 1.0 + cost / weight + 0.3 * (lines - 1.0);
         let mut sum: f64 = by_line.values().map(of_kind).sum();
         let mut leaking: BTreeMap<_, f64> = BTreeMap::new();
         let mut disorder = 0.0;
@@ -343,9 +349,11 @@ impl<'a> Explainer<'a> {
         let mut pairs = pairs.to_vec();
         let mut has_changed = false;
         for (item, pairs) in self.items.iter().zip(&mut pairs) {
-            let of = |class: usize| (0..item.gets.len()).filter(move |&get| item.gets[get] == class);
+            let of =
+                |class: usize| (0..item.gets.len()).filter(move |&get| item.gets[get] == class);
             for (a, b) in of(x).zip(of(y)) {
-                let fits = |get, put: Option<usize>| put.is_none_or(|put| item.cost(get, put) < NEVER);
+                let fits =
+                    |get, put: Option<usize>| put.is_none_or(|put| item.cost(get, put) < NEVER);
                 if pairs[a] != pairs[b] && fits(a, pairs[b]) && fits(b, pairs[a]) {
                     pairs.swap(a, b);
                     has_changed = true;

@@ -90,7 +90,8 @@ impl Evidence {
         for alike in known.alike.values() {
             let looks: u64 = alike.ways.iter().map(|(_, seen)| seen).sum();
             let share = alike.count as f64 / looks as f64;
-            histories.extend(alike.ways.iter().map(|(it, seen)| (it.clone(), *seen as f64 * share)));
+            histories
+                .extend(alike.ways.iter().map(|(it, seen)| (it.clone(), *seen as f64 * share)));
         }
         let pairs = known.pairs.iter().map(|(&(get, put), &count)| (get, put, count as f64));
         (histories, pairs.collect())
@@ -171,11 +172,8 @@ fn is_near(world: &World, get: &Step, put: &Step) -> bool {
 }
 
 fn common(world: &World, get: &Step, put: &Step) -> Common {
-    let moment = |step: &Step| Moment {
-        thread: step.by.thread,
-        place: step.place,
-        recorded: step.recorded,
-    };
+    let moment =
+        |step: &Step| Moment { thread: step.by.thread, place: step.place, recorded: step.recorded };
     world.passes.common(moment(get), moment(put), &world.code, &world.numbers.borrow())
 }
 

@@ -129,7 +129,8 @@ pub fn judge(world: &World, process: &Process, key: Key, objects: &[&Object]) ->
                 &settled
             }
         };
-        for (&object, &event) in of_objects.iter().flat_map(|it| leaks.iter().map(move |at| (it, at)))
+        for (&object, &event) in
+            of_objects.iter().flat_map(|it| leaks.iter().map(move |at| (it, at)))
         {
             let stack = history.events[event].stack;
             let Some(blame) = blames.get(&classes.0.of(stack, event == 0)) else { continue };
@@ -192,7 +193,10 @@ fn blames(costs: &Costs, explanations: &[Explanation]) -> BTreeMap<usize, Rc<Bla
         let is_consequence = !puts.is_empty() && puts.into_iter().all(in_release);
         let frame = of.frame;
         let was_seen = back >= SEEN;
-        (class, Rc::new(Blame { frame, certainty, usual, rival, was_seen, is_first, is_consequence }))
+        (
+            class,
+            Rc::new(Blame { frame, certainty, usual, rival, was_seen, is_first, is_consequence }),
+        )
     };
     costs.classes.0.all.iter().enumerate().map(blame).collect()
 }
