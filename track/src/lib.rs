@@ -3,7 +3,7 @@
 //! The recorder, libkref_track.so, is in the program: it writes what happens into memory that both share
 //! ([`session`]). The judge is here, in a process of its own ([`start`], [`serve`]). It puts the events of all threads
 //! into one order ([`merge`]), and works on them ([`judge`], [`event`]) in the table of each process ([`process`],
-//! [`table`], [`object`]); which get a put undoes is [`matching`]'s. What is wrong at once is [`misuse`]; what is left
+//! [`table`], [`object`]); which get a put undoes is [`matching`]'s at once, and [`evidence`]'s in a report. What is wrong at once is [`misuse`]; what is left
 //! at the end is gathered by [`leaks`], beside what leads to it ([`reach`]), and written by [`text`], [`json`], [`tree`] and [`flame`]. Addresses get names
 //! from the files of the program ([`modules`], [`code`], [`stacks`], [`symbols`]) and from their debug information ([`debug`]).
 

@@ -1,4 +1,5 @@
-//! Which get a put undoes.
+//! Which get a put undoes, when the put comes: for reports of misuse, for `--live`, and for objects whose histories are
+//! not kept. A report of what is held at the end explains all objects of a type ([`crate::evidence`]).
 //!
 //! A put says what it gives back, or it does not. In this order:
 //!

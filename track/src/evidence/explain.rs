@@ -311,10 +311,10 @@ impl<'a> Explainer<'a> {
         let mut sum: f64 = by_line.values().map(of_kind).sum();
         let mut leaking: BTreeMap<_, f64> = BTreeMap::new();
         let mut disorder = 0.0;
-        for get in 0..counts.gets {
+        for (get, class) in classes.iter().enumerate() {
             if counts.leaks(get) > 0.0 {
                 leaking
-                    .entry(classes[get].inner)
+                    .entry(class.inner)
                     .and_modify(|cost| *cost += 1.0)
                     .or_insert(2.0 - self.leak(get).ln());
             }

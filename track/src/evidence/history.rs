@@ -80,10 +80,12 @@ pub struct Evidence(RefCell<HashMap<Key, Known, FxBuildHasher>>);
 
 /// Histories, and how often each was seen.
 pub type Counted = Vec<(History, f64)>;
+/// Stacks of gets and of puts that plainly belong together, and how often they did.
+pub type Plain = Vec<(Id, Id, f64)>;
 
 impl Evidence {
     /// What is known of a type: histories, and pairs of stacks that plainly belong together.
-    pub fn of(&self, key: Key) -> (Counted, Vec<(Id, Id, f64)>) {
+    pub fn of(&self, key: Key) -> (Counted, Plain) {
         let all = self.0.borrow();
         let Some(known) = all.get(&key) else { return Default::default() };
         let mut histories = Vec::new();
@@ -103,7 +105,7 @@ pub fn begin(world: &World, process: &mut Process, at: At, event: &Happened) {
     let object = process.table.object(at);
     let Some(created) = world.code.get(object.created().stack) else { return };
     let count = created.kept.get();
-    if count < MOST_LIVE || object.serial % ONE_IN == 0 {
+    if count < MOST_LIVE || object.serial.is_multiple_of(ONE_IN) {
         created.kept.set(count.saturating_add(1));
         let place = world.passes.note(event.by.thread, event.recorded);
         // The name of a creation is the type's.

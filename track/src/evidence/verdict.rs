@@ -45,6 +45,9 @@ pub struct Line {
     pub frame: usize,
 }
 
+/// What else may be to blame: the line, whether it is kref_init()'s, and where such references are given back.
+pub type Rival = (Line, bool, Vec<(Line, u64)>);
+
 /// What is said of the references of one class.
 #[derive(Clone, Debug)]
 pub struct Blame {
@@ -55,7 +58,7 @@ pub struct Blame {
     /// Where such references are given back, and how often, the most frequent first.
     pub usual: Vec<(Line, u64)>,
     /// What else may be to blame, and where that is given back.
-    pub rival: Option<(Line, bool, Vec<(Line, u64)>)>,
+    pub rival: Option<Rival>,
     /// Whether such references were seen given back.
     pub was_seen: bool,
     /// Whether it is the class that leaks most.
