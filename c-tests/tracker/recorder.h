@@ -100,10 +100,16 @@ static void let_go(const void *kref)
     write_down(kref, "let go");
 }
 
+static unsigned int balance(int begins, const char *type)
+{
+    write_down(NULL, begins ? "begins %s" : "ends%s", type ? type : "");
+    return begins ? 0 : 7;
+}
+
 static const struct kref_tracker writes_down = { sizeof writes_down, created,    getting, got,
                                                  putting,            released,   done,    violated,
                                                  report,             checkpoint, missed,  percpu,
-                                                 let_go };
+                                                 let_go,             balance };
 
 /* Checks the events since the last CHECK_TOLD. All must be about `object`. */
 #define CHECK_TOLD(object, events)                                                                 \

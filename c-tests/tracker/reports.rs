@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use kref_c_tests::kref_track::{compile, compile_with, contains, kref_track, track};
+use kref_c_tests::kref_track::{compile, compile_with, contains, kref_track, silent, track};
 use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, project, run, scratch};
 use libtest_mimic::Arguments;
 use serde_json::Value;
@@ -37,6 +37,7 @@ fn main() {
         plain("object-history", object_history),
         plain("names-of-types", names_of_types),
         plain("checkpoint-and-report", checkpoint_and_report),
+        plain("regions-that-leave-references-behind", balance),
         plain("however-a-program-ends", however_it_ends),
         plain("a-daemon", a_daemon),
         plain("a-trace", a_trace),
@@ -298,6 +299,35 @@ fn checkpoint_and_report() {
     let untracked =
         run(&mut Command::new(compile(Compiler::any(), "tracker/reports/on-request", &["-O1"])));
     assert!(!untracked.success, "without a tracker there is none to report");
+}
+
+fn balance() {
+    silent("reports/balance", &[]);
+    let untracked =
+        run(&mut Command::new(compile(Compiler::any(), "tracker/reports/balance", &["-O1"]))
+            .arg("wrong"));
+    assert!(untracked.success && untracked.output.is_empty(), "{untracked:?}");
+    let ended = track("reports/balance", &[], &["wrong", "tracked"]);
+    assert!(ended.success, "{ended:?}");
+    contains(
+        &ended,
+        &[
+            "kref-track: 1 reference was left behind\n  1 reference, on object #2 at 0x",
+            ", page, taken by:\n    page_ref_init ",
+            "kref-track: 3 references were left behind\n",
+            "  1 reference, on object #1 at 0x",
+            ", session, taken by:\n    session_ref ",
+            "    take tracker/reports/balance.c:",
+            "  since kref_balance_begin() by thread 1 (",
+            "tracker/reports/balance.c:71",
+        ],
+    );
+    assert_eq!(ended.output.matches("left behind").count(), 2, "{}", ended.output);
+    let ended = track("reports/balance", &["--format", "json"], &["wrong", "tracked"]);
+    let report = ended.output.lines().find(|line| line.contains("\"balance\"")).expect("a report");
+    let report: Value = serde_json::from_str(report).expect("JSON");
+    must_match(&report, &schema()["$defs"]["balance"], &schema());
+    assert_eq!(report["left"][0]["type"], "page");
 }
 
 fn however_it_ends() {

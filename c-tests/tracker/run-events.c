@@ -318,6 +318,9 @@ static void tables(void)
     CHECK_TOLD(&kref, "got 2; putting 2");
     CHECK(kref_track_report(1) == -ENOTSUP && kref_track_checkpoint() == 0);
     CHECK_TOLD(NULL, "checkpoint");
+    kref_balance_begin("session");
+    CHECK(kref_balance_end() == 7);
+    CHECK_TOLD(NULL, "begins session; ends");
 
     /* Without a tracker, objects that were tracked go on counting. */
     CHECK(!kref_set_tracker(NULL));
@@ -327,6 +330,8 @@ static void tables(void)
     kref_init(&kref);
     CHECK(kref.refcount.refs == ONE_REFERENCE && !*told_events);
     CHECK(kref_track_report(1) == -ENOTSUP && kref_track_checkpoint() == -ENOTSUP);
+    kref_balance_begin(NULL);
+    CHECK(kref_balance_end() == 0 && !*told_events);
 }
 
 static void got_and_lost_errno(struct kref *kref, unsigned int count, const char *holder)

@@ -148,6 +148,11 @@ struct kref_tracker {
      * more. The count saturates without a violation, so the object is never released.
      */
     void (*let_go)(const void *kref);
+    /**
+     * Called by kref_balance_begin(), with begins = 1 and the name of the type or NULL, and by kref_balance_end(),
+     * with begins = 0 and NULL. The result is that of kref_balance_end().
+     */
+    unsigned int (*balance)(int begins, const char *type);
 };
 
 /**
@@ -220,6 +225,30 @@ int kref_track_report(int fd);
  * Returns:  0, or -ENOTSUP if there is no tracker, or if it has no checkpoints.
  */
 int kref_track_checkpoint(void);
+
+/**
+ * Begin a region that must leave no reference behind: the work for one request, for example. Without a
+ * tracker this does nothing. kref_balance_end() says what counts.
+ *
+ * Range:    type is the name of a type, as kref_init_as() or KREF_DEFINE() gives it, or the name of a
+ *           release function; the region looks at references on objects of this type alone. NULL: at all.
+ *           The string stays valid until the call returns.
+ * Threads:  the region is the calling thread's. Other threads may have regions at the same time, and a
+ *           region may be inside another one.
+ */
+void kref_balance_begin(const char *type);
+
+/**
+ * End the region that the calling thread began last. A reference is left behind if this thread took it in the
+ * region, and it is still held now: by kref_init() as well as by a get. If this thread took as many references
+ * on an object as it gave back in the region, it left none behind on this object. The tracker reports those
+ * left behind, with the place of kref_balance_begin().
+ *
+ * Misuse:   without a kref_balance_begin() in this thread there is nothing to end: 0 is returned.
+ * Threads:  the thread waits for the tracker. A reference that another thread takes is not counted.
+ * Returns:  the number of references left behind. 0 without a tracker, or if it has no regions.
+ */
+unsigned int kref_balance_end(void);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 //! The tracker, and gets and puts with a holder's name.
 
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_uint};
 
 use super::edge::{CallSite, edge};
 use super::inline::{at_kref_get_slow, finish_put};
@@ -106,4 +106,30 @@ pub extern "C" fn kref_track_report(fd: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_track_checkpoint() -> c_int {
     if tracker::checkpoint() { 0 } else { -libc::ENOTSUP }
+}
+
+/// Begin a region that must leave no reference behind: the work for one request, for example. Without a
+/// tracker this does nothing. kref_balance_end() says what counts.
+///
+/// Range:    type is the name of a type, as kref_init_as() or KREF_DEFINE() gives it, or the name of a
+///           release function; the region looks at references on objects of this type alone. NULL: at all.
+///           The string stays valid until the call returns.
+/// Threads:  the region is the calling thread's. Other threads may have regions at the same time, and a
+///           region may be inside another one.
+#[unsafe(no_mangle)]
+pub extern "C" fn kref_balance_begin(r#type: *const c_char) {
+    tracker::balance(true, r#type);
+}
+
+/// End the region that the calling thread began last. A reference is left behind if this thread took it in the
+/// region, and it is still held now: by kref_init() as well as by a get. If this thread took as many references
+/// on an object as it gave back in the region, it left none behind on this object. The tracker reports those
+/// left behind, with the place of kref_balance_begin().
+///
+/// Misuse:   without a kref_balance_begin() in this thread there is nothing to end: 0 is returned.
+/// Threads:  the thread waits for the tracker. A reference that another thread takes is not counted.
+/// Returns:  the number of references left behind. 0 without a tracker, or if it has no regions.
+#[unsafe(no_mangle)]
+pub extern "C" fn kref_balance_end() -> c_uint {
+    tracker::balance(false, core::ptr::null())
 }

@@ -229,6 +229,9 @@ pub struct kref_tracker {
     /// Called when the object gets more than 4000000 references: no function is called for it any
     /// more. The count saturates without a violation, so the object is never released.
     pub let_go: Option<unsafe extern "C" fn(kref: *const c_void)>,
+    /// Called by kref_balance_begin(), with begins = 1 and the name of the type or NULL, and by kref_balance_end(),
+    /// with begins = 0 and NULL. The result is that of kref_balance_end().
+    pub balance: Option<unsafe extern "C" fn(begins: c_int, r#type: *const c_char) -> c_uint>,
 }
 
 // Each C type here has the same layout as a Rust type of the crate.

@@ -55,6 +55,7 @@ pub struct Tracker {
         ) -> c_int,
     >,
     pub let_go: Option<unsafe extern "C" fn(kref: *const c_void)>,
+    pub balance: Option<unsafe extern "C" fn(begins: c_int, type_name: *const c_char) -> u32>,
 }
 
 /// What happens to a percpu reference: C's `enum kref_percpu_event`.
@@ -301,6 +302,14 @@ mod calls {
         let checkpoint = member!(checkpoint);
         // SAFETY: the caller of `set_tracker` promised that the functions may be called so.
         checkpoint.inspect(|checkpoint| unsafe { checkpoint() }).is_some()
+    }
+
+    /// Begins or ends a region of the calling thread. Returns what the tracker returns, and 0 without one.
+    #[cfg(feature = "capi")]
+    pub(crate) fn balance(begins: bool, type_name: *const c_char) -> u32 {
+        let balance = member!(balance);
+        // SAFETY: the caller of `set_tracker` promised that the functions may be called so.
+        balance.map_or(0, |balance| unsafe { balance(begins.into(), type_name) })
     }
 }
 

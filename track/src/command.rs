@@ -70,7 +70,8 @@ that is tracked holds now.
   --help, --version
 
 A program that calls kref_track_checkpoint() limits later reports to references that were taken after the
-call. kref_track_report(fd) writes a report at any time. Without this command,
+call. kref_track_report(fd) writes a report at any time. kref_balance_begin(type) and kref_balance_end() report
+references that the code between them leaves behind. Without this command,
 KREF_OPTIONS=track=1:depth=8:summary=1 does the same: the names are those above, with _ for -.
 KREF_TRACK_LIBRARY=FILE stands for --library. KREF_OPTIONS=track=file writes a trace and no reports: to the
 FILE of trace=, or to kref-track.PID.trace. kref-track report FILE makes the reports of it, also on a machine that

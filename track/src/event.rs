@@ -46,6 +46,7 @@ pub fn apply(world: &World, process: &mut Process, event: &Happened) {
         What::Moved => memory::moved(world, process, event),
         What::Written => memory::written(world, process, event),
         What::Checkpoint => process.checkpoint(),
+        What::Begins => process.regions.begin(event.by, event.name),
         _ => {}
     }
     let act = match event.what {
@@ -74,6 +75,7 @@ pub fn create(world: &World, process: &mut Process, event: &Happened) -> Option<
     }
     let mark = process.mark;
     let at = process.table.insert(address, by, event.name, mark)?;
+    process.regions.got(&process.table, at, by, true);
     count(world, process, at, NONE, true);
     let serial = process.table.object(at).serial;
     chronicle::note(world, process, serial, &Line::new("created", by, event.time, event.count));
@@ -96,6 +98,7 @@ fn get(world: &World, process: &mut Process, event: &Happened) {
     if object.is(RELEASED) {
         late(world, process, Kind::GetAfterRelease, at, event.by);
     } else {
+        process.regions.got(&process.table, at, event.by, false);
         process.table.get(at, event.by, event.name, process.mark);
         count(world, process, at, event.name, true);
         let code = &world.code;
@@ -148,7 +151,9 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
         let offence = Offence::new(Kind::PutOfInitial, event.by, process, at);
         misuse::report(world, process, &offence);
     }
-    let undone = process.table.put(at, event.by, event.name, code, &world.distances);
+    let undone = process.regions.put(&mut process.table, at, event.by, |table| {
+        table.put(at, event.by, event.name, code, &world.distances)
+    });
     let is_doubtful = world.is_doubtful(process.table.object(at).created());
     if undone == Undone::WrongHolder && !is_doubtful {
         let mut offence = Offence::new(Kind::WrongHolder, event.by, process, at);

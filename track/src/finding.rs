@@ -86,6 +86,7 @@ pub fn sections(report: &Value) -> Vec<Section<'_>> {
         "misuse" => vec![single(misuse(report), misuse_notes(report))],
         "crash" => vec![single(crash(report), Vec::new())],
         "stuck" => vec![single(stuck(report), Vec::new())],
+        "balance" => list(&report["left"]).iter().map(|left| left_behind(report, left)).collect(),
         _ => stale_handles(report),
     }
 }
@@ -345,6 +346,16 @@ fn stuck(report: &Value) -> Finding<'_> {
         format!("a release function does not return: its thread {}", waits(&report["waits"]));
     let stacks = Vec::from_iter(act("the last put", &report["by"]));
     Finding { what, stacks, counts: (0, 1), ..of_report(report, "stuck") }
+}
+
+fn left_behind<'a>(report: &'a Value, left: &'a Value) -> Section<'a> {
+    let counts = (count(&left["references"]), count(&left["objects"]));
+    let of = text(&left["type"]);
+    let what = format!("{} ({of}) left behind at kref_balance_end()", amount(counts));
+    let taken = Stack { what: "taken here".into(), frames: list(&left["stack"]) };
+    let begun = act("kref_balance_begin() called", &report["begun"]);
+    let stacks = [taken].into_iter().chain(begun).collect();
+    single(Finding { what, of, counts, stacks, ..of_report(report, "balance") }, Vec::new())
 }
 
 fn stale_handles(report: &Value) -> Vec<Section<'_>> {

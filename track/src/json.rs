@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::balance::Left;
 use crate::clock::{self, Time};
 use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type, Unexited};
@@ -12,6 +13,7 @@ use crate::reach::owned::Owned;
 use crate::reach::{Class, Search};
 use crate::report::Dropped;
 use crate::symbols::Frame;
+use crate::waits::Wait;
 use crate::world::World;
 
 /// What is held.
@@ -129,6 +131,25 @@ pub fn stale_handles(world: &World, process: &Process) -> Value {
     })
 }
 
+/// The references that a region has left behind.
+pub fn left_behind(world: &World, process: &Process, begun: Act, all: &[Left]) -> Value {
+    let left = all.iter().map(|left| {
+        json!({
+            "type": left.of,
+            "references": left.count,
+            "objects": left.objects,
+            "example": { "object": left.example.0, "address": address(left.example.1) },
+            "stack": stack(world, left.stack),
+        })
+    });
+    json!({
+        "kind": "balance",
+        "process": process.pid,
+        "begun": act(world, begun),
+        "left": left.collect::<Vec<_>>(),
+    })
+}
+
 /// A misuse.
 pub fn misuse(world: &World, process: &Process, offence: &Offence) -> Value {
     let names = &world.code.names;
@@ -178,6 +199,21 @@ pub fn act(world: &World, act: Act) -> Value {
         "thread": thread(world, act.thread),
         "age": age,
         "stack": stack(world, act.stack),
+    })
+}
+
+/// What a thread waits for.
+pub fn waiting(tid: i32, wait: &Wait) -> Value {
+    let (place, holder) = match *wait {
+        Wait::Mutex { address, holder } => (Some(address), Some(holder)),
+        Wait::Futex(address) => (Some(address), None),
+        _ => (None, None),
+    };
+    json!({
+        "tid": tid,
+        "for": wait.name(),
+        "address": place.map(address),
+        "holder": holder,
     })
 }
 

@@ -8,6 +8,7 @@
 //! from the files of the program ([`modules`], [`code`], [`stacks`], [`symbols`]) and from their debug information ([`debug`]).
 
 mod ask;
+mod balance;
 mod budget;
 mod chronicle;
 mod clock;
@@ -33,6 +34,7 @@ mod json;
 mod judge;
 mod leaks;
 mod live;
+mod locked;
 mod markup;
 mod matching;
 mod memory;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rustc_hash::FxBuildHasher;
 
+use crate::balance::Regions;
 use crate::budget::Budget;
 use crate::code::{Code, Id, PlaceId};
 use crate::misuse::Kind;
@@ -65,6 +66,10 @@ pub struct Process {
     pub shared: Shared,
     /// Misuse that was reported: once for each stack.
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
+    /// Threads that wait for a mutex of their own, by the kernel's numbers.
+    pub self_locked: HashSet<i32, FxBuildHasher>,
+    /// What threads do between kref_balance_begin() and kref_balance_end().
+    pub regions: Regions,
     /// Who killed percpu_refs.
     pub killed: Killed,
     /// Lookups by handle that found no object.
@@ -102,6 +107,8 @@ impl Process {
             modules: Vec::new(),
             shared: Shared::default(),
             told: HashSet::default(),
+            self_locked: HashSet::default(),
+            regions: Regions::default(),
             killed: Killed::default(),
             stale: Stale::default(),
             found: 0,
@@ -230,6 +237,11 @@ impl Processes {
     /// All that are there.
     pub fn all(&self) -> impl Iterator<Item = &Process> {
         self.all.iter().flatten().map(|process| &**process)
+    }
+
+    /// All that are there.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.all.iter_mut().flatten().map(|process| &mut **process)
     }
 
     /// A living child that was forked as the last thing that a process did: a daemon, which goes on with what its

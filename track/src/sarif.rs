@@ -19,10 +19,11 @@ const ROOT: &str = "%SRCROOT%";
 const FINGERPRINT: &str = "krefTrackStack/v1";
 
 /// What is not a misuse.
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 5] = [
     ("leak", "references that nobody gave back"),
     ("crash", "a fatal signal"),
-    ("stuck", "a release function that does not return"),
+    ("balance", "references that a region left behind"),
+    ("stuck", "a release function that does not return, or a mutex that it left locked"),
     ("stale-handles", "lookups by handle that found no object"),
 ];
 

@@ -175,7 +175,7 @@ impl Report<'_> {
         let (world, by) = (self.world, self.release.by);
         let own = world.threads.kernel_number(by.thread).unwrap_or(0);
         let others: Vec<_> =
-            self.others(own).iter().map(|(tid, wait)| waiting(*tid, wait)).collect();
+            self.others(own).iter().map(|(tid, wait)| json::waiting(*tid, wait)).collect();
         let object = self.process.table.find(self.release.address);
         json!({
             "kind": "stuck",
@@ -183,24 +183,10 @@ impl Report<'_> {
             "object": object.map(|at| self.process.table.object(at).serial),
             "address": format!("{:#x}", self.release.address),
             "by": json::act(world, by),
-            "waits": waiting(own, &self.wait),
+            "waits": json::waiting(own, &self.wait),
             "others": others,
         })
     }
-}
-
-fn waiting(tid: i32, wait: &Wait) -> Value {
-    let (address, holder) = match *wait {
-        Wait::Mutex { address, holder } => (Some(address), Some(holder)),
-        Wait::Futex(address) => (Some(address), None),
-        _ => (None, None),
-    };
-    json!({
-        "tid": tid,
-        "for": wait.name(),
-        "address": address.map(|address| format!("{address:#x}")),
-        "holder": holder,
-    })
 }
 
 /// What a thread does.

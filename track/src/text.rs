@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::balance::Left;
 use crate::clock::{self, Time};
 use crate::code::Id;
 use crate::leaks::{Leaks, Reference, Type, Unexited};
@@ -173,6 +174,24 @@ pub fn stale_handles(world: &World, process: &Process) -> String {
     if stacks.len() > MOST {
         let _ = writeln!(out, "  ... and {} more stacks", stacks.len() - MOST);
     }
+    out
+}
+
+/// The references that a region has left behind.
+pub fn left_behind(world: &World, begun: Act, all: &[Left]) -> String {
+    let count = all.iter().map(|left| left.count).sum();
+    let were = if count == 1 { "was" } else { "were" };
+    let mut out = format!("kref-track: {} {were} left behind\n", number(count, "reference"));
+    for left in all {
+        let objects = match left.objects {
+            1 => format!("on object #{} at {:#x}", left.example.0, left.example.1),
+            count => format!("on {count} objects, as #{} at {:#x}", left.example.0, left.example.1),
+        };
+        let references = number(left.count, "reference");
+        _ = writeln!(out, "  {references}, {objects}, {}, taken by:", left.of);
+        stack(world, &mut out, left.stack, "    ");
+    }
+    act(world, &mut out, "since kref_balance_begin() by", begun);
     out
 }
 

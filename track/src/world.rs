@@ -150,6 +150,13 @@ impl Threads {
         recent.count += 1;
     }
 
+    /// What each thread did last.
+    pub fn lasts(&self) -> Vec<Last> {
+        let recent = self.recent.borrow();
+        let used = recent.iter().filter(|recent| recent.count > 0);
+        used.map(|recent| recent.events[(recent.count - 1) % EVENTS]).collect()
+    }
+
     /// What a thread did, the last first.
     pub fn last(&self, thread: u32) -> Vec<Last> {
         let recent = self.recent.borrow()[thread as usize % RECENT];

@@ -25,6 +25,16 @@ pub fn report(fd: c_int, frame: &Frame) {
     }
 }
 
+/// kref_balance_end(): how many references the region has left behind, as far as the judge knows.
+pub fn left_behind(frame: &Frame) -> u32 {
+    let Some(mut guard) = thread::enter(frame.address()) else { return 0 };
+    let stack = walk::stack(Caller::from(frame), &mut guard);
+    match ask(&Event::of(Kind::Ends, 0), stack, &mut guard, -1) {
+        Asked::Done(left) => left,
+        Asked::Gone | Asked::Already => 0,
+    }
+}
+
 /// The signal that asks for a report: the report goes to the judge's log, and nobody waits.
 pub fn signalled(frame: u64, caller: Caller) {
     let Some(mut guard) = thread::enter(frame) else { return };

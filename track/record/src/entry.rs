@@ -32,6 +32,7 @@ pub fn table() -> Table {
         missed: (flags & STALE_HANDLES != 0).then_some(missed),
         percpu,
         let_go,
+        balance: Some(balance),
     }
 }
 
@@ -191,4 +192,20 @@ extern "C" fn checkpoint() {
 
 extern "C" fn on_checkpoint(frame: &Frame) {
     happen(&Event::of(Kind::Checkpoint, ptr::null::<Kref>().addr()), frame);
+}
+
+#[unsafe(naked)]
+extern "C" fn balance(begins: c_int, type_name: *const c_char) -> c_uint {
+    enter!(on_balance, 2)
+}
+
+extern "C" fn on_balance(begins: c_int, type_name: *const c_char, frame: &Frame) -> c_uint {
+    if begins == 0 {
+        return ask::left_behind(frame);
+    }
+    happen(
+        &Event { name: type_name, ..Event::of(Kind::Begins, ptr::null::<Kref>().addr()) },
+        frame,
+    );
+    0
 }

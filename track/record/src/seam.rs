@@ -59,6 +59,8 @@ pub struct Table {
     pub percpu: extern "C" fn(*mut Kref, c_uint, Release) -> c_int,
     /// The object has too many references to be tracked any further.
     pub let_go: extern "C" fn(*const c_void),
+    /// kref_balance_begin() with 1 and a type's name, which may be null; kref_balance_end() with 0.
+    pub balance: Option<extern "C" fn(c_int, *const c_char) -> c_uint>,
 }
 
 /// The frame of an entry, which `enter!` makes.

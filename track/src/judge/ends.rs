@@ -12,7 +12,7 @@ use crate::merge::Numbered;
 use crate::reach::Asker;
 use crate::report::{self, End};
 use crate::session::{Answer, Given};
-use crate::{crash, ends};
+use crate::{balance, crash, ends};
 
 /// Frames that are farther from each other are not of one stack.
 const LARGEST_STACK: u64 = 1 << 31;
@@ -42,7 +42,8 @@ impl Judge {
             _ => {}
         }
         process.asker = None;
-        let (pid, found) = (process.pid, process.found);
+        let left = (kind == Kind::Ends).then(|| balance::end(world, process, event.by));
+        let (pid, found) = (process.pid, left.unwrap_or(process.found));
         if let (Origin::Session(session, _), Ok(request)) =
             (&self.origin, u32::try_from(event.detail))
         {

@@ -27,7 +27,7 @@ use crate::session::{Answer, Session};
 use crate::stuck::Releases;
 use crate::turns::Turns;
 use crate::world::{Numbers, World};
-use crate::{clock, trace};
+use crate::{clock, locked, trace};
 
 mod ends;
 mod forks;
@@ -196,6 +196,14 @@ impl Judge {
         }
     }
 
+    /// Tells of threads that wait for a mutex that a release function has left locked.
+    pub fn look_at_locks(&mut self) {
+        self.world.now.set(clock::now());
+        for process in self.processes.all_mut() {
+            process.found += locked::look(&self.world, process);
+        }
+    }
+
     fn apply(&mut self, numbered: &Numbered) {
         let event = &numbered.event;
         match numbered.kind {
@@ -221,8 +229,10 @@ impl Judge {
             self.watch_release(numbered, happened.by);
         }
         process.last_event = event.sequence;
-        let is_request =
-            matches!(numbered.kind, Kind::Report | Kind::Exit | Kind::Crash | Kind::Begun);
+        let is_request = matches!(
+            numbered.kind,
+            Kind::Report | Kind::Exit | Kind::Crash | Kind::Begun | Kind::Ends
+        );
         if is_request {
             process.asker = self.asker(numbered, stack);
         } else {

@@ -76,6 +76,11 @@ fn all_reports() -> String {
     let missed = Event { sequence, object: 0x9000, stack, ..Event::default() };
     recorder.event(Kind::Missed, missed, "");
     let sequence = recorder.number();
+    recorder.event(Kind::Begins, Event { sequence, stack, ..Event::default() }, "");
+    recorder.got(0x5000, stack, "cache");
+    let sequence = recorder.number();
+    recorder.event(Kind::Ends, Event { sequence, stack, ..Event::default() }, "");
+    let sequence = recorder.number();
     let crash = Event { sequence, object: 0x6008, count: 11, stack, ..Event::default() };
     recorder.event(Kind::Crash, crash, "");
     let told = recorder.told();

@@ -86,7 +86,8 @@ pub struct Head {
     /// The bytes of the answer.
     pub answer_length: AtomicU32,
     /// What was found in the process that asks at the desk without a text: the reports of misuse and of leaks. Set before the answer to
-    /// an [`Exit`](crate::record::Kind::Exit).
+    /// an [`Exit`](crate::record::Kind::Exit). For an [`Ends`](crate::record::Kind::Ends), the references that were left
+    /// behind.
     pub found: AtomicU32,
     /// Records for which there was no room.
     pub dropped: AtomicU64,

@@ -84,6 +84,10 @@ pub enum Kind {
     /// A write into the memory of a released object, after its free(): the address of the write in the place of the
     /// detail. It may have happened long ago, by any thread.
     Written = 23,
+    /// kref_balance_begin(), with the name of the type.
+    Begins = 24,
+    /// kref_balance_end(). A request: the answer is the number of references that were left behind.
+    Ends = 25,
 }
 
 /// What a [`Kind::Percpu`] says: the numbers of enum kref_percpu_event. The gets and puts of a percpu_ref are
@@ -104,7 +108,7 @@ pub mod percpu {
 impl Kind {
     /// The kind by its number.
     pub fn of(number: u8) -> Option<Self> {
-        const ALL: [Kind; 23] = [
+        const ALL: [Kind; 25] = [
             Kind::Module,
             Kind::Stack,
             Kind::Void,
@@ -128,6 +132,8 @@ impl Kind {
             Kind::Freed,
             Kind::Moved,
             Kind::Written,
+            Kind::Begins,
+            Kind::Ends,
         ];
         ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
