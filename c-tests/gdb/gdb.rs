@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use kref_c_tests::{
-    Compiler, Finished, Kind, Prefix, WARNINGS, describe, folder, per_compiler, printed, project,
-    run,
+    Compiler, Finished, Kind, Prefix, WARNINGS, describe, folder, is_quick, kref_track,
+    per_compiler, plain, printed, project, run,
 };
 use libtest_mimic::Arguments;
 
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         per_compiler("a_kref_is_found_wherever_it_is", need, a_kref_is_found_wherever_it_is),
         per_compiler("what_is_optimised_out_is_no_error", need, what_is_optimised_out_is_no_error),
         per_compiler("gdb_finds_the_installed_file", need, gdb_finds_the_installed_file),
+        vec![plain("who_holds_an_object", who_holds_an_object)],
     ];
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
 }
@@ -128,4 +129,53 @@ fn gdb_finds_the_installed_file(compiler: Compiler) {
     let is_loaded = ended.output.lines().any(|line| line.split_whitespace().eq(["Yes", &script]));
     let is_shown = ended.output.contains("$1 = {id = 5, kref = 3 references}\n");
     assert!(is_loaded && is_shown, "not {script}: {}", describe("gdb", &ended));
+}
+
+/// `kref holders` in a live program and for a core file, and the messages if it cannot answer.
+fn who_holds_an_object() {
+    if need(Kind::Gcc).is_err() || is_quick() {
+        return;
+    }
+    let program = kref_track::compile(Compiler::any(), "tracker/reports/balance", &["-O0"]);
+    let folder = folder("gdb-holders");
+    let (core, trace) = (folder.join("core"), folder.join("trace"));
+    let bin = Prefix::plain().kref_track().parent().expect("a folder").to_path_buf();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let gdb = |command: &mut Command, commands: &[&str], last: &[&PathBuf]| {
+        command.env("PATH", &path).env("LC_ALL", "C").env_remove("DEBUGINFOD_URLS");
+        command.args(["-nx", "-batch", "-iex", "set startup-with-shell off", "-ex", &source()]);
+        commands.iter().for_each(|it| _ = command.args(["-ex", it]));
+        run(command.args(last)).output
+    };
+    let dump = format!("generate-core-file {}", core.display());
+    let live =
+        ["break serve", "run", "kref holders &shared->kref", "kref holders shared->kref", &dump];
+    let wrong = ["kref holders 0x10", "kref holders", "kref holders &shared->kref --trace"];
+    let options = ["--log-path", "/dev/null", "--trace", &trace.display().to_string()];
+    let mut tracked = kref_track::kref_track(&options);
+    let said = gdb(tracked.arg("gdb"), &[&live[..], &wrong].concat(), &[&program]);
+    let holders = [
+        "kref-track: 2 references on object #1 at 0x",
+        ", session\n",
+        "held: 1 reference by the creator",
+    ];
+    for text in holders {
+        assert_eq!(said.matches(text).count(), 2, "{text} in {said}");
+    }
+    let messages =
+        ["no tracked object is at 0x10", "which object?", "--trace needs the name of a file"];
+    messages.iter().for_each(|text| assert!(said.contains(text), "no {text:?} in {said}"));
+
+    let of_trace = format!("kref holders &shared->kref --trace {}", trace.display());
+    let commands = ["kref holders &shared->kref", &of_trace];
+    let said = gdb(&mut Command::new("gdb"), &commands, &[&program, &core]);
+    holders.iter().for_each(|text| assert!(said.contains(text), "no {text:?} in {said}"));
+    let none = ": tracked, 2 references. No process runs: give the trace with --trace FILE.";
+    assert!(said.contains(none), "{said}");
+
+    let untracked = ["break serve", "run", "kref holders &shared->kref"];
+    let said = gdb(&mut Command::new("gdb"), &untracked, &[&program]);
+    let how =
+        ": 2 references. The program is not tracked: start it by `kref-track gdb --args PROGRAM`.";
+    assert!(said.contains(how), "{said}");
 }

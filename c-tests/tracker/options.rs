@@ -16,6 +16,7 @@ pub fn tests() -> Vec<Trial> {
         plain("a-program-that-is-stopped-and-continued", stopped),
         plain("completions", completions),
         plain("options-that-are-wrong", options_that_are_wrong),
+        plain("watermark", watermark),
         plain("depth", depth),
         plain("what-is-preloaded", preloaded),
     ]
@@ -114,7 +115,7 @@ fn options_that_are_wrong() {
         (&["--depht", "3"][..], "unknown option --depht"),
         (&["--depth", "0"], "from 1 to 64"),
         (&["--sample", "10"], "1/N"),
-        (&["--format", "xml"], "text, json, html or sarif"),
+        (&["--format", "xml"], "it is text, json, html or sarif"),
     ] {
         let ended = run(kref_track(options).arg("true"));
         assert_eq!(ended.status, Some(2), "{options:?}");
@@ -126,6 +127,21 @@ fn options_that_are_wrong() {
     contains(&ended, &["unknown option \"depht\"", "nothing is tracked"]);
     let help = run(&mut kref_track(&["--help"]));
     assert!(help.success && help.output.contains("--max-memory"));
+}
+
+/// Objects of one type reach it again and again: that is reported once, and not as long as they have fewer references.
+fn watermark() {
+    let ended = track("reports/watermark", &["--watermark", "5"], &[]);
+    contains(&ended, &["kref-track: an object has as many references as --watermark says\n"]);
+    contains(
+        &ended,
+        &["  object #1 at 0x", "  held: ", "    collect tracker/reports/watermark.c:"],
+    );
+    assert_eq!(ended.output.matches("--watermark says").count(), 1, "{}", ended.output);
+    let below = track("reports/watermark", &["--watermark", "6", "--exitcode", "9"], &[]);
+    assert!(below.success && below.output.is_empty(), "{below:?}");
+    let status = track("reports/watermark", &["--watermark", "5", "--exitcode", "9"], &[]).status;
+    assert_eq!(status, Some(9));
 }
 
 fn depth() {

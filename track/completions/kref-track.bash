@@ -2,8 +2,8 @@
 _kref_track()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} i
-    local values='--filter --object --seed --format --flamegraph --log-path --debug-dir --exitcode --signal --depth --sample
-        --max-memory --library --trace --stuck -p'
+    local values='--filter --object --seed --format --flamegraph --log-path --debug-dir --address --exitcode --signal --depth --sample
+        --max-memory --library --trace --stuck --watermark -p'
     local flags='--chaos --live --stale-handles --summary --keep-freed --lossy --no-preload --survive --help --version'
 
     # Behind the program's name, the words are the program's.
@@ -19,7 +19,7 @@ _kref_track()
         --signal) COMPREPLY=($(compgen -W 'USR1 USR2 HUP PROF WINCH' -- "$word")) ;;
         --flamegraph | --log-path | --library | --trace) COMPREPLY=($(compgen -f -- "$word")) ;;
         --debug-dir) COMPREPLY=($(compgen -d -- "$word")) ;;
-        --filter | --object | --seed | --exitcode | --depth | --sample | --max-memory | --stuck) COMPREPLY=() ;;
+        --filter | --object | --seed | --exitcode | --depth | --sample | --max-memory | --stuck | --watermark | --address) COMPREPLY=() ;;
         *) if [[ $word == -* ]]; then
                COMPREPLY=($(compgen -W "$values $flags" -- "$word"))
            else

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::judge::Judge;
 use crate::live::{self, Live};
-use crate::{clock, report};
+use crate::{clock, report, text};
 
 /// So long a question or its answer may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -30,6 +30,8 @@ pub struct Desk {
 /// What is asked.
 const HELD: u8 = 0;
 const LIVE: u8 = 1;
+/// An address follows: who holds the object there.
+const HOLDERS: u8 = 2;
 
 impl Desk {
     /// Opens the desk of this process.
@@ -63,12 +65,19 @@ impl Desk {
         stream.read_exact(&mut question)?;
         let [a, b, c, d, what] = question;
         let pid = u32::from_le_bytes([a, b, c, d]);
+        let mut address = [0; 8];
+        if what == HOLDERS {
+            stream.read_exact(&mut address)?;
+        }
         judge.catch_up();
         judge.world.now.set(clock::now());
         let mut processes = judge.processes.all().filter(|it| it.pid == pid && !it.is_over);
         let text = match processes.next() {
             Some(process) if what == LIVE => {
                 self.lives.entry(pid).or_default().look(&judge.world, process)
+            }
+            Some(process) if what == HOLDERS => {
+                text::holders(&judge.world, process, u64::from_le_bytes(address))
             }
             Some(process) => report::requested(&judge.world, process, "kref-track -p"),
             None => format!("kref-track: process {pid} has not used a reference yet\n"),
@@ -93,14 +102,17 @@ fn peer(stream: &UnixStream) -> Option<libc::ucred> {
     (failed == 0).then_some(peer)
 }
 
-/// What the process of a number holds, as its judge knows it.
-pub fn ask(pid: u32) -> Result<String, String> {
-    question(pid, HELD)
+/// What the process of a number holds, as its judge knows it; or who holds the object at an address.
+pub fn ask(pid: u32, address: Option<u64>) -> Result<String, String> {
+    match address {
+        None => question(pid, HELD, &[]),
+        Some(address) => question(pid, HOLDERS, &address.to_le_bytes()),
+    }
 }
 
 /// Shows what a process holds, again and again, until it ends.
 pub fn live(pid: u32) -> Result<(), String> {
-    let mut look = question(pid, LIVE)?;
+    let mut look = question(pid, LIVE, &[])?;
     loop {
         let shown = live::shown(&look, libc::STDOUT_FILENO);
         let mut out = std::io::stdout();
@@ -108,12 +120,12 @@ pub fn live(pid: u32) -> Result<(), String> {
         written.map_err(|error| error.to_string())?;
         std::thread::sleep(Duration::from_secs(1));
         // Its end is no mistake.
-        let Ok(next) = question(pid, LIVE) else { return Ok(()) };
+        let Ok(next) = question(pid, LIVE, &[]) else { return Ok(()) };
         look = next;
     }
 }
 
-fn question(pid: u32, what: u8) -> Result<String, String> {
+fn question(pid: u32, what: u8, more: &[u8]) -> Result<String, String> {
     let judge =
         judge_of(pid).ok_or(format!("process {pid} is not tracked, or is another user's"))?;
     let failed = |error| format!("the judge of process {pid} does not answer: {error}");
@@ -123,7 +135,7 @@ fn question(pid: u32, what: u8) -> Result<String, String> {
         return Err(format!("another process answers for the judge of process {pid}"));
     }
     let [a, b, c, d] = pid.to_le_bytes();
-    stream.write_all(&[a, b, c, d, what]).map_err(failed)?;
+    stream.write_all(&[&[a, b, c, d, what], more].concat()).map_err(failed)?;
     let mut text = String::new();
     stream.read_to_string(&mut text).map_err(failed)?;
     Ok(text)

@@ -31,6 +31,9 @@ that is tracked holds now.
                         comes first. On a terminal the screen is refreshed
   --stuck SECONDS       report a release function that does not return in this time, and what it waits for: a
                         mutex, for example, which the thread that called the put may hold itself
+  --address ADDRESS     with -p PID or report FILE: show only who holds the object whose count is at this address
+  --watermark N         report an object when it gets its Nth reference, with all who hold one: once for each
+                        type
 
   --filter GLOB         report an object only if GLOB matches its type's name (or its release function's),
                         or a function or a file in the stack that created the object: 'session_*',
@@ -100,7 +103,7 @@ pub enum Command {
     /// Make the reports of a trace.
     Report(Options, PathBuf),
     /// Ask the judge of a running program.
-    Ask(u32),
+    Ask(u32, Option<u64>),
     /// Ask it again and again.
     Live(u32),
     /// Judge a program that has asked for it itself.
@@ -113,7 +116,7 @@ impl Command {
         match self {
             Self::Run(program) => return program.run(),
             Self::Report(options, file) => trace::report(Path::new(&file), options)?,
-            Self::Ask(pid) => say(&ask::ask(pid)?),
+            Self::Ask(pid, address) => say(&ask::ask(pid, address)?),
             Self::Live(pid) => ask::live(pid)?,
             Self::JudgeFor([pid, fd, options]) => {
                 if let Err(mistake) = start::judge_for(&pid, &fd, &options) {
@@ -140,12 +143,12 @@ pub fn read() -> Result<Command, String> {
         Ok(())
     };
     let (mut library, mut survive, mut live, mut asked) = (None, false, false, None);
-    let mut preload = true;
+    let (mut preload, mut address) = (true, None);
     loop {
         let argument = parser.next().map_err(|error| error.to_string())?;
         let Some(argument) = argument else {
             let asked = asked.ok_or("which program?")?;
-            return Ok(if live { Command::Live(asked) } else { Command::Ask(asked) });
+            return Ok(if live { Command::Live(asked) } else { Command::Ask(asked, address) });
         };
         match argument {
             Long("help") | Short('h') => say_and_end(HELP),
@@ -171,6 +174,7 @@ pub fn read() -> Result<Command, String> {
             }
             Long("survive") => survive = true,
             Long("no-preload") => preload = false,
+            Long("address") => address = Some(address_of(&value(&mut parser)?)?),
             Long("library") => library = Some(value(&mut parser)?.into()),
             Long(key) => {
                 let key = key.to_string();
@@ -183,9 +187,13 @@ pub fn read() -> Result<Command, String> {
             Value(program) => {
                 let mut arguments: Vec<_> =
                     parser.raw_args().map_err(|error| error.to_string())?.collect();
-                let parsed = Options::parse(&options)?;
+                let mut parsed = Options::parse(&options)?;
+                parsed.address = address;
                 if is_report(&program, &arguments) {
                     return Ok(Command::Report(parsed, arguments.remove(0).into()));
+                }
+                if address.is_some() {
+                    return Err("--address: only with -p PID or report FILE".into());
                 }
                 return Ok(Command::Run(run::Program {
                     text: options,
@@ -205,6 +213,15 @@ pub fn read() -> Result<Command, String> {
 /// Whether the words are `report FILE`, and not a program of that name.
 fn is_report(program: &OsStr, arguments: &[OsString]) -> bool {
     program == "report" && arguments.len() == 1
+}
+
+/// `0x5000`, or a decimal number.
+fn address_of(text: &OsStr) -> Result<u64, String> {
+    let number = text.to_str().and_then(|text| match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    });
+    number.ok_or(format!("--address {}: it is the address of a count, as 0x5000", text.display()))
 }
 
 fn value(parser: &mut lexopt::Parser) -> Result<OsString, String> {

@@ -101,6 +101,7 @@ fn get(world: &World, process: &mut Process, event: &Happened) {
         process.regions.got(&process.table, at, event.by, false);
         process.table.get(at, event.by, event.name, process.mark);
         count(world, process, at, event.name, true);
+        watermark(world, process, at, event);
         let code = &world.code;
         if let (Some(stack), Some(created)) =
             (code.get(event.by.stack), code.get(object.created().stack))
@@ -112,6 +113,23 @@ fn get(world: &World, process: &mut Process, event: &Happened) {
     }
     let line = Line { holder: event.name, ..Line::new("get", event.by, event.time, event.count) };
     chronicle::note(world, process, object.serial, &line);
+}
+
+/// An object has so many references that the user wants to see who holds them: once for each type.
+fn watermark(world: &World, process: &mut Process, at: At, event: &Happened) {
+    if world.options.watermark.is_none_or(|most| event.count < most) {
+        return;
+    }
+    let object = process.table.object(at);
+    // The type has another key as long as no put has told its release function.
+    let keys = [leaks::key(world, object), (NONE, 0, object.created().stack)];
+    let is_named = object.type_name != NONE;
+    let keys = &keys[..if is_named { 1 } else { 2 }];
+    let is_new = !keys.iter().any(|key| process.high.contains(key));
+    process.high.extend(keys);
+    if is_new {
+        misuse::report(world, process, &Offence::new(Kind::Watermark, event.by, process, at));
+    }
 }
 
 fn put(world: &World, process: &mut Process, event: &Happened) {

@@ -15,6 +15,8 @@ pub struct Options {
     pub log_path: Option<String>,
     /// A folder with separate debug files, as /usr/lib/debug.
     pub debug_dir: Option<String>,
+    /// The object at this address alone is shown.
+    pub address: Option<u64>,
     /// The exit status when something was found; 0 leaves the program's own.
     pub exitcode: i32,
     /// The form of the reports.
@@ -35,6 +37,8 @@ pub struct Options {
     pub live: bool,
     /// A release function that takes so many seconds is reported. 0: none is.
     pub stuck: u32,
+    /// An object that gets so many references is reported.
+    pub watermark: Option<u32>,
     /// Lookups in pools that find no object are counted.
     pub stale_handles: bool,
     /// What release functions free is kept for a while.
@@ -56,6 +60,7 @@ impl Options {
             sample: 1,
             log_path: None,
             debug_dir: None,
+            address: None,
             exitcode: 0,
             format: Format::Text,
             signal: None,
@@ -66,6 +71,7 @@ impl Options {
             summary: false,
             live: false,
             stuck: 0,
+            watermark: None,
             stale_handles: false,
             keep_freed: false,
             lossy: false,
@@ -115,6 +121,7 @@ impl Options {
             "summary" => self.summary = flag(key, value)?,
             "live" => self.live = flag(key, value)?,
             "stuck" => self.stuck = number(key, value, 1, 1 << 20)? as u32,
+            "watermark" => self.watermark = Some(number(key, value, 2, 4_000_000)? as u32),
             "stale_handles" => self.stale_handles = flag(key, value)?,
             _ => return Err(format!("unknown option \"{key}\"; {CHOICES}")),
         }
@@ -127,7 +134,7 @@ const TRACE: &str = "kref-track.%p.trace";
 
 const CHOICES: &str = "the choices are debug_dir=, depth=, filter=, sample=1/N, log_path=, exitcode=, \
     format=text|json|html|sarif, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
-    keep_freed=1, live=1, lossy=1, stale_handles=1, stuck=, trace= and summary=1";
+    keep_freed=1, live=1, lossy=1, stale_handles=1, stuck=, trace=, watermark= and summary=1";
 
 fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
     match value.parse() {

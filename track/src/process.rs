@@ -7,6 +7,7 @@ use rustc_hash::FxBuildHasher;
 use crate::balance::Regions;
 use crate::budget::Budget;
 use crate::code::{Code, Id, PlaceId};
+use crate::leaks::Key;
 use crate::misuse::Kind;
 use crate::modules::Module;
 use crate::object::Mark;
@@ -70,6 +71,8 @@ pub struct Process {
     pub self_locked: HashSet<i32, FxBuildHasher>,
     /// What threads do between kref_balance_begin() and kref_balance_end().
     pub regions: Regions,
+    /// Types of which an object has reached --watermark.
+    pub high: HashSet<Key, FxBuildHasher>,
     /// Who killed percpu_refs.
     pub killed: Killed,
     /// Lookups by handle that found no object.
@@ -109,6 +112,7 @@ impl Process {
             told: HashSet::default(),
             self_locked: HashSet::default(),
             regions: Regions::default(),
+            high: HashSet::default(),
             killed: Killed::default(),
             stale: Stale::default(),
             found: 0,

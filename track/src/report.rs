@@ -2,6 +2,7 @@
 
 use crate::format::{self, Format};
 use crate::leaks::{self, Leaks};
+use crate::output::Output;
 use crate::process::Process;
 use crate::reach::Reach;
 use crate::world::World;
@@ -143,6 +144,10 @@ fn since(process: &Process) -> &'static str {
 /// When a process ends: says nothing if there is nothing to say.
 pub fn at_end(world: &World, process: &mut Process, end: End) {
     process.is_reported = true;
+    if let Some(address) = world.options.address {
+        Output::Out.write(process.pid, &text::holders(world, process, address));
+        return;
+    }
     let reach = match end {
         End::Exit => Reach::look(world, process, true),
         _ => Reach::default(), // the process is gone

@@ -13,8 +13,8 @@ use crate::process::Process;
 use crate::reach::owned::Owned;
 use crate::stale::Lookups;
 use crate::symbols::Frame;
-use crate::tree;
 use crate::world::World;
+use crate::{leaks, tree};
 
 /// Lines of a report that repeat little are cut after so many.
 const MOST: usize = 32;
@@ -256,6 +256,7 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
         offence.kind,
         Kind::WrongHolder
             | Kind::Overflow
+            | Kind::Watermark
             | Kind::InitTwice
             | Kind::FreeAlive
             | Kind::Overwritten
@@ -276,6 +277,32 @@ pub fn misuse(world: &World, offence: &Offence) -> String {
 }
 
 /// The puts of an object, each in a line, with the get that it is taken to undo.
+/// Who holds the object at an address.
+pub fn holders(world: &World, process: &Process, address: u64) -> String {
+    let table = &process.table;
+    let Some(object) = table.find(address).map(|at| table.object(at)) else {
+        return format!(
+            "kref-track: no tracked object is at {address:#x} in process {}\n",
+            process.pid
+        );
+    };
+    let count = table.held(object).map(|held| u64::from(held.count)).sum();
+    let name = leaks::name(world, leaks::key(world, object));
+    let references = number(count, "reference");
+    let mut out =
+        format!("kref-track: {references} on object #{} at {address:#x}, {name}\n", object.serial);
+    act(world, &mut out, "created by", object.created());
+    match table.released(object) {
+        Some(by) => act(world, &mut out, "released by", by),
+        None => {
+            let mut all: Vec<_> = table.held(object).collect();
+            all.reverse();
+            held(world, &mut out, &all);
+        }
+    }
+    out
+}
+
 fn given_back(world: &World, out: &mut String, pairs: &[Pair]) {
     const TOP: usize = 8;
     if pairs.is_empty() {

@@ -38,6 +38,8 @@ pub enum Kind {
     NoObject,
     /// More references than a count can hold.
     Overflow,
+    /// As many references on one object as --watermark says.
+    Watermark,
     /// kref_count_dec() took the last reference.
     DecToZero,
     /// The count of a live object is none any more.
@@ -116,6 +118,7 @@ impl Kind {
             Self::NeverInitialised => "never-initialised",
             Self::NoObject => "no-object",
             Self::Overflow => "overflow",
+            Self::Watermark => "watermark",
             Self::DecToZero => "dec-to-zero",
             Self::Overwritten => "overwritten",
             Self::EndInLookup => "end-in-lookup",
@@ -187,6 +190,7 @@ impl Kind {
             Self::Overflow => {
                 "too many references: more than 4,000,000 on one object are more than the tracker can count"
             }
+            Self::Watermark => "an object has as many references as --watermark says",
             Self::DecToZero => {
                 "a decrement took the last reference, and nobody released the object"
             }

@@ -21,7 +21,9 @@ use crate::world::World;
 
 /// Makes the reports of a trace, on standard output.
 pub fn report(path: &Path, options: Options) -> Result<(), String> {
-    let judge = judge(path, World::new(options, Output::Out))?;
+    // If only the holders of one object are asked for, there is nothing else to say.
+    let output = if options.address.is_some() { Output::Nowhere } else { Output::Out };
+    let judge = judge(path, World::new(options, output))?;
     judge.world.documents.write_all(&judge.world);
     Ok(())
 }
