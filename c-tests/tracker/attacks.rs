@@ -8,13 +8,10 @@
 //! | [`refused`] | the program's system calls are refused, its memory, its files, its /proc |
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use kref_c_tests::kref_track::{compile, contains, kref_track, silent, track};
-use kref_c_tests::{
-    Compiler, Finished, Library, build, c_tests, folder, plain, printed, run, unless_missing,
-};
+use kref_c_tests::{Compiler, Finished, c_tests, folder, plain, printed, run, unless_missing};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 #[path = "hostile.rs"]

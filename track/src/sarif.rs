@@ -85,7 +85,9 @@ fn results(all: &[Section]) -> Vec<Value> {
             known.insert(format!("{hash} {lines:?}"), results.len());
             alike.entry(hash).or_default().push((lines, results.len()));
             let mut result = result(section, finding);
-            result["ruleIndex"] = rules.iter().position(|rule| rule["id"] == finding.rule).into();
+            if let Some(at) = rules.iter().position(|rule| rule["id"] == finding.rule) {
+                result["ruleIndex"] = at.into();
+            }
             results.push(result);
         }
     }

@@ -68,7 +68,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::GetAfterRelease,
         Self::PutAfterRelease,
         Self::UseAfterRelease,
@@ -97,6 +97,7 @@ impl Kind {
         Self::PutOfInitial,
         Self::ExitWhileAlive,
         Self::BadReinit,
+        Self::Watermark,
     ];
 
     /// For machines.

@@ -6,6 +6,8 @@ use serde_json::Value;
 use crate::percpu::INITIAL;
 use crate::text::{duration, number};
 
+mod told;
+
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Level {
@@ -75,19 +77,18 @@ pub struct Section<'a> {
     pub balance: &'a [Value],
 }
 
-/// Holders of a misused object that are shown, and its puts.
-const MOST_HOLDERS: usize = 5;
-const MOST_PUTS: usize = 8;
-
 /// The sections of a report.
 pub fn sections(report: &Value) -> Vec<Section<'_>> {
     match text(&report["kind"]) {
         "held" => held(report),
-        "misuse" => vec![single(misuse(report), misuse_notes(report))],
-        "crash" => vec![single(crash(report), Vec::new())],
-        "stuck" => vec![single(stuck(report), Vec::new())],
-        "balance" => list(&report["left"]).iter().map(|left| left_behind(report, left)).collect(),
-        _ => stale_handles(report),
+        "misuse" => vec![single(told::misuse(report), told::misuse_notes(report))],
+        "crash" => vec![single(told::crash(report), Vec::new())],
+        "stuck" => vec![single(told::stuck(report), Vec::new())],
+        "balance" => {
+            list(&report["left"]).iter().map(|left| told::left_behind(report, left)).collect()
+        }
+        "stale-handles" => told::stale_handles(report),
+        _ => vec![single(told::other(report), Vec::new())],
     }
 }
 
@@ -237,71 +238,6 @@ pub fn thread(thread: &Value) -> String {
     }
 }
 
-fn act<'a>(what: &str, act: &'a Value) -> Option<Stack<'a>> {
-    let by = || format!("{what} by {}, {} ago", thread(&act["thread"]), age(&act["age"]));
-    act.is_object().then(|| Stack { what: by(), frames: list(&act["stack"]) })
-}
-
-fn misuse(report: &Value) -> Finding<'_> {
-    let rule = text(&report["misuse"]);
-    let message = text(&report["message"]);
-    let note = message.strip_prefix("note: ");
-    let released = if report["freed"] == true { "freed" } else { "released" };
-    let mut stacks = Vec::new();
-    // It is not known who wrote.
-    if rule != "write-after-release" {
-        stacks.extend(act("done", &report["by"]));
-    }
-    stacks.extend(act(released, &report["released"]));
-    stacks.extend(act("killed", &report["killed"]));
-    stacks.extend(act("created", &report["created"]));
-    for group in list(&report["held"]).iter().take(MOST_HOLDERS) {
-        let count = number(count(&group["count"]), "reference");
-        let who = match (text(&group["holder"]), group["initial"] == true) {
-            ("", true) => "the creator".to_string(),
-            ("", false) => thread(&group["by"]["thread"]),
-            (name, _) => format!("\"{name}\""),
-        };
-        let frames = list(&group["by"]["stack"]);
-        stacks.push(Stack { what: format!("{count} held by {who}, taken here"), frames });
-    }
-    Finding {
-        level: if note.is_some() { Level::Note } else { Level::Error },
-        what: note.unwrap_or(message).to_string(),
-        of: text(&report["type"]),
-        holder: text(&report["holder"]),
-        counts: (0, 1),
-        stacks,
-        ..of_report(report, rule)
-    }
-}
-
-fn misuse_notes(report: &Value) -> Vec<String> {
-    let address = text(&report["address"]);
-    let mut notes = vec![match report["object"].as_u64() {
-        Some(serial) => format!("Object #{serial} at {address}."),
-        None => format!("The count at {address}."),
-    }];
-    if !text(&report["holder"]).is_empty() {
-        notes.push(format!("The holder's name: \"{}\".", text(&report["holder"])));
-    }
-    if report["misuse"] == "write-after-release" {
-        let place = text(&report["place"]);
-        notes.push(format!("The first change is at {place}; it is not known who wrote, and when."));
-    }
-    for pair in list(&report["given_back"]).iter().take(MOST_PUTS) {
-        let of = |stack: &Value| list(stack).first().map_or("an unknown place".into(), place);
-        let get = if pair["get"].is_null() {
-            "the creator's reference".to_string()
-        } else {
-            format!("a get of {}", of(&pair["get"]))
-        };
-        let puts = number(count(&pair["count"]), "earlier put");
-        notes.push(format!("{puts} of {}, for {get}: it may be the wrong one.", of(&pair["put"])));
-    }
-    notes
-}
-
 /// A frame in one line.
 pub fn place(frame: &Value) -> String {
     let (function, file) = (text(&frame["function"]), text(&frame["file"]));
@@ -312,59 +248,4 @@ pub fn place(frame: &Value) -> String {
         ("", file) => format!("{file}:{}", count(&frame["line"])),
         (function, file) => format!("{function} {file}:{}", count(&frame["line"])),
     }
-}
-
-fn crash(report: &Value) -> Finding<'_> {
-    let signal = crate::report::name_of(count(&report["signal"]) as i32);
-    let here = Stack { what: "the signal came here".into(), frames: list(&report["by"]["stack"]) };
-    let mut stacks = vec![here];
-    let object = &report["object"];
-    stacks.extend(act("the object near the address: released", &object["released"]));
-    stacks.extend(act("the object near the address: created", &object["created"]));
-    for last in list(&report["last"]) {
-        let what =
-            format!("before it: {} of the count at {}", text(&last["act"]), text(&last["address"]));
-        stacks.extend(act(&what, &last["by"]));
-    }
-    let what =
-        format!("{signal} in {}, at {}", thread(&report["by"]["thread"]), text(&report["address"]));
-    Finding { what, stacks, ..of_report(report, "crash") }
-}
-
-fn stuck(report: &Value) -> Finding<'_> {
-    let waits = |wait: &Value| match text(&wait["for"]) {
-        "mutex" if wait["holder"] == wait["tid"] => {
-            "waits for a mutex that its own thread holds".to_string()
-        }
-        "mutex" => format!("waits for a mutex that thread {} holds", count(&wait["holder"])),
-        "thread" => "waits for another thread".to_string(),
-        "system-call" => "is in a system call".to_string(),
-        "running" => "is running".to_string(),
-        _ => "does something that the kernel does not tell".to_string(),
-    };
-    let what =
-        format!("a release function does not return: its thread {}", waits(&report["waits"]));
-    let stacks = Vec::from_iter(act("the last put", &report["by"]));
-    Finding { what, stacks, counts: (0, 1), ..of_report(report, "stuck") }
-}
-
-fn left_behind<'a>(report: &'a Value, left: &'a Value) -> Section<'a> {
-    let counts = (count(&left["references"]), count(&left["objects"]));
-    let of = text(&left["type"]);
-    let what = format!("{} ({of}) left behind at kref_balance_end()", amount(counts));
-    let taken = Stack { what: "taken here".into(), frames: list(&left["stack"]) };
-    let begun = act("kref_balance_begin() called", &report["begun"]);
-    let stacks = [taken].into_iter().chain(begun).collect();
-    single(Finding { what, of, counts, stacks, ..of_report(report, "balance") }, Vec::new())
-}
-
-fn stale_handles(report: &Value) -> Vec<Section<'_>> {
-    let by = list(&report["by"]).iter().map(|of| {
-        let what = format!("{} by handle found no object", number(count(&of["lookups"]), "lookup"));
-        let frames = list(&of["stack"]);
-        let stacks = vec![Stack { what: "looked up here".into(), frames }];
-        let level = Level::Note;
-        single(Finding { level, what, stacks, ..of_report(report, "stale-handles") }, Vec::new())
-    });
-    by.collect()
 }
