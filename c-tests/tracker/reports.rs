@@ -301,7 +301,7 @@ fn checkpoint_and_report() {
 fn balance() {
     silent("reports/balance", &[]);
     let untracked =
-        run(&mut Command::new(compile(Compiler::any(), "tracker/reports/balance", &["-O1"]))
+        run(Command::new(compile(Compiler::any(), "tracker/reports/balance", &["-O1"]))
             .arg("wrong"));
     assert!(untracked.success && untracked.output.is_empty(), "{untracked:?}");
     let ended = track("reports/balance", &[], &["wrong", "tracked"]);
