@@ -160,7 +160,7 @@ $(OUT)/built: Cargo.toml Cargo.lock Makefile build.rs $(wildcard src/*.rs src/*/
 	@touch $@
 
 $(OUT)/built-track: Cargo.toml Cargo.lock Makefile $(wildcard track/Cargo.toml track/*/Cargo.toml track/record/build.rs) \
-		$(foreach crate,track track/record track/wire,$(wildcard $(crate)/src/*.rs $(crate)/src/*/*.rs))
+		$(foreach crate,track track/record track/wire,$(wildcard $(crate)/src/*.rs $(crate)/src/*/*.rs)) $(wildcard track/src/html/*)
 	@$(call need,$(CARGO),build the tracker: install Rust $(TRACK_FLOOR) or later$(comma) or set TRACK=no)
 	@version=$$($(RUSTC) -V); minor=$${version#rustc 1.}; [ "$${minor%%.*}" -ge $(TRACK_FLOOR:1.%=%) ] || { \
 		echo "make: the tracker needs Rust $(TRACK_FLOOR) or later; this is $$version. TRACK=no leaves it out." >&2; \

@@ -3,6 +3,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | [`hostile`] | a program whose names would harm a terminal or a browser |
 //! | attacks.rs | one test for each program: it ends as it would untracked, and its leak is reported |
 //! | [`refused`] | the program's system calls are refused, its memory, its files, its /proc |
 
@@ -16,6 +17,8 @@ use kref_c_tests::{
 };
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+#[path = "hostile.rs"]
+mod hostile;
 #[path = "refused.rs"]
 mod refused;
 
@@ -163,41 +166,10 @@ fn replaced_file() {
     assert!(report.contains("    hold ") && report.contains(&here("replaced")), "{report}");
 }
 
-/// The name of a function that a terminal would take for a command, and that ends no element of a drawing.
-const TAKE: &str = "e\x1b]0;pwned\x07 \"quote\\ ; 7 <b onload='x'>&amp;]]>";
-const RELEASE: &str = "</title><script>alert(1)</script>";
-
-/// Builds the program with hostile names in its symbol table, with a hostile name itself.
-fn hostile_program(folder: &Path) -> PathBuf {
-    let compiler = Compiler::any();
-    let object = folder.join("names.o");
-    build(compiler, "tracker/attacks/hostile-names", &["-c", "-O1"], Library::Shared, &object)
-        .expect("it compiles");
-    let names = [("hostile_take", TAKE), ("hostile_release", RELEASE)];
-    // Each also where it is called.
-    let main = folder.join("file.o");
-    let flags = ["-c", "-g", "-O1"];
-    build(compiler, "tracker/attacks/hostile-file", &flags, Library::Shared, &main)
-        .expect("it compiles");
-    for file in [&object, &main] {
-        let mut objcopy = Command::new("objcopy");
-        for (name, hostile) in names {
-            objcopy.arg(format!("--redefine-sym={name}={hostile}"));
-        }
-        printed(objcopy.arg(file));
-    }
-    let program = folder.join("h\x1b[5mostile<script>");
-    let [object, main] = [object, main].map(|path| path.to_string_lossy().into_owned());
-    // An empty program, linked with these.
-    build(compiler, "tracker/attacks/nothing", &[&object, &main], Library::Shared, &program)
-        .expect("it links");
-    program
-}
-
 /// No control character reaches the terminal, a JSON value or the drawing, and no markup the drawing.
 fn hostile_names() {
     let folder = folder("hostile-names");
-    let program = hostile_program(&folder);
+    let program = hostile::program(&folder);
     let svg = folder.join("held.svg");
     let is_clean = |text: &str| !text.contains(|c: char| c.is_control() && c != '\n');
     let draw = format!("--flamegraph={}", svg.display());

@@ -115,7 +115,7 @@ fn options_that_are_wrong() {
         (&["--depht", "3"][..], "unknown option --depht"),
         (&["--depth", "0"], "from 1 to 64"),
         (&["--sample", "10"], "1/N"),
-        (&["--format", "xml"], "text or json"),
+        (&["--format", "xml"], "it is text, json, html or sarif"),
     ] {
         let ended = run(kref_track(options).arg("true"));
         assert_eq!(ended.status, Some(2), "{options:?}");

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 #[path = "debug_files.rs"]
 mod debug_files;
+#[path = "documents.rs"]
+mod documents;
 #[path = "judge_ends.rs"]
 mod judge_ends;
 #[path = "options.rs"]
@@ -55,6 +57,7 @@ fn main() {
         }
     }));
     tests.extend(debug_files::tests());
+    tests.extend(documents::tests());
     tests.extend(judge_ends::tests());
     tests.extend(options::tests());
     tests.extend(percpus::tests());
@@ -384,7 +387,8 @@ fn a_running_program() {
 }
 
 fn overflow() {
-    let ended = track("reports/overflow", &[], &[]);
+    assert_eq!(track("reports/overflow", &[], &[]).output, "");
+    let ended = track("reports/overflow", &["--summary"], &[]);
     contains(&ended, &["kref-track: too many references", "held: 3999999 references by \"poll\""]);
     contains(&ended, &["1 object had too many references to be tracked any further"]);
     assert!(!ended.output.contains("still held"), "{}", ended.output);

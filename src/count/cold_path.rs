@@ -24,17 +24,12 @@ use core::ffi::c_char;
 
 use super::misuse::{misuse_of_get, misuse_of_increment, misuse_of_put};
 use super::number_line::{self, DEAD, SATURATED_AT, Zone, zone};
-use super::tracked::{LET_GO_AT, Less, less, more, of, references, without};
+use super::tracked::{LET_GO_AT, Less, is_tracked, less, more, of, references, without};
 use super::{Count, Put};
 use crate::kind::{Caller, ViolationKind};
 use crate::sys::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sys::tsan;
 use crate::tracker::{self, By};
-
-/// Whether this is the stored value of a tracked count.
-fn is_tracked(s: i32) -> bool {
-    zone(s) == Zone::Tracked
-}
 
 impl Count {
     /// Initialises a tracked count with one reference.
@@ -74,7 +69,7 @@ impl Count {
     /// Whether the count was let go, by its stored value `s`. Then the operation changes nothing, but for what
     /// it has added to the value in the hot path.
     fn is_let_go(&self, s: i32) -> bool {
-        let is_let_go = zone(s) == Zone::LetGo;
+        let is_let_go = !is_tracked(s) && zone(s) == Zone::LetGo;
         if is_let_go {
             // The object is never released, so the count is still there.
             self.saturate_at(LET_GO_AT);
@@ -129,12 +124,16 @@ impl Count {
     /// Counts the reference of a get that has incremented a tracked count, and takes the increment back, in one
     /// step.
     fn count_increment(&self, holder: *const c_char) -> Result<(), ViolationKind> {
-        let counted = |value| without(more(value, 1)?, 1);
+        let mut count = 1;
+        let counted = |value| {
+            let next = without(more(value, 1)?, 1);
+            count = next.map_or(1, references);
+            next
+        };
         // Relaxed: the caller already sees the object, by the reference that it holds or by the slot's pointer,
         // whose load was an acquire.
         match self.stored.fetch_update(Relaxed, Relaxed, counted) {
-            Ok(before) => {
-                let count = counted(before).map_or(1, references);
+            Ok(_) => {
                 tracker::got(self.address(), 1, count, holder);
                 Ok(())
             }

@@ -4,7 +4,7 @@ use core::ffi::c_char;
 use core::ptr;
 
 use super::Count;
-use super::number_line::stored;
+use super::number_line::{FREED_AT, stored};
 use crate::kind::{Caller, ViolationKind};
 use crate::report::{or_report, report};
 use crate::sys::sync::{
@@ -125,7 +125,11 @@ impl Count {
     #[cold]
     #[inline(never)]
     fn inc_not_zero_cold(&self, caller: Caller) -> bool {
-        or_report(self.add_slow(1, ptr::null()), self, true, caller)
+        let taken = or_report(self.add_slow(1, ptr::null()), self, true, caller);
+        if !taken && self.stored.load(Relaxed) == FREED_AT {
+            report(ViolationKind::GetOnZero, core::ptr::from_ref(self).cast(), caller);
+        }
+        taken
     }
 
     /// Takes `n` references. If the count is zero, changes nothing and returns `false`. `success` is the

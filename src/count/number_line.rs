@@ -19,6 +19,11 @@ pub(super) const SATURATED_AT: i32 = 0x6000_0000;
 /// path.
 const DRIFT: i32 = 1 << 22;
 
+/// The stored value of a dead count whose memory was freed: the tracker writes it into memory that it keeps after a
+/// `free()`. It is dead for every operation. A lookup that finds it has nothing that keeps the memory, which is
+/// a violation. Threads in flight do not reach it from [`DEAD`].
+pub(super) const FREED_AT: i32 = DEAD - DRIFT / 2;
+
 /// The zones of the number line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Zone {
@@ -36,10 +41,10 @@ pub(super) enum Zone {
 pub(super) fn zone(s: i32) -> Zone {
     if s < 0 {
         Zone::Alive
+    } else if tracked::is_tracked(s) {
+        Zone::Tracked
     } else if s < DRIFT {
         Zone::NeverInitialised
-    } else if tracked::is_in_zone(s) && tracker::was_set() {
-        Zone::Tracked
     } else if tracked::is_let_go(s) && tracker::was_set() {
         Zone::LetGo
     } else if s > DEAD - DRIFT {

@@ -1,7 +1,8 @@
 //! Giving references back.
 
 use super::Count;
-use super::number_line::{DEAD, Zone, stored, zone};
+use super::number_line::{DEAD, stored};
+use super::tracked::is_tracked;
 use crate::kind::{Caller, ViolationKind};
 use crate::report::or_report;
 use crate::sys::lock::RawLock;
@@ -125,7 +126,7 @@ impl Count {
         // thread that reads zero and then makes an acquire fence sees what this thread did before.
         match self.stored.compare_exchange(ONE, DEAD, AcqRel, Relaxed) {
             Ok(_) => true,
-            Err(old) => zone(old) == Zone::Tracked && self.dec_if_one_slow(old),
+            Err(old) => is_tracked(old) && self.dec_if_one_slow(old),
         }
     }
 

@@ -56,6 +56,7 @@
 //! object alive.
 
 use super::number_line::{self, DEAD, Zone, stored, zone};
+use crate::tracker;
 
 /// The first value of the zone, and the first value after the zone.
 const BEGIN: i32 = 0x2000_0000;
@@ -91,6 +92,12 @@ pub(super) const fn is_in_zone(s: i32) -> bool {
     ZERO < s && s < END
 }
 
+/// Whether this is the stored value of a tracked count. Inlined: a get or put of a tracked count asks often.
+#[inline(always)]
+pub(super) fn is_tracked(s: i32) -> bool {
+    is_in_zone(s) && tracker::was_set()
+}
+
 /// The number of references of a tracked count. If `n` is 0, a slot's reader is in flight, whose
 /// reference counts as 1 here.
 pub(super) fn references(s: i32) -> i32 {
@@ -101,13 +108,12 @@ pub(super) fn references(s: i32) -> i32 {
 /// The stored value after `n` more references were taken. `None` if the count is dead, saturated or was never
 /// initialised, if it cannot have so many references, or if `n` is negative.
 pub(super) fn more(s: i32, n: i32) -> Option<i32> {
-    let (most, one) = match zone(s) {
-        Zone::Alive => (super::MAX, 1),
-        Zone::Tracked => (MOST, ONE),
+    let (most, one, references) = match zone(s) {
+        Zone::Alive => (super::MAX, 1, number_line::references(s)),
+        Zone::Tracked => (MOST, ONE, references(s)),
         Zone::LetGo if n >= 0 => return Some(LET_GO_AT),
         _ => return None,
     };
-    let references = number_line::references(s);
     match n {
         _ if n < 0 || n > super::MAX - references => None,
         _ if n > most - references => Some(LET_GO_AT),
@@ -147,7 +153,7 @@ pub(super) fn less(s: i32, n: i32) -> Less {
 /// The stored value without the 1 or -1 that a thread in flight has added. `None` if the count is not
 /// tracked any more: its new value does not contain what the thread has added.
 pub(super) fn without(s: i32, added: i32) -> Option<i32> {
-    if zone(s) == Zone::Tracked { Some(s - added) } else { None }
+    if is_tracked(s) { Some(s - added) } else { None }
 }
 
 const _: () = assert!(DEAD > END && of(MOST) < END);

@@ -15,7 +15,7 @@ _kref_track()
         esac
     done
     case $before in
-        --format) COMPREPLY=($(compgen -W 'text json' -- "$word")) ;;
+        --format) COMPREPLY=($(compgen -W 'text json html sarif' -- "$word")) ;;
         --signal) COMPREPLY=($(compgen -W 'USR1 USR2 HUP PROF WINCH' -- "$word")) ;;
         --flamegraph | --log-path | --library | --trace) COMPREPLY=($(compgen -f -- "$word")) ;;
         --debug-dir) COMPREPLY=($(compgen -d -- "$word")) ;;

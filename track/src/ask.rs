@@ -42,7 +42,7 @@ impl Desk {
     }
 
     /// Answers those who wait.
-    pub fn serve(&mut self, judge: &Judge) {
+    pub fn serve(&mut self, judge: &mut Judge) {
         while let Ok((stream, _)) = self.listener.accept() {
             let _ = self.answer(stream, judge);
         }
@@ -52,7 +52,7 @@ impl Desk {
         }
     }
 
-    fn answer(&mut self, mut stream: UnixStream, judge: &Judge) -> std::io::Result<()> {
+    fn answer(&mut self, mut stream: UnixStream, judge: &mut Judge) -> std::io::Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
@@ -69,6 +69,7 @@ impl Desk {
         if what == HOLDERS {
             stream.read_exact(&mut address)?;
         }
+        judge.catch_up();
         judge.world.now.set(clock::now());
         let mut processes = judge.processes.all().filter(|it| it.pid == pid && !it.is_over);
         let text = match processes.next() {

@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::slab::At;
 use crate::table::Table;
 use crate::world::World;
-use crate::{filter, json, leaks, text};
+use crate::{filter, format, json, leaks, text};
 
 /// The regions of all threads, the innermost of each thread last.
 #[derive(Default)]
@@ -140,11 +140,9 @@ pub fn end(world: &World, process: &mut Process, by: Act) -> u64 {
     let count = left.iter().map(|left| left.count).sum();
     if count > 0 {
         process.found += 1;
-        let report = match world.options.json {
-            true => json::left_behind(world, process, region.begun, &left),
-            false => text::left_behind(world, region.begun, &left),
-        };
-        world.output.write(process.pid, &report);
+        let value = || json::left_behind(world, process, region.begun, &left);
+        let text = || text::left_behind(world, region.begun, &left);
+        format::tell(world, process.pid, value, text);
     }
     count
 }

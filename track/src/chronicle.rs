@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use serde_json::{Value, json};
+
 use crate::names::{NONE, Name};
 use crate::object::Act;
 use crate::process::Process;
-use crate::text;
 use crate::world::World;
+use crate::{format, text};
 
 /// An event in it.
 pub struct Line {
@@ -34,9 +36,8 @@ pub fn note(world: &World, process: &Process, serial: u64, line: &Line) {
     if world.options.object != Some(serial) {
         return;
     }
-    let entry =
-        if world.options.json { json(world, serial, line) } else { plain(world, serial, line) };
-    world.output.write(process.pid, &entry);
+    let value = || json(world, serial, line);
+    format::tell(world, process.pid, value, || plain(world, serial, line));
 }
 
 fn plain(world: &World, serial: u64, line: &Line) -> String {
@@ -55,8 +56,8 @@ fn plain(world: &World, serial: u64, line: &Line) -> String {
     entry
 }
 
-fn json(world: &World, serial: u64, line: &Line) -> String {
-    let entry = serde_json::json!({
+fn json(world: &World, serial: u64, line: &Line) -> Value {
+    json!({
         "kind": "event",
         "object": serial,
         "time": line.time as f64 / 1e9,
@@ -65,6 +66,5 @@ fn json(world: &World, serial: u64, line: &Line) -> String {
         "count": line.count,
         "thread": crate::json::thread(world, line.by.thread),
         "stack": crate::json::stack(world, line.by.stack),
-    });
-    format!("{entry}\n")
+    })
 }

@@ -7,6 +7,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use rustc_hash::FxBuildHasher;
 
@@ -145,6 +146,13 @@ impl Code {
             Some((place.module?.number.get(), place.offset, self.frames(at as PlaceId + 1)))
         });
         (new.collect(), count)
+    }
+
+    /// When the file of this name was written: the oldest, if there are several.
+    pub fn written(&self, module: &str) -> Option<SystemTime> {
+        let modules = self.modules.borrow();
+        let alike = modules.iter().filter(|known| known.name == module);
+        alike.filter_map(|known| known.written()).min()
     }
 
     /// Whether a place is in libkref.so.

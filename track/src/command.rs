@@ -45,7 +45,9 @@ that is tracked holds now.
                         the seed
   --seed N              --chaos with the same delays again: N is in the report
 
-  --format text|json    json: one value in a line; share/kref/report.schema.json describes it
+  --format FORM         text; json: one value in a line, which share/kref/report.schema.json describes; html: a
+                        page for a browser; sarif: SARIF 2.1.0 for CI systems. A page or a SARIF log goes to
+                        the file of --log-path, or to kref-track.PID.html or .sarif
   --flamegraph FILE     draw the references that are held at the end, if any, as an SVG for a browser
   --trace FILE          write all that is recorded to FILE, for kref-track report
   --log-path FILE       write reports to FILE; %p becomes the number of the process

@@ -2,25 +2,33 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::json;
 use crate::object::{Act, Object, RELEASED};
 use crate::process::Process;
 use crate::report::name_of;
-use crate::text;
 use crate::world::World;
+use crate::{format, json, text};
 
 /// An address so far from a count may be in the same object.
 const NEAR: u64 = 256;
 
-/// What is said when a thread gets a fatal signal.
-pub fn report(world: &World, process: &Process, signal: i32, address: u64, by: Act) -> String {
+/// Tells that a thread got a fatal signal.
+pub fn report(world: &World, process: &Process, signal: i32, address: u64, by: Act) {
     let object = if signal == libc::SIGABRT { None } else { nearest(process, address) };
-    if world.options.json {
-        return json(world, process, signal, address, by, object);
-    }
+    let value = || json(world, process, signal, address, by, object);
+    let text = || text(world, process, signal, address, by, object);
+    format::tell(world, process.pid, value, text);
+}
 
+fn text(
+    world: &World,
+    process: &Process,
+    signal: i32,
+    address: u64,
+    by: Act,
+    object: Option<&Object>,
+) -> String {
     let mut out = String::new();
     let (name, thread) = (name_of(signal), text::thread(world, by.thread));
     let _ = writeln!(out, "kref-track: {name} in {thread}, at {address:#x}");
@@ -94,7 +102,7 @@ fn json(
     address: u64,
     by: Act,
     object: Option<&Object>,
-) -> String {
+) -> Value {
     let last: Vec<_> = world
         .threads
         .last(by.thread)
@@ -115,7 +123,7 @@ fn json(
             "created": json::act(world, object.created()),
         })
     });
-    let report = json!({
+    json!({
         "kind": "crash",
         "process": process.pid,
         "signal": signal,
@@ -124,6 +132,5 @@ fn json(
         "object": object,
         "release_of": without_release(world, process, address, by).map(|object| object.serial),
         "last": last,
-    });
-    format!("{report}\n")
+    })
 }

@@ -10,6 +10,7 @@ use std::hash::BuildHasher;
 use rustc_hash::FxBuildHasher;
 
 use crate::leaks::Leaks;
+use crate::markup::{Drawing, escape};
 use crate::text;
 use crate::world::World;
 
@@ -20,14 +21,7 @@ const TITLE: usize = 36;
 const NARROWEST: f64 = 0.01;
 
 /// A click on a frame makes that frame as wide as the picture.
-const ZOOM: &str = "<script>\
-document.onclick = event => {\n\
-  const frame = event.target.closest('.frame'), all = document.getElementById('all');\n\
-  const [x, width] = frame ? ['x', 'width'].map(name => parseFloat(frame.getAttribute(name))) : [0, 100];\n\
-  all.setAttribute('width', 10000 / width + '%');\n\
-  all.setAttribute('x', -100 * x / width + '%');\n\
-};\n\
-</script>\n";
+const ZOOM: &str = concat!("<script>\n", include_str!("html/zoom.js"), "</script>\n");
 
 /// A place in the stacks, and what was taken there and in the functions that it called.
 #[derive(Default)]
@@ -39,7 +33,13 @@ struct Node {
 /// Draws what is held into the file `path`, if anything is.
 pub fn write(world: &World, leaks: &Leaks, path: &str) -> std::io::Result<()> {
     let root = gather(world, leaks);
-    if root.references == 0 { Ok(()) } else { std::fs::write(path, draw(&root)) }
+    if root.references == 0 { Ok(()) } else { std::fs::write(path, draw(&root, ZOOM)) }
+}
+
+/// The same for a page, which has a script of its own. `None`: nothing is held.
+pub fn picture(world: &World, leaks: &Leaks) -> Option<Drawing> {
+    let root = gather(world, leaks);
+    (root.references > 0).then(|| Drawing::new(draw(&root, "")))
 }
 
 /// From the root on: the type, the frames from the outermost, the holder.
@@ -57,16 +57,16 @@ fn gather(world: &World, leaks: &Leaks) -> Node {
     root
 }
 
-fn draw(root: &Node) -> String {
+fn draw(root: &Node, script: &str) -> String {
     let height = TITLE + ROW * root.rows();
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"{height}\" \
+        "<svg class=\"flame\" xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"{height}\" \
          font-family=\"monospace\" font-size=\"12\">\n\
-         {ZOOM}\
+         {script}\
          <rect width=\"100%\" height=\"100%\" fill=\"#f8f8f0\"/>\n\
          <text x=\"50%\" y=\"24\" text-anchor=\"middle\" font-size=\"17\">\
          References that are held, by the stack that took them</text>\n\
-         <svg id=\"all\" width=\"100%\" height=\"100%\">\n"
+         <svg class=\"all\" width=\"100%\" height=\"100%\">\n"
     );
     let scale = 100.0 / root.references as f64;
     root.draw(&mut svg, "all", 0.0, height - ROW, scale);
@@ -116,22 +116,4 @@ impl Node {
 fn colour(place: &str) -> String {
     let hash = FxBuildHasher.hash_one(place);
     format!("hsl({},80%,{}%)", hash % 56, 58 + (hash >> 32) % 14)
-}
-
-/// Text in which XML sees no markup, whatever a program calls its functions and holders. XML 1.0 cannot
-/// hold a control character.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            '\'' => out += "&apos;",
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }

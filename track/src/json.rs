@@ -1,4 +1,4 @@
-//! Reports for machines: one JSON value in a line. track/schema.json describes them.
+//! Reports for machines, as JSON values: track/schema.json describes them. The documents are made of these, too.
 
 use serde_json::{Value, json};
 
@@ -13,12 +13,13 @@ use crate::reach::owned::Owned;
 use crate::reach::{Class, Search};
 use crate::report::Dropped;
 use crate::symbols::Frame;
+use crate::waits::Wait;
 use crate::world::World;
 
 /// What is held.
-pub fn leaks(world: &World, process: &Process, leaks: &Leaks, when: &str) -> String {
+pub fn leaks(world: &World, process: &Process, leaks: &Leaks, when: &str) -> Value {
     let types: Vec<_> = leaks.types.iter().map(|of| one_type(world, of, leaks.now)).collect();
-    let report = json!({
+    json!({
         "kind": "held",
         "when": when,
         "since_checkpoint": process.checkpoints > 0,
@@ -33,8 +34,7 @@ pub fn leaks(world: &World, process: &Process, leaks: &Leaks, when: &str) -> Str
         "shared": leaks.shared,
         "unexited": leaks.unexited.iter().map(|of| unexited(world, of)).collect::<Vec<_>>(),
         "dropped": dropped(world, process),
-    });
-    format!("{report}\n")
+    })
 }
 
 /// Objects of one type that others own.
@@ -110,7 +110,7 @@ fn reference(world: &World, held: &Reference, now: Time) -> Value {
 }
 
 /// Lookups in pools that found no object.
-pub fn stale_handles(world: &World, process: &Process) -> String {
+pub fn stale_handles(world: &World, process: &Process) -> Value {
     let (all, stacks) = process.stale.gather();
     let by: Vec<_> = stacks
         .into_iter()
@@ -122,18 +122,17 @@ pub fn stale_handles(world: &World, process: &Process) -> String {
             })
         })
         .collect();
-    let report = json!({
+    json!({
         "kind": "stale-handles",
         "process": process.pid,
         "lookups": all.all,
         "never_given": all.never_given,
         "by": by,
-    });
-    format!("{report}\n")
+    })
 }
 
 /// The references that a region has left behind.
-pub fn left_behind(world: &World, process: &Process, begun: Act, all: &[Left]) -> String {
+pub fn left_behind(world: &World, process: &Process, begun: Act, all: &[Left]) -> Value {
     let left = all.iter().map(|left| {
         json!({
             "type": left.of,
@@ -143,21 +142,20 @@ pub fn left_behind(world: &World, process: &Process, begun: Act, all: &[Left]) -
             "stack": stack(world, left.stack),
         })
     });
-    let report = json!({
+    json!({
         "kind": "balance",
         "process": process.pid,
         "begun": act(world, begun),
         "left": left.collect::<Vec<_>>(),
-    });
-    format!("{report}\n")
+    })
 }
 
 /// A misuse.
-pub fn misuse(world: &World, process: &Process, offence: &Offence) -> String {
+pub fn misuse(world: &World, process: &Process, offence: &Offence) -> Value {
     let names = &world.code.names;
     let act = |by: Act| act(world, by);
     let held: Vec<_> = offence.held.iter().map(|held| group(world, held)).collect();
-    let report = json!({
+    json!({
         "kind": "misuse",
         "misuse": offence.kind.name(),
         "message": offence.kind.sentence(),
@@ -174,8 +172,7 @@ pub fn misuse(world: &World, process: &Process, offence: &Offence) -> String {
         "created": offence.created.map(act),
         "held": held,
         "given_back": offence.given_back.iter().map(|pair| given_back(world, pair)).collect::<Vec<_>>(),
-    });
-    format!("{report}\n")
+    })
 }
 
 fn given_back(world: &World, pair: &Pair) -> Value {
@@ -202,6 +199,21 @@ pub fn act(world: &World, act: Act) -> Value {
         "thread": thread(world, act.thread),
         "age": age,
         "stack": stack(world, act.stack),
+    })
+}
+
+/// What a thread waits for.
+pub fn waiting(tid: i32, wait: &Wait) -> Value {
+    let (place, holder) = match *wait {
+        Wait::Mutex { address, holder } => (Some(address), Some(holder)),
+        Wait::Futex(address) => (Some(address), None),
+        _ => (None, None),
+    };
+    json!({
+        "tid": tid,
+        "for": wait.name(),
+        "address": place.map(address),
+        "holder": holder,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::process::Process;
 use crate::slab::At;
 use crate::stacks::Call;
 use crate::world::World;
-use crate::{filter, json, text};
+use crate::{filter, format, json, text};
 
 mod kind;
 
@@ -120,12 +120,8 @@ pub fn report(world: &World, process: &mut Process, offence: &Offence) {
     }
     process.told.insert(key);
     process.found += u64::from(!offence.kind.is_note());
-    let text = if world.options.json {
-        json::misuse(world, process, offence)
-    } else {
-        text::misuse(world, offence)
-    };
-    world.output.write(process.pid, &text);
+    let value = || json::misuse(world, process, offence);
+    format::tell(world, process.pid, value, || text::misuse(world, offence));
 }
 
 // The numbers of enum kref_violation_kind.
@@ -148,6 +144,7 @@ pub fn violated(world: &World, process: &mut Process, event: &Happened) {
         Some(at) => on_known(world, process, at, event),
         None => {
             let kind = match event.detail {
+                GET_ON_ZERO if is_lookup(world, event) => Kind::LookupAfterFree,
                 GET_ON_ZERO => Kind::GetOnZero,
                 PUT_ON_ZERO => Kind::PutOnZero,
                 NEVER_INITIALISED => Kind::NeverInitialised,
@@ -159,10 +156,14 @@ pub fn violated(world: &World, process: &mut Process, event: &Happened) {
     offence.iter().for_each(|offence| report(world, process, offence));
 }
 
-/// A kref gets more references than a tracked count can have. That is no mistake, but who holds so many is worth to
-/// know.
+/// A kref gets more references than a tracked count can have. That is no mistake, so only `--summary` shows who holds
+/// so many.
 pub fn let_go(world: &World, process: &mut Process, event: &Happened) {
-    violated(world, process, &Happened { detail: OVERFLOW, ..*event });
+    if world.options.summary {
+        violated(world, process, &Happened { detail: OVERFLOW, ..*event });
+    } else if let Some(at) = process.table.find(event.address) {
+        process.table.object_mut(at).set(LOST, true);
+    }
 }
 
 fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> Option<Offence> {
@@ -172,6 +173,7 @@ fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> O
             object.set(LOST, true);
             Kind::Overflow
         }
+        (GET_ON_ZERO, _) if is_lookup(world, event) => Kind::LookupAfterFree,
         (GET_ON_ZERO, true) => Kind::GetAfterRelease,
         (PUT_ON_ZERO, true) => Kind::PutAfterRelease,
         (SATURATED | NEVER_INITIALISED, true) => {
@@ -196,6 +198,12 @@ fn on_known(world: &World, process: &mut Process, at: At, event: &Happened) -> O
     }
     object.set(REPORTED, true);
     Some(Offence::new(kind, event.by, process, at))
+}
+
+/// Whether this is a get that may find a count of zero: it is a violation only in memory that was freed.
+fn is_lookup(world: &World, event: &Happened) -> bool {
+    let stack = world.code.get(event.by.stack);
+    stack.is_some_and(|stack| stack.leading(&world.code).unless_zero)
 }
 
 /// A get or put that libkref takes for one of a tracked object, at an address that the table does not know. Not an

@@ -111,6 +111,11 @@ impl Module {
         self.file.is_some()
     }
 
+    /// When it was written.
+    pub fn written(&self) -> Option<SystemTime> {
+        self.file.as_ref()?.metadata().ok()?.modified().ok()
+    }
+
     /// Whether it is libkref.so.
     pub fn is_libkref(&self) -> bool {
         self.name.starts_with("libkref.so")

@@ -1,5 +1,7 @@
 //! What KREF_OPTIONS says: `key=value` with colons between.
 
+use crate::format::Format;
+
 /// The options, read once when the tracker starts.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -17,8 +19,8 @@ pub struct Options {
     pub address: Option<u64>,
     /// The exit status when something was found; 0 leaves the program's own.
     pub exitcode: i32,
-    /// Reports for machines.
-    pub json: bool,
+    /// The form of the reports.
+    pub format: Format,
     /// The signal that asks for a report.
     pub signal: Option<i32>,
     /// The object, counted in the order of creation from 1, whose chronicle is written.
@@ -60,7 +62,7 @@ impl Options {
             debug_dir: None,
             address: None,
             exitcode: 0,
-            json: false,
+            format: Format::Text,
             signal: None,
             object: None,
             chaos: None,
@@ -85,6 +87,9 @@ impl Options {
                 _ => options.apply(key, value)?,
             }
         }
+        if options.log_path.is_none() {
+            options.log_path = options.format.usual_file().map(str::to_string);
+        }
         if options.trace_only && options.trace.is_none() {
             options.trace = Some(TRACE.to_string());
         }
@@ -103,11 +108,8 @@ impl Options {
             "debug_dir" => self.debug_dir = Some(text(key, value)?),
             "exitcode" => self.exitcode = number(key, value, 1, 255)? as i32,
             "format" => {
-                self.json = match value {
-                    "json" => true,
-                    "text" => false,
-                    _ => return Err(format!("format={value}: it is text or json")),
-                }
+                let format = Format::of(value);
+                self.format = format.ok_or(format!("format={value}: it is {}", Format::NAMES))?;
             }
             "signal" => self.signal = Some(signal(value)?),
             "object" => self.object = Some(number(key, value, 1, u64::MAX)?),
@@ -131,7 +133,7 @@ impl Options {
 const TRACE: &str = "kref-track.%p.trace";
 
 const CHOICES: &str = "the choices are debug_dir=, depth=, filter=, sample=1/N, log_path=, exitcode=, \
-    format=text|json, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
+    format=text|json|html|sarif, signal=USR1, object=, chaos=1, seed=, max_memory=, flamegraph=, \
     keep_freed=1, live=1, lossy=1, stale_handles=1, stuck=, trace=, watermark= and summary=1";
 
 fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, String> {
@@ -208,7 +210,9 @@ mod tests {
     #[test]
     fn mistakes_are_told() {
         assert!(Options::parse("track=1:depth=8:sample=1/10").is_ok_and(|o| o.depth == 8));
-        for wrong in ["depth=0", "dept=3", "sample=10", "format=xml", "signal=9", "filter="] {
+        for wrong in
+            ["depth=0", "dept=3", "sample=10", "format=xml", "format=", "signal=9", "filter="]
+        {
             assert!(Options::parse(wrong).is_err(), "{wrong}");
         }
         let only = Options::parse("track=file").expect("a trace");

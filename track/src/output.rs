@@ -13,6 +13,8 @@ pub enum Output {
     Error,
     /// A file for each process, opened at its first report.
     Log(String, RefCell<HashMap<u32, Option<File>>>),
+    /// Documents go to files, one for each process if the name has `%p`; what else is said, to standard error.
+    Documents(String),
     /// Standard output.
     Out,
     /// Nowhere: there is a trace.
@@ -27,6 +29,9 @@ impl Output {
     pub fn new(options: &Options) -> Self {
         match &options.log_path {
             _ if options.trace_only => Self::Nowhere,
+            Some(pattern) if options.format.usual_file().is_some() => {
+                Self::Documents(pattern.clone())
+            }
             Some(pattern) => Self::Log(pattern.clone(), RefCell::default()),
             None => Self::Error,
         }
@@ -35,7 +40,7 @@ impl Output {
     /// Writes all of `text` where reports of a process go: to nobody, if it cannot be written.
     pub fn write(&self, process: u32, text: &str) {
         let _ = match self {
-            Self::Error => std::io::stderr().write_all(text.as_bytes()),
+            Self::Error | Self::Documents(_) => std::io::stderr().write_all(text.as_bytes()),
             Self::Out => std::io::stdout().write_all(text.as_bytes()),
             Self::Nowhere => Ok(()),
             Self::Log(pattern, logs) => {
@@ -56,9 +61,31 @@ impl Output {
         };
     }
 
+    /// The file in which a document of a process goes: one for all processes, if the name has no `%p`.
+    pub fn file(&self, process: u32) -> String {
+        match self {
+            Self::Documents(pattern) => expand(pattern, process),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether each process has a file of its own.
+    pub fn is_of_one(&self) -> bool {
+        matches!(self, Self::Documents(pattern) if pattern.contains("%p"))
+    }
+
+    /// Writes a document: a file that is there already is replaced.
+    pub fn replace(&self, process: u32, text: &str) {
+        let Self::Documents(_) = self else { return self.write(process, text) };
+        let path = self.file(process);
+        if let Err(error) = std::fs::write(&path, text) {
+            eprintln!("kref-track: {path}: {error}");
+        }
+    }
+
     /// The descriptor of standard error, if reports go there.
     pub fn descriptor(&self) -> i32 {
-        if matches!(self, Self::Error) { libc::STDERR_FILENO } else { -1 }
+        if matches!(self, Self::Error | Self::Documents(_)) { libc::STDERR_FILENO } else { -1 }
     }
 
     /// One line from us.

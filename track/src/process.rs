@@ -67,6 +67,8 @@ pub struct Process {
     pub shared: Shared,
     /// Misuse that was reported: once for each stack.
     pub told: HashSet<(Kind, Id), FxBuildHasher>,
+    /// Threads that wait for a mutex of their own, by the kernel's numbers.
+    pub self_locked: HashSet<i32, FxBuildHasher>,
     /// What threads do between kref_balance_begin() and kref_balance_end().
     pub regions: Regions,
     /// Types of which an object has reached --watermark.
@@ -108,6 +110,7 @@ impl Process {
             modules: Vec::new(),
             shared: Shared::default(),
             told: HashSet::default(),
+            self_locked: HashSet::default(),
             regions: Regions::default(),
             high: HashSet::default(),
             killed: Killed::default(),
@@ -238,6 +241,11 @@ impl Processes {
     /// All that are there.
     pub fn all(&self) -> impl Iterator<Item = &Process> {
         self.all.iter().flatten().map(|process| &**process)
+    }
+
+    /// All that are there.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.all.iter_mut().flatten().map(|process| &mut **process)
     }
 
     /// A living child that was forked as the last thing that a process did: a daemon, which goes on with what its

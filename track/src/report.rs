@@ -1,5 +1,6 @@
 //! When a report is made, and what it says beside what is held.
 
+use crate::format::{self, Format};
 use crate::leaks::{self, Leaks};
 use crate::output::Output;
 use crate::process::Process;
@@ -110,15 +111,29 @@ impl Dropped {
     }
 }
 
-/// What is held now, by whose request: always says something.
+/// What is held now, by whose request: always says something. A document has this report alone.
 pub fn requested(world: &World, process: &Process, by: &str) -> String {
     let leaks = leaks::gather_with(world, process, &Reach::look(world, process, false));
-    if world.options.json {
-        return json::leaks(world, process, &leaks, "request");
-    }
+    let picture = || flame::picture(world, &leaks);
+    let value = || json::leaks(world, process, &leaks, "request");
+    format::alone(world, value, picture, || held_now(world, process, &leaks, by))
+}
+
+/// The same, where the reports of the process go.
+pub fn by_signal(world: &World, process: &Process) {
+    let leaks = leaks::gather_with(world, process, &Reach::look(world, process, false));
+    let picture = || flame::picture(world, &leaks);
+    let value = || json::leaks(world, process, &leaks, "request");
+    format::tell_held(world, process.pid, value, picture, || {
+        held_now(world, process, &leaks, "a signal")
+    });
+    world.documents.write(world, process.pid);
+}
+
+fn held_now(world: &World, process: &Process, leaks: &Leaks, by: &str) -> String {
     let title = format!("held{}, asked by {by}", since(process));
     let unexited = text::unexited(world, &leaks.unexited);
-    text::leaks(world, &leaks, &title) + &unexited + &Dropped::now(world, process).lines(world)
+    text::leaks(world, leaks, &title) + &unexited + &Dropped::now(world, process).lines(world)
 }
 
 /// What a report is of, if not of everything.
@@ -140,16 +155,10 @@ pub fn at_end(world: &World, process: &mut Process, end: End) {
     let leaks = leaks::gather_with(world, process, &reach);
     let found = leaks.references > 0 || !leaks.unexited.is_empty();
     process.found += u64::from(found);
-    if world.options.json {
-        if found || world.options.summary {
-            let report = json::leaks(world, process, &leaks, end.name());
-            world.output.write(process.pid, &report);
-        }
-        if world.options.stale_handles {
-            world.output.write(process.pid, &json::stale_handles(world, process));
-        }
-    } else {
+    if world.options.format == Format::Text {
         tell(world, process, &leaks, end);
+    } else {
+        values(world, process, &leaks, end, found);
     }
     if let Some(path) = &world.options.flamegraph {
         let path = output::expand(path, process.pid);
@@ -157,6 +166,20 @@ pub fn at_end(world: &World, process: &mut Process, end: End) {
             world.output.say(process.pid, &format!("{path}: {error}"));
         }
     }
+}
+
+/// The same for machines and for documents.
+fn values(world: &World, process: &Process, leaks: &Leaks, end: End, found: bool) {
+    if found || world.options.summary {
+        let value = || json::leaks(world, process, leaks, end.name());
+        let picture = || flame::picture(world, leaks);
+        format::tell_held(world, process.pid, value, picture, String::new);
+    }
+    if world.options.stale_handles {
+        let value = || json::stale_handles(world, process);
+        format::tell(world, process.pid, value, String::new);
+    }
+    world.documents.write(world, process.pid);
 }
 
 fn tell(world: &World, process: &Process, leaks: &Leaks, end: End) {
@@ -170,7 +193,7 @@ fn tell(world: &World, process: &Process, leaks: &Leaks, end: End) {
         world.output.write(process.pid, &text::stale_handles(world, process));
     }
     world.output.write(process.pid, &Dropped::now(world, process).lines(world));
-    if leaks.lost > 0 {
+    if leaks.lost > 0 && (leaks.references > 0 || world.options.summary) {
         let objects = text::number(leaks.lost, "object");
         say(&format!(
             "{objects} had too many references to be tracked any further: 4,000,000 are the tracker's limit"

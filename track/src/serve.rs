@@ -156,7 +156,7 @@ impl Service {
         }
         self.count_found();
         if let Some(desk) = &mut self.desk {
-            desk.serve(&self.judge);
+            desk.serve(&mut self.judge);
         }
         self.forget_request();
     }
@@ -194,6 +194,7 @@ impl Service {
         }
         self.judge.look_at_memory();
         self.judge.look_at_releases();
+        self.judge.look_at_locks();
         if self.judge.world.options.live {
             self.show();
         }

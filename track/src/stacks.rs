@@ -4,18 +4,19 @@ use crate::code::{Code, PlaceId, Stack};
 use crate::symbols::Frame;
 
 /// What is done to a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Call {
     /// A reference is taken.
     Get,
     /// One is given back.
     Put,
     /// Not known.
+    #[default]
     Unknown,
 }
 
 /// What libkref's own frames, the innermost ones, tell.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Leading {
     /// What libkref was called for, where debug information or its symbols tell.
     pub call: Call,
@@ -23,6 +24,10 @@ pub struct Leading {
     pub for_thread: bool,
     /// Whether this is the get of a kref_lookup_mutex().
     pub by_lookup: bool,
+    /// Whether this is a put that calls the release function with a mutex held: kref_put_mutex().
+    pub by_put_mutex: bool,
+    /// Whether this is a get that may find no reference: kref_get_unless_zero().
+    pub unless_zero: bool,
 }
 
 /// What all frames tell.
@@ -38,7 +43,7 @@ impl Stack {
     pub fn leading(&self, code: &Code) -> Leading {
         *self.leading.get_or_init(|| {
             let is_shared = self.has_shared_libkref(code);
-            let mut leading = Leading { call: Call::Unknown, for_thread: false, by_lookup: false };
+            let mut leading = Leading::default();
             let frames = self.places.iter().flat_map(|&place| code.frames(place));
             for frame in frames.take_while(|frame| is_ours(frame, is_shared)) {
                 let name = c_name(frame.function);
@@ -49,6 +54,9 @@ impl Stack {
                 }
                 leading.for_thread |= name == "kref_thread_create";
                 leading.by_lookup |= name == "kref_lookup_mutex";
+                leading.by_put_mutex |=
+                    name.contains("put_mutex") || name.contains("and_mutex_lock");
+                leading.unless_zero |= name.contains("unless_zero") || name.contains("not_zero");
             }
             leading
         })
@@ -67,9 +75,12 @@ impl Stack {
 fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
     let mut frames = Vec::new();
     let (mut leading, mut in_lookup) = (true, false);
-    for frame in places.iter().flat_map(|&place| code.frames(place)) {
+    let mut all = places.iter().flat_map(|&place| code.frames(place)).peekable();
+    while let Some(frame) = all.next() {
         if is_ours(frame, is_shared) {
             in_lookup |= !leading && c_name(frame.function) == "kref_lookup_mutex";
+        } else if leading && all.next_if(|next| is_call_of_ref(frame, next)).is_some() {
+            continue;
         } else {
             leading = false;
             frames.push(*frame);
@@ -104,6 +115,23 @@ fn is_ours(frame: &Frame, is_shared: bool) -> bool {
     frame.module.starts_with("libkref.so")
         || HEADERS.iter().any(|header| frame.file.ends_with(header))
         || (frame.file.is_empty() && !is_shared && in_archive())
+}
+
+/// Whether these are the two functions of KREF_DEFINE() by which a libkref::ref takes or gives back a reference:
+/// session_ref() or session_unref(), and a member of session_kref_calls. Their line is that of KREF_DEFINE(), and the
+/// caller's line tells more.
+fn is_call_of_ref(inner: &Frame, outer: &Frame) -> bool {
+    let call = c_name(outer.function).split_once("_kref_calls::");
+    call.and_then(|(name, call)| Some((inner.function.strip_prefix(name)?, call))).is_some_and(
+        |pair| {
+            matches!(
+                pair,
+                ("_ref", "take")
+                    | ("_ref_unless_zero", "take_unless_zero")
+                    | ("_unref", "give_back")
+            )
+        },
+    )
 }
 
 /// What the C library has below main() and below a thread's function: it tells nobody anything.

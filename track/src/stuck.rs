@@ -14,7 +14,7 @@ use crate::object::Act;
 use crate::process::Process;
 use crate::waits::{self, Wait};
 use crate::world::World;
-use crate::{clock, json, text};
+use crate::{clock, format, json, text};
 
 /// A release function that has begun.
 struct Release {
@@ -86,8 +86,7 @@ impl Releases {
             release.is_told = true;
             if let Some(wait) = wait {
                 let report = Report { world, process, release, wait, age };
-                let said = if world.options.json { report.json() } else { report.text() };
-                world.output.write(process.pid, &said);
+                format::tell(world, process.pid, || report.json(), || report.text());
                 told.push(process.number);
             }
         }
@@ -172,37 +171,22 @@ impl Report<'_> {
         waits.filter(wanted).take(MOST_WAITING).collect()
     }
 
-    fn json(&self) -> String {
+    fn json(&self) -> Value {
         let (world, by) = (self.world, self.release.by);
         let own = world.threads.kernel_number(by.thread).unwrap_or(0);
         let others: Vec<_> =
-            self.others(own).iter().map(|(tid, wait)| waiting(*tid, wait)).collect();
+            self.others(own).iter().map(|(tid, wait)| json::waiting(*tid, wait)).collect();
         let object = self.process.table.find(self.release.address);
-        let report = json!({
+        json!({
             "kind": "stuck",
             "process": self.process.pid,
             "object": object.map(|at| self.process.table.object(at).serial),
             "address": format!("{:#x}", self.release.address),
             "by": json::act(world, by),
-            "waits": waiting(own, &self.wait),
+            "waits": json::waiting(own, &self.wait),
             "others": others,
-        });
-        format!("{report}\n")
+        })
     }
-}
-
-fn waiting(tid: i32, wait: &Wait) -> Value {
-    let (address, holder) = match *wait {
-        Wait::Mutex { address, holder } => (Some(address), Some(holder)),
-        Wait::Futex(address) => (Some(address), None),
-        _ => (None, None),
-    };
-    json!({
-        "tid": tid,
-        "for": wait.name(),
-        "address": address.map(|address| format!("{address:#x}")),
-        "holder": holder,
-    })
 }
 
 /// What a thread does.

@@ -79,6 +79,36 @@ fn futex(pid: u32, address: u64) -> Wait {
     Wait::Futex(address)
 }
 
+/// The mutex for which a thread waits without a limit of time, and which it holds itself.
+pub fn own_mutex(pid: u32, tid: i32) -> Option<u64> {
+    let line = fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?;
+    let address = wait_for_lock(line.trim_end())?;
+    let bytes = crate::modules::memory(pid, address, 20)?;
+    let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let (lock, holder, kind) = (word(0)?, word(8)?, word(16)?);
+    // Only these two kinds wait for themselves: PTHREAD_MUTEX_NORMAL and PTHREAD_MUTEX_ADAPTIVE_NP.
+    let is_simple = matches!(kind & 0x7f, 0 | 3);
+    (lock == LOCKED_AND_WANTED && i32::try_from(holder) == Ok(tid) && is_simple).then_some(address)
+}
+
+/// The value of a mutex that is locked and for which somebody waits.
+const LOCKED_AND_WANTED: u32 = 2;
+
+/// The address of a futex in which a thread waits as glibc's pthread_mutex_lock() does: FUTEX_WAIT, with this value,
+/// and no limit of time. A condition variable uses FUTEX_WAIT_BITSET.
+fn wait_for_lock(line: &str) -> Option<u64> {
+    let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    let [call, address, operation, value, limit, ..] = line.split(' ').collect::<Vec<_>>()[..]
+    else {
+        return None;
+    };
+    let is_wait = call.parse() == Ok(libc::SYS_futex)
+        && number(operation)? & !u64::from(libc::FUTEX_PRIVATE_FLAG as u32) == 0
+        && number(value)? & 0xffff_ffff == u64::from(LOCKED_AND_WANTED)
+        && number(limit)? == 0;
+    is_wait.then(|| number(address))?
+}
+
 /// The processor time that a thread has used, in seconds.
 pub fn processor_time(pid: u32, tid: i32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;
@@ -98,7 +128,7 @@ pub fn threads(pid: u32) -> Vec<i32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Wait, of, parse};
+    use super::{Wait, of, own_mutex, parse, wait_for_lock};
 
     #[test]
     fn lines_of_the_kernel() {
@@ -106,6 +136,18 @@ mod tests {
         assert_eq!(parse(line), Some((Some(202), 0x7f00, 0x7ffd10)));
         assert_eq!(parse("-1 0x7ffd10 0x7f1234"), Some((None, 0, 0x7ffd10)));
         assert_eq!((parse(""), parse("202 0x5")), (None, None));
+    }
+
+    /// A condition variable, a limit of time and another value are no lock.
+    #[test]
+    fn a_wait_for_a_lock() {
+        let line =
+            |rest: &str| format!("{} 0x7f00 {rest} 0x0 0x0 0x7ffd10 0x7f1234", libc::SYS_futex);
+        assert_eq!(wait_for_lock(&line("0x80 0x2 0x0")), Some(0x7f00));
+        for other in ["0x189 0x2 0x0", "0x80 0x2 0x7ffc", "0x80 0x0 0x0"] {
+            assert_eq!(wait_for_lock(&line(other)), None, "{other}");
+        }
+        assert_eq!(wait_for_lock("running"), None);
     }
 
     /// A thread that waits for a mutex that it holds.
@@ -130,6 +172,7 @@ mod tests {
         while wait() != (Wait::Mutex { address, holder }) {
             std::thread::yield_now();
         }
+        assert_eq!(own_mutex(std::process::id(), holder), Some(address));
         assert_eq!(of(std::process::id(), i32::MAX), None);
     }
 }

@@ -6,6 +6,7 @@ use crate::budget::Budget;
 use crate::clock::{self, Time};
 use crate::code::{Code, Id};
 use crate::debug::Places;
+use crate::documents::Documents;
 use crate::endings::Endings;
 use crate::matching::Distances;
 use crate::object::Act;
@@ -31,6 +32,8 @@ pub struct World {
     pub endings: Endings,
     /// Where reports go.
     pub output: Output,
+    /// Reports that are kept until they are written as documents.
+    pub documents: Documents,
     /// The time of the event that is worked on.
     pub now: Cell<Time>,
     /// Stacks for which there was no room.
@@ -55,6 +58,7 @@ impl World {
             rates: Rates::default(),
             endings: Endings::default(),
             output,
+            documents: Documents::default(),
             now: Cell::new(0),
             stacks_lost: Cell::new(0),
             events_lost: Cell::new(0),
@@ -144,6 +148,13 @@ impl Threads {
         }
         recent.events[recent.count % EVENTS] = Last { act, address, by };
         recent.count += 1;
+    }
+
+    /// What each thread did last.
+    pub fn lasts(&self) -> Vec<Last> {
+        let recent = self.recent.borrow();
+        let used = recent.iter().filter(|recent| recent.count > 0);
+        used.map(|recent| recent.events[(recent.count - 1) % EVENTS]).collect()
     }
 
     /// What a thread did, the last first.

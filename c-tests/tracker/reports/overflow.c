@@ -1,4 +1,5 @@
-/* Gets in a loop until the count overflows. That is reported at once, with the holders. */
+/* Gets in a loop until the count overflows. `--summary` reports that, with the
+ * holders. Without it nothing is said: the program may be right. */
 #include "../object.h"
 
 static void poll_forever(struct object *object)

@@ -68,16 +68,24 @@ fn stack(event: &Event, caller: Caller, guard: &mut Guard) -> u32 {
 /// Records an event with the number of its stack.
 #[inline]
 pub fn record(event: &Event, stack: u32, guard: &mut Guard) -> bool {
-    let name = Name::of(event.name);
-    let time = clock::now();
     let front: [u64; EVENT_WORDS] = [
         0,
-        time,
+        clock::now(),
         u64::from(guard.number) | u64::from(stack) << 32,
         event.object,
-        u64::from(event.count) | (name.length as u64) << 32,
+        event.count.into(),
         event.detail,
     ];
+    if !event.name.is_null() {
+        return record_named(event, front, guard);
+    }
+    write::record(guard, Body { kind: event.kind, front: &front, others: 0, other: |_| 0 })
+}
+
+#[inline(never)]
+fn record_named(event: &Event, mut front: [u64; EVENT_WORDS], guard: &mut Guard) -> bool {
+    let name = Name::of(event.name);
+    front[4] |= (name.length as u64) << 32;
     let others = name.length.div_ceil(8);
     let body = Body { kind: event.kind, front: &front, others, other: |at| name.word(at) };
     write::record(guard, body)

@@ -1,5 +1,5 @@
-//! When the memory of a released object is freed, the recorder keeps it for a while. The count keeps the value that the
-//! last put has stored, so a later get or put is caught. The other bytes are filled, so a later write is caught. If the
+//! When the memory of a released object is freed, the recorder keeps it for a while. The count says that it is
+//! dead and its memory freed, so a later get, put or lookup is caught. The other bytes are filled, so a later write is caught. If the
 //! memory was freed at once, malloc() could overwrite the count.
 
 use core::ffi::c_void;
@@ -74,8 +74,16 @@ pub fn keep(memory: *mut c_void, size: usize, is_filled: bool, frame: u64) -> bo
     }
     let piece = Piece::new(memory.expose_provenance(), size, is_filled);
     let fill = || {
-        let words = words(piece).filter(|word| !marks::is_over(word.load(Relaxed)));
-        words.for_each(|word| word.store(FILL, Relaxed));
+        for word in words(piece) {
+            match word.load(Relaxed) {
+                // In a wrong program another thread may get or put at this moment.
+                marks::DEAD => {
+                    _ = word.compare_exchange(marks::DEAD, marks::FREED, Relaxed, Relaxed);
+                }
+                value if marks::is_over(value) => {}
+                _ => word.store(FILL, Relaxed),
+            }
+        }
     };
     if keeps_many {
         if is_filled {

@@ -168,9 +168,14 @@ fn is_tracked(value: u32) -> bool {
     (0x2000_0021..0x3000_0000).contains(&value) && value % 64 == 32
 }
 
+/// The stored value of a count after the last put.
+pub const DEAD: u32 = 0x7fff_ffff;
+/// The same, in memory that was freed (src/count/number_line.rs).
+pub const FREED: u32 = 0x7fdf_ffff;
+
 /// The count of a released object, or of one that was misused.
 pub fn is_over(value: u32) -> bool {
-    matches!(value, 0x7fff_ffff | 0x6000_0000)
+    matches!(value, DEAD | FREED | 0x6000_0000)
 }
 
 /// The percpu_ref that may be at a place. A tracked one is in atomic mode: its number of CPUs is 0. Its pointer to its

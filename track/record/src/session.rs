@@ -72,9 +72,9 @@ pub fn claim(process: u32, thread: u32) -> u32 {
 
 /// A ring by its index.
 #[inline]
-pub fn ring(index: u32) -> Option<Ring<'static>> {
+pub fn ring(index: u32) -> Option<&'static Ring<'static>> {
     // SAFETY: written before `HEAD` was set, and never again.
-    *unsafe { (*RINGS.0.get()).get(index as usize)? }
+    unsafe { (*RINGS.0.get()).get(index as usize)?.as_ref() }
 }
 
 /// The judge's settings.

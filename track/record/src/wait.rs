@@ -10,7 +10,7 @@ use crate::{clock, processor, session};
 /// Waits until a full ring has room. `false`: the record is to be dropped.
 #[cold]
 #[inline(never)]
-pub fn for_room(head: &'static Head, ring: Ring<'static>, length: u8) -> bool {
+pub fn for_room(head: &'static Head, ring: &Ring<'static>, length: u8) -> bool {
     if head.settings.flags & LOSSY != 0 {
         head.dropped.fetch_add(1, Relaxed);
         return false;

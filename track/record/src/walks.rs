@@ -1,10 +1,9 @@
 //! Walks that a thread did before.
 //!
 //! Where a walk leads depends on the registers that it begins with, and on the words of the stack that became
-//! registers on the way, and on nothing else. If all of them are what they were, the stack is the same. A walk is kept
-//! as the places of these words and a hash of their values.
+//! registers on the way, and on nothing else. If all of them are what they were, the stack is the same. The places of
+//! these words are kept for each beginning (a *shape*), and the number of the stack for a hash of the words.
 
-use core::iter;
 use core::sync::atomic::{
     AtomicU16, AtomicU32, AtomicU64,
     Ordering::{Relaxed, SeqCst},
@@ -17,12 +16,13 @@ use crate::stack::Stack;
 
 /// A walk that depends on more words is not kept: enough for the usual depth.
 const WORDS: usize = 44;
-/// The words are read in groups of so many, so that the loop over them costs little.
+/// The places of so many words are in one number, so that the loop over them costs little.
 const GROUP: usize = 4;
-/// Walks that a thread keeps.
-const KEPT: usize = 128;
-/// So many may begin alike: a function that is called from many places.
-const ALIKE: usize = 8;
+/// Shapes that a thread keeps, and how many of those may begin alike.
+const SHAPES: usize = 64;
+const ALIKE: usize = 4;
+/// Stacks that a thread keeps.
+const STACKS: usize = 1024;
 
 /// The words that a walk depends on.
 pub struct Trail {
@@ -57,6 +57,14 @@ impl Trail {
         let place = u16::try_from(address.wrapping_sub(self.sp) / 8).ok();
         self.is_lost |= place.is_none();
         place
+    }
+
+    fn places(&self) -> &[u16] {
+        self.places.get(..self.length).unwrap_or_default()
+    }
+
+    fn last(&self) -> u16 {
+        self.places().iter().max().copied().unwrap_or(0)
     }
 
     fn note(&mut self, place: Option<u16>) {
@@ -98,44 +106,38 @@ impl Trail {
     }
 }
 
-/// A walk.
-struct Known {
-    ip: AtomicU64,
-    sp: AtomicU64,
-    fp: AtomicU64,
-    hash: AtomicU64,
-    stack: AtomicU32,
-    /// Whether `fp` matters.
-    fp_matters: AtomicU16,
-    groups: AtomicU16,
-    /// A number of the places: walks by the same functions have the same one.
-    shape: AtomicU32,
-    /// The last place.
+/// The places of the words that walks with one beginning depend on.
+struct Shape {
+    /// The beginning. 0: none.
+    key: AtomicU64,
+    /// The last of the places.
     last: AtomicU16,
-    places: Places,
+    /// Whether the walks depend on the frame pointer that they begin with.
+    fp_matters: AtomicU16,
+    groups: AtomicU32,
+    places: [AtomicU64; WORDS / GROUP],
 }
 
-/// The places of words. Those of the last group are filled up with the last place.
-type Places = [[AtomicU16; GROUP]; WORDS / GROUP];
+/// The end of the words up to the last place.
+fn end_of(sp: u64, last: u16) -> u64 {
+    sp + 8 * (u64::from(last) + 1)
+}
 
 /// A thread's walks. Zeros: none.
 pub struct Walks {
-    /// What is to be compared first: the beginning of each walk, in a number.
-    keys: [AtomicU64; KEPT],
-    known: [Known; KEPT],
-    /// Which of those that begin alike gives way next.
+    shapes: [Shape; SHAPES],
+    /// Hashes of walks, each with the number of its stack mixed in, so that a torn pair is none.
+    hashes: [AtomicU64; STACKS],
+    stacks: [AtomicU32; STACKS],
+    /// Which of those at one place gives way next.
     turn: AtomicU32,
 }
 
 /// The beginning of a walk, in a number. Not 0.
+#[inline(always)]
 fn key(caller: Caller) -> u64 {
     let key = caller.ip.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ caller.sp.rotate_left(20);
     (key ^ module::generation()).wrapping_mul(0xd6e8_feb8_6659_fd93) | 1
-}
-
-/// Where those are kept that begin so.
-fn first(key: u64) -> usize {
-    (key >> 32) as usize % (KEPT / ALIKE) * ALIKE
 }
 
 /// A factor for each word.
@@ -153,119 +155,125 @@ const fn factors() -> [[u64; GROUP]; WORDS / GROUP] {
     factors
 }
 
-/// The values of the words of so many groups, in a number: each word times its factor. No place behind `last` is read.
-///
-/// # Safety
-/// The stack is readable up to there.
-#[inline]
-unsafe fn hash(sp: u64, places: &Places, groups: u16, last: u16) -> u64 {
-    let mut hash = 0_u64;
-    for (places, factors) in places.iter().zip(&FACTORS).take(groups.into()) {
-        for (place, factor) in places.iter().zip(factors) {
-            // A call that has lost its level may read while another one keeps a walk here.
-            let place = place.load(Relaxed).min(last);
-            // SAFETY: the caller's promise.
-            let word = unsafe { ((sp + 8 * u64::from(place)) as *const u64).read_volatile() };
-            hash = hash.wrapping_add(word.wrapping_mul(*factor));
-        }
+/// Places in a number. The largest is in the highest bits. Too few are filled up with the last one.
+fn group(places: &[u16]) -> u64 {
+    let mut group = [0; GROUP];
+    for (at, to) in group.iter_mut().enumerate() {
+        *to = places.get(at).or(places.last()).copied().unwrap_or(0);
     }
-    hash
-}
-
-/// The end of the words up to the last place.
-fn end_of(sp: u64, last: u16) -> u64 {
-    sp + 8 * (u64::from(last) + 1)
+    let largest = (0..GROUP).max_by_key(|&at| group.get(at)).unwrap_or(0);
+    group.swap(largest, GROUP - 1);
+    group.iter().rev().fold(0, |all, &place| all << 16 | u64::from(place))
 }
 
 impl Walks {
-    /// Forgets all.
+    /// Forgets the shapes. The stacks may stay: a hash is of all that a stack depends on.
     pub fn clear(&self) {
-        self.keys.iter().for_each(|key| key.store(0, Relaxed));
+        self.shapes.iter().for_each(|shape| shape.key.store(0, Relaxed));
+    }
+
+    fn shapes(&self, key: u64) -> &[Shape] {
+        let first = (key >> 32) as usize % (SHAPES / ALIKE) * ALIKE;
+        self.shapes.get(first..first + ALIKE).unwrap_or_default()
     }
 
     /// The stack of a walk that would begin at `caller`, if it would be one of these.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, caller: Caller, stack: &Stack) -> Option<u32> {
         let key = key(caller);
-        let first = first(key);
-        let keys = self.keys.get(first..first + ALIKE)?;
-        let known = self.known.get(first..first + ALIKE)?;
-        let alike = keys.iter().zip(known).filter(|(kept, _)| kept.load(Relaxed) == key);
-        let mut words = Words { shape: 0, hash: 0 };
-        alike.map(|(_, known)| known).find_map(|known| known.is_still(caller, stack, &mut words))
+        let mut alike = self.shapes(key).iter().filter(|shape| shape.key.load(Relaxed) == key);
+        alike.find_map(|shape| self.stack(shape.hash(key, caller, stack)?))
+    }
+
+    #[inline(always)]
+    fn stack(&self, hash: u64) -> Option<u32> {
+        places(hash).into_iter().find_map(|place| {
+            let (kept, stack) = (self.hashes.get(place)?, self.stacks.get(place)?);
+            let (kept, stack) = (kept.load(Relaxed), stack.load(Relaxed));
+            (kept ^ u64::from(stack) == hash && stack != 0).then_some(stack)
+        })
     }
 
     /// Keeps a walk.
     pub fn keep(&self, caller: Caller, trail: &Trail, stack: &Stack, number: u32) {
-        if trail.is_lost || number == 0 {
+        if trail.is_lost || number == 0 || end_of(caller.sp, trail.last()) > stack.end() {
             return;
         }
-        let places = trail.places.get(..trail.length).unwrap_or_default();
-        let last = places.iter().max().copied().unwrap_or(0);
-        if end_of(caller.sp, last) > stack.end() {
-            return;
-        }
-        let key = key(caller);
-        let turn = self.turn.load(Relaxed);
+        let (key, turn) = (key(caller), self.turn.load(Relaxed));
         self.turn.store(turn.wrapping_add(1), Relaxed);
-        let turn = turn as usize % ALIKE;
-        let place = first(key) + turn;
-        let (Some(kept), Some(known)) = (self.keys.get(place), self.known.get(place)) else {
-            return;
-        };
-        kept.store(0, Relaxed);
-        compiler_fence(SeqCst);
-        known.ip.store(caller.ip, Relaxed);
-        known.sp.store(caller.sp, Relaxed);
-        known.fp.store(caller.fp, Relaxed);
-        known.fp_matters.store(trail.first_pointer_matters.into(), Relaxed);
-        known.stack.store(number, Relaxed);
-        let groups = places.len().div_ceil(GROUP) as u16;
-        known.groups.store(groups, Relaxed);
-        known.last.store(last, Relaxed);
-        known.shape.store(shape(places), Relaxed);
-        let filled_up = places.iter().chain(iter::repeat(&last));
-        for (to, from) in known.places.as_flattened().iter().zip(filled_up) {
-            to.store(*from, Relaxed);
+        let alike = self.shapes(key);
+        let known = alike.iter().find(|shape| shape.key.load(Relaxed) == key && shape.is(trail));
+        let next = || alike.get(turn as usize % ALIKE).inspect(|shape| shape.set(key, trail));
+        let hash = known.or_else(next).and_then(|shape| shape.hash(key, caller, stack));
+        let Some(hash) = hash else { return };
+        if let Some(place) = places(hash).get(turn as usize % 2)
+            && let (Some(kept), Some(stack)) = (self.hashes.get(*place), self.stacks.get(*place))
+        {
+            kept.store(hash ^ u64::from(number), Relaxed);
+            stack.store(number, Relaxed);
         }
-        // SAFETY: up to the end all is readable.
-        let hash = unsafe { hash(caller.sp, &known.places, groups, last) };
-        known.hash.store(hash, Relaxed);
-        compiler_fence(SeqCst);
-        kept.store(key, Relaxed);
     }
 }
 
-/// What the words at the places of the last walk are that was looked at.
-struct Words {
-    /// The places. 0: none yet.
-    shape: u32,
-    hash: u64,
+/// The two places that a hash may be at.
+#[inline(always)]
+fn places(hash: u64) -> [usize; 2] {
+    let place = (hash >> 32) as usize % STACKS;
+    [place, place ^ 1]
 }
 
-/// A number of some places. Not 0.
-fn shape(places: &[u16]) -> u32 {
-    let add = |hash: u64, place: &u16| (hash ^ u64::from(*place)).wrapping_mul(0x0100_0000_01b3);
-    (places.iter().fold(0xcbf2_9ce4_8422_2325, add) >> 32) as u32 | 1
-}
-
-impl Known {
-    /// The number of the stack, if a walk from `caller` would be this one.
-    #[inline]
-    fn is_still(&self, caller: Caller, stack: &Stack, words: &mut Words) -> Option<u32> {
-        let begins = self.ip.load(Relaxed) == caller.ip
-            && self.sp.load(Relaxed) == caller.sp
-            && (self.fp_matters.load(Relaxed) == 0 || self.fp.load(Relaxed) == caller.fp);
+impl Shape {
+    /// A number of all that a walk from `caller` depends on: each word times its factor. `None` if it would read where
+    /// the stack may not be readable.
+    #[inline(always)]
+    fn hash(&self, key: u64, caller: Caller, stack: &Stack) -> Option<u64> {
         let last = self.last.load(Relaxed);
-        if !begins || end_of(caller.sp, last) > stack.end() {
+        if end_of(caller.sp, last) > stack.end() {
             return None;
         }
-        let shape = self.shape.load(Relaxed);
-        if shape != words.shape {
-            // SAFETY: up to the end all is readable.
-            let hash = unsafe { hash(caller.sp, &self.places, self.groups.load(Relaxed), last) };
-            *words = Words { shape, hash };
+        let mut hash = key;
+        if self.fp_matters.load(Relaxed) != 0 {
+            hash ^= caller.fp.rotate_left(32);
         }
-        (words.hash == self.hash.load(Relaxed)).then(|| self.stack.load(Relaxed))
+        let groups = self.groups.load(Relaxed) as usize;
+        for (group, factors) in self.places.iter().zip(&FACTORS).take(groups) {
+            let group = group.load(Relaxed);
+            // A call that has lost its level may read while another one keeps a shape here.
+            if group >> 48 > last.into() {
+                return None;
+            }
+            for (at, factor) in factors.iter().enumerate() {
+                let place = group >> (16 * at) & 0xffff;
+                // SAFETY: no place of a group is above its largest one, and up to `last` the stack is readable.
+                let word = unsafe { ((caller.sp + 8 * place) as *const u64).read_volatile() };
+                hash = hash.wrapping_add(word.wrapping_mul(*factor));
+            }
+        }
+        Some(hash)
+    }
+
+    /// Whether a walk depends on the words at these places.
+    fn is(&self, trail: &Trail) -> bool {
+        self.fp_matters.load(Relaxed) == u16::from(trail.first_pointer_matters)
+            && self.groups.load(Relaxed) as usize == trail.places().len().div_ceil(GROUP)
+            && self
+                .places
+                .iter()
+                .zip(trail.places().chunks(GROUP))
+                .all(|(kept, places)| kept.load(Relaxed) == group(places))
+    }
+
+    fn set(&self, key: u64, trail: &Trail) {
+        let places = trail.places();
+        self.key.store(0, Relaxed);
+        compiler_fence(SeqCst);
+        self.last.store(trail.last(), Relaxed);
+        self.fp_matters.store(trail.first_pointer_matters.into(), Relaxed);
+        self.groups.store(places.len().div_ceil(GROUP) as u32, Relaxed);
+        for (kept, places) in self.places.iter().zip(places.chunks(GROUP)) {
+            kept.store(group(places), Relaxed);
+        }
+        compiler_fence(SeqCst);
+        self.key.store(key, Relaxed);
     }
 }

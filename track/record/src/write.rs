@@ -124,7 +124,7 @@ impl<const FRONT: usize, Rest: Fn(usize) -> u64> Body<'_, FRONT, Rest> {
 
     /// Stores the words as long as they are the caller's. `false`: they are not any more.
     #[inline(always)]
-    fn fill(&self, ring: Ring<'_>, position: u64, is_ours: impl Fn() -> bool) -> bool {
+    fn fill(&self, ring: &Ring<'_>, position: u64, is_ours: impl Fn() -> bool) -> bool {
         for (word, at) in self.front.iter().zip(0..) {
             if !is_ours() {
                 return false;
@@ -143,7 +143,7 @@ impl<const FRONT: usize, Rest: Fn(usize) -> u64> Body<'_, FRONT, Rest> {
 }
 
 /// Writes a record. `false`: it was dropped.
-#[inline]
+#[inline(always)]
 pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
     guard: &mut Guard,
     body: Body<'_, FRONT, Rest>,
@@ -154,30 +154,36 @@ pub fn record<const FRONT: usize, Rest: Fn(usize) -> u64>(
             Some(level) => attempt(guard, level, &body),
             None => attempt_without_journal(guard, &body),
         };
-        match outcome {
-            Outcome::Recorded => return true,
-            Outcome::Interrupted => {
-                if !guard.is_valid() && !guard.renew() {
-                    return false;
-                }
+        if matches!(outcome, Outcome::Recorded) {
+            return true;
+        }
+        if !can_try_again(&outcome, guard, body.length()) {
+            return false;
+        }
+    }
+}
+
+/// Makes ready for another attempt. `false`: there is to be none.
+#[cold]
+#[inline(never)]
+fn can_try_again(outcome: &Outcome, guard: &mut Guard, length: u8) -> bool {
+    match *outcome {
+        Outcome::Recorded | Outcome::Gone => false,
+        Outcome::Interrupted => guard.is_valid() || guard.renew(),
+        Outcome::Lost(number) => {
+            // In a fork's child the number is the parent's.
+            let is_own = guard.is_in_process();
+            if !guard.is_valid() && !guard.renew() {
+                return false;
             }
-            Outcome::Lost(number) => {
-                // In a fork's child the number is the parent's.
-                let is_own = guard.is_in_process();
-                if !guard.is_valid() && !guard.renew() {
-                    return false;
-                }
-                if is_own {
-                    give_up(guard, number);
-                }
+            if is_own {
+                give_up(guard, number);
             }
-            Outcome::NoRoom(head, ring) => {
-                guard.let_go_of_records();
-                if !wait::for_room(head, ring, body.length()) {
-                    return false;
-                }
-            }
-            Outcome::Gone => return false,
+            true
+        }
+        Outcome::NoRoom(head, ring) => {
+            guard.let_go_of_records();
+            wait::for_room(head, ring, length)
         }
     }
 }
@@ -188,7 +194,7 @@ enum Outcome {
     Interrupted,
     /// The same, and the record had this number.
     Lost(u64),
-    NoRoom(&'static Head, Ring<'static>),
+    NoRoom(&'static Head, &'static Ring<'static>),
     Gone,
 }
 
@@ -203,11 +209,11 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     let (tag, process, length) = (guard.number as u16, guard.process as u16, body.length());
     let journal = &level.journal;
     let generation = journal.begin(guard.ring, length);
-    // The words may become somebody else's between any two stores.
-    let is_ours = || journal.generation.load(Relaxed) == generation && guard.owns(level);
+    // The words may become somebody else's between any two stores. A call that loses its level is given up, too. In a
+    // fork's child the journal is another one, of zeros.
+    let is_ours = || journal.generation.load(Relaxed) == generation;
     let taken = ring.take(length, tag, session::writers(guard.ring), |position| {
         journal.position.store(position, Relaxed);
-        // In a fork's child the ring is not this thread's any more.
         is_ours()
     });
     let position = match taken {
@@ -218,21 +224,13 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
         }
         Taken::Nothing => return Outcome::Interrupted,
     };
-    // The handler that has given the record up may have come before the words were taken, or before the mark below.
-    let interrupted = || {
-        if guard.is_in_process() && ring.is_open(position, length, tag) {
-            ring.fill(position, 0, NO_NUMBER);
-            ring.finish(position, First { kind: Kind::Void as u8, length, process });
-        }
-        Outcome::Interrupted
-    };
     // The number comes before the words: an atomic addition waits for the stores before it, and these wait for lines
     // that the judge has read.
     let number = if body.kind.is_event() {
         journal.number.store(NUMBERING, Relaxed);
         // In a fork's child the number would be the parent's.
         if !is_ours() {
-            return interrupted();
+            return interrupted(guard, ring, position, length, None);
         }
         // Relaxed: two events of which one happens before the other take their numbers in this order.
         let number = head.sequence.0.fetch_add(1, Relaxed);
@@ -242,17 +240,13 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     } else {
         None
     };
-    let interrupted = || match (interrupted(), number) {
-        (_, Some(number)) => Outcome::Lost(number),
-        (outcome, None) => outcome,
-    };
     if !is_ours() {
-        return interrupted();
+        return interrupted(guard, ring, position, length, number);
     }
     ring.mark(position, length, tag);
     journal.note(guard.ring, length, TAKEN);
     if !body.fill(ring, position, is_ours) {
-        return interrupted();
+        return interrupted(guard, ring, position, length, number);
     }
     if let Some(number) = number {
         ring.fill(position, 0, number);
@@ -261,10 +255,28 @@ fn attempt<const FRONT: usize, Rest: Fn(usize) -> u64>(
     // A handler may give the record up until the very last moment.
     let first = First { kind: body.kind as u8, length, process };
     if !is_ours() || !ring.finish_marked(position, tag, first) {
-        return interrupted();
+        return interrupted(guard, ring, position, length, number);
     }
     journal.taking.store(0, Relaxed);
     Outcome::Recorded
+}
+
+/// The handler that has given the record up may have come before its words were taken, or before they were marked.
+#[cold]
+#[inline(never)]
+fn interrupted(
+    guard: &Guard,
+    ring: &Ring<'_>,
+    position: u64,
+    length: u8,
+    number: Option<u64>,
+) -> Outcome {
+    let (tag, process) = (guard.number as u16, guard.process as u16);
+    if guard.is_in_process() && ring.is_open(position, length, tag) {
+        ring.fill(position, 0, NO_NUMBER);
+        ring.finish(position, First { kind: Kind::Void as u8, length, process });
+    }
+    number.map_or(Outcome::Interrupted, Outcome::Lost)
 }
 
 /// No event has this number.

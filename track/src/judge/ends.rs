@@ -33,11 +33,10 @@ impl Judge {
             Kind::Crash => {
                 process.crashed = i32::try_from(event.count).ok();
                 let signal = event.count as i32;
-                let text = crash::report(world, process, signal, event.address, event.by);
-                world.output.write(process.pid, &text);
+                crash::report(world, process, signal, event.address, event.by);
             }
             Kind::Report if event.detail == 0 => {
-                world.output.write(process.pid, &report::requested(world, process, "a signal"));
+                report::by_signal(world, process);
             }
             Kind::Report => text = report::requested(world, process, "the program"),
             _ => {}

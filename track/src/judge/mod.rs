@@ -27,7 +27,7 @@ use crate::session::{Answer, Session};
 use crate::stuck::Releases;
 use crate::turns::Turns;
 use crate::world::{Numbers, World};
-use crate::{clock, trace};
+use crate::{clock, locked, trace};
 
 mod ends;
 mod forks;
@@ -193,6 +193,14 @@ impl Judge {
             if let Some(process) = self.processes.get_mut(number) {
                 process.found += 1;
             }
+        }
+    }
+
+    /// Tells of threads that wait for a mutex that a release function has left locked.
+    pub fn look_at_locks(&mut self) {
+        self.world.now.set(clock::now());
+        for process in self.processes.all_mut() {
+            process.found += locked::look(&self.world, process);
         }
     }
 

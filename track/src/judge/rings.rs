@@ -22,6 +22,8 @@ pub struct Source {
 
 /// The judge begins to ask about an unfinished record after this time.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// An answer about now waits so long for a record that a thread has begun.
+const SOON: Duration = Duration::from_millis(100);
 /// So many records of one ring are read before the next one's turn.
 const TURN: usize = 4096;
 
@@ -55,6 +57,17 @@ impl Judge {
             *place = sources;
         }
         read
+    }
+
+    /// Works on what has happened until now.
+    pub fn catch_up(&mut self) {
+        let Origin::Session(session, _) = &self.origin else { return };
+        let (end, since) = (session.head().sequence.0.load(Acquire), Instant::now());
+        while !self.has_reached(end) && since.elapsed() < SOON {
+            if self.work() == 0 {
+                std::thread::yield_now();
+            }
+        }
     }
 
     /// Passes over what will never come: records that nobody finishes, and numbers that nobody writes.

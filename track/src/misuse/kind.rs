@@ -28,6 +28,8 @@ pub enum Kind {
     WrongHolder,
     /// A get on a released object that nothing tracked.
     GetOnZero,
+    /// A lookup by kref_get_unless_zero() that finds the count of a released object in memory that was freed.
+    LookupAfterFree,
     /// A put on a released object that nothing tracked.
     PutOnZero,
     /// A get or put on a count that nobody has initialised.
@@ -65,6 +67,38 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 28] = [
+        Self::GetAfterRelease,
+        Self::PutAfterRelease,
+        Self::UseAfterRelease,
+        Self::InitTwice,
+        Self::FreeAlive,
+        Self::FreedWhileHeld,
+        Self::FreedUnshared,
+        Self::MovedWhileHeld,
+        Self::WriteAfterRelease,
+        Self::WrongHolder,
+        Self::GetOnZero,
+        Self::LookupAfterFree,
+        Self::PutOnZero,
+        Self::NeverInitialised,
+        Self::NoObject,
+        Self::Overflow,
+        Self::DecToZero,
+        Self::Overwritten,
+        Self::EndInLookup,
+        Self::OtherRelease,
+        Self::BadPublish,
+        Self::BadFree,
+        Self::PoolInUse,
+        Self::NoExit,
+        Self::KilledTwice,
+        Self::PutOfInitial,
+        Self::ExitWhileAlive,
+        Self::BadReinit,
+    ];
+
     /// For machines.
     pub fn name(self) -> &'static str {
         match self {
@@ -79,6 +113,7 @@ impl Kind {
             Self::WriteAfterRelease => "write-after-release",
             Self::WrongHolder => "holder",
             Self::GetOnZero => "get-on-zero",
+            Self::LookupAfterFree => "lookup-after-free",
             Self::PutOnZero => "put-on-zero",
             Self::NeverInitialised => "never-initialised",
             Self::NoObject => "no-object",
@@ -144,6 +179,9 @@ impl Kind {
             }
             Self::PutOnZero => {
                 "put on a count of zero: an object that began untracked (by KREF_INIT(), for example) was released"
+            }
+            Self::LookupAfterFree => {
+                "kref_get_unless_zero() on an object that was released and freed: nothing kept its memory"
             }
             Self::NeverInitialised => "get or put on a count that was never initialised",
             Self::NoObject => {

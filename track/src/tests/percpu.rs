@@ -13,7 +13,11 @@ const MAIN: u32 = 1;
 
 impl Recorder {
     fn of_percpu() -> Self {
-        let mut recorder = Self::new("");
+        Self::of_percpu_with("")
+    }
+
+    fn of_percpu_with(options: &str) -> Self {
+        let mut recorder = Self::new(options);
         recorder.stack(MAIN, &[0x101]);
         recorder
     }
@@ -202,11 +206,15 @@ fn a_put_of_the_initial_reference() {
 
 #[test]
 fn too_many_references() {
-    let mut recorder = Recorder::of_percpu();
-    recorder.initialises(A, MAIN);
-    recorder.percpu(A, MAIN, LET_GO);
-    let told = recorder.ends(End::Exit);
-    contains(&told, &["kref-track: 1 object had too many references to be tracked any further"]);
+    let told = |options| {
+        let mut recorder = Recorder::of_percpu_with(options);
+        recorder.initialises(A, MAIN);
+        recorder.percpu(A, MAIN, LET_GO);
+        recorder.ends(End::Exit)
+    };
+    assert_eq!(told(""), "");
+    let lost = "kref-track: 1 object had too many references to be tracked any further";
+    contains(&told("summary=1"), &[lost]);
 }
 
 /// A checkpoint hides those that were initialised before.

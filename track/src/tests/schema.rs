@@ -6,6 +6,7 @@ use serde_json::Value;
 use wire::record::{Event, Kind};
 
 use super::Recorder;
+use crate::misuse;
 use crate::report::End;
 use crate::trace;
 
@@ -118,6 +119,15 @@ fn each_record_is_on_the_page() {
     known.extend(trace::OWN.map(|(number, name)| (number, name.to_string())));
     assert_eq!(found, known);
     assert!(PAGE.contains(&format!("version {}", trace::VERSION)), "{PAGE}");
+}
+
+/// The schema has the name of each kind of misuse.
+#[test]
+fn each_kind_has_a_name() {
+    let schema: Value = serde_json::from_str(SCHEMA).expect("JSON");
+    let names = schema["$defs"]["misuse"]["properties"]["misuse"]["enum"].as_array();
+    let names: BTreeSet<_> = names.expect("names").iter().filter_map(Value::as_str).collect();
+    assert_eq!(names, misuse::Kind::ALL.iter().map(|kind| kind.name()).collect());
 }
 
 /// docs/reports.md has a row for each name of a misuse.

@@ -23,7 +23,9 @@ use crate::world::World;
 pub fn report(path: &Path, options: Options) -> Result<(), String> {
     // If only the holders of one object are asked for, there is nothing else to say.
     let output = if options.address.is_some() { Output::Nowhere } else { Output::Out };
-    judge(path, World::new(options, output)).map(drop)
+    let judge = judge(path, World::new(options, output))?;
+    judge.world.documents.write_all(&judge.world);
+    Ok(())
 }
 
 /// Reads a trace to its end.

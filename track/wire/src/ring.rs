@@ -179,7 +179,7 @@ impl<'a> Ring<'a> {
 
     /// Takes words at the head, for `thread`. Calls `about_to` with a position before it tries to take this position;
     /// if the answer is `false`, nothing is taken.
-    #[inline]
+    #[inline(always)]
     pub fn take(
         &self,
         length: u8,
@@ -286,7 +286,7 @@ impl<'a> Ring<'a> {
     }
 
     /// Finishes a record that `thread` has marked. `false`: a signal handler of the thread has given the record up.
-    #[inline]
+    #[inline(always)]
     pub fn finish_marked(&self, position: u64, thread: u16, first: First) -> bool {
         let marked = First { kind: UNFINISHED, process: thread, ..first };
         // Release: pairs with the acquire in `Reader::first`.
