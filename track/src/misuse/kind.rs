@@ -68,7 +68,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::GetAfterRelease,
         Self::PutAfterRelease,
         Self::UseAfterRelease,
@@ -85,6 +85,7 @@ impl Kind {
         Self::NeverInitialised,
         Self::NoObject,
         Self::Overflow,
+        Self::Watermark,
         Self::DecToZero,
         Self::Overwritten,
         Self::EndInLookup,
