@@ -85,6 +85,7 @@ impl Kind {
         Self::NeverInitialised,
         Self::NoObject,
         Self::Overflow,
+        Self::Watermark,
         Self::DecToZero,
         Self::Overwritten,
         Self::EndInLookup,
