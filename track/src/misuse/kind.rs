@@ -98,7 +98,6 @@ impl Kind {
         Self::PutOfInitial,
         Self::ExitWhileAlive,
         Self::BadReinit,
-        Self::Watermark,
     ];
 
     /// For machines.
