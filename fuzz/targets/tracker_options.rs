@@ -13,9 +13,16 @@ fuzz_target!(|data: &[u8]| {
         (Ok(found), Some(expected)) => {
             assert_eq!(found.depth as u64, expected.number("depth").unwrap_or(16));
             assert_eq!(found.filter.as_deref(), expected.last("filter"));
-            assert_eq!(found.log_path.as_deref(), expected.last("log_path"));
+            let format = expected.last("format").unwrap_or("text");
+            assert_eq!(format!("{:?}", found.format).to_lowercase(), format);
+            let usual = ["html", "sarif"].iter().find(|&&name| name == format);
+            let usual = usual.map(|name| format!("kref-track.%p.{name}"));
+            let log_path = expected.last("log_path").or(usual.as_deref());
+            assert_eq!(found.log_path.as_deref(), log_path);
+            assert_eq!(found.debug_dir.as_deref(), expected.last("debug_dir"));
+            let watermark = found.watermark.map(u64::from);
+            assert_eq!(watermark, expected.number("watermark"));
             assert_eq!(found.exitcode as u64, expected.number("exitcode").unwrap_or(0));
-            assert_eq!(found.json, expected.last("format") == Some("json"));
             assert_eq!(found.object, expected.number("object"));
             assert_eq!(found.lossy, expected.number("lossy") == Some(1));
             assert_eq!(found.live, expected.number("live") == Some(1));
@@ -71,14 +78,15 @@ fn is_right(key: &str, value: &str) -> bool {
     match key {
         "track" | "on_violation" => true,
         "chaos" | "keep_freed" | "live" | "lossy" | "summary" | "stale_handles" => is_in(0, 1),
-        "filter" | "log_path" | "flamegraph" | "trace" => !value.is_empty(),
+        "filter" | "log_path" | "debug_dir" | "flamegraph" | "trace" => !value.is_empty(),
         "seed" => is_in(0, u64::MAX),
         "object" => is_in(1, u64::MAX),
         "stuck" => is_in(1, 1 << 20),
+        "watermark" => is_in(2, 4_000_000),
         "depth" => is_in(1, 64),
         "exitcode" => is_in(1, 255),
         "max_memory" => is_in(1, 1 << 20),
-        "format" => ["json", "text"].contains(&value),
+        "format" => ["text", "json", "html", "sarif"].contains(&value),
         "sample" => value.strip_prefix("1/").is_some_and(|n| n.parse::<u32>().is_ok_and(|n| n > 0)),
         "signal" => ["USR1", "USR2", "HUP", "PROF", "WINCH"]
             .contains(&value.strip_prefix("SIG").unwrap_or(value)),
