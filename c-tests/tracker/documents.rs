@@ -111,7 +111,7 @@ fn sarif() {
     let related = results(&log)[0]["relatedLocations"].as_array().expect("locations");
     assert_eq!(related.len(), 2, "{related:?}");
     let message = results(&log)[1]["message"]["text"].as_str().expect("a message");
-    let begin = "100 references on 1 object (objects of object_new tracker/object.h:";
+    let begin = "100 references on 1 object (object_release)";
     assert!(message.starts_with(begin), "{message}");
 }
 

@@ -26,9 +26,9 @@ fn leaks() {
         &[
             "kref-track: 3 references on 3 objects are still held at exit\n",
             "\nsession: 3 references on 3 objects\n",
-            "  1 reference, on object #2 at 0x",
+            // Only object #2 was found by its handle. With one object of a kind the blame is not certain.
             &format!("    session_by_handle {macros}\n    find "),
-            "  1 reference, on object #3 at 0x",
+            "This is likely, not certain.",
             &format!("    session_next {macros}\n    search "),
             "  1 reference of the creator's, on object #4 at 0x",
             &format!("    session_publish {macros}\n    session_open "),
