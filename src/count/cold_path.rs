@@ -124,16 +124,12 @@ impl Count {
     /// Counts the reference of a get that has incremented a tracked count, and takes the increment back, in one
     /// step.
     fn count_increment(&self, holder: *const c_char) -> Result<(), ViolationKind> {
-        let mut count = 1;
-        let counted = |value| {
-            let next = without(more(value, 1)?, 1);
-            count = next.map_or(1, references);
-            next
-        };
+        let counted = |value| without(more(value, 1)?, 1);
         // Relaxed: the caller already sees the object, by the reference that it holds or by the slot's pointer,
         // whose load was an acquire.
         match self.stored.fetch_update(Relaxed, Relaxed, counted) {
-            Ok(_) => {
+            Ok(before) => {
+                let count = counted(before).map_or(1, references);
                 tracker::got(self.address(), 1, count, holder);
                 Ok(())
             }
