@@ -8,8 +8,8 @@ use kref_c_tests::declarations::{Function, PUBLIC, SLOW, functions, name, withou
 use kref_c_tests::{Compiler, Kind, per_compiler, project, run, scratch};
 use libtest_mimic::{Arguments, Trial};
 
-/// Functions whose result a program may ignore: a value to print; whether a put has released the
-/// object; the number of objects in a violation; what the tracker reports in any case; and functions that only the inline functions call.
+/// Functions whose result a program may ignore: a value to print; whether a put has released the object; the number of
+/// objects in a violation; what the tracker reports in any case; and functions that only the inline functions call.
 const IGNORABLE: [&str; 23] = [
     "kref_read",
     "kref_put",

@@ -230,9 +230,9 @@ int kref_track_checkpoint(void);
  * Begin a region that must leave no reference behind: the work for one request, for example. Without a
  * tracker this does nothing. kref_balance_end() says what counts.
  *
- * Range:    type is the name of a type, as kref_init_as() or KREF_DEFINE() gives it, or the name of a
- *           release function; the region looks at references on objects of this type alone. NULL: at all.
- *           The string stays valid until the call returns.
+ * Range:    type may be NULL: then the region looks at references on all objects. Otherwise it looks at
+ *           objects of one type, by its name: that of kref_init_as() or KREF_DEFINE(), or the release
+ *           function's. The string stays valid until the call returns.
  * Threads:  the region is the calling thread's. Other threads may have regions at the same time, and a
  *           region may be inside another one.
  */
