@@ -1,6 +1,6 @@
 //! What is held, gathered from the table: by type, by holder, by stack.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
@@ -309,7 +309,7 @@ impl<'a> Gathered<'a> {
     /// Adds what the evidence says of the objects whose histories are kept.
     fn weigh(&mut self, world: &World, process: &Process, key: Key) {
         let kept = std::mem::take(&mut self.kept);
-        let mut seen: HashMap<(usize, Alike), (), FxBuildHasher> = HashMap::default();
+        let mut seen: HashSet<(usize, Alike), FxBuildHasher> = HashSet::default();
         for leak in evidence::judge(world, process, key, &kept) {
             let object = kept[leak.object];
             let held = Held {
@@ -320,7 +320,7 @@ impl<'a> Gathered<'a> {
                 is_first: leak.is_first,
             };
             let alike = (held.holder, held.by.stack, held.is_first);
-            let is_new = seen.insert((leak.object, alike), ()).is_none();
+            let is_new = seen.insert((leak.object, alike));
             self.count(world, &held, (object.serial, object.address), is_new, Some(leak.blame));
         }
     }

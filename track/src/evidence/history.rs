@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
+use std::iter;
 
 use rustc_hash::{FxBuildHasher, FxHasher};
 
@@ -55,8 +56,13 @@ pub struct History {
 impl History {
     /// What a get and a later put have in common.
     pub fn common(&self, get: usize, put: usize) -> Common {
-        self.common[put * (put - 1) / 2 + get]
+        self.common[index(get, put)]
     }
+}
+
+/// Where it stands what a get and a later put have in common.
+fn index(get: usize, put: usize) -> usize {
+    put * (put - 1) / 2 + get
 }
 
 /// The same gets and puts, in the ways in which they were seen to belong together.
@@ -167,16 +173,17 @@ fn is_plain(world: &World, get: &Step, put: &Step) -> bool {
 }
 
 fn is_near(world: &World, get: &Step, put: &Step) -> bool {
-    let common = common(world, get, put);
+    let common = common(world, get, iter::once(put))[0];
     let depth = |step: &Step| world.code.described(step.by.stack).len();
     let far = depth(get) + depth(put) - 2 * usize::from(common.calls);
     common.is_one_pass && common.calls > 0 && far <= 3
 }
 
-fn common(world: &World, get: &Step, put: &Step) -> Common {
+/// What a get has in common with later puts, in their order.
+fn common<'a>(world: &World, get: &Step, puts: impl Iterator<Item = &'a Step>) -> Vec<Common> {
     let moment =
         |step: &Step| Moment { thread: step.by.thread, place: step.place, recorded: step.recorded };
-    world.passes.common(moment(get), moment(put), &world.code, &world.numbers.borrow())
+    world.passes.common(moment(get), puts.map(moment), &world.code, &world.numbers.borrow())
 }
 
 fn count_pair(world: &World, object: &Object, get: Id, put: Id) {
@@ -278,12 +285,11 @@ pub fn read(world: &World, process: &Process, object: &Object) -> History {
     steps.reverse();
     let mut threads = Threads::default();
     let events = steps.iter().map(|step| event(step, &mut threads)).collect();
-    let mut all = Vec::with_capacity(steps.len() * steps.len() / 2);
-    for (place, put) in steps.iter().enumerate() {
-        for get in &steps[..place] {
-            let is_pair = get.is_get && !put.is_get;
-            all.push(if is_pair { common(world, get, put) } else { Common::default() });
-        }
+    let mut all = vec![Common::default(); steps.len() * steps.len().saturating_sub(1) / 2];
+    for (at, get) in steps.iter().enumerate().filter(|(_, step)| step.is_get) {
+        let puts = || (at + 1..steps.len()).filter(|&put| !steps[put].is_get);
+        let found = common(world, get, puts().map(|put| steps[put]));
+        puts().zip(found).for_each(|(put, common)| all[index(at, put)] = common);
     }
     History { events, common: all.into() }
 }

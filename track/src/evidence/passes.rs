@@ -98,29 +98,40 @@ impl Passes {
         place
     }
 
-    /// What a get and a later put have in common.
-    pub fn common(&self, get: Moment, put: Moment, code: &Code, numbers: &Numbers) -> Common {
-        if get.thread != put.thread {
-            return Common::default();
-        }
+    /// What a get has in common with later puts, each of which is later than the one before it.
+    pub fn common(
+        &self,
+        get: Moment,
+        puts: impl Iterator<Item = Moment>,
+        code: &Code,
+        numbers: &Numbers,
+    ) -> Vec<Common> {
         let levels = |recorded| self.levels(recorded, code, numbers);
         let first = levels(get.recorded);
-        let mut seen = Seen { common: first.len(), is_one_pass: true };
-        let distance = put.place.wrapping_sub(get.place);
         let logs = self.logs.borrow();
         let log = logs.get(get.thread as usize % THREADS).filter(|log| log.thread == get.thread);
-        let mut before = Rc::clone(&first);
-        let is_short = distance <= MOST_STEPS;
-        for step in 1..=if is_short { distance } else { 0 } {
-            let place = get.place.wrapping_add(step);
-            let Some(recorded) = log.and_then(|log| log.stack(place)) else {
-                return Self::from_afar(&first, &levels(put.recorded));
-            };
-            let next = levels(recorded);
-            seen.step(&first, &before, &next);
-            before = next;
-        }
-        if is_short { seen.result() } else { Self::from_afar(&first, &levels(put.recorded)) }
+        let mut seen = Seen { common: first.len(), is_one_pass: true };
+        let (mut before, mut at, mut is_lost) = (Rc::clone(&first), 0, false);
+        puts.map(|put| {
+            if get.thread != put.thread {
+                return Common::default();
+            }
+            let distance = put.place.wrapping_sub(get.place);
+            is_lost |= distance > MOST_STEPS;
+            while at < distance && !is_lost {
+                at += 1;
+                match log.and_then(|log| log.stack(get.place.wrapping_add(at))) {
+                    Some(recorded) => {
+                        let next = levels(recorded);
+                        seen.step(&first, &before, &next);
+                        before = next;
+                    }
+                    None => is_lost = true,
+                }
+            }
+            if is_lost { Self::from_afar(&first, &levels(put.recorded)) } else { seen.result() }
+        })
+        .collect()
     }
 
     /// What was in between is not known: nobody knows whether a loop has turned.
