@@ -126,7 +126,8 @@ fn end_of(sp: u64, last: u16) -> u64 {
 /// A thread's walks. Zeros: none.
 pub struct Walks {
     shapes: [Shape; SHAPES],
-    /// Hashes of walks, each with the number of its stack mixed in, so that a torn pair is none.
+    /// The hash of each walk, mixed with the number of its stack. If only half of an entry was written, the two do not
+    /// fit each other, and the entry is not used.
     hashes: [AtomicU64; STACKS],
     stacks: [AtomicU32; STACKS],
     /// Which of those at one place gives way next.

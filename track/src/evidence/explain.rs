@@ -21,7 +21,7 @@ const MOST_HYPOTHESES: usize = 8;
 const OTHER_LEAK: f64 = 8.0;
 /// How much an unseen pair counts, for its fit.
 const PRIOR: f64 = 0.1;
-/// How seldom the creator's reference leaks, and others.
+/// How likely it is that a reference leaks: that of a get, and the creator's.
 const LEAKS: [f64; 2] = [0.05, 0.01];
 const LEAK_PRIOR: f64 = 5.0;
 
