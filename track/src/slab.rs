@@ -82,9 +82,9 @@ impl<T: Link> Slab<T> {
         if first == NIL {
             return;
         }
-        let mut last = first;
-        while self.at(last).next() != NIL {
-            last = self.at(last).next();
+        let (mut last, mut next) = (first, self.at(first).next());
+        while next != NIL {
+            (last, next) = (next, self.at(next).next());
         }
         let free = std::mem::replace(&mut self.free, first);
         self.at_mut(last).set_next(free);

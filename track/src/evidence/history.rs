@@ -4,11 +4,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::iter;
 
 use rustc_hash::{FxBuildHasher, FxHasher};
 
-use super::passes::{self, Common, Moment};
+use super::passes::{Common, Moment};
+use super::plain::{self, Plain};
 use crate::code::Id;
 use crate::event::Happened;
 use crate::leaks::{self, Key};
@@ -76,33 +76,31 @@ struct Alike {
 #[derive(Default)]
 struct Known {
     alike: HashMap<u64, Alike, FxBuildHasher>,
-    /// Pairs of objects with very many gets and puts.
-    pairs: HashMap<(Id, Id), u64, FxBuildHasher>,
 }
 
 /// The histories of objects that were released, by type.
 #[derive(Default)]
-pub struct Evidence(RefCell<HashMap<Key, Known, FxBuildHasher>>);
+pub struct Evidence {
+    types: RefCell<HashMap<Key, Known, FxBuildHasher>>,
+    plain: Plain,
+}
 
 /// Histories, and how often each was seen.
 pub type Counted = Vec<(History, f64)>;
-/// Stacks of gets and of puts that plainly belong together, and how often they did.
-pub type Plain = Vec<(Id, Id, f64)>;
 
 impl Evidence {
-    /// What is known of a type: histories, and pairs of stacks that plainly belong together.
-    pub fn of(&self, key: Key) -> (Counted, Plain) {
-        let all = self.0.borrow();
-        let Some(known) = all.get(&key) else { return Default::default() };
+    /// What is known of a type: histories; and stacks of gets and of puts that plainly belong together, and how often
+    /// they did.
+    pub fn of(&self, key: Key) -> (Counted, Vec<(Id, Id, f64)>) {
+        let types = self.types.borrow();
         let mut histories = Vec::new();
-        for alike in known.alike.values() {
+        for alike in types.get(&key).iter().flat_map(|known| known.alike.values()) {
             let looks: u64 = alike.ways.iter().map(|(_, seen)| seen).sum();
             let share = alike.count as f64 / looks as f64;
             histories
                 .extend(alike.ways.iter().map(|(it, seen)| (it.clone(), *seen as f64 * share)));
         }
-        let pairs = known.pairs.iter().map(|(&(get, put), &count)| (get, put, count as f64));
-        (histories, pairs.collect())
+        (histories, self.plain.of(key))
     }
 }
 
@@ -142,46 +140,23 @@ pub fn note(world: &World, process: &mut Process, at: At, event: &Happened, is_g
 fn add_to_many(world: &World, process: &mut Process, at: At, step: Step) -> bool {
     let object = process.table.object(at);
     let Some(last) = process.table.last_step(object) else { return false };
-    if !step.is_get() && is_plain(world, last, &step) {
-        count_pair(world, object, last, &step);
+    if !step.is_get() && world.evidence.plain.is_pair(world, object, last, &step) {
         process.table.drop_last_step(at);
         return true;
     }
     (object.step_count < MOST_STEPS || thin(world, process, at)) && process.table.add_step(at, step)
 }
 
-/// Whether a get and a put are plainly a pair: nothing of the thread is between, and one function has called for both.
-fn is_plain(world: &World, get: &Step, put: &Step) -> bool {
-    get.is_get()
-        && !get.is_creation()
-        && get.holder.name() == put.holder.name()
-        && get.thread == put.thread
-        && passes::distance(get.place(), put.place()) < 16
-        && is_near(world, get, put)
-}
-
-fn is_near(world: &World, get: &Step, put: &Step) -> bool {
-    let common = common(world, get, iter::once(put))[0];
-    let depth = |step: &Step| world.code.described(stack(world, step)).len();
-    let far = depth(get) + depth(put) - 2 * usize::from(common.calls);
-    common.is_one_pass && common.calls > 0 && far <= 3
-}
-
-fn stack(world: &World, step: &Step) -> Id {
+/// Our number of the stack of a step.
+pub fn stack(world: &World, step: &Step) -> Id {
     world.numbers.borrow().get(step.recorded)
 }
 
 /// What a get has in common with later puts, in their order.
-fn common<'a>(world: &World, get: &Step, puts: impl Iterator<Item = &'a Step>) -> Vec<Common> {
+pub fn common<'a>(world: &World, get: &Step, puts: impl Iterator<Item = &'a Step>) -> Vec<Common> {
     let moment =
         |step: &Step| Moment { thread: step.thread, place: step.place(), recorded: step.recorded };
     world.passes.common(moment(get), puts.map(moment), &world.code, &world.numbers.borrow())
-}
-
-fn count_pair(world: &World, object: &Object, get: &Step, put: &Step) {
-    let mut all = world.evidence.0.borrow_mut();
-    let known = all.entry(leaks::key(world, object)).or_default();
-    *known.pairs.entry((stack(world, get), stack(world, put))).or_default() += 1;
 }
 
 /// Takes plain pairs out of a long history. Returns whether it is much shorter now.
@@ -189,15 +164,11 @@ fn thin(world: &World, process: &mut Process, at: At) -> bool {
     let object = process.table.object(at);
     let mut left: Vec<Step> = Vec::new();
     for step in in_order(process, object) {
-        let is_pair = |get: &Step| {
-            get.is_get()
-                && !get.is_creation()
-                && get.holder.name() == step.holder.name()
-                && is_near(world, get, step)
-        };
+        let is_pair =
+            |get: &Step| plain::may_be_pair(get, step) && plain::is_near(world, get, step);
         let pair = if step.is_get() { None } else { left.iter().rposition(is_pair) };
         match pair {
-            Some(get) => count_pair(world, object, &left.remove(get), step),
+            Some(get) => world.evidence.plain.count(world, object, &left.remove(get), step),
             None => left.push(*step),
         }
     }
@@ -217,20 +188,13 @@ fn in_order<'a>(process: &'a Process, object: &Object) -> Vec<&'a Step> {
 
 /// An object was released: its history is kept with those that are alike.
 pub fn fold(world: &World, process: &mut Process, at: At) {
-    let object = *process.table.object(at);
+    let object = process.table.object(at);
     if object.steps == NIL {
         return;
     }
-    let numbers = world.numbers.borrow();
-    let mut hasher = FxHasher::default();
-    let mut threads = Threads::default();
-    for step in process.table.steps(&object) {
-        event(step, &mut threads, &numbers).hash(&mut hasher);
-    }
-    drop(numbers);
-    let hash = hasher.finish();
-    let mut all = world.evidence.0.borrow_mut();
-    let known = all.entry(leaks::key(world, &object)).or_default();
+    let hash = hash(world, process, object);
+    let mut types = world.evidence.types.borrow_mut();
+    let known = types.entry(leaks::key(world, object)).or_default();
     let is_full = known.alike.len() >= MOST_HISTORIES;
     match known.alike.get_mut(&hash) {
         Some(alike) if alike.count >= LOOKS => alike.count += 1,
@@ -238,7 +202,7 @@ pub fn fold(world: &World, process: &mut Process, at: At) {
         _ => {
             let alike = known.alike.entry(hash).or_default();
             alike.count += 1;
-            let history = read(world, process, &object);
+            let history = read(world, process, object);
             match alike.ways.iter().position(|(way, _)| *way == history) {
                 Some(way) => alike.ways[way].1 += 1,
                 None if alike.ways.len() < MOST_WAYS => alike.ways.push((history, 1)),
@@ -247,6 +211,16 @@ pub fn fold(world: &World, process: &mut Process, at: At) {
         }
     }
     process.table.drop_steps(at);
+}
+
+/// Of the gets and puts alone.
+fn hash(world: &World, process: &Process, object: &Object) -> u64 {
+    let (numbers, mut threads) = (world.numbers.borrow(), Threads::default());
+    let mut hasher = FxHasher::default();
+    for step in process.table.steps(object) {
+        event(step, &mut threads, &numbers).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The threads of an object.

@@ -96,6 +96,7 @@ pub struct Passes {
 
 impl Passes {
     /// Keeps the stack of an event. Returns its place among those of the thread.
+    #[inline]
     pub fn note(&self, thread: u32, recorded: u32) -> u32 {
         let mut logs = self.logs.borrow_mut();
         let slot = thread as usize % THREADS;

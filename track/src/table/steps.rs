@@ -11,11 +11,19 @@ impl Table {
         self.kept.get(stack as usize).copied().unwrap_or(0)
     }
 
+    #[inline]
     fn kept_mut(&mut self, stack: Id) -> &mut u32 {
+        if self.kept.room() <= stack as usize {
+            self.make_room(stack);
+        }
+        self.kept.at_mut(stack as usize)
+    }
+
+    #[cold]
+    fn make_room(&mut self, stack: Id) {
         while self.kept.room() <= stack as usize {
             self.kept.add(0);
         }
-        self.kept.at_mut(stack as usize)
     }
 
     /// Begins the history of an object with its creation, if there is room.
@@ -26,6 +34,7 @@ impl Table {
     }
 
     /// Adds the newest step of an object. Returns whether there was room.
+    #[inline]
     pub fn add_step(&mut self, at: At, mut step: Step) -> bool {
         if !self.steps.has_room() {
             return false;
