@@ -137,6 +137,7 @@ pub fn note(world: &World, process: &mut Process, at: At, event: &Happened, is_g
 }
 
 /// Adds a step to a long history. Returns whether there was room.
+#[inline(never)]
 fn add_to_many(world: &World, process: &mut Process, at: At, step: Step) -> bool {
     let object = process.table.object(at);
     let Some(last) = process.table.last_step(object) else { return false };
