@@ -70,7 +70,7 @@ impl Regions {
     /// A thread takes a reference. The table does not have it yet, unless it is that of a new object.
     pub fn got(&mut self, table: &Table, at: At, by: Act, is_new: bool) {
         for region in self.0.iter_mut().filter(|region| region.begun.thread == by.thread) {
-            let serial = table.object(at).serial;
+            let serial = table.object(at).serial();
             let is_other = region.objects.get(&at).is_some_and(|it| it.serial != serial);
             if is_other {
                 region.objects.remove(&at);
@@ -98,7 +98,7 @@ impl Regions {
         by: Act,
         put: impl FnOnce(&mut Table) -> T,
     ) -> T {
-        let serial = table.object(at).serial;
+        let serial = table.object(at).serial();
         let mut touched: Vec<_> = self
             .0
             .iter_mut()
@@ -152,12 +152,12 @@ fn left(world: &World, process: &Process, region: &Region) -> Vec<Left> {
     let mut all: BTreeMap<(String, Id), Left> = BTreeMap::new();
     for (&at, touched) in &region.objects {
         let object = process.table.object(at);
-        let is_there = object.serial == touched.serial && object.is_live() && !object.is(LOST);
+        let is_there = object.serial() == touched.serial && object.is_live() && !object.is(LOST);
         if !is_there || process.shared.has(object.address) || world.is_doubtful(object.created()) {
             continue;
         }
         let created = object.created().stack;
-        if !filter::fits(world, object.type_name, object.release, created) {
+        if !filter::fits(world, object.type_name(), object.release, created) {
             continue;
         }
         let of = leaks::name(world, leaks::key(world, object));
@@ -170,7 +170,7 @@ fn left(world: &World, process: &Process, region: &Region) -> Vec<Left> {
             let count = now.saturating_sub(before).min(most);
             if count > 0 {
                 most -= count;
-                let example = (object.serial, object.address);
+                let example = (object.serial(), object.address);
                 let new = || Left { of: of.clone(), stack, count: 0, objects: 0, example };
                 let left = all.entry((of.clone(), stack)).or_insert_with(new);
                 left.count += count;

@@ -41,8 +41,6 @@ pub struct Stack {
     pub is_looked_up: Cell<bool>,
     /// The release function of objects that were created here, once a put has told.
     pub release: Cell<PlaceId>,
-    /// The live objects that were created here, and whose histories are kept.
-    pub kept: Cell<u32>,
 }
 
 /// The functions at an offset in a file, which has a number.
@@ -192,7 +190,6 @@ impl Code {
             described: OnceCell::new(),
             is_looked_up: Cell::new(false),
             release: Cell::new(0),
-            kept: Cell::new(0),
         }));
         let mut stacks = self.stacks.borrow_mut();
         stacks.push(stack);

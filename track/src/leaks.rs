@@ -156,7 +156,7 @@ impl<'a> Reported<'a> {
 
     /// Whether a live object is.
     pub fn has(&mut self, object: &Object) -> bool {
-        let origin = (object.type_name, object.release, object.created().stack);
+        let origin = (object.type_name(), object.release, object.created().stack);
         let (world, process) = (self.world, self.process);
         let mut held = process.table.held(object);
         !object.is(LOST)
@@ -227,11 +227,11 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
 fn unexited(world: &World, process: &Process) -> Vec<Unexited> {
     let mut stacks: BTreeMap<Id, Unexited> = BTreeMap::new();
     let known = process.table.known().filter(|object| object.is(PERCPU) && object.is(RELEASED));
-    for object in known.filter(|object| object.first_mark == process.mark) {
+    for object in known.filter(|object| object.mark() == process.mark) {
         let stack = object.created().stack;
         let is_own = !process.shared.has(object.address);
-        if is_own && filter::fits(world, object.type_name, object.release, stack) {
-            let example = (object.serial, object.address);
+        if is_own && filter::fits(world, object.type_name(), object.release, stack) {
+            let example = (object.serial(), object.address);
             let all = stacks.entry(stack).or_insert(Unexited { stack, count: 0, example });
             all.count += 1;
         }
@@ -242,14 +242,14 @@ fn unexited(world: &World, process: &Process) -> Vec<Unexited> {
 /// Before a put of the object has told its release function, what a put told of objects that were created
 /// there is taken.
 pub fn key(world: &World, object: &Object) -> Key {
-    if object.type_name != NONE {
-        return (object.type_name, 0, 0);
+    if object.type_name() != NONE {
+        return (object.type_name(), 0, 0);
     }
     let created = object.created().stack;
     let told = world.code.get(created).map_or(0, |stack| stack.release.get());
     match if object.release == 0 { told } else { object.release } {
-        0 => (object.type_name, 0, created),
-        release => (object.type_name, release, 0),
+        0 => (object.type_name(), 0, created),
+        release => (object.type_name(), release, 0),
     }
 }
 
@@ -272,7 +272,7 @@ impl<'a> Gathered<'a> {
         for held in table.held(object).filter(|held| held.mark == mark) {
             let alike = (held.holder, held.by.stack, held.is_first);
             let is_new = !seen.contains(&alike);
-            self.count(world, &held, (object.serial, object.address), is_new, None);
+            self.count(world, &held, (object.serial(), object.address), is_new, None);
             seen.push(alike);
         }
     }
@@ -321,7 +321,7 @@ impl<'a> Gathered<'a> {
             };
             let alike = (held.holder, held.by.stack, held.is_first);
             let is_new = seen.insert((leak.object, alike));
-            self.count(world, &held, (object.serial, object.address), is_new, Some(leak.blame));
+            self.count(world, &held, (object.serial(), object.address), is_new, Some(leak.blame));
         }
     }
 }

@@ -24,7 +24,7 @@ pub fn apply(world: &World, process: &mut Process, event: &Happened) {
         return create(world, process, event);
     }
     let Some(at) = process.table.find(event.address) else { return };
-    let serial = process.table.object(at).serial;
+    let serial = process.table.object(at).serial();
     let act = match event.count {
         KILL => {
             process.killed.note(serial, event.by);

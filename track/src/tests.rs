@@ -16,6 +16,7 @@ use crate::session::Session;
 use crate::world::World;
 
 mod garbage;
+mod histories;
 mod judged;
 mod schema;
 mod memory;

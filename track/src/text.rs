@@ -317,8 +317,10 @@ pub fn holders(world: &World, process: &Process, address: u64) -> String {
     let count = table.held(object).map(|held| u64::from(held.count)).sum();
     let name = leaks::name(world, leaks::key(world, object));
     let references = number(count, "reference");
-    let mut out =
-        format!("kref-track: {references} on object #{} at {address:#x}, {name}\n", object.serial);
+    let mut out = format!(
+        "kref-track: {references} on object #{} at {address:#x}, {name}\n",
+        object.serial()
+    );
     act(world, &mut out, "created by", object.created());
     match table.released(object) {
         Some(by) => act(world, &mut out, "released by", by),

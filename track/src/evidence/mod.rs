@@ -7,6 +7,7 @@
 //! |---|---|
 //! | passes.rs | each thread's last stacks: whether a get and a put were in one pass of one call |
 //! | history.rs | the gets and puts of an object, and the histories of objects that were released |
+//! | plain.rs | pairs that long histories do without |
 //! | classes.rs | stacks without the functions that only wrap a get or a put |
 //! | words.rs | what the names of functions tell |
 //! | cost.rs | how well a put fits a get |
@@ -20,6 +21,7 @@ mod cost;
 mod explain;
 mod history;
 mod passes;
+mod plain;
 mod verdict;
 mod words;
 

@@ -137,7 +137,7 @@ pub fn judge(world: &World, process: &Process, key: Key, objects: &[&Object]) ->
         {
             let stack = history.events[event].stack;
             let Some(blame) = blames.get(&classes.0.of(stack, event == 0)) else { continue };
-            let acts = history::acts(process, objects[object]);
+            let acts = history::acts(world, process, objects[object]);
             let (by, holder) = acts[event];
             let blame = Rc::clone(blame);
             judged.push(Leak { object, by, holder, is_first: event == 0, blame });

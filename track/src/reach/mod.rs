@@ -90,7 +90,7 @@ impl Reach {
             let new = kinds.len() as u32;
             let kind = *kinds.entry(leaks::key(world, object)).or_insert(new);
             let block = scan.blocks.find(object.address);
-            places.push((object.serial, block, object.address));
+            places.push((object.serial(), block, object.address));
             if let Some(block) = block {
                 let held = holding(process, object, kind, reported.has(object));
                 add(&mut scan.graph.blocks[block as usize], held);
@@ -116,13 +116,13 @@ impl Reach {
 
     /// What is said of an object.
     pub fn of(&self, object: &Object) -> Option<Verdict> {
-        self.verdicts.get(&object.serial).copied()
+        self.verdicts.get(&object.serial()).copied()
     }
 }
 
 fn holding(process: &Process, object: &Object, kind: u32, is_reported: bool) -> Holding {
     let references = process.table.held(object).map(|held| held.count).sum();
-    Holding { references, serial: object.serial, kind, is_reported, is_shared: false }
+    Holding { references, serial: object.serial(), kind, is_reported, is_shared: false }
 }
 
 /// Adds an object to those of a block.

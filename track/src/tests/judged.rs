@@ -135,7 +135,7 @@ fn a_child_has_what_the_parent_had_at_the_fork() {
     recorder.told();
     let child = recorder.judge.processes.get(2).expect("the child");
     let object = child.table.object(child.table.find(A).expect("the object"));
-    assert_eq!(object.serial, 1);
+    assert_eq!(object.serial(), 1);
     let held = child.table.held(object).map(|held| held.count).sum::<u32>();
     assert_eq!(held, 2);
     recorder.put(A, 0, "before");
