@@ -123,7 +123,7 @@ fn hash(finding: &Finding) -> u64 {
 
 fn result(section: &Section, finding: &Finding) -> Value {
     let mut what = finding.what.clone();
-    for note in &section.notes {
+    for note in finding.reasons.iter().chain(&section.notes) {
         what += ". ";
         what += note.trim_end_matches('.');
     }

@@ -89,10 +89,7 @@ fn one_type(world: &World, out: &mut String, of: &Type, now: Time) {
         let _ = writeln!(out, "  {gets} more: the memory that max_memory= allows was full");
     }
     if !of.is_certain() {
-        let _ = writeln!(
-            out,
-            "  It is not certain which put gave back which reference. All gets and puts of these objects:"
-        );
+        let _ = writeln!(out, "  {UNCERTAIN}. All gets and puts of these objects:");
         balance(world, out, of);
     }
     tree::write(world, out, of);
@@ -125,24 +122,43 @@ fn verdict(world: &World, out: &mut String, blame: &Blame) {
     if let Some(usual) = usual(world, &blame.usual) {
         let _ = writeln!(out, "    {usual}");
     }
-    let Some((rival, is_first, puts)) = &blame.rival else { return };
-    let whose = if *is_first { "the creator's reference, of " } else { "the reference of " };
-    let rival = format!("{whose}{}", named(world, rival));
-    let usual = usual(world, puts).map_or(String::new(), |usual| format!(" ({usual})"));
-    let _ = match blame.certainty {
-        Certainty::Open => writeln!(out, "    One of these two: this reference, or {rival}{usual}"),
-        _ => writeln!(out, "    This is likely, not certain. Less likely: {rival}{usual}"),
-    };
+    let Some((line, is_first, puts)) = &blame.rival else { return };
+    let is_open = blame.certainty == Certainty::Open;
+    let words = rival(is_open, *is_first, &named(world, line), usual(world, puts));
+    let _ = writeln!(out, "    {words}");
 }
 
 fn usual(world: &World, puts: &[(Line, u64)]) -> Option<String> {
-    let times = |count: u64| if count == 1 { "once".to_string() } else { format!("{count} times") };
     let (first, count) = puts.first()?;
-    Some(format!("usually given back at {} ({})", named(world, first), times(*count)))
+    Some(usually(&named(world, first), *count))
 }
 
 fn named(world: &World, line: &Line) -> String {
-    world.code.described(line.stack).get(line.frame).map_or("an unknown place".to_string(), place)
+    world.code.described(line.stack).get(line.frame).map_or(UNKNOWN.to_string(), place)
+}
+
+/// A frame that was not recorded.
+pub const UNKNOWN: &str = "an unknown place";
+/// What is said of a type if one of its references is not certain.
+pub const UNCERTAIN: &str = "It is not certain which put gave back which reference";
+
+/// Where references are given back most often: the put that may be missing.
+pub fn usually(place: &str, count: u64) -> String {
+    let times = if count == 1 { "once".to_string() } else { format!("{count} times") };
+    format!("usually given back at {place} ({times})")
+}
+
+/// Which other reference may be the one that nobody gave back. `is_first`: it is that of kref_init(). `usual`: where
+/// such references are given back.
+pub fn rival(is_open: bool, is_first: bool, place: &str, usual: Option<String>) -> String {
+    let whose = if is_first { "the creator's reference, of " } else { "the reference of " };
+    let usual = usual.map_or(String::new(), |usual| format!(" ({usual})"));
+    let words = if is_open {
+        "One of these two: this reference, or"
+    } else {
+        "This is likely, not certain. Less likely:"
+    };
+    format!("{words} {whose}{place}{usual}")
 }
 
 fn ages(held: &Reference, now: Time) -> String {
@@ -244,7 +260,7 @@ fn sites(world: &World, of: &Type) -> Vec<(String, (u64, u64))> {
     let mut sites: Vec<(String, (u64, u64))> = Vec::new();
     for (&stack, &(gets, puts)) in &of.sites {
         let frame = world.code.described(stack).first();
-        let name = frame.map_or("an unknown place".to_string(), place);
+        let name = frame.map_or(UNKNOWN.to_string(), place);
         match sites.iter_mut().find(|(known, _)| *known == name) {
             Some((_, sum)) => *sum = (sum.0 + gets, sum.1 + puts),
             None => sites.push((name, (gets, puts))),
@@ -353,7 +369,7 @@ fn given_back(world: &World, out: &mut String, pairs: &[Pair]) {
 /// The two innermost functions of a stack.
 fn short(world: &World, id: Id) -> String {
     match world.code.described(id) {
-        [] => "an unknown place".to_string(),
+        [] => UNKNOWN.to_string(),
         [only] => place(only),
         [inner, outer, ..] => format!("{}, called by {}", place(inner), place(outer)),
     }

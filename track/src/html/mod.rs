@@ -128,6 +128,9 @@ fn section(page: &mut Markup, sources: &mut Sources, of: &Section, next: usize) 
         if only.is_none() {
             head(page, id, finding, "<h3", "</h3>\n");
         }
+        for reason in &finding.reasons {
+            page.raw("<p class=\"reason\">").text(reason).raw("</p>\n");
+        }
         for (at, stack) in finding.stacks.iter().enumerate() {
             stacks::write(page, sources, stack, at == 0);
         }
