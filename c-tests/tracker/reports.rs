@@ -394,7 +394,11 @@ fn a_running_program() {
 }
 
 fn overflow() {
-    assert_eq!(track("reports/overflow", &[], &[]).output, "");
+    let limit = "kref-track: 1 object had too many references to be tracked any further: 4,000,000 are the tracker's limit\n";
+    let ended = track("reports/overflow", &["--exitcode", "9"], &[]);
+    assert_eq!((ended.status, ended.output.as_str()), (Some(0), limit), "{ended:?}");
+    let filtered = track("reports/overflow", &["--filter", "session_*"], &[]);
+    assert_eq!(filtered.output, "");
     let ended = track("reports/overflow", &["--summary"], &[]);
     contains(&ended, &["kref-track: too many references", "held: 3999999 references by \"poll\""]);
     contains(&ended, &["1 object had too many references to be tracked any further"]);

@@ -156,16 +156,20 @@ impl<'a> Reported<'a> {
 
     /// Whether a live object is.
     pub fn has(&mut self, object: &Object) -> bool {
-        let origin = (object.type_name, object.release, object.created().stack);
-        let (world, process) = (self.world, self.process);
+        let process = self.process;
         let mut held = process.table.held(object);
         !object.is(LOST)
             && !process.shared.has(object.address)
             && held.any(|held| held.mark == process.mark)
-            && *self
-                .wanted
-                .entry(origin)
-                .or_insert_with(|| filter::fits(world, origin.0, origin.1, origin.2))
+            && self.is_wanted(object)
+    }
+
+    /// Whether the filter lets an object through.
+    fn is_wanted(&mut self, object: &Object) -> bool {
+        let (world, origin) =
+            (self.world, (object.type_name, object.release, object.created().stack));
+        let fits = || filter::fits(world, origin.0, origin.1, origin.2);
+        *self.wanted.entry(origin).or_insert_with(fits)
     }
 }
 
@@ -190,7 +194,8 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
     let (table, mark) = (&process.table, process.mark);
     for object in table.live() {
         if object.is(LOST) {
-            leaks.lost += 1;
+            // A child does not repeat what its parent says.
+            leaks.lost += u64::from(!table.is_inherited(object) && reported.is_wanted(object));
         } else if process.shared.has(object.address) {
             leaks.shared += 1;
         } else if reported.has(object) {
