@@ -65,6 +65,11 @@ impl Document {
         self.last_events.push_back(event);
     }
 
+    /// The seed of --chaos, if something was found with it.
+    pub fn seed(&self) -> Option<u64> {
+        self.reports.iter().find_map(|report| report.value["seed"].as_u64())
+    }
+
     fn text(&self, world: &World) -> String {
         match world.options.format {
             Format::Sarif => sarif::document(self, &std::env::current_dir().unwrap_or_default()),

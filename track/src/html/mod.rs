@@ -32,6 +32,10 @@ pub fn document(document: &Document, code: &Code) -> String {
     let title = title(&sections);
     page.raw(HEAD).text(&title).raw(" - kref-track</title>\n<style>\n").raw(STYLE);
     page.raw("</style>\n</head>\n<body>\n<main>\n<h1>").text(&title).raw("</h1>\n");
+    if let Some(seed) = document.seed() {
+        page.raw("<p>Found with --chaos; these options repeat the delays: --seed ").number(seed);
+        page.raw("</p>\n");
+    }
     let all = sections.iter().flat_map(|(_, sections)| sections);
     let findings: Vec<&Finding> = all.flat_map(|section| &section.findings).collect();
     table(&mut page, &findings);

@@ -73,3 +73,26 @@ fn a_rival_is_in_each_form() {
     contains(result["message"]["text"].as_str().expect("a text"), &[rival]);
     contains(&result["relatedLocations"].to_string(), &["the other reference, taken here"]);
 }
+
+/// Each report has the seed of its run, also a misuse, after which nothing may be held.
+#[test]
+fn a_seed_is_in_each_form() {
+    let told = |options: &str| {
+        let mut recorder = Recorder::new(options);
+        recorder.created(0x5000, 0, "session");
+        recorder.put(0x5000, 0, "nobody");
+        recorder.told() + &recorder.held()
+    };
+    let reports = told("format=json:seed=42");
+    for report in reports.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")) {
+        assert_eq!(report["seed"], 42, "{report}");
+    }
+    assert_eq!(reports.lines().count(), 2);
+    contains(&told("format=html:seed=42"), &["<p>Found with --chaos; ", ": --seed 42</p>"]);
+    let log: Value = serde_json::from_str(&told("format=sarif:seed=42")).expect("JSON");
+    assert_eq!(log["runs"][0]["properties"]["seed"], 42);
+    for format in ["json", "html", "sarif"] {
+        let told = told(&format!("format={format}"));
+        assert!(!told.contains("--seed") && !told.contains("\"seed\":42"), "{told}");
+    }
+}
