@@ -236,6 +236,25 @@ fn a_checkpoint_and_those_before() {
     }
 }
 
+/// More regions within each other than are looked at: each end still belongs to its begin.
+#[test]
+fn regions_for_which_there_is_no_room() {
+    let mut recorder = Recorder::new("");
+    let tell = |recorder: &mut Recorder, kind: Kind| {
+        let sequence = recorder.number();
+        recorder.event(kind, Event { sequence, ..Event::default() }, "");
+    };
+    tell(&mut recorder, Kind::Begins);
+    recorder.created(A, 0, "session");
+    (0..5000).for_each(|_| tell(&mut recorder, Kind::Begins));
+    (0..5000).for_each(|_| tell(&mut recorder, Kind::Ends));
+    assert_eq!(recorder.told(), "", "the inner regions left nothing");
+    recorder.put(A, 0, "");
+    recorder.released(A, 0);
+    tell(&mut recorder, Kind::Ends);
+    assert_eq!(recorder.told(), "", "nor did the outer one");
+}
+
 /// The frames of this program: a recorder's addresses get their names from its file.
 #[test]
 fn places_in_this_program() {
@@ -282,7 +301,7 @@ fn objects_that_are_too_many_to_search_for() {
     alone("tests::judged::so_many_objects_of_this_process");
 }
 
-/// The program does not wait until so many were searched for.
+/// There are more than the judge searches for: the program does not wait so long.
 #[test]
 #[ignore = "other tests allocate meanwhile: objects_that_are_too_many_to_search_for runs it alone"]
 fn so_many_objects_of_this_process() {
