@@ -19,9 +19,9 @@ pub struct Report {
     pub picture: Option<Drawing>,
 }
 
-/// A document has at most so many reports. Others are counted.
+/// The most reports of a document. Further ones are only counted, and the document says how many.
 const MOST: usize = 1000;
-/// Of the events of object=N, so many of the first and as many of the last are kept.
+/// Of the events of object=N this many of the first and this many of the last are kept. Those between are only counted.
 const MOST_EVENTS: usize = 1000;
 
 /// What goes into one file.

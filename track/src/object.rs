@@ -127,7 +127,7 @@ pub struct Step {
     pub place: u32,
     /// The holder's name.
     pub holder: Name,
-    /// So many steps of the object are older.
+    /// How many steps of the object are older than this one.
     pub older: u16,
     /// The checkpoint after which this was.
     pub mark: Mark,

@@ -17,7 +17,8 @@ use crate::symbols::Frame;
 use crate::world::World;
 use crate::{leaks, tree};
 
-/// Lines of a report that repeat little are cut after so many.
+/// The most lines of one list in a report: stacks of one type, types that are owned, call sites. A line says how many
+/// more there are.
 const MOST: usize = 32;
 
 /// What is held.

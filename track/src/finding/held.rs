@@ -9,7 +9,7 @@ use super::{
 use crate::percpu::INITIAL;
 use crate::text::{self, number};
 
-/// So many references are held, and when.
+/// The words behind a number of references: that they are held, and when.
 pub fn are_held(report: &Value, references: u64) -> String {
     let (are, were) = if references == 1 { ("is", "was") } else { ("are", "were") };
     match text(&report["when"]) {
