@@ -236,14 +236,39 @@ fn a_checkpoint_and_those_before() {
     }
 }
 
+/// What a region leaves behind counts for --exitcode, also if it is given back later.
+#[test]
+fn a_region_that_leaves_a_reference_behind() {
+    for (is_right, found) in [(false, 1), (true, 0)] {
+        let mut recorder = Recorder::new("");
+        recorder.created(A, 0, "session");
+        tell(&mut recorder, Kind::Begins);
+        recorder.got(A, 0, "");
+        if is_right {
+            recorder.put(A, 0, "");
+        }
+        tell(&mut recorder, Kind::Ends);
+        assert_eq!(recorder.told().contains("1 reference was left behind"), !is_right);
+        if !is_right {
+            recorder.put(A, 0, "");
+        }
+        recorder.put(A, 0, "");
+        recorder.released(A, 0);
+        assert_eq!(recorder.ends(End::Exit), "");
+        let ended: Vec<_> = recorder.judge.ended.iter().map(|(_, found)| *found).collect();
+        assert_eq!(ended, [found]);
+    }
+}
+
+fn tell(recorder: &mut Recorder, kind: Kind) {
+    let sequence = recorder.number();
+    recorder.event(kind, Event { sequence, ..Event::default() }, "");
+}
+
 /// More regions within each other than are looked at: each end still belongs to its begin.
 #[test]
 fn regions_for_which_there_is_no_room() {
     let mut recorder = Recorder::new("");
-    let tell = |recorder: &mut Recorder, kind: Kind| {
-        let sequence = recorder.number();
-        recorder.event(kind, Event { sequence, ..Event::default() }, "");
-    };
     tell(&mut recorder, Kind::Begins);
     recorder.created(A, 0, "session");
     (0..5000).for_each(|_| tell(&mut recorder, Kind::Begins));
