@@ -137,8 +137,8 @@ impl Code {
         }
     }
 
-    /// The functions at the places of files after the first so many: the file's number, the offset, and the functions.
-    /// And how many places there are.
+    /// The places in files behind the first `known` ones: the file's number, the offset, and the functions there. And how
+    /// many places there are.
     pub fn places_since(&self, known: usize) -> (Vec<Named>, usize) {
         let count = self.places.borrow().len();
         let new = (known..count).filter_map(|at| {

@@ -123,7 +123,7 @@ fn get(world: &World, process: &mut Process, event: &Happened) {
     chronicle::note(world, process, object.serial(), &line);
 }
 
-/// An object has so many references that the user wants to see who holds them: once for each type.
+/// An object may have got the Nth reference of --watermark N: the report shows who holds them, once for each type.
 fn watermark(world: &World, process: &mut Process, at: At, event: &Happened) {
     if world.options.watermark.is_none_or(|most| event.count < most) {
         return;

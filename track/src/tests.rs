@@ -15,6 +15,7 @@ use crate::report::{self, End};
 use crate::session::Session;
 use crate::world::World;
 
+mod documents;
 mod garbage;
 mod histories;
 mod judged;

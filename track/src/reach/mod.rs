@@ -49,7 +49,8 @@ pub use threads::Asker;
 use graph::Holding;
 use scan::Scan;
 
-/// For more objects than this the program would have to wait too long.
+/// The most held objects to which pointers are searched for. If there are more, the report says that the search is not
+/// complete: the program, which waits, would have to wait too long.
 const MOST_OBJECTS: usize = 1 << 18;
 
 /// What was found.
@@ -64,7 +65,7 @@ pub struct Reach {
 /// A search.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
-    /// So many bytes were read.
+    /// How many bytes of the program's memory were read.
     pub bytes: u64,
     /// Whether there was more to read.
     pub is_cut: bool,

@@ -1,136 +1,23 @@
-//! What is held, gathered from the table: by type, by holder, by stack.
+//! The search through the table for what is held.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
 
-use crate::clock::Time;
-use crate::code::{Id, PlaceId};
-use crate::evidence::{self, Blame, Certainty};
+use super::{Key, Leaks, Reference, Reported, Type, Unexited, key, name};
+use crate::code::Id;
+use crate::evidence::{self, Blame};
 use crate::filter;
-use crate::names::{NONE, Name};
+use crate::names::Name;
 use crate::object::{Held, LOST, Object, PERCPU, RELEASED, UNRECORDED, UNSURE};
 use crate::origins::Origins;
 use crate::percpu::INITIAL;
 use crate::process::Process;
-use crate::reach::owned::{self, Owned};
-use crate::reach::{Class, Reach, Search};
+use crate::reach::Reach;
+use crate::reach::owned;
 use crate::world::World;
 
-/// References that were taken at one stack on objects of one type, by one holder.
-#[derive(Clone)]
-pub struct Reference {
-    /// The holder's name.
-    pub holder: Option<&'static str>,
-    /// Where they were taken.
-    pub stack: Id,
-    /// Whether they are kref_init()'s.
-    pub is_first: bool,
-    /// How many.
-    pub count: u64,
-    /// On how many objects.
-    pub objects: u64,
-    /// One of these.
-    pub example: (u64, u64),
-    /// When the first and the last were taken.
-    pub times: (Time, Time),
-    /// The threads, by number, and how many each took.
-    pub threads: BTreeMap<u32, u64>,
-    /// What the evidence says. Without it the rules have chosen.
-    pub blame: Option<Rc<Blame>>,
-}
-
-/// What is held of one type.
-#[derive(Default)]
-pub struct Type {
-    /// The type's name, the release function's name, or where the objects were created.
-    pub name: String,
-    /// Objects that are referenced.
-    pub objects: u64,
-    /// References on them.
-    pub references: u64,
-    /// How the references were taken: those that are most likely to blame come first.
-    pub held: Vec<Reference>,
-    /// Puts of which it is not known what they gave back.
-    pub unsure: u64,
-    /// Gets for which there was no memory.
-    pub unrecorded: u64,
-    /// Gets and puts by stack, in the order of the stacks' numbers.
-    pub sites: BTreeMap<Id, (u64, u64)>,
-    /// How many of the objects are held in which way, as far as is known.
-    pub classes: BTreeMap<Class, u64>,
-}
-
-impl Type {
-    /// Whether others own all of its objects, as far as is known.
-    fn is_owned(&self) -> bool {
-        self.classes.get(&Class::Owned) == Some(&self.objects)
-    }
-
-    /// Whether it is known which references nobody gave back.
-    pub fn is_certain(&self) -> bool {
-        let is_certain = |held: &Reference| match &held.blame {
-            Some(blame) => blame.certainty == Certainty::Certain,
-            None => true,
-        };
-        self.unsure == 0 && self.held.iter().all(is_certain)
-    }
-
-    /// Several types are held: one may be the cause of the others. So what was never seen given back is not certain.
-    fn doubt(&mut self) {
-        for blame in self.held.iter_mut().filter_map(|held| held.blame.as_mut()) {
-            if !blame.was_seen && blame.certainty == Certainty::Certain {
-                Rc::make_mut(blame).certainty = Certainty::Likely;
-            }
-        }
-    }
-
-    /// Types that show a cause come before those that only show what follows from it.
-    fn rank(&self) -> (bool, bool, bool) {
-        let follows =
-            |held: &Reference| held.blame.as_ref().is_some_and(|blame| blame.is_consequence);
-        let is_consequence = self.held.iter().all(follows);
-        (self.is_owned(), is_consequence, self.held.iter().all(|held| held.is_first))
-    }
-}
-
-/// All of it.
-#[derive(Default)]
-pub struct Leaks {
-    /// Types, those with the most references first.
-    pub types: Vec<Type>,
-    /// What the objects of these types own, the most first.
-    pub owned: Vec<Owned>,
-    /// How what leads to the objects was searched for.
-    pub search: Option<Search>,
-    /// Objects that are referenced.
-    pub objects: u64,
-    /// References on them.
-    pub references: u64,
-    /// The time of the gathering.
-    pub now: Time,
-    /// Objects that left the tracked zone with too many references.
-    pub lost: u64,
-    /// Objects in memory that processes share.
-    pub shared: u64,
-    /// percpu_refs that were released, and that percpu_ref_exit() has not ended.
-    pub unexited: Vec<Unexited>,
-}
-
-/// percpu_refs that were initialised at one stack.
-pub struct Unexited {
-    /// The stack.
-    pub stack: Id,
-    /// How many.
-    pub count: u64,
-    /// One of these: its number and its address.
-    pub example: (u64, u64),
-}
-
-/// What tells types apart: the name from kref_init_as(); without one, the release function; without both,
-/// where the objects were created.
-pub type Key = (Name, PlaceId, Id);
 type Alike = (Name, Id, bool);
 
 #[derive(Default)]
@@ -139,34 +26,6 @@ struct Gathered<'a> {
     held: HashMap<Alike, Reference, FxBuildHasher>,
     /// The objects whose histories are kept.
     kept: Vec<&'a Object>,
-}
-
-/// Tells which objects are in a report: those on which references are held that were taken since the last checkpoint.
-pub struct Reported<'a> {
-    world: &'a World,
-    process: &'a Process,
-    wanted: HashMap<Key, bool, FxBuildHasher>,
-}
-
-impl<'a> Reported<'a> {
-    /// In a report of this process.
-    pub fn new(world: &'a World, process: &'a Process) -> Self {
-        Self { world, process, wanted: HashMap::default() }
-    }
-
-    /// Whether a live object is.
-    pub fn has(&mut self, object: &Object) -> bool {
-        let origin = (object.type_name(), object.release, object.created().stack);
-        let (world, process) = (self.world, self.process);
-        let mut held = process.table.held(object);
-        !object.is(LOST)
-            && !process.shared.has(object.address)
-            && held.any(|held| held.mark == process.mark)
-            && *self
-                .wanted
-                .entry(origin)
-                .or_insert_with(|| filter::fits(world, origin.0, origin.1, origin.2))
-    }
 }
 
 /// Looks through the table for what was taken since the last checkpoint. For `--live`, each second: the rules have
@@ -190,7 +49,8 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
     let (table, mark) = (&process.table, process.mark);
     for object in table.live() {
         if object.is(LOST) {
-            leaks.lost += 1;
+            // A child does not repeat what its parent says.
+            leaks.lost += u64::from(!table.is_inherited(object) && reported.is_wanted(object));
         } else if process.shared.has(object.address) {
             leaks.shared += 1;
         } else if reported.has(object) {
@@ -237,20 +97,6 @@ fn unexited(world: &World, process: &Process) -> Vec<Unexited> {
         }
     }
     stacks.into_values().collect()
-}
-
-/// Before a put of the object has told its release function, what a put told of objects that were created
-/// there is taken.
-pub fn key(world: &World, object: &Object) -> Key {
-    if object.type_name() != NONE {
-        return (object.type_name(), 0, 0);
-    }
-    let created = object.created().stack;
-    let told = world.code.get(created).map_or(0, |stack| stack.release.get());
-    match if object.release == 0 { told } else { object.release } {
-        0 => (object.type_name(), 0, created),
-        release => (object.type_name(), release, 0),
-    }
 }
 
 impl<'a> Gathered<'a> {
@@ -323,21 +169,6 @@ impl<'a> Gathered<'a> {
             let is_new = seen.insert((leak.object, alike));
             self.count(world, &held, (object.serial(), object.address), is_new, Some(leak.blame));
         }
-    }
-}
-
-/// The name of a type.
-pub fn name(world: &World, (type_name, release, created): Key) -> String {
-    let code = &world.code;
-    if let Some(name) = code.names.get(type_name) {
-        return name.to_string();
-    }
-    if release != 0 {
-        return code.function(release).to_string();
-    }
-    match code.described(created).first() {
-        Some(frame) => format!("objects of {}", crate::text::place(frame)),
-        None => "objects of unknown origin".to_string(),
     }
 }
 
