@@ -22,9 +22,9 @@ use crate::world::{Numbers, World};
 const MOST_LIVE: u32 = 1 << 12;
 const ONE_IN: u64 = 16;
 /// From so many steps on, what is plainly a pair is taken away.
-const MANY: u8 = 49;
+const MANY: u8 = 97;
 /// No history is longer.
-pub const MOST_STEPS: u8 = 96;
+pub const MOST_STEPS: u8 = 192;
 /// The most histories of a type, and ways in which the same gets and puts can belong together.
 const MOST_HISTORIES: usize = 512;
 const MOST_WAYS: usize = 4;

@@ -1,11 +1,11 @@
 //! The search through the table for what is held.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
 
-use super::{Key, Leaks, Reference, Reported, Type, Unexited, key, name};
+use super::{Key, Leaks, Reference, Reported, Type, Unexited, key, name, release_of};
 use crate::code::Id;
 use crate::evidence::{self, Blame};
 use crate::filter;
@@ -47,7 +47,9 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
     let mut reported = Reported::new(world, process);
     let mut origins = Origins::new(world);
     let (table, mark) = (&process.table, process.mark);
+    let mut releases = BTreeSet::new();
     for object in table.live() {
+        releases.insert(release_of(world, object));
         if object.is(LOST) {
             // A child does not repeat what its parent says.
             leaks.lost += u64::from(!table.is_inherited(object) && reported.is_wanted(object));
@@ -67,8 +69,10 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
             }
         }
     }
+    let functions = releases.into_iter().filter_map(|place| world.code.frames(place).last());
+    let releases = functions.map(|frame| frame.identity).collect();
     for (key, gathered) in types {
-        leaks.types.push(gathered.finish(world, process, key));
+        leaks.types.push(gathered.finish(world, process, key, &releases));
     }
     leaks.owned = owned.by_type(world);
     leaks.unexited = unexited(world, process);
@@ -138,9 +142,15 @@ impl<'a> Gathered<'a> {
         self.of.references += u64::from(held.count);
     }
 
-    fn finish(mut self, world: &World, process: &Process, key: Key) -> Type {
+    fn finish(
+        mut self,
+        world: &World,
+        process: &Process,
+        key: Key,
+        releases: &BTreeSet<u64>,
+    ) -> Type {
         if !self.kept.is_empty() {
-            self.weigh(world, process, key);
+            self.weigh(world, process, key, releases);
         }
         self.of.name = name(world, key);
         self.of.held = self.held.into_values().collect();
@@ -153,10 +163,10 @@ impl<'a> Gathered<'a> {
     }
 
     /// Adds what the evidence says of the objects whose histories are kept.
-    fn weigh(&mut self, world: &World, process: &Process, key: Key) {
+    fn weigh(&mut self, world: &World, process: &Process, key: Key, releases: &BTreeSet<u64>) {
         let kept = std::mem::take(&mut self.kept);
         let mut seen: HashSet<(usize, Alike), FxBuildHasher> = HashSet::default();
-        for leak in evidence::judge(world, process, key, &kept) {
+        for leak in evidence::judge(world, process, key, &kept, releases) {
             let object = kept[leak.object];
             let held = Held {
                 holder: leak.holder,

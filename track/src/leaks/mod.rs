@@ -144,12 +144,16 @@ pub fn key(world: &World, object: &Object) -> Key {
     if object.type_name() != NONE {
         return (object.type_name(), 0, 0);
     }
-    let created = object.created().stack;
-    let told = world.code.get(created).map_or(0, |stack| stack.release.get());
-    match if object.release == 0 { told } else { object.release } {
-        0 => (object.type_name(), 0, created),
+    match release_of(world, object) {
+        0 => (object.type_name(), 0, object.created().stack),
         release => (object.type_name(), release, 0),
     }
+}
+
+/// The release function of an object, or 0.
+fn release_of(world: &World, object: &Object) -> PlaceId {
+    let told = || world.code.get(object.created().stack).map_or(0, |stack| stack.release.get());
+    if object.release == 0 { told() } else { object.release }
 }
 
 /// The name of a type.
