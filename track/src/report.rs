@@ -170,7 +170,9 @@ pub fn at_end(world: &World, process: &mut Process, end: End) {
 
 /// The same for machines and for documents.
 fn values(world: &World, process: &Process, leaks: &Leaks, end: End, found: bool) {
-    if found || leaks.lost > 0 || world.options.summary {
+    // A program that reads JSON takes each line for something that was found.
+    let is_noted = leaks.lost > 0 && world.options.format != Format::Json;
+    if found || is_noted || world.options.summary {
         let value = || json::leaks(world, process, leaks, end.name());
         let picture = || flame::picture(world, leaks);
         format::tell_held(world, process.pid, value, picture, String::new);
