@@ -54,7 +54,7 @@ int main(void)
         if (i == 0)
             continue;
 #endif
-        PUT(config, free);
+        PUT(config, free); /* LEFT OUT */
     }
     return 0;
 }

@@ -234,11 +234,12 @@ struct Threads {
 impl Threads {
     fn number(&mut self, thread: u32) -> u8 {
         let known = self.known[..self.count].iter().position(|&known| known == thread);
-        if known.is_none() && self.count < self.known.len() {
-            self.known[self.count] = thread;
+        let number = known.unwrap_or(self.count);
+        if number == self.count && number < self.known.len() {
+            self.known[number] = thread;
             self.count += 1;
         }
-        known.unwrap_or(self.count) as u8
+        number as u8
     }
 }
 
@@ -278,4 +279,18 @@ pub fn is_kept(process: &Process, object: &Object, mark: Mark) -> bool {
     let steps = process.table.steps(object);
     let balance = |step: &Step| if step.is_get() { 1 } else { -1 };
     steps.clone().all(|step| step.holder.mark() == mark) && steps.map(balance).sum::<i32>() > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Threads;
+
+    #[test]
+    fn a_thread_has_one_number() {
+        let mut threads = Threads::default();
+        assert_eq!([7, 7, 3, 7, 3].map(|thread| threads.number(thread)), [0, 0, 1, 0, 1]);
+        assert_eq!([1, 2, 4, 5, 6, 8].map(|thread| threads.number(thread)), [2, 3, 4, 5, 6, 7]);
+        // There is no room for more: these are one.
+        assert_eq!([9, 10, 9, 1].map(|thread| threads.number(thread)), [8, 8, 8, 2]);
+    }
 }
