@@ -63,6 +63,7 @@ fn main() {
     tests.extend(percpus::tests());
     tests.extend(pools::tests());
     tests.extend(reach::tests());
+    tests.extend(per_compiler("stacks-without-macros", Compiler::need, stacks_without_macros));
     tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
     tests.extend(per_compiler("names-of-c++", Compiler::need_cpp, names_of_cpp));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
@@ -249,13 +250,31 @@ fn names_of_types() {
     assert!(!ended.output.contains("session:"), "{}", ended.output);
 }
 
+/// Not at KREF_DEFINE(). A function that the program has written itself is shown.
+fn stacks_without_macros(compiler: Compiler) {
+    for flags in [&["-O0"][..], &["-O2"], &["-O2", "-g1"], &["-O2", "-DKREF_NO_INLINE"]] {
+        let program = compile(compiler, "tracker/reports/typed", flags);
+        let ended = run(kref_track(&[]).arg(program));
+        contains(&ended, &[":\n    session_new ", ":\n    main ", ":\n    page_ref "]);
+        for line in lines_of("tracker/reports/typed.c", "KREF_DEFINE(") {
+            assert!(!ended.output.contains(&format!("typed.c:{line}\n")), "{}", ended.output);
+        }
+    }
+}
+
+fn lines_of(source: &str, text: &str) -> Vec<usize> {
+    let source = std::fs::read_to_string(c_tests().join(source)).expect("a source file");
+    let lines = source.lines().zip(1..).filter(|(line, _)| line.contains(text));
+    lines.map(|(_, number)| number).collect()
+}
+
 /// The stacks begin in the program, and not in kref.hpp, whose functions have the names of its types.
 fn references_of_cpp(compiler: Compiler) {
     for level in ["-O0", "-O2"] {
         let program = compile(compiler, "tracker/reports/references", &["-std=c++11", level]);
         let ended = run(kref_track(&[]).arg(program));
         contains(&ended, &["\nnamed: 1 reference on 1 object\n", ":\n    named::named "]);
-        contains(&ended, &["\njob_put: 1 reference on 1 object\n", "\n    keep"]);
+        contains(&ended, &["\njob_put: 2 references on 1 object\n", ":\n    keep", ":\n    grab"]);
         assert!(!ended.output.contains("kref.hpp"), "{}", ended.output);
     }
 }

@@ -1,7 +1,7 @@
 //! What a stack says: the program's functions, and what libkref was called for.
 
 use crate::code::{Code, PlaceId, Stack};
-use crate::symbols::Frame;
+use crate::symbols::{Frame, KREF_DEFINE};
 
 /// What is done to a count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,7 +49,9 @@ impl Stack {
             let is_shared = self.has_shared_libkref(code);
             let mut leading = Leading::default();
             let frames = self.places.iter().flat_map(|&place| code.frames(place));
-            for frame in frames.take_while(|frame| is_ours(frame, is_shared)) {
+            let ours = frames.take_while(|frame| is_ours(frame, is_shared));
+            // The program has chosen the names of the functions that KREF_DEFINE() made.
+            for frame in ours.filter(|frame| frame.file != KREF_DEFINE) {
                 let name = c_name(frame.function);
                 if name.contains("_put") {
                     leading.call = Call::Put;
@@ -81,13 +83,10 @@ fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
     let (mut leading, mut in_lookup) = (true, false);
     let (mut called, mut in_release) = (false, false);
     let calls_of = |(&at, call)| code.frames(at).iter().map(move |frame| (frame, call));
-    let mut all = places.iter().zip(0_u8..).flat_map(calls_of).peekable();
-    while let Some((frame, call)) = all.next() {
+    for (frame, call) in places.iter().zip(0_u8..).flat_map(calls_of) {
         if is_ours(frame, is_shared) {
             in_lookup |= !leading && c_name(frame.function) == "kref_lookup_mutex";
             called |= !leading;
-        } else if leading && all.next_if(|(next, _)| is_call_of_ref(frame, next)).is_some() {
-            continue;
         } else {
             leading = false;
             in_release |= called;
@@ -120,28 +119,13 @@ fn is_ours(frame: &Frame, is_shared: bool) -> bool {
         "kref/linux/kref_locks.h",
     ];
     let name = c_name(frame.function);
+    let in_header = || HEADERS.iter().any(|header| frame.file.ends_with(header));
     let in_archive =
         || ["kref_", "percpu_ref_", "kref::"].iter().any(|start| name.starts_with(start));
     frame.module.starts_with("libkref.so")
-        || HEADERS.iter().any(|header| frame.file.ends_with(header))
+        || frame.file == KREF_DEFINE
+        || in_header()
         || (frame.file.is_empty() && !is_shared && in_archive())
-}
-
-/// Whether these are the two functions of KREF_DEFINE() by which a libkref::ref takes or gives back a reference:
-/// session_ref() or session_unref(), and a member of session_kref_calls. Their line is that of KREF_DEFINE(), and the
-/// caller's line tells more.
-fn is_call_of_ref(inner: &Frame, outer: &Frame) -> bool {
-    let call = c_name(outer.function).split_once("_kref_calls::");
-    call.and_then(|(name, call)| Some((inner.function.strip_prefix(name)?, call))).is_some_and(
-        |pair| {
-            matches!(
-                pair,
-                ("_ref", "take")
-                    | ("_ref_unless_zero", "take_unless_zero")
-                    | ("_unref", "give_back")
-            )
-        },
-    )
 }
 
 /// What the C library has below main() and below a thread's function: it tells nobody anything.

@@ -27,6 +27,10 @@ pub struct Frame {
     pub identity: u64,
 }
 
+/// The source file of a function that KREF_DEFINE() or KREF_POOL_DEFINE() has made. The debug information has the line
+/// of the macro in the program, which tells less than the line of the function's caller.
+pub const KREF_DEFINE: &str = "kref/typed.h";
+
 /// The functions at an address of a module: what was inlined first.
 pub fn at(
     module: Option<&Module>,
@@ -66,6 +70,8 @@ fn inlined(debug: &Debug, bare: Frame, names: &Names, here: &Path) -> Vec<Frame>
                 .line
                 .as_ref()
                 .map_or(("", 0), |(file, line)| (source(file, names, here), *line));
+            let (file, line) =
+                if debug.is_of_macro(&found.name) { (KREF_DEFINE, 0) } else { (file, line) };
             // Names stand for their functions here: a copy that was inlined and one that was not are one
             // function. Two static functions of one name are not, in different files.
             let identity = hash(&(&*found.full_name, bare.module, file));

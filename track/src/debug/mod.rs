@@ -5,8 +5,10 @@
 //! | mod.rs | addresses become functions and lines |
 //! | load.rs | the sections of the file, of a separate debug file, and of what these refer to |
 //! | separate.rs | where separate debug files are, and which one belongs to a file |
+//! | typed.rs | which functions KREF_DEFINE() has made |
 //! | names.rs | names of functions as C++ and Rust programmers write them |
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use object::{SymbolMap, SymbolMapName};
 mod load;
 mod names;
 mod separate;
+mod typed;
 
 use load::{Held, Slice};
 pub use separate::Places;
@@ -46,6 +49,8 @@ pub struct Symbol {
 pub struct Debug {
     context: Option<Context<Slice>>,
     symbols: SymbolMap<SymbolMapName<'static>>,
+    /// The first arguments of KREF_DEFINE(), in the order of the alphabet.
+    defined: OnceCell<Vec<String>>,
     held: Held,
 }
 
@@ -79,7 +84,7 @@ impl Debug {
         }
         let context = held.dwarf(object, |link| separate::supplement(link, path, places));
         let context = context.and_then(|dwarf| Context::from_dwarf(dwarf).ok());
-        Some(Self { context, symbols, held })
+        Some(Self { context, symbols, defined: OnceCell::new(), held })
     }
 
     /// The functions at an address: what was inlined first.
@@ -120,6 +125,15 @@ impl Debug {
     pub fn symbol(&self, address: u64) -> Option<Symbol> {
         let found = self.symbols.containing(address)?;
         Some(Symbol { name: names::of_symbol(found.name()), address: found.address() })
+    }
+
+    /// Whether KREF_DEFINE() or KREF_POOL_DEFINE() has made the function of this name.
+    pub fn is_of_macro(&self, name: &str) -> bool {
+        typed::prefix(name).is_some_and(|prefix| {
+            let names = || self.symbols.symbols().iter().map(|symbol| symbol.name());
+            let defined = self.defined.get_or_init(|| typed::prefixes(names()));
+            defined.binary_search_by(|known| known.as_str().cmp(prefix)).is_ok()
+        })
     }
 
     /// Looks something up to its end. On the way a part may be in a file of its own (-gsplit-dwarf).
