@@ -82,15 +82,14 @@ fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
     let (mut frames, mut calls) = (Vec::new(), Vec::new());
     let (mut leading, mut in_lookup) = (true, false);
     let (mut called, mut in_release) = (false, false);
-    let calls_of = |(&at, call)| code.frames(at).iter().map(move |frame| (frame, call));
-    for (frame, call) in places.iter().zip(0_u8..).flat_map(calls_of) {
-        if is_ours(frame, is_shared) {
+    for (frame, call) in all_frames(places, code) {
+        if is_ours(&frame, is_shared) {
             in_lookup |= !leading && c_name(frame.function) == "kref_lookup_mutex";
             called |= !leading;
         } else {
             leading = false;
             in_release |= called;
-            frames.push(*frame);
+            frames.push(frame);
             calls.push(call);
         }
     }
@@ -99,6 +98,20 @@ fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
         calls.pop();
     }
     Described { frames: frames.into(), calls: calls.into(), in_lookup, in_release }
+}
+
+/// The functions of a stack, the innermost first, and which place each is at. A function whose last call was a jump has
+/// no place of its own: it had the frame of the function that it has called.
+fn all_frames(places: &[PlaceId], code: &Code) -> Vec<(Frame, u8)> {
+    let mut all = Vec::new();
+    for (at, call) in (0..places.len()).zip(0_u8..) {
+        all.extend(code.frames(places[at]).iter().map(|frame| (*frame, call)));
+        let outer = places.get(at + 1);
+        let jumps = outer.map_or(Vec::new(), |&outer| code.tail_calls(places[at], outer));
+        let tails = jumps.into_iter().flat_map(|jump| code.frames(jump));
+        all.extend(tails.map(|frame| (Frame { is_tail: true, ..*frame }, call)));
+    }
+    all
 }
 
 /// The C name of a function of libkref: `at_kref_put` is the Rust function behind `kref_put`. Of a function in

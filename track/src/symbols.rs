@@ -23,6 +23,8 @@ pub struct Frame {
     pub offset: u64,
     /// How far into the function, for those that have no line.
     pub into: u64,
+    /// Whether the function is not on the stack any more: its last call was a jump.
+    pub is_tail: bool,
     /// The same for each place in one function, and for no other function.
     pub identity: u64,
 }
@@ -41,7 +43,8 @@ pub fn at(
 ) -> Vec<Frame> {
     let Some(module) = module else {
         let (function, file, module) = ("", "", "");
-        return vec![Frame { function, file, line: 0, module, offset, into: 0, identity: offset }];
+        let (line, into, is_tail, identity) = (0, 0, false, offset);
+        return vec![Frame { function, file, line, module, offset, into, is_tail, identity }];
     };
     let start = module.function(offset);
     let bare = Frame {
@@ -51,6 +54,7 @@ pub fn at(
         module: module.name,
         offset,
         into: start.map_or(0, |start| offset - start),
+        is_tail: false,
         identity: hash(&(module.name, start.unwrap_or(offset))),
     };
     let Some(debug) = module.debug(places) else { return vec![bare] };

@@ -411,7 +411,8 @@ pub fn stack(world: &World, out: &mut String, id: Id, indent: &str) {
         let _ = writeln!(out, "{indent}(stack not recorded)");
     }
     for frame in frames {
-        let _ = writeln!(out, "{indent}{}", place(frame));
+        let tail = if frame.is_tail { " (tail call)" } else { "" };
+        let _ = writeln!(out, "{indent}{}{tail}", place(frame));
     }
 }
 

@@ -5,23 +5,29 @@
 //! | mod.rs | addresses become functions and lines |
 //! | load.rs | the sections of the file, of a separate debug file, and of what these refer to |
 //! | separate.rs | where separate debug files are, and which one belongs to a file |
+//! | calls.rs | which calls are jumps, so that their functions are not on the stack |
 //! | typed.rs | which functions KREF_DEFINE() has made |
 //! | names.rs | names of functions as C++ and Rust programmers write them |
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use addr2line::{Context, LookupContinuation, LookupResult, SplitDwarfLoad};
 use gimli::UnitRef;
 use object::{SymbolMap, SymbolMapName};
+use rustc_hash::FxBuildHasher;
 
+mod calls;
 mod load;
 mod names;
 mod separate;
 mod typed;
 
+use calls::Calls;
 use load::{Held, Slice};
 pub use separate::Places;
 
@@ -49,6 +55,8 @@ pub struct Symbol {
 pub struct Debug {
     context: Option<Context<Slice>>,
     symbols: SymbolMap<SymbolMapName<'static>>,
+    /// The calls of units, by the unit.
+    calls: RefCell<HashMap<(usize, usize), Rc<Calls>, FxBuildHasher>>,
     /// The first arguments of KREF_DEFINE(), in the order of the alphabet.
     defined: OnceCell<Vec<String>>,
     held: Held,
@@ -84,7 +92,8 @@ impl Debug {
         }
         let context = held.dwarf(object, |link| separate::supplement(link, path, places));
         let context = context.and_then(|dwarf| Context::from_dwarf(dwarf).ok());
-        Some(Self { context, symbols, defined: OnceCell::new(), held })
+        let (calls, defined) = (RefCell::default(), OnceCell::new());
+        Some(Self { context, symbols, calls, defined, held })
     }
 
     /// The functions at an address: what was inlined first.
