@@ -60,12 +60,23 @@ pub struct Type {
     pub sites: BTreeMap<Id, (u64, u64)>,
     /// How many of the objects are held in which way, as far as is known.
     pub classes: BTreeMap<Class, u64>,
+    /// Whether no object of the type was released, and none is a percpu_ref.
+    none_ended: bool,
 }
 
 impl Type {
     /// Whether others own all of its objects, as far as is known.
     fn is_owned(&self) -> bool {
         self.classes.get(&Class::Owned) == Some(&self.objects)
+    }
+
+    /// Whether its object is perhaps meant to live as long as the program: there was no other, a global variable leads
+    /// to it, and nobody but the creator holds a reference.
+    pub fn is_singleton(&self) -> bool {
+        self.none_ended
+            && self.classes.get(&Class::Global) == Some(&1)
+            && (self.objects, self.references) == (1, 1)
+            && self.held.iter().all(|held| held.is_first)
     }
 
     /// Whether it is known which references nobody gave back.
@@ -87,11 +98,12 @@ impl Type {
     }
 
     /// Types that show a cause come before those that only show what follows from it.
-    fn rank(&self) -> (bool, bool, bool) {
+    fn rank(&self) -> (bool, bool, bool, bool) {
         let follows =
             |held: &Reference| held.blame.as_ref().is_some_and(|blame| blame.is_consequence);
         let is_consequence = self.held.iter().all(follows);
-        (self.is_owned(), is_consequence, self.held.iter().all(|held| held.is_first))
+        let are_first = self.held.iter().all(|held| held.is_first);
+        (self.is_singleton(), self.is_owned(), is_consequence, are_first)
     }
 }
 
@@ -139,6 +151,14 @@ struct Gathered<'a> {
     held: HashMap<Alike, Reference, FxBuildHasher>,
     /// The objects whose histories are kept.
     kept: Vec<&'a Object>,
+    has_percpu: bool,
+}
+
+impl Leaks {
+    /// Whether something is wrong: not if all is perhaps meant to live as long as the program.
+    pub fn is_wrong(&self) -> bool {
+        !self.unexited.is_empty() || !self.types.iter().all(Type::is_singleton)
+    }
 }
 
 /// Tells which objects are in a report: those on which references are held that were taken since the last checkpoint.
@@ -257,6 +277,7 @@ impl<'a> Gathered<'a> {
     fn add(&mut self, world: &World, process: &Process, object: &'a Object, by_evidence: bool) {
         let (table, mark) = (&process.table, process.mark);
         self.of.objects += 1;
+        self.has_percpu |= object.is(PERCPU);
         self.of.unrecorded += u64::from(table.doubts(object, UNRECORDED));
         table.balance(object, |stack, gets, puts| {
             let balance = self.of.sites.entry(stack).or_default();
@@ -297,6 +318,7 @@ impl<'a> Gathered<'a> {
             self.weigh(world, process, key);
         }
         self.of.name = name(world, key);
+        self.of.none_ended = !self.has_percpu && !process.ended.contains(&key);
         self.of.held = self.held.into_values().collect();
         // What is blamed first; a get that nobody undid says more than a creator's reference does; then, the most.
         self.of.held.sort_by_key(|held| {

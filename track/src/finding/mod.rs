@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::percpu::INITIAL;
-use crate::text::{duration, number};
+use crate::text::{SINGLETON, duration, number};
 
 mod told;
 
@@ -157,7 +157,11 @@ fn one_type<'a>(report: &'a Value, of: &'a Value) -> Section<'a> {
     let counts = (count(&of["references"]), count(&of["objects"]));
     let is_certain = of["certain"] == true;
     let references = list(&of["held"]).iter();
+    let is_singleton = of["singleton"] == true;
     let mut notes = reach(&of["reach"]);
+    if is_singleton {
+        notes.push(format!("{SINGLETON}."));
+    }
     if !is_certain {
         let puts = number(count(&of["unsure_puts"]), "put");
         notes.push(format!(
@@ -171,7 +175,10 @@ fn one_type<'a>(report: &'a Value, of: &'a Value) -> Section<'a> {
     Section {
         title: format!("{name}: {} {}", amount(counts), are_held(report, counts.0)),
         notes,
-        findings: references.map(|held| leak(report, name, is_certain, held)).collect(),
+        findings: references
+            .map(|held| leak(report, name, is_certain, held))
+            .map(|leak| if is_singleton { Finding { level: Level::Note, ..leak } } else { leak })
+            .collect(),
         balance: if is_certain { &[] } else { list(&of["balance"]) },
     }
 }
@@ -242,10 +249,11 @@ pub fn thread(thread: &Value) -> String {
 pub fn place(frame: &Value) -> String {
     let (function, file) = (text(&frame["function"]), text(&frame["file"]));
     let code = || format!("{}+{}", text(&frame["module"]), text(&frame["offset"]));
-    match (function, file) {
+    let place = match (function, file) {
         ("", "") => code(),
         (function, "") => format!("{function} ({})", code()),
         ("", file) => format!("{file}:{}", count(&frame["line"])),
         (function, file) => format!("{function} {file}:{}", count(&frame["line"])),
-    }
+    };
+    if frame["tail_call"] == true { place + " (tail call)" } else { place }
 }
