@@ -361,7 +361,7 @@ fn balance() {
         &ended,
         &[
             "kref-track: 1 reference was left behind\n  1 reference, on object #2 at 0x",
-            ", page, taken by:\n    page_ref_init ",
+            ", page, taken by:\n    session_new ",
             "kref-track: 3 references were left behind\n",
             "  1 reference, on object #1 at 0x",
             ", session, taken by:\n    session_ref ",
