@@ -65,7 +65,7 @@ fn misuse() {
         &[
             "kref_pool_publish() of an object whose count was touched before: the object leaks\n",
             "  object #3 at 0x",
-            "    session_open ",
+            "    main ",
             "  created by thread 1 ",
             &format!("    initialise {}\n", here(program)),
         ],
