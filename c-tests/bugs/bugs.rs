@@ -17,6 +17,7 @@ use std::process::{Command, ExitCode};
 
 use kref_c_tests::kref_track::compile;
 use kref_c_tests::{Compiler, Prefix, c_tests, run};
+use rayon::prelude::*;
 use serde_json::Value;
 
 /// Bugs that kref-track does not find, with the reason. A bug of this list that is found is a
@@ -41,14 +42,13 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let wanted: Vec<_> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
-    let mut failures = 0;
+    let is_wanted =
+        |bug: &Bug| wanted.is_empty() || wanted.iter().any(|name| bug.name.contains(name));
+    let bugs: Vec<_> = sources().iter().map(|it| Bug::read(it)).filter(is_wanted).collect();
+    let rows: Vec<Row> = bugs.par_iter().flat_map_iter(Bug::examine).collect();
     println!("{:24} built  {:18} blamed  to blame  how", "bug", "found");
-    for source in sources() {
-        let bug = Bug::read(&source);
-        if wanted.is_empty() || wanted.iter().any(|name| bug.name.contains(name)) {
-            failures += u32::from(!bug.examine());
-        }
-    }
+    rows.iter().for_each(|row| println!("{}", row.text));
+    let failures = rows.iter().filter(|row| !row.is_as_it_should).count();
     println!("{failures} not as they should be");
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -89,6 +89,12 @@ struct Finding {
     holder: Option<String>,
 }
 
+/// A line of the table.
+struct Row {
+    text: String,
+    is_as_it_should: bool,
+}
+
 impl Bug {
     fn read(source: &Path) -> Self {
         let text = std::fs::read_to_string(source).expect("a source file");
@@ -119,10 +125,9 @@ impl Bug {
         }
     }
 
-    /// Prints the bug's row. Returns false if the row is not as it should be.
-    fn examine(&self) -> bool {
-        let mut good = true;
-        for level in ["-O0", "-O2"] {
+    /// The bug's rows.
+    fn examine(&self) -> [Row; 2] {
+        ["-O0", "-O2"].map(|level| {
             let (how, first) =
                 if self.said.is_some() { (self.summary(level), None) } else { self.find(level) };
             let is_right = match &self.said {
@@ -143,18 +148,17 @@ impl Bug {
             };
             let noise_note =
                 if noise.is_empty() { String::new() } else { format!("; RIGHT TWIN: {noise}") };
-            println!(
+            let mut text = format!(
                 "{:24} {level:6} {found:18} {line:>7} {:>8}  {note}{noise_note}",
                 self.name, self.blame
             );
-            let as_it_should = is_right != excuse.is_some() && noise.is_empty();
-            if !as_it_should {
+            let is_as_it_should = is_right != excuse.is_some() && noise.is_empty();
+            if !is_as_it_should {
                 // As cargo's own tests say it, for ci/check.sh and .ci/run, which list what failed.
-                println!("test bugs/{} {level} ... FAILED", self.name);
+                text += &format!("\ntest bugs/{} {level} ... FAILED", self.name);
             }
-            good &= as_it_should;
-        }
-        good
+            Row { text, is_as_it_should }
+        })
     }
 
     /// How the bug was found: by the first run whose first finding is right, or else by the first that finds

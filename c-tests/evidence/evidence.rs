@@ -16,11 +16,10 @@ mod said;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use marks::wrong_marks;
 use program::{Dropped, Program, executions, track};
+use rayon::prelude::*;
 use said::Said;
 
 /// The mutants, of the 15 of the short form, whose right line must be first. 12 were measured on 2026-11-28. One of
@@ -42,7 +41,8 @@ fn main() -> ExitCode {
         None => Form::Short,
     };
     let programs: Vec<_> = Program::all().into_iter().filter(|it| form.has(it)).collect();
-    let results = in_parallel(&programs, |at, program| examine(program, at, &form));
+    let results: Vec<_> =
+        programs.par_iter().enumerate().map(|(at, program)| examine(program, at, &form)).collect();
     let bad = results.iter().filter(|result| !result.good).count();
     let mutants: Vec<_> = results.into_iter().flat_map(|result| result.mutants).collect();
     if let Form::Named(_) = form {
@@ -154,31 +154,6 @@ fn examine(program: &Program, at: usize, form: &Form) -> Examined {
         }
     }
     Examined { good: silent && wrong_marks.is_none(), mutants }
-}
-
-/// Calls `work` for each program, on as many threads as there are processors. The results are in the order of the
-/// programs.
-fn in_parallel<T: Send>(
-    programs: &[Program],
-    work: impl Fn(usize, &Program) -> T + Sync,
-) -> Vec<T> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(program) = programs.get(at) else { break };
-                    let result = work(at, program);
-                    done.lock().expect("no thread panics in here").push((at, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().expect("no thread panics in here");
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// A row for each kind of mutant, and one for all kinds, of each set.

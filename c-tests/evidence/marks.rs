@@ -1,4 +1,8 @@
-//! Checks the comments with the roles: on each object, each role gives back what it has taken.
+//! Checks the comments with the roles of a right program, `/* get: index */` and `/* put: index */`.
+//!
+//! A role is one owner's claim on objects. In a right program each role gives back on each object as many references as
+//! it has taken there. So the program runs once with a trace, and each get and put of some of its objects is counted for
+//! the role in the comment at its line. If the sum of a role on an object is not 0 at the end, a comment is wrong.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +13,7 @@ use serde_json::Value;
 use super::program::Program;
 use super::said::lines;
 
-/// The objects whose gets and puts are looked at.
+/// The numbers of the objects whose gets and puts are counted: the first ones, and fewer and fewer of the later ones.
 const OBJECTS: [u32; 16] = [1, 2, 3, 4, 5, 6, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610];
 
 /// What is wrong with the comments, by the gets and puts of a run of the right program.

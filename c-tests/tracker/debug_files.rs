@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kref_c_tests::kref_track::{compile, contains, kref_track};
-use kref_c_tests::{Compiler, Finished, folder, plain, printed, run};
+use kref_c_tests::{Compiler, Finished, folder, plain, printed, run, unless_missing};
 use libtest_mimic::Trial;
 
 use super::here;
@@ -17,6 +17,12 @@ pub fn tests() -> Vec<Trial> {
         plain("debug-file-in-the-cache-of-debuginfod", in_the_cache),
         plain("debug-file-of-a-trace", of_a_trace),
         plain("debug-information-in-dwo-files", in_dwo_files),
+        Trial::ignorable_test("debug-information-that-files-share", || {
+            unless_missing(need_dwz(), |()| {
+                shared();
+                Ok(())
+            })
+        }),
     ]
 }
 
@@ -155,6 +161,31 @@ fn of_a_trace() {
     split.install(split.place());
     let debug = ["--debug-dir", &split.path("root")];
     has_lines(&run(kref_track(&debug).arg("report").arg(trace)));
+}
+
+fn need_dwz() -> Result<(), String> {
+    let has_dwz = Command::new("dwz").arg("--version").output().is_ok();
+    if has_dwz { Ok(()) } else { Err("no dwz on this machine".into()) }
+}
+
+/// dwz moves what two debug files have in common to a third file, to which both have a link.
+fn shared() {
+    let split = Split::with_id("shared");
+    let (other, common) = (split.folder.join("other.debug"), split.folder.join("common.debug"));
+    std::fs::copy(&split.debug, &other).expect("a copy");
+    let mut dwz = Command::new("dwz");
+    dwz.arg("-m").arg(&common).arg("-M").arg(&common).args([&split.debug, &other]);
+    printed(&mut dwz);
+    let sections = printed(Command::new("readelf").arg("-SW").arg(&split.debug));
+    assert!(sections.contains(".gnu_debugaltlink"), "{sections}");
+    split.install(split.place());
+    let debug = ["--debug-dir", &split.path("root")];
+    has_lines(&split.run(&debug));
+    // The names are in the shared file.
+    std::fs::remove_file(&common).expect("our file");
+    let ended = split.run(&debug);
+    contains(&ended, &["1 reference, on object #1"]);
+    assert!(!ended.output.contains("    keep "), "{}", ended.output);
 }
 
 /// A file for each source file, which the program names.

@@ -16,6 +16,7 @@ fn main() {
         plain("live-beside-a-program", live_beside),
         plain("a-thread-that-waits-for-itself", waits_for_itself),
         plain("a-thread-that-waits-for-another", waits_for_another),
+        plain("a-mutex-that-stays-locked", stays_locked),
         plain("json-of-a-hang", json_of_a_hang),
         plain("nobody-hangs", || silent("robustness/threads", &["--stuck", "30"])),
         plain("shared-memory", || silent("live/shared", &[])),
@@ -163,6 +164,28 @@ fn waits_for_itself() {
     let mut rest = String::new();
     error.read_to_string(&mut rest).expect("text");
     assert!(!rest.contains("has not returned"), "told once: {rest}");
+}
+
+/// It counts for the exit status. The right twin's release function unlocks the mutex.
+fn stays_locked() {
+    let start = |arguments: &[&str]| {
+        let mut command = kref_track(&["--exitcode", "9"]);
+        Waiting::start(command.arg(build("stays-locked")).args(arguments))
+    };
+    let mut program = start(&[]);
+    let mut error = program.error();
+    let told = Waiting::wait_for(&mut error, &place("live/stays-locked", "HERE"));
+    assert!(told.contains(" waits for a mutex that it holds itself, at 0x"), "{told}");
+    assert_eq!(program.end(), Some(9));
+    let mut rest = String::new();
+    error.read_to_string(&mut rest).expect("text");
+    assert!(!rest.contains("still held"), "nothing else was found: {rest}");
+    let mut right = start(&["right"]);
+    let mut error = right.error();
+    assert_eq!(right.end(), Some(0));
+    let mut all = String::new();
+    error.read_to_string(&mut all).expect("text");
+    assert_eq!(all, "");
 }
 
 fn waits_for_another() {

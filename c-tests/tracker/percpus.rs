@@ -5,7 +5,8 @@ use kref_c_tests::plain;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use super::{here, must_match, schema};
+use super::forms::{must_match, schema};
+use super::here;
 
 pub fn tests() -> Vec<Trial> {
     vec![

@@ -6,7 +6,7 @@ use kref_c_tests::{Compiler, Finished, per_compiler, plain, run};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use super::{must_match, schema};
+use super::forms::{must_match, schema};
 
 pub fn tests() -> Vec<Trial> {
     let mut tests = vec![

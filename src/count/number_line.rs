@@ -19,9 +19,11 @@ pub(super) const SATURATED_AT: i32 = 0x6000_0000;
 /// path.
 const DRIFT: i32 = 1 << 22;
 
-/// The stored value of a dead count whose memory was freed: the tracker writes it into memory that it keeps after a
-/// `free()`. It is dead for every operation. A lookup that finds it has nothing that keeps the memory, which is
-/// a violation. Threads in flight do not reach it from [`DEAD`].
+/// The stored value of a dead count whose memory was given to `free()`. The tracker keeps such memory for a while, and
+/// writes this value into the count. It is in the dead zone, so every operation finds a dead count, as with [`DEAD`].
+/// Only `get_unless_zero` tells both apart: it may find a dead count in memory that a lock or a pool keeps, but here
+/// nothing kept the memory, and that is a violation. The distance from [`DEAD`] is more than all gets and puts in flight
+/// add or subtract, so they do not turn one value into the other.
 pub(super) const FREED_AT: i32 = DEAD - DRIFT / 2;
 
 /// The zones of the number line.

@@ -17,9 +17,14 @@ use crate::table::Table;
 use crate::world::World;
 use crate::{filter, format, json, leaks, text};
 
-/// The regions of all threads, the innermost of each thread last.
+/// The regions of all threads.
 #[derive(Default)]
-pub struct Regions(Vec<Region>);
+pub struct Regions {
+    /// The innermost region of each thread comes last.
+    all: Vec<Region>,
+    /// For each thread the regions for which there was no room: their ends belong to none of `all`.
+    skipped: HashMap<u32, u64, FxBuildHasher>,
+}
 
 struct Region {
     begun: Act,
@@ -52,25 +57,27 @@ pub struct Left {
     pub example: (u64, u64),
 }
 
-/// More regions at a time are not looked at.
+/// The most regions of all threads at a time. kref_balance_end() returns 0 for one that begins beyond that.
 const MOST_REGIONS: usize = 1 << 12;
-/// More objects of a region are not looked at.
+/// The most objects of one region. What is left behind on others is not reported.
 const MOST_OBJECTS: usize = 1 << 16;
-/// More stacks on one object are not looked at.
+/// The most stacks of gets on one object of a region. What was taken at others is not reported.
 const MOST_STACKS: usize = 1 << 8;
 
 impl Regions {
     /// A thread begins one.
     pub fn begin(&mut self, begun: Act, type_name: Name) {
-        if self.0.len() < MOST_REGIONS {
-            self.0.push(Region { begun, type_name, objects: HashMap::default() });
+        if self.all.len() < MOST_REGIONS {
+            self.all.push(Region { begun, type_name, objects: HashMap::default() });
+        } else {
+            *self.skipped.entry(begun.thread).or_default() += 1;
         }
     }
 
     /// A thread takes a reference. The table does not have it yet, unless it is that of a new object.
     pub fn got(&mut self, table: &Table, at: At, by: Act, is_new: bool) {
-        for region in self.0.iter_mut().filter(|region| region.begun.thread == by.thread) {
-            let serial = table.object(at).serial;
+        for region in self.all.iter_mut().filter(|region| region.begun.thread == by.thread) {
+            let serial = table.object(at).serial();
             let is_other = region.objects.get(&at).is_some_and(|it| it.serial != serial);
             if is_other {
                 region.objects.remove(&at);
@@ -98,9 +105,9 @@ impl Regions {
         by: Act,
         put: impl FnOnce(&mut Table) -> T,
     ) -> T {
-        let serial = table.object(at).serial;
+        let serial = table.object(at).serial();
         let mut touched: Vec<_> = self
-            .0
+            .all
             .iter_mut()
             .filter_map(|region| {
                 let touched = region.objects.get_mut(&at).filter(|it| it.serial == serial)?;
@@ -119,8 +126,12 @@ impl Regions {
     }
 
     fn end(&mut self, thread: u32) -> Option<Region> {
-        let last = self.0.iter().rposition(|region| region.begun.thread == thread)?;
-        Some(self.0.remove(last))
+        if let Some(skipped) = self.skipped.get_mut(&thread).filter(|skipped| **skipped > 0) {
+            *skipped -= 1;
+            return None;
+        }
+        let last = self.all.iter().rposition(|region| region.begun.thread == thread)?;
+        Some(self.all.remove(last))
     }
 }
 
@@ -152,12 +163,12 @@ fn left(world: &World, process: &Process, region: &Region) -> Vec<Left> {
     let mut all: BTreeMap<(String, Id), Left> = BTreeMap::new();
     for (&at, touched) in &region.objects {
         let object = process.table.object(at);
-        let is_there = object.serial == touched.serial && object.is_live() && !object.is(LOST);
+        let is_there = object.serial() == touched.serial && object.is_live() && !object.is(LOST);
         if !is_there || process.shared.has(object.address) || world.is_doubtful(object.created()) {
             continue;
         }
         let created = object.created().stack;
-        if !filter::fits(world, object.type_name, object.release, created) {
+        if !filter::fits(world, object.type_name(), object.release, created) {
             continue;
         }
         let of = leaks::name(world, leaks::key(world, object));
@@ -170,7 +181,7 @@ fn left(world: &World, process: &Process, region: &Region) -> Vec<Left> {
             let count = now.saturating_sub(before).min(most);
             if count > 0 {
                 most -= count;
-                let example = (object.serial, object.address);
+                let example = (object.serial(), object.address);
                 let new = || Left { of: of.clone(), stack, count: 0, objects: 0, example };
                 let left = all.entry((of.clone(), stack)).or_insert_with(new);
                 left.count += count;

@@ -22,7 +22,7 @@ impl Budget {
         self.used.get() < self.limit
     }
 
-    /// Counts so many bytes as used as long as the result lives.
+    /// Counts a number of bytes as used as long as the result lives.
     pub fn charge(&self, bytes: usize) -> Charge {
         self.used.set(self.used.get() + bytes);
         Charge { used: Rc::clone(&self.used), bytes }

@@ -41,8 +41,6 @@ pub struct Stack {
     pub is_looked_up: Cell<bool>,
     /// The release function of objects that were created here, once a put has told.
     pub release: Cell<PlaceId>,
-    /// The live objects that were created here, and whose histories are kept.
-    pub kept: Cell<u32>,
 }
 
 /// The functions at an offset in a file, which has a number.
@@ -155,8 +153,8 @@ impl Code {
         }
     }
 
-    /// The functions at the places of files after the first so many: the file's number, the offset, and the functions.
-    /// And how many places there are.
+    /// The places in files behind the first `known` ones: the file's number, the offset, and the functions there. And how
+    /// many places there are.
     pub fn places_since(&self, known: usize) -> (Vec<Named>, usize) {
         let count = self.places.borrow().len();
         let new = (known..count).filter_map(|at| {
@@ -208,7 +206,6 @@ impl Code {
             described: OnceCell::new(),
             is_looked_up: Cell::new(false),
             release: Cell::new(0),
-            kept: Cell::new(0),
         }));
         let mut stacks = self.stacks.borrow_mut();
         stacks.push(stack);

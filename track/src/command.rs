@@ -51,8 +51,8 @@ that is tracked holds now.
   --flamegraph FILE     draw the references that are held at the end, if any, as an SVG for a browser
   --trace FILE          write all that is recorded to FILE, for kref-track report
   --log-path FILE       write reports to FILE; %p becomes the number of the process
-  --exitcode N          exit with N, from 1 to 255, if held references, a misuse or a stuck release function
-                        was found in the program
+  --exitcode N          exit with N, from 1 to 255, if something was found in the program that is more than a
+                        note: held references, a misuse, a region or a thread that is reported
   --signal USR1         report the held references when this signal comes (USR1, USR2, HUP, PROF, WINCH)
   --stale-handles       count the lookups by handle that find no object in their pool, and report them at the
                         end, by stack

@@ -43,7 +43,7 @@ fn text(
             out,
             "  this is the release function of object #{}, and no code is there: its library was unloaded before the \
              last put, or the pointer is wrong",
-            object.serial
+            object.serial()
         );
     }
     let last = world.threads.last(by.thread);
@@ -85,7 +85,7 @@ fn tell(world: &World, out: &mut String, process: &Process, address: u64, object
     let _ = writeln!(
         out,
         "  the address is {away} bytes {side} the count of object #{}, which {state}",
-        object.serial
+        object.serial()
     );
     if let Some(by) = process.table.released(object) {
         let _ = writeln!(out, "  released by {}:", text::thread(world, by.thread));
@@ -117,7 +117,7 @@ fn json(
         .collect();
     let object = object.map(|object| {
         json!({
-            "object": object.serial,
+            "object": object.serial(),
             "address": format!("{:#x}", object.address),
             "released": process.table.released(object).map(|by| json::act(world, by)),
             "created": json::act(world, object.created()),
@@ -130,7 +130,7 @@ fn json(
         "address": format!("{address:#x}"),
         "by": json::act(world, by),
         "object": object,
-        "release_of": without_release(world, process, address, by).map(|object| object.serial),
+        "release_of": without_release(world, process, address, by).map(|object| object.serial()),
         "last": last,
     })
 }

@@ -19,9 +19,9 @@ pub struct Report {
     pub picture: Option<Drawing>,
 }
 
-/// A document has at most so many reports. Others are counted.
+/// The most reports of a document. Further ones are only counted, and the document says how many.
 const MOST: usize = 1000;
-/// Of the events of object=N, so many of the first and as many of the last are kept.
+/// Of the events of object=N this many of the first and this many of the last are kept. Those between are only counted.
 const MOST_EVENTS: usize = 1000;
 
 /// What goes into one file.
@@ -63,6 +63,11 @@ impl Document {
             self.skipped += 1;
         }
         self.last_events.push_back(event);
+    }
+
+    /// The seed of --chaos, if something was found with it.
+    pub fn seed(&self) -> Option<u64> {
+        self.reports.iter().find_map(|report| report.value["seed"].as_u64())
     }
 
     fn text(&self, world: &World) -> String {

@@ -84,7 +84,7 @@ pub fn create(world: &World, process: &mut Process, event: &Happened) -> Option<
     let at = process.table.insert(address, by, event.name, mark)?;
     process.regions.got(&process.table, at, by, true);
     count(world, process, at, NONE, true);
-    let serial = process.table.object(at).serial;
+    let serial = process.table.object(at).serial();
     chronicle::note(world, process, serial, &Line::new("created", by, event.time, event.count));
     Some(at)
 }
@@ -120,10 +120,10 @@ fn get(world: &World, process: &mut Process, event: &Happened) {
         }
     }
     let line = Line { holder: event.name, ..Line::new("get", event.by, event.time, event.count) };
-    chronicle::note(world, process, object.serial, &line);
+    chronicle::note(world, process, object.serial(), &line);
 }
 
-/// An object has so many references that the user wants to see who holds them: once for each type.
+/// An object may have got the Nth reference of --watermark N: the report shows who holds them, once for each type.
 fn watermark(world: &World, process: &mut Process, at: At, event: &Happened) {
     if world.options.watermark.is_none_or(|most| event.count < most) {
         return;
@@ -131,7 +131,7 @@ fn watermark(world: &World, process: &mut Process, at: At, event: &Happened) {
     let object = process.table.object(at);
     // The type has another key as long as no put has told its release function.
     let keys = [leaks::key(world, object), (NONE, 0, object.created().stack)];
-    let is_named = object.type_name != NONE;
+    let is_named = object.type_name() != NONE;
     let keys = &keys[..if is_named { 1 } else { 2 }];
     let is_new = !keys.iter().any(|key| process.high.contains(key));
     process.high.extend(keys);
@@ -144,7 +144,7 @@ fn put(world: &World, process: &mut Process, event: &Happened) {
     let Some(at) = process.table.find(event.address) else {
         return misuse::no_object(world, process, event);
     };
-    let serial = process.table.object(at).serial;
+    let serial = process.table.object(at).serial();
     if process.table.object(at).is(RELEASED) {
         late(world, process, Kind::PutAfterRelease, at, event.by);
     } else {
@@ -220,7 +220,7 @@ fn end(world: &World, process: &mut Process, event: &Happened) {
         misuse::report(world, process, &offence);
     }
     let line = Line::new("released", event.by, event.time, 0);
-    chronicle::note(world, process, object.serial, &line);
+    chronicle::note(world, process, object.serial(), &line);
     // Objects that nobody looks up may well end in somebody else's lookup.
     let created = world.code.get(object.created().stack);
     if created.is_some_and(|stack| stack.is_looked_up.get())

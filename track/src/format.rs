@@ -66,9 +66,9 @@ pub fn tell_held(
 ) {
     match world.options.format {
         Format::Text => world.output.write(process, &text()),
-        Format::Json => world.output.write(process, &line(&value())),
+        Format::Json => world.output.write(process, &line(&with_seed(world, value()))),
         Format::Html | Format::Sarif => {
-            let report = Report { value: value(), picture: picture() };
+            let report = Report { value: with_seed(world, value()), picture: picture() };
             world.documents.add(world, process, report);
         }
     }
@@ -83,11 +83,21 @@ pub fn alone(
 ) -> String {
     match world.options.format {
         Format::Text => text(),
-        Format::Json => line(&value()),
+        Format::Json => line(&with_seed(world, value())),
         Format::Html | Format::Sarif => {
-            documents::of_one(world, Report { value: value(), picture: picture() })
+            let value = with_seed(world, value());
+            documents::of_one(world, Report { value, picture: picture() })
         }
     }
+}
+
+/// A report says which delays of --chaos it was found with, so that they can be repeated. An event of object=N is a part
+/// of a report.
+fn with_seed(world: &World, mut report: Value) -> Value {
+    if report["kind"] != "event" {
+        report["seed"] = world.options.chaos.into();
+    }
+    report
 }
 
 fn line(value: &Value) -> String {

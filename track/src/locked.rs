@@ -1,8 +1,14 @@
 //! Release functions that leave a mutex locked.
 //!
-//! kref_put_mutex() calls the release function with the mutex held, and the release function unlocks it. If one of its
-//! ways out does not, the next lock of the mutex waits for ever. That a mutex is still held is no mistake: the caller
-//! of kref_put_mutex() may unlock it. But a thread that waits for a mutex of its own never goes on.
+//! kref_put_mutex() calls the release function with the mutex held, and the release function must unlock the mutex. If
+//! the release function returns without the unlock, the next thread that locks the mutex waits for ever.
+//!
+//! A mutex that is still held after the put may be right: the caller of kref_put_mutex() may unlock it later. So only a
+//! thread that can never go on is reported. Such a thread
+//!
+//! - made a put with a mutex that called a release function, as its last get or put, and has not made another for half a
+//!   second;
+//! - and waits now for a mutex whose owner, by the mutex's own memory, is this thread.
 
 use std::fmt::Write as _;
 
@@ -13,7 +19,8 @@ use crate::waits::{self, Wait};
 use crate::world::{Last, World};
 use crate::{clock, format, json, text};
 
-/// A thread that does nothing for so many milliseconds is looked at.
+/// The milliseconds since the last get or put of a thread before the judge asks the kernel what the thread waits for. A
+/// thread that has been quiet for less is looked at a quarter of a second later.
 const QUIET: u32 = 500;
 
 /// Tells of each thread of a process whose last call was a put with a mutex, and that waits for a mutex of its own.

@@ -32,7 +32,7 @@ pub fn freed(world: &World, process: &mut Process, event: &Happened) {
     chronicle::note(
         world,
         process,
-        object.serial,
+        object.serial(),
         &Line::new("freed", event.by, event.time, event.count),
     );
 }
@@ -52,7 +52,12 @@ pub fn moved(world: &World, process: &mut Process, event: &Happened) {
         process.table.remove(before);
     }
     process.table.relocate(at, event.detail);
-    chronicle::note(world, process, object.serial, &Line::new("moved", event.by, event.time, held));
+    chronicle::note(
+        world,
+        process,
+        object.serial(),
+        &Line::new("moved", event.by, event.time, held),
+    );
 }
 
 /// A write into memory that was freed after the last put. It is not known when.

@@ -122,7 +122,7 @@ impl Window {
         }
     }
 
-    /// The event that comes after so many others, if it has come.
+    /// The event `by` places behind the next one, if it has come.
     pub fn ahead(&self, by: usize) -> Option<&Numbered> {
         match self.waiting.get(by)? {
             Slot::Event(event) => Some(event),

@@ -58,14 +58,14 @@ impl Offence {
             kind,
             by,
             address: object.address,
-            serial: object.serial,
-            type_name: object.type_name,
+            serial: object.serial(),
+            type_name: object.type_name(),
             release: object.release,
-            created: (object.serial != 0).then_some(created),
+            created: (object.serial() != 0).then_some(created),
             released: table.released(object),
             freed: object.is(FREED),
             place: 0,
-            killed: process.killed.get(object.serial),
+            killed: process.killed.get(object.serial()),
             holder: NONE,
             held,
             given_back: if kind.is_put() { table.given_back(object) } else { Vec::new() },
@@ -98,6 +98,8 @@ impl Offence {
     }
 }
 
+/// The most misuses of one process that are reported: a misuse in a loop must not fill the disk. Later ones are neither
+/// reported nor counted.
 const MOST_TOLD: usize = 1024;
 
 /// Tells of it, once for each stack.
@@ -157,7 +159,7 @@ pub fn violated(world: &World, process: &mut Process, event: &Happened) {
 }
 
 /// A kref gets more references than a tracked count can have. That is no mistake, so only `--summary` shows who holds
-/// so many.
+/// the references.
 pub fn let_go(world: &World, process: &mut Process, event: &Happened) {
     if world.options.summary {
         violated(world, process, &Happened { detail: OVERFLOW, ..*event });

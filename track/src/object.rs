@@ -1,4 +1,5 @@
-//! One object, and who holds it. Their sizes are what the judge costs: 56 bytes an object, 24 a group of references.
+//! One object, and who holds it. Their sizes are what the judge costs: 48 bytes an object, 24 a group of
+//! references, 24 a step of a history.
 
 use crate::clock::Time;
 use crate::code::{Id, PlaceId};
@@ -19,6 +20,31 @@ pub struct Act {
 /// What was taken after a checkpoint has that checkpoint's mark. 0: before the last but 254, or by a parent.
 pub type Mark = u8;
 
+/// A name, and a mark in the highest byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marked(u32);
+
+impl Marked {
+    fn new(name: Name, mark: Mark) -> Self {
+        Self(name.0 | u32::from(mark) << 24)
+    }
+
+    /// The name.
+    pub fn name(self) -> Name {
+        Name(self.0 & 0xff_ffff)
+    }
+
+    /// The mark.
+    pub fn mark(self) -> Mark {
+        (self.0 >> 24) as Mark
+    }
+
+    /// Another mark.
+    pub fn set_mark(&mut self, mark: Mark) {
+        *self = Self::new(self.name(), mark);
+    }
+}
+
 /// References that are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
@@ -37,8 +63,8 @@ pub struct Held {
 /// References of one object that were taken alike, in a list whose newest is the first.
 #[derive(Debug, Clone, Copy)]
 pub struct Group {
-    /// The holder, and the mark in the highest byte.
-    holder_and_mark: u32,
+    /// The holder, and the checkpoint after which it took them.
+    pub holder: Marked,
     stack: Id,
     thread: u32,
     time: Time,
@@ -51,9 +77,8 @@ pub struct Group {
 impl Group {
     /// One reference.
     pub fn new(by: Act, holder: Name, mark: Mark, next: At) -> Self {
-        let holder_and_mark = holder.0 | u32::from(mark) << 24;
         let Act { stack, thread, time } = by;
-        Self { holder_and_mark, stack, thread, time, count: 1, next }
+        Self { holder: Marked::new(holder, mark), stack, thread, time, count: 1, next }
     }
 
     /// Who took the oldest.
@@ -61,35 +86,18 @@ impl Group {
         Act { stack: self.stack, thread: self.thread, time: self.time }
     }
 
-    /// The holder's name.
-    pub fn holder(&self) -> Name {
-        Name(self.holder_and_mark & 0xff_ffff)
-    }
-
-    /// The checkpoint.
-    pub fn mark(&self) -> Mark {
-        (self.holder_and_mark >> 24) as Mark
-    }
-
-    /// Another checkpoint.
-    pub fn set_mark(&mut self, mark: Mark) {
-        self.holder_and_mark = self.holder().0 | u32::from(mark) << 24;
-    }
-
     /// Whether another reference belongs here.
     pub fn is_alike(&self, other: &Self) -> bool {
-        self.holder_and_mark == other.holder_and_mark
-            && self.stack == other.stack
-            && self.thread == other.thread
+        self.holder == other.holder && self.stack == other.stack && self.thread == other.thread
     }
 
     /// For reports.
     pub fn held(&self) -> Held {
         Held {
-            holder: self.holder(),
+            holder: self.holder.name(),
             by: self.by(),
             count: self.count,
-            mark: self.mark(),
+            mark: self.holder.mark(),
             is_first: false,
         }
     }
@@ -116,25 +124,45 @@ pub const UNSURE: Id = 0;
 /// Gets for which there was no room.
 pub const UNRECORDED: Id = 1;
 
-/// A get or put of an object whose history is kept, in a list whose newest is the first.
+/// A get or put of an object whose history is kept, in a list whose newest is the first. The oldest is the creation.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    /// Where, by whom and when.
-    pub by: Act,
+    /// The holder, and the checkpoint after which this was.
+    pub holder: Marked,
     /// The stack's number, by the recorder.
     pub recorded: u32,
-    /// The place among the stacks of the thread.
-    pub place: u32,
-    /// The holder's name.
-    pub holder: Name,
-    /// So many steps of the object are older.
-    pub older: u16,
-    /// The checkpoint after which this was.
-    pub mark: Mark,
-    /// Whether it is a get, or the creation.
-    pub is_get: bool,
+    /// The thread.
+    pub thread: u32,
+    /// The time.
+    pub time: Time,
+    /// The place among the stacks of the thread, and in the lowest bit whether it is a get, or the creation.
+    place_and_get: u32,
     /// The next older one.
     pub next: At,
+}
+
+impl Step {
+    /// At a recorder's stack, which has this place among those of the thread.
+    pub fn new(by: Act, recorded: u32, place: u32, holder: Name, mark: Mark, is_get: bool) -> Self {
+        let holder = Marked::new(holder, mark);
+        let place_and_get = place << 1 | u32::from(is_get);
+        Self { holder, recorded, thread: by.thread, time: by.time, place_and_get, next: NIL }
+    }
+
+    /// Whether it is a get, or the creation.
+    pub fn is_get(&self) -> bool {
+        self.place_and_get & 1 != 0
+    }
+
+    /// Whether it is the creation.
+    pub fn is_creation(&self) -> bool {
+        self.next == NIL
+    }
+
+    /// The place among the stacks of the thread.
+    pub fn place(&self) -> u32 {
+        self.place_and_get >> 1
+    }
 }
 
 impl Link for Step {
@@ -152,13 +180,15 @@ impl Link for Step {
 pub struct Object {
     /// The address of its count.
     pub address: u64,
-    /// In the order of creation, from 1.
-    pub serial: u64,
+    serial_low: u32,
+    serial_high: u16,
+    flags: u8,
+    /// How many steps there are.
+    pub step_count: u8,
     stack: Id,
     thread: u32,
     time: Time,
-    /// The type's name, if kref_init_as() has given one.
-    pub type_name: Name,
+    type_name: Marked,
     /// The release function, once a put has told it.
     pub release: PlaceId,
     /// The references that are held, without kref_init()'s; of a released object, the last put.
@@ -167,10 +197,10 @@ pub struct Object {
     pub pairs: At,
     /// The gets and puts, if the history is kept: the creation is the last in the list.
     pub steps: At,
-    /// kref_init()'s reference, if it is held: the checkpoint after which it was taken.
-    pub first_mark: Mark,
-    flags: u8,
 }
+
+/// A serial number is less than this.
+pub const SERIALS: u64 = 1 << 48;
 
 /// The last reference is gone.
 pub const RELEASED: u8 = 1;
@@ -192,18 +222,39 @@ impl Object {
     pub fn new(address: u64, serial: u64, created: Act, type_name: Name, mark: Mark) -> Self {
         Self {
             address,
-            serial,
+            serial_low: serial as u32,
+            serial_high: (serial >> 32) as u16,
+            flags: FIRST,
+            step_count: 0,
             stack: created.stack,
             thread: created.thread,
             time: created.time,
-            type_name,
+            type_name: Marked::new(type_name, mark),
             release: 0,
             groups: NIL,
             pairs: NIL,
             steps: NIL,
-            first_mark: mark,
-            flags: FIRST,
         }
+    }
+
+    /// In the order of creation, from 1.
+    pub fn serial(&self) -> u64 {
+        u64::from(self.serial_high) << 32 | u64::from(self.serial_low)
+    }
+
+    /// The type's name, if kref_init_as() has given one.
+    pub fn type_name(&self) -> Name {
+        self.type_name.name()
+    }
+
+    /// The checkpoint after which it was created.
+    pub fn mark(&self) -> Mark {
+        self.type_name.mark()
+    }
+
+    /// Another checkpoint.
+    pub fn set_mark(&mut self, mark: Mark) {
+        self.type_name.set_mark(mark);
     }
 
     /// Who created it.
@@ -232,7 +283,7 @@ impl Object {
             holder: NONE,
             by: self.created(),
             count: 1,
-            mark: self.first_mark,
+            mark: self.mark(),
             is_first: true,
         })
     }
@@ -270,10 +321,11 @@ impl Link for Object {
 
 #[cfg(test)]
 mod tests {
-    use super::{Group, Object, Pair};
+    use super::{Group, Object, Pair, Step};
 
     #[test]
     fn sizes() {
-        assert_eq!((size_of::<Object>(), size_of::<Group>(), size_of::<Pair>()), (56, 24, 16));
+        assert_eq!((size_of::<Object>(), size_of::<Step>()), (48, 24));
+        assert_eq!((size_of::<Group>(), size_of::<Pair>()), (24, 16));
     }
 }

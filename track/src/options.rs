@@ -9,7 +9,7 @@ pub struct Options {
     pub depth: usize,
     /// Only types or creation sites that fit this pattern.
     pub filter: Option<String>,
-    /// One object in so many is tracked.
+    /// N of sample=1/N: one object in N is tracked.
     pub sample: u32,
     /// Where reports go; standard error if not set.
     pub log_path: Option<String>,
@@ -35,9 +35,9 @@ pub struct Options {
     pub summary: bool,
     /// What is held is shown while the program runs.
     pub live: bool,
-    /// A release function that takes so many seconds is reported. 0: none is.
+    /// A release function that does not return within this number of seconds is reported. 0: none is.
     pub stuck: u32,
-    /// An object that gets so many references is reported.
+    /// N of watermark=N: an object that gets its Nth reference is reported.
     pub watermark: Option<u32>,
     /// Lookups in pools that find no object are counted.
     pub stale_handles: bool,

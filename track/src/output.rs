@@ -94,6 +94,8 @@ impl Output {
     }
 }
 
+/// The most files of --log-path that are open at a time. If another one is needed, all are closed, and are opened again
+/// when there is more to write.
 const MOST_LOGS: usize = 64;
 
 fn open(pattern: &str, process: u32) -> Option<File> {

@@ -24,7 +24,7 @@ pub fn apply(world: &World, process: &mut Process, event: &Happened) {
         return create(world, process, event);
     }
     let Some(at) = process.table.find(event.address) else { return };
-    let serial = process.table.object(at).serial;
+    let serial = process.table.object(at).serial();
     let act = match event.count {
         KILL => {
             process.killed.note(serial, event.by);
@@ -55,7 +55,7 @@ pub fn apply(world: &World, process: &mut Process, event: &Happened) {
 pub struct Killed(HashMap<u64, Act, FxBuildHasher>);
 
 impl Killed {
-    /// So many at most: the others' reports do not show who killed them.
+    /// The most killed percpu_refs that are kept at a time. The reports of others do not show who killed them.
     const MOST: usize = 1 << 14;
 
     fn note(&mut self, serial: u64, by: Act) {

@@ -170,7 +170,9 @@ pub fn at_end(world: &World, process: &mut Process, end: End) {
 
 /// The same for machines and for documents.
 fn values(world: &World, process: &Process, leaks: &Leaks, end: End, found: bool) {
-    if found || world.options.summary {
+    // A program that reads JSON takes each line for something that was found.
+    let is_noted = leaks.lost > 0 && world.options.format != Format::Json;
+    if found || is_noted || world.options.summary {
         let value = || json::leaks(world, process, leaks, end.name());
         let picture = || flame::picture(world, leaks);
         format::tell_held(world, process.pid, value, picture, String::new);
@@ -193,7 +195,8 @@ fn tell(world: &World, process: &Process, leaks: &Leaks, end: End) {
         world.output.write(process.pid, &text::stale_handles(world, process));
     }
     world.output.write(process.pid, &Dropped::now(world, process).lines(world));
-    if leaks.lost > 0 && (leaks.references > 0 || world.options.summary) {
+    // It is no mistake of the program, but nothing is said of what is held on these objects.
+    if leaks.lost > 0 {
         let objects = text::number(leaks.lost, "object");
         say(&format!(
             "{objects} had too many references to be tracked any further: 4,000,000 are the tracker's limit"

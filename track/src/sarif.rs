@@ -46,7 +46,10 @@ pub fn document(document: &Document, here: &Path) -> String {
         }],
     });
     if document.left_out > 0 {
-        log["runs"][0]["properties"] = json!({ "leftOut": document.left_out });
+        log["runs"][0]["properties"]["leftOut"] = document.left_out.into();
+    }
+    if let Some(seed) = document.seed() {
+        log["runs"][0]["properties"]["seed"] = seed.into();
     }
     format!("{log:#}\n")
 }
@@ -123,7 +126,7 @@ fn hash(finding: &Finding) -> u64 {
 
 fn result(section: &Section, finding: &Finding) -> Value {
     let mut what = finding.what.clone();
-    for note in &section.notes {
+    for note in finding.reasons.iter().chain(&section.notes) {
         what += ". ";
         what += note.trim_end_matches('.');
     }

@@ -22,10 +22,10 @@ use crate::session::Session;
 use crate::trace::Writer;
 use crate::world::World;
 
-/// If a look finds so many records, the judge looks again at once.
+/// If a look at the rings finds at least this many records, the judge looks again at once.
 const MANY: usize = 1024;
-/// If it finds so many, the judge looks again after the shortest pause. If it finds fewer, each pause is twice as long as
-/// the one before: each look takes a core from the program.
+/// If a look finds fewer records than [`MANY`] and at least this many, the judge looks again after the shortest pause. If
+/// it finds fewer, each pause is twice as long as the one before: each look takes a core from the program.
 const FEW: usize = 16;
 const SHORTEST: Duration = Duration::from_micros(50);
 /// The longest pause while there are records at each look.
@@ -36,8 +36,11 @@ const LONGEST: Duration = Duration::from_millis(5);
 const LOOK: Duration = Duration::from_millis(10);
 /// How often it looks at what the kernel says of the processes.
 const LOOK_AT_PROCESSES: Duration = Duration::from_millis(250);
-/// The last events of a process that has ended are waited for so long: others may write, too.
+/// How long the judge waits for the last events of a process that has ended. It goes on without them then: other
+/// processes may write without an end.
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
+/// How often the judge gives up missing events when nobody is left. With what is missing then, its last report is made
+/// all the same.
 const MOST_ROUNDS: u32 = 10_000;
 /// The judge forgets a request after this time if the request's record has not come.
 const FORGOTTEN: Duration = Duration::from_secs(2);

@@ -45,7 +45,7 @@ impl Session {
         Self::with_rings(options, rings, RING_BYTES)
     }
 
-    /// A session with so many rings of so many bytes.
+    /// A session with this number of rings, each of `ring_bytes` bytes.
     pub fn with_rings(options: &Options, rings: usize, ring_bytes: usize) -> io::Result<Self> {
         let name = format!("kref-track.{}\0", std::process::id());
         // SAFETY: a C string.

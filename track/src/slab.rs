@@ -76,6 +76,20 @@ impl<T: Link> Slab<T> {
         self.free = at;
     }
 
+    /// Gives the numbers of a list back, of which the first is `first`.
+    #[inline]
+    pub fn remove_all(&mut self, first: At) {
+        if first == NIL {
+            return;
+        }
+        let (mut last, mut next) = (first, self.at(first).next());
+        while next != NIL {
+            (last, next) = (next, self.at(next).next());
+        }
+        let free = std::mem::replace(&mut self.free, first);
+        self.at_mut(last).set_next(free);
+    }
+
     /// The value, which must be there.
     #[inline]
     pub fn at(&self, at: At) -> &T {

@@ -38,8 +38,8 @@ pub struct Described {
     pub calls: Box<[u8]>,
     /// Whether this is in the find function of a kref_lookup_mutex().
     pub in_lookup: bool,
-    /// Whether libkref called a function of the program here: a release function, for example.
-    pub in_release: bool,
+    /// The release function, or another that libkref called here, as an index of `frames`: the innermost.
+    pub release: Option<u8>,
 }
 
 impl Stack {
@@ -81,14 +81,14 @@ impl Stack {
 fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
     let (mut frames, mut calls) = (Vec::new(), Vec::new());
     let (mut leading, mut in_lookup) = (true, false);
-    let (mut called, mut in_release) = (false, false);
+    let (mut called, mut release) = (None, None);
     for (frame, call) in all_frames(places, code) {
         if is_ours(&frame, is_shared) {
             in_lookup |= !leading && c_name(frame.function) == "kref_lookup_mutex";
-            called |= !leading;
+            called = called.or(frames.len().checked_sub(1));
         } else {
             leading = false;
-            in_release |= called;
+            release = called;
             frames.push(frame);
             calls.push(call);
         }
@@ -97,7 +97,8 @@ fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
         frames.pop();
         calls.pop();
     }
-    Described { frames: frames.into(), calls: calls.into(), in_lookup, in_release }
+    let release = release.and_then(|at| u8::try_from(at).ok());
+    Described { frames: frames.into(), calls: calls.into(), in_lookup, release }
 }
 
 /// The functions of a stack, the innermost first, and which place each is at. A function whose last call was a jump has

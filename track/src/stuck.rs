@@ -150,10 +150,10 @@ impl Report<'_> {
         let table = &self.process.table;
         let address = self.release.address;
         let object = table.find(address).map(|at| table.object(at));
-        let name = object.and_then(|object| self.world.code.names.get(object.type_name));
+        let name = object.and_then(|object| self.world.code.names.get(object.type_name()));
         let name = name.map(|name| format!(", {name}")).unwrap_or_default();
         match object {
-            Some(object) => format!("object #{} at {address:#x}{name}", object.serial),
+            Some(object) => format!("object #{} at {address:#x}{name}", object.serial()),
             None => format!("count at {address:#x}"),
         }
     }
@@ -180,7 +180,7 @@ impl Report<'_> {
         json!({
             "kind": "stuck",
             "process": self.process.pid,
-            "object": object.map(|at| self.process.table.object(at).serial),
+            "object": object.map(|at| self.process.table.object(at).serial()),
             "address": format!("{:#x}", self.release.address),
             "by": json::act(world, by),
             "waits": json::waiting(own, &self.wait),

@@ -15,7 +15,9 @@ use crate::report::{self, End};
 use crate::session::Session;
 use crate::world::World;
 
+mod documents;
 mod garbage;
+mod histories;
 mod judged;
 mod schema;
 mod memory;

@@ -106,11 +106,12 @@ struct Recent {
     events: [Last; EVENTS],
 }
 
-/// A number that no thread has. The kernel's numbers of more threads are not kept.
+/// The most threads whose kernel numbers are kept. In reports a later thread has only the recorder's number.
 const MOST: usize = 1 << 22;
-/// The last events of so many threads are kept.
+/// Threads whose last events are kept for the report of a crash. If there are more threads, two share a place, and only
+/// the events of the one that was active last are kept.
 const RECENT: usize = 1024;
-/// So many of each.
+/// How many of its last events are kept for each of these threads.
 const EVENTS: usize = 4;
 
 /// The kernel's numbers of the threads, and what they did last.

@@ -1,5 +1,6 @@
-/* Gets in a loop until the count overflows. `--summary` reports that, with the
- * holders. Without it nothing is said: the program may be right. */
+/* Gets in a loop until the count overflows. A line at the end says
+ * that, and `--summary` shows the holders. It is no error: the program may be
+ * right. */
 #include "../object.h"
 
 static void poll_forever(struct object *object)

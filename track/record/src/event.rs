@@ -105,7 +105,7 @@ impl Name {
         Self::up_to(MOST_NAME, name)
     }
 
-    /// At most so many bytes.
+    /// The same, of at most `most` bytes.
     pub fn up_to(most: usize, name: *const c_char) -> Self {
         let start = name.cast::<u8>();
         let mut length = 0;

@@ -24,7 +24,7 @@ static NEXT_REALLOC: AtomicUsize = AtomicUsize::new(0);
 /// Whether malloc_usable_size() is of the same library as free(): another one's answer means nothing.
 static KNOWS_SIZES: AtomicBool = AtomicBool::new(false);
 
-/// One realloc() records the moves of at most so many objects.
+/// The most counts in one piece of memory that realloc() moves. Those behind them are not recorded as moved.
 const MOST_MOVED: usize = 64;
 
 type Free = unsafe extern "C" fn(*mut c_void);
@@ -131,7 +131,7 @@ unsafe extern "C" fn on_realloc(memory: *mut c_void, size: usize, frame: &Frame)
         }
         return new;
     }
-    // SAFETY: the two do not overlap, and the old one has so many bytes. The caller gives it up.
+    // SAFETY: the two do not overlap; the old one has `before` bytes and the new one more. The caller gives the old one up.
     unsafe {
         let new = libc::malloc(size);
         if !new.is_null() {
@@ -201,7 +201,7 @@ fn size_of_marked(memory: *mut c_void) -> usize {
 
 /// Shows each count in memory that is given up.
 fn look(memory: *mut c_void, size: usize, show: impl FnMut(Count)) {
-    // SAFETY: the caller of free() or realloc() has so many bytes there.
+    // SAFETY: the memory that the caller of free() or realloc() gives up has `size` bytes.
     unsafe { marks::look(memory.expose_provenance(), size, show) };
 }
 

@@ -14,10 +14,12 @@ use wire::record::Kind;
 use crate::event::{Event, record};
 use crate::{freed, marks, session, thread};
 
-/// With --keep-freed at most so many pieces are kept, of so many bytes together.
+/// With --keep-freed: the most pieces of memory that are kept by all threads together, and the most bytes of all pieces.
+/// For one more piece the oldest ones are freed.
 const PIECES: usize = 65536;
 const BYTES: usize = 64 << 20;
-/// Without it, each thread keeps so many: what stays in the processor's caches.
+/// Without --keep-freed: the most pieces that each thread keeps, and the most bytes of these. This fits into the
+/// processor's caches. For one more piece the oldest ones are freed.
 const FEW_PIECES: usize = 256;
 const FEW_BYTES: usize = 256 << 10;
 /// A piece that is larger than a sixteenth of the bytes is not kept: it would push out too many others.
@@ -203,6 +205,6 @@ fn check(piece: Piece) {
 /// Memory that is kept, or about to be, as words: atomic ones, since a program that is wrong still writes there.
 fn words(piece: Piece) -> impl Iterator<Item = &'static AtomicU32> {
     let (start, size) = (piece.start(), piece.size());
-    // SAFETY: malloc()'s, of so many bytes, aligned, and not freed before the iteration is over.
+    // SAFETY: malloc()'s memory of `size` bytes, aligned, and not freed before the iteration is over.
     (start..start + size).step_by(4).map(|at| unsafe { &*(at as *const AtomicU32) })
 }

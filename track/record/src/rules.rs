@@ -28,11 +28,11 @@ pub enum Cfa {
 pub enum Saved {
     /// In the register.
     Same,
-    /// So many bytes from the CFA.
+    /// In memory, at this distance in bytes from the CFA.
     AtCfa(i64),
-    /// So many bytes from the stack pointer.
+    /// In memory, at this distance in bytes from the stack pointer.
     AtSp(i64),
-    /// So many bytes from the frame pointer.
+    /// In memory, at this distance in bytes from the frame pointer.
     AtFp(i64),
 }
 

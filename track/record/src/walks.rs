@@ -16,7 +16,7 @@ use crate::stack::Stack;
 
 /// A walk that depends on more words is not kept: enough for the usual depth.
 const WORDS: usize = 44;
-/// The places of so many words are in one number, so that the loop over them costs little.
+/// How many words' places are packed into one number, so that the loop over the places costs little.
 const GROUP: usize = 4;
 /// Shapes that a thread keeps, and how many of those may begin alike.
 const SHAPES: usize = 64;

@@ -165,6 +165,7 @@ impl Debug {
     }
 }
 
+/// The most functions that are inlined into one place. Those outside of them are left out.
 const MOST_INLINED: usize = 256;
 
 /// A function's place in debug information.

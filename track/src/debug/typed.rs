@@ -9,7 +9,8 @@ use super::names;
 const RELEASE: &str = "_kref_release";
 /// The struct of C++ programs, whose members libkref::ref calls.
 const CALLS: &str = "_kref_calls::";
-const SUFFIXES: [&str; 18] = [
+/// Without the release function, which libkref calls and which shows what a stack is in.
+const SUFFIXES: [&str; 17] = [
     "_ref_init",
     "_ref_init_n",
     "_ref",
@@ -21,7 +22,6 @@ const SUFFIXES: [&str; 18] = [
     "_kref_found",
     "_slot_get",
     "_slot_replace",
-    RELEASE,
     "_alloc",
     "_publish",
     "_discard",
@@ -69,6 +69,7 @@ mod tests {
             ("net::session_kref_calls::give_back", Some("session")),
             ("a_ref_ref", Some("a_ref")),
             ("session_get", None),
+            ("session_kref_release", None),
         ] {
             assert_eq!(prefix(name), wanted, "{name}");
         }

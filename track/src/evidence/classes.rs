@@ -29,8 +29,8 @@ pub struct Class {
     pub for_thread: bool,
     /// Whether these are gets of kref_init().
     pub is_first: bool,
-    /// Whether the puts are in a release function.
-    pub in_release: bool,
+    /// The release function in which the puts are.
+    pub release: Option<u64>,
 }
 
 /// The classes of a type: of its gets, or of its puts.
@@ -95,7 +95,10 @@ pub fn sort(stacks: &BTreeSet<(Id, What)>, code: &Code) -> (Classes, Classes) {
                 inner,
                 for_thread,
                 is_first: what == What::Create,
-                in_release: known_stack.is_some_and(|stack| stack.described(code).in_release),
+                release: known_stack.and_then(|stack| {
+                    let described = stack.described(code);
+                    described.release.map(|at| described.frames[usize::from(at)].identity)
+                }),
             });
             classes.all.len() - 1
         });

@@ -3,6 +3,8 @@
 //! The square root matters. Sums of plain distances are equal when two puts are exchanged. This cost prefers one near
 //! pair and one far pair to two that are neither.
 
+use std::collections::BTreeSet;
+
 use super::classes::{Class, Classes};
 use super::history::History;
 use super::passes::Common;
@@ -20,9 +22,16 @@ pub struct Costs<'a> {
     pub code: &'a Code,
     /// The classes of gets, and of puts.
     pub classes: &'a (Classes, Classes),
+    /// The release functions of all live objects.
+    pub releases: &'a BTreeSet<u64>,
 }
 
 impl Costs<'_> {
+    /// Whether the puts of a class are in the release function of an object that is live.
+    pub fn waits(&self, put: usize) -> bool {
+        self.classes.1.all[put].release.is_some_and(|it| self.releases.contains(&it))
+    }
+
     /// The costs of a history: for each get a row, with a column for each put.
     pub fn of(&self, history: &History, gets: &[usize], puts: &[usize]) -> Vec<f64> {
         let mut open = vec![0_i32];

@@ -4,11 +4,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::iter;
 
 use rustc_hash::{FxBuildHasher, FxHasher};
 
 use super::passes::{Common, Moment};
+use super::plain::{self, Plain};
 use crate::code::Id;
 use crate::event::Happened;
 use crate::leaks::{self, Key};
@@ -16,15 +16,15 @@ use crate::names::{NONE, Name};
 use crate::object::{Act, Mark, Object, Step};
 use crate::process::Process;
 use crate::slab::{At, NIL};
-use crate::world::World;
+use crate::world::{Numbers, World};
 
 /// The histories of so many live objects that were created at one stack are kept; of the others, one in so many.
 const MOST_LIVE: u32 = 1 << 12;
 const ONE_IN: u64 = 16;
 /// From so many steps on, what is plainly a pair is taken away.
-const MANY: u16 = 48;
+const MANY: u8 = 97;
 /// No history is longer.
-pub const MOST_STEPS: u16 = 96;
+pub const MOST_STEPS: u8 = 192;
 /// The most histories of a type, and ways in which the same gets and puts can belong together.
 const MOST_HISTORIES: usize = 512;
 const MOST_WAYS: usize = 4;
@@ -76,60 +76,44 @@ struct Alike {
 #[derive(Default)]
 struct Known {
     alike: HashMap<u64, Alike, FxBuildHasher>,
-    /// Pairs of objects with very many gets and puts.
-    pairs: HashMap<(Id, Id), u64, FxBuildHasher>,
 }
 
 /// The histories of objects that were released, by type.
 #[derive(Default)]
-pub struct Evidence(RefCell<HashMap<Key, Known, FxBuildHasher>>);
+pub struct Evidence {
+    types: RefCell<HashMap<Key, Known, FxBuildHasher>>,
+    plain: Plain,
+}
 
 /// Histories, and how often each was seen.
 pub type Counted = Vec<(History, f64)>;
-/// Stacks of gets and of puts that plainly belong together, and how often they did.
-pub type Plain = Vec<(Id, Id, f64)>;
 
 impl Evidence {
-    /// What is known of a type: histories, and pairs of stacks that plainly belong together.
-    pub fn of(&self, key: Key) -> (Counted, Plain) {
-        let all = self.0.borrow();
-        let Some(known) = all.get(&key) else { return Default::default() };
+    /// What is known of a type: histories; and stacks of gets and of puts that plainly belong together, and how often
+    /// they did.
+    pub fn of(&self, key: Key) -> (Counted, Vec<(Id, Id, f64)>) {
+        let types = self.types.borrow();
         let mut histories = Vec::new();
-        for alike in known.alike.values() {
+        for alike in types.get(&key).iter().flat_map(|known| known.alike.values()) {
             let looks: u64 = alike.ways.iter().map(|(_, seen)| seen).sum();
             let share = alike.count as f64 / looks as f64;
             histories
                 .extend(alike.ways.iter().map(|(it, seen)| (it.clone(), *seen as f64 * share)));
         }
-        let pairs = known.pairs.iter().map(|(&(get, put), &count)| (get, put, count as f64));
-        (histories, pairs.collect())
+        (histories, self.plain.of(key))
     }
 }
 
 /// Whether a new object's history is kept. If so, it begins.
 pub fn begin(world: &World, process: &mut Process, at: At, event: &Happened) {
     let object = process.table.object(at);
-    let Some(created) = world.code.get(object.created().stack) else { return };
-    let count = created.kept.get();
-    if count < MOST_LIVE || object.serial.is_multiple_of(ONE_IN) {
-        created.kept.set(count.saturating_add(1));
+    let stack = object.created().stack;
+    let is_wanted = process.table.kept(stack) < MOST_LIVE || object.serial().is_multiple_of(ONE_IN);
+    if stack != 0 && is_wanted {
         let place = world.passes.note(event.by.thread, event.recorded);
         // The name of a creation is the type's.
-        let step = Step { holder: NONE, ..step(process, event, place, true, 0) };
-        process.table.add_step(at, step);
-    }
-}
-
-fn step(process: &Process, event: &Happened, place: u32, is_get: bool, older: u16) -> Step {
-    Step {
-        by: event.by,
-        recorded: event.recorded,
-        place,
-        holder: event.name,
-        older,
-        mark: process.mark,
-        is_get,
-        next: NIL,
+        let step = Step::new(event.by, event.recorded, place, NONE, process.mark, true);
+        process.table.begin_steps(at, step);
     }
 }
 
@@ -137,102 +121,81 @@ fn step(process: &Process, event: &Happened, place: u32, is_get: bool, older: u1
 pub fn note(world: &World, process: &mut Process, at: At, event: &Happened, is_get: bool) {
     let place = world.passes.note(event.by.thread, event.recorded);
     let object = process.table.object(at);
-    let Some(&last) = process.table.last_step(object) else { return };
-    let new = step(process, event, place, is_get, last.older + 1);
-    if last.older >= MANY && !is_get && is_plain(world, &last, &new) {
-        count_pair(world, process.table.object(at), last.by.stack, new.by.stack);
-        return process.table.drop_last_step(at);
-    }
-    let is_full = last.older + 1 >= MOST_STEPS && !thin(world, process, at);
-    let older = process.table.last_step(process.table.object(at)).map_or(0, |last| last.older + 1);
-    if is_full || !process.table.add_step(at, Step { older, ..new }) {
-        drop_history(world, process, at);
-    }
-}
-
-/// Forgets the history of an object.
-pub fn drop_history(world: &World, process: &mut Process, at: At) {
-    let object = process.table.object(at);
     if object.steps == NIL {
         return;
     }
-    if let Some(created) = world.code.get(object.created().stack) {
-        created.kept.set(created.kept.get().saturating_sub(1));
+    let count = object.step_count;
+    let step = Step::new(event.by, event.recorded, place, event.name, process.mark, is_get);
+    let has_room = if count < MANY {
+        process.table.add_step(at, step)
+    } else {
+        add_to_many(world, process, at, step)
+    };
+    if !has_room {
+        process.table.drop_steps(at);
     }
-    process.table.drop_steps(at);
 }
 
-/// Whether a get and a put are plainly a pair: nothing of the thread is between, and one function has called for both.
-fn is_plain(world: &World, get: &Step, put: &Step) -> bool {
-    get.is_get
-        && get.older > 0
-        && get.holder == put.holder
-        && get.by.thread == put.by.thread
-        && put.place.wrapping_sub(get.place) < 16
-        && is_near(world, get, put)
+/// Adds a step to a long history. Returns whether there was room.
+#[inline(never)]
+fn add_to_many(world: &World, process: &mut Process, at: At, step: Step) -> bool {
+    let object = process.table.object(at);
+    let Some(last) = process.table.last_step(object) else { return false };
+    if !step.is_get() && world.evidence.plain.is_pair(world, object, last, &step) {
+        process.table.drop_last_step(at);
+        return true;
+    }
+    (object.step_count < MOST_STEPS || thin(world, process, at)) && process.table.add_step(at, step)
 }
 
-fn is_near(world: &World, get: &Step, put: &Step) -> bool {
-    let common = common(world, get, iter::once(put))[0];
-    let depth = |step: &Step| world.code.described(step.by.stack).len();
-    let far = depth(get) + depth(put) - 2 * usize::from(common.calls);
-    common.is_one_pass && common.calls > 0 && far <= 3
+/// Our number of the stack of a step.
+pub fn stack(world: &World, step: &Step) -> Id {
+    world.numbers.borrow().get(step.recorded)
 }
 
 /// What a get has in common with later puts, in their order.
-fn common<'a>(world: &World, get: &Step, puts: impl Iterator<Item = &'a Step>) -> Vec<Common> {
+pub fn common<'a>(world: &World, get: &Step, puts: impl Iterator<Item = &'a Step>) -> Vec<Common> {
     let moment =
-        |step: &Step| Moment { thread: step.by.thread, place: step.place, recorded: step.recorded };
+        |step: &Step| Moment { thread: step.thread, place: step.place(), recorded: step.recorded };
     world.passes.common(moment(get), puts.map(moment), &world.code, &world.numbers.borrow())
-}
-
-fn count_pair(world: &World, object: &Object, get: Id, put: Id) {
-    let mut all = world.evidence.0.borrow_mut();
-    let known = all.entry(leaks::key(world, object)).or_default();
-    *known.pairs.entry((get, put)).or_default() += 1;
 }
 
 /// Takes plain pairs out of a long history. Returns whether it is much shorter now.
 fn thin(world: &World, process: &mut Process, at: At) -> bool {
-    let object = *process.table.object(at);
-    let mut steps: Vec<_> = process.table.steps(&object).copied().collect();
-    steps.reverse();
+    let object = process.table.object(at);
     let mut left: Vec<Step> = Vec::new();
-    for step in steps {
-        let is_pair = |get: &Step| {
-            get.is_get && get.older > 0 && get.holder == step.holder && is_near(world, get, &step)
-        };
-        let pair = if step.is_get { None } else { left.iter().rposition(is_pair) };
+    for step in in_order(process, object) {
+        let is_pair =
+            |get: &Step| plain::may_be_pair(get, step) && plain::is_near(world, get, step);
+        let pair = if step.is_get() { None } else { left.iter().rposition(is_pair) };
         match pair {
-            Some(get) => count_pair(world, &object, left.remove(get).by.stack, step.by.stack),
-            None => left.push(step),
+            Some(get) => world.evidence.plain.count(world, object, &left.remove(get), step),
+            None => left.push(*step),
         }
     }
     let is_short = left.len() <= usize::from(MOST_STEPS) / 2;
     if is_short {
-        process.table.drop_steps(at);
-        for (step, older) in left.into_iter().zip(0..) {
-            process.table.add_step(at, Step { older, ..step });
-        }
+        process.table.replace_steps(at, left.into_iter());
     }
     is_short
 }
 
+/// The steps of an object, the oldest first.
+fn in_order<'a>(process: &'a Process, object: &Object) -> Vec<&'a Step> {
+    let mut steps: Vec<_> = process.table.steps(object).collect();
+    steps.reverse();
+    steps
+}
+
 /// An object was released: its history is kept with those that are alike.
 pub fn fold(world: &World, process: &mut Process, at: At) {
-    let object = *process.table.object(at);
-    let Some(last) = process.table.last_step(&object) else { return };
-    if last.older >= MOST_STEPS {
-        return drop_history(world, process, at);
+    let object = process.table.object(at);
+    if object.steps == NIL {
+        return;
     }
-    let mut hasher = FxHasher::default();
-    let mut threads = Threads::default();
-    for step in process.table.steps(&object) {
-        event(step, &mut threads).hash(&mut hasher);
-    }
-    let hash = hasher.finish();
-    let mut all = world.evidence.0.borrow_mut();
-    let known = all.entry(leaks::key(world, &object)).or_default();
+    let hash = hash(world, process, object);
+    let mut types = world.evidence.types.borrow_mut();
+    let known = types.entry(leaks::key(world, object)).or_default();
     let is_full = known.alike.len() >= MOST_HISTORIES;
     match known.alike.get_mut(&hash) {
         Some(alike) if alike.count >= LOOKS => alike.count += 1,
@@ -240,7 +203,7 @@ pub fn fold(world: &World, process: &mut Process, at: At) {
         _ => {
             let alike = known.alike.entry(hash).or_default();
             alike.count += 1;
-            let history = read(world, process, &object);
+            let history = read(world, process, object);
             match alike.ways.iter().position(|(way, _)| *way == history) {
                 Some(way) => alike.ways[way].1 += 1,
                 None if alike.ways.len() < MOST_WAYS => alike.ways.push((history, 1)),
@@ -248,8 +211,17 @@ pub fn fold(world: &World, process: &mut Process, at: At) {
             }
         }
     }
-    drop(all);
-    drop_history(world, process, at);
+    process.table.drop_steps(at);
+}
+
+/// Of the gets and puts alone.
+fn hash(world: &World, process: &Process, object: &Object) -> u64 {
+    let (numbers, mut threads) = (world.numbers.borrow(), Threads::default());
+    let mut hasher = FxHasher::default();
+    for step in process.table.steps(object) {
+        event(step, &mut threads, &numbers).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The threads of an object.
@@ -270,24 +242,25 @@ impl Threads {
     }
 }
 
-fn event(step: &Step, threads: &mut Threads) -> Event {
+fn event(step: &Step, threads: &mut Threads, numbers: &Numbers) -> Event {
     Event {
-        stack: step.by.stack,
-        thread: threads.number(step.by.thread),
-        holder: step.holder,
-        is_get: step.is_get,
+        stack: numbers.get(step.recorded),
+        thread: threads.number(step.thread),
+        holder: step.holder.name(),
+        is_get: step.is_get(),
     }
 }
 
 /// The history of an object.
 pub fn read(world: &World, process: &Process, object: &Object) -> History {
-    let mut steps: Vec<_> = process.table.steps(object).collect();
-    steps.reverse();
+    let steps = in_order(process, object);
     let mut threads = Threads::default();
-    let events = steps.iter().map(|step| event(step, &mut threads)).collect();
+    let numbers = world.numbers.borrow();
+    let events = steps.iter().map(|step| event(step, &mut threads, &numbers)).collect();
+    drop(numbers);
     let mut all = vec![Common::default(); steps.len() * steps.len().saturating_sub(1) / 2];
-    for (at, get) in steps.iter().enumerate().filter(|(_, step)| step.is_get) {
-        let puts = || (at + 1..steps.len()).filter(|&put| !steps[put].is_get);
+    for (at, get) in steps.iter().enumerate().filter(|(_, step)| step.is_get()) {
+        let puts = || (at + 1..steps.len()).filter(|&put| !steps[put].is_get());
         let found = common(world, get, puts().map(|put| steps[put]));
         puts().zip(found).for_each(|(put, common)| all[index(at, put)] = common);
     }
@@ -295,15 +268,14 @@ pub fn read(world: &World, process: &Process, object: &Object) -> History {
 }
 
 /// Who did the events of a history, and for which holders.
-pub fn acts(process: &Process, object: &Object) -> Vec<(Act, Name)> {
-    let mut acts: Vec<_> = process.table.steps(object).map(|step| (step.by, step.holder)).collect();
-    acts.reverse();
-    acts
+pub fn acts(world: &World, process: &Process, object: &Object) -> Vec<(Act, Name)> {
+    let act = |step: &Step| Act { stack: stack(world, step), thread: step.thread, time: step.time };
+    in_order(process, object).into_iter().map(|step| (act(step), step.holder.name())).collect()
 }
 
 /// Whether the history of an object is kept, and all of it is in a report that begins with a mark.
 pub fn is_kept(process: &Process, object: &Object, mark: Mark) -> bool {
     let steps = process.table.steps(object);
-    let balance = |step: &Step| if step.is_get { 1 } else { -1 };
-    steps.clone().all(|step| step.mark == mark) && steps.map(balance).sum::<i32>() > 0
+    let balance = |step: &Step| if step.is_get() { 1 } else { -1 };
+    steps.clone().all(|step| step.holder.mark() == mark) && steps.map(balance).sum::<i32>() > 0
 }

@@ -7,19 +7,27 @@
 //! |---|---|
 //! | passes.rs | each thread's last stacks: whether a get and a put were in one pass of one call |
 //! | history.rs | the gets and puts of an object, and the histories of objects that were released |
+//! | plain.rs | pairs that long histories do without |
 //! | classes.rs | stacks without the functions that only wrap a get or a put |
 //! | words.rs | what the names of functions tell |
 //! | cost.rs | how well a put fits a get |
 //! | assign.rs | the cheapest assignment of puts to gets |
-//! | explain.rs | explanations of all objects of a type, and what each costs |
+//! | explanation.rs | what an explanation of all objects of a type is made of |
+//! | price.rs | what an explanation costs |
+//! | explain.rs | explanations, by what may leak |
+//! | improve.rs | better ones near them |
 //! | verdict.rs | who is blamed, and how certain that is |
 
 mod assign;
 mod classes;
 mod cost;
 mod explain;
+mod explanation;
 mod history;
+mod improve;
 mod passes;
+mod plain;
+mod price;
 mod verdict;
 mod words;
 

@@ -22,19 +22,37 @@ const MOST_STEPS: u32 = 1 << 12;
 /// The most stacks whose levels are remembered.
 const REMEMBERED: usize = 1 << 15;
 
+/// A place is less than this: the places of a thread begin again.
+const PLACES: u32 = 1 << 31;
+
+/// How many places it is from one to a later one.
+pub fn distance(from: u32, to: u32) -> u32 {
+    to.wrapping_sub(from) % PLACES
+}
+
 /// The last stacks of a thread, by the recorder's numbers.
-#[derive(Default)]
 struct Log {
     thread: u32,
-    count: u32,
-    stacks: Vec<u32>,
+    /// The place of the next stack.
+    next: u32,
+    stacks: Box<[u32; STACKS]>,
 }
 
 impl Log {
     fn stack(&self, place: u32) -> Option<u32> {
-        let is_kept = self.count.wrapping_sub(place).wrapping_sub(1) < self.stacks.len() as u32;
+        let is_kept = (1..=STACKS as u32).contains(&distance(place, self.next));
         is_kept.then(|| self.stacks[place as usize % STACKS])
     }
+}
+
+/// The log of a thread, which takes the place of another thread's. No place of the other thread is near one of this.
+#[cold]
+fn begin(logs: &mut Vec<Option<Log>>, slot: usize, thread: u32) -> &mut Log {
+    if slot >= logs.len() {
+        logs.resize_with(slot + 1, || None);
+    }
+    let next = logs[slot].as_ref().map_or(0, |before| distance(0, before.next + STACKS as u32));
+    logs[slot].insert(Log { thread, next, stacks: Box::new([0; STACKS]) })
 }
 
 /// A function on the stack.
@@ -72,29 +90,23 @@ pub struct Common {
 /// The last stacks of all threads.
 #[derive(Default)]
 pub struct Passes {
-    logs: RefCell<Vec<Log>>,
+    logs: RefCell<Vec<Option<Log>>>,
     levels: RefCell<HashMap<u32, Levels, FxBuildHasher>>,
 }
 
 impl Passes {
     /// Keeps the stack of an event. Returns its place among those of the thread.
+    #[inline]
     pub fn note(&self, thread: u32, recorded: u32) -> u32 {
         let mut logs = self.logs.borrow_mut();
         let slot = thread as usize % THREADS;
-        if slot >= logs.len() {
-            logs.resize_with(slot + 1, Log::default);
-        }
-        let log = &mut logs[slot];
-        if log.thread != thread {
-            *log = Log { thread, ..Log::default() };
-        }
-        let place = log.count;
-        if log.stacks.len() < STACKS {
-            log.stacks.push(recorded);
-        } else {
-            log.stacks[place as usize % STACKS] = recorded;
-        }
-        log.count = place.wrapping_add(1);
+        let log = match logs.get_mut(slot) {
+            Some(Some(log)) if log.thread == thread => log,
+            _ => begin(&mut logs, slot, thread),
+        };
+        let place = log.next;
+        log.stacks[place as usize % STACKS] = recorded;
+        log.next = (place + 1) % PLACES;
         place
     }
 
@@ -109,14 +121,15 @@ impl Passes {
         let levels = |recorded| self.levels(recorded, code, numbers);
         let first = levels(get.recorded);
         let logs = self.logs.borrow();
-        let log = logs.get(get.thread as usize % THREADS).filter(|log| log.thread == get.thread);
+        let log = logs.get(get.thread as usize % THREADS).and_then(Option::as_ref);
+        let log = log.filter(|log| log.thread == get.thread);
         let mut seen = Seen { common: first.len(), is_one_pass: true };
         let (mut before, mut at, mut is_lost) = (Rc::clone(&first), 0, false);
         puts.map(|put| {
             if get.thread != put.thread {
                 return Common::default();
             }
-            let distance = put.place.wrapping_sub(get.place);
+            let distance = distance(get.place, put.place);
             is_lost |= distance > MOST_STEPS;
             while at < distance && !is_lost {
                 at += 1;

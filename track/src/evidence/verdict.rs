@@ -7,20 +7,22 @@ use rustc_hash::FxBuildHasher;
 
 use super::classes::{self, Class, What};
 use super::cost::Costs;
-use super::explain::{Explainer, Explanation, Item};
+use super::explain::Explainer;
+use super::explanation::{Explanation, Item};
 use super::history::{self, History};
 use crate::code::Id;
 use crate::leaks::Key;
 use crate::names::Name;
 use crate::object::{Act, Object};
 use crate::process::Process;
+use crate::symbols::Frame;
 use crate::world::World;
 
 /// A rival that costs so much more is less likely.
 const SOME: f64 = 2.0;
 /// It does not count if the blamed class was seen given back so often,
 const SEEN: f64 = 2.0;
-/// and nearly always by one line, which gives back hardly anything else.
+/// and nearly always by lines that give back hardly anything else.
 const PURE: f64 = 0.95;
 /// A get and a put so few lines apart may be an exchange: one holder's reference for another's.
 const NEAR: u32 = 2;
@@ -63,7 +65,7 @@ pub struct Blame {
     pub was_seen: bool,
     /// Whether it is the class that leaks most.
     pub is_first: bool,
-    /// Whether such references are given back in a release function: the object that did not run it is the cause.
+    /// Whether the release of an object that is live would give such references back: that object is the cause.
     pub is_consequence: bool,
 }
 
@@ -85,7 +87,13 @@ pub struct Leak {
 pub type Judged = Vec<Leak>;
 
 /// Finds the references that nobody gave back, on live objects of one type whose histories are kept.
-pub fn judge(world: &World, process: &Process, key: Key, objects: &[&Object]) -> Judged {
+pub fn judge(
+    world: &World,
+    process: &Process,
+    key: Key,
+    objects: &[&Object],
+    releases: &BTreeSet<u64>,
+) -> Judged {
     let code = &world.code;
     let (released, plain) = world.evidence.of(key);
     let mut live: HashMap<History, (usize, Vec<usize>), FxBuildHasher> = HashMap::default();
@@ -107,7 +115,7 @@ pub fn judge(world: &World, process: &Process, key: Key, objects: &[&Object]) ->
     let pairs = plain.iter().flat_map(|&(get, put, _)| [(get, What::Get), (put, What::Put)]);
     stacks.extend(pairs);
     let classes = classes::sort(&stacks, code);
-    let costs = Costs { code, classes: &classes };
+    let costs = Costs { code, classes: &classes, releases };
     let items = released.iter().map(|(it, count)| Item::new(0, it, *count, &costs)).collect();
     let live_item = |(history, (number, objects)): (&History, &(usize, Vec<usize>))| {
         Item::new(*number, history, objects.len() as f64, &costs)
@@ -137,7 +145,7 @@ pub fn judge(world: &World, process: &Process, key: Key, objects: &[&Object]) ->
         {
             let stack = history.events[event].stack;
             let Some(blame) = blames.get(&classes.0.of(stack, event == 0)) else { continue };
-            let acts = history::acts(process, objects[object]);
+            let acts = history::acts(world, process, objects[object]);
             let (by, holder) = acts[event];
             let blame = Rc::clone(blame);
             judged.push(Leak { object, by, holder, is_first: event == 0, blame });
@@ -146,21 +154,30 @@ pub fn judge(world: &World, process: &Process, key: Key, objects: &[&Object]) ->
     judged
 }
 
-/// Whether a class is given back by one line, which gives back nothing else, and which is no exchange.
+/// Whether a class is given back by lines that give back hardly anything else, and none of which is an exchange.
 fn is_plain(costs: &Costs, best: &Explanation, get: usize) -> bool {
     let (gets, puts) = (&costs.classes.0.all, &costs.classes.1.all);
     let usual = best.counts.usual(get);
-    let Some(&(put, count)) = usual.first() else { return false };
-    let all_of_get: f64 = usual.iter().map(|(_, count)| count).sum();
-    let all_of_put: f64 = (0..gets.len()).map(|get| best.counts.pairs(get, put)).sum();
-    let frame = |class: &Class| costs.code.described(class.stack).get(class.frame);
-    let is_exchange = match (frame(&gets[get]), frame(&puts[put])) {
-        (Some(get), Some(put)) => {
-            get.identity == put.identity && put.line.wrapping_sub(get.line) <= NEAR
-        }
-        _ => false,
+    let all: f64 = usual.iter().map(|(_, count)| count).sum();
+    let pure: f64 = usual
+        .iter()
+        .filter(|&&(put, count)| {
+            let of_put: f64 = (0..gets.len()).map(|get| best.counts.pairs(get, put)).sum();
+            count >= PURE * of_put && !is_exchange(costs, &gets[get], &puts[put])
+        })
+        .map(|(_, count)| count)
+        .sum();
+    pure >= PURE * all
+}
+
+/// Whether a function takes one reference, itself or by a call, and a few lines further gives back another.
+fn is_exchange(costs: &Costs, get: &Class, put: &Class) -> bool {
+    let of = |class: &Class| costs.code.described(class.stack).iter().skip(class.frame);
+    let is_near = |put: &Frame| {
+        let get = of(get).find(|get| get.identity == put.identity);
+        get.is_some_and(|get| put.line.wrapping_sub(get.line) <= NEAR)
     };
-    count >= PURE * all_of_get && count >= PURE * all_of_put && !is_exchange
+    of(put).next().is_some_and(is_near)
 }
 
 /// What is said of each class of gets that may leak.
@@ -191,9 +208,7 @@ fn blames(costs: &Costs, explanations: &[Explanation]) -> BTreeMap<usize, Rc<Bla
             Some((line(class), class.is_first, usual_of(by, other)))
         });
         let usual = usual_of(best, class);
-        let in_release = |(put, _): (usize, f64)| costs.classes.1.all[put].in_release;
-        let puts = best.counts.usual(class);
-        let is_consequence = !puts.is_empty() && puts.into_iter().all(in_release);
+        let is_consequence = best.waits[class];
         let frame = of.frame;
         let was_seen = back >= SEEN;
         (

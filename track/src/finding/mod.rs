@@ -3,10 +3,12 @@
 
 use serde_json::Value;
 
-use crate::percpu::INITIAL;
-use crate::text::{SINGLETON, duration, number};
+use crate::text::{duration, number};
 
+mod held;
 mod told;
+
+pub use held::are_held;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,12 +38,25 @@ pub struct Stack<'a> {
     pub what: String,
     /// The frames, the innermost first.
     pub frames: &'a [Value],
+    /// The frame that is meant: the functions before it only wrap the get or the put.
+    frame: usize,
 }
 
-impl Stack<'_> {
-    /// The innermost frame that has a line in a source file, or else the innermost one.
+impl<'a> Stack<'a> {
+    /// A stack of which the innermost frame is meant.
+    pub fn new(what: impl Into<String>, frames: &'a Value) -> Self {
+        Self::at(what, frames, &Value::Null)
+    }
+
+    /// A stack of which this frame is meant.
+    fn at(what: impl Into<String>, frames: &'a Value, frame: &Value) -> Self {
+        Self { what: what.into(), frames: list(frames), frame: count(frame) as usize }
+    }
+
+    /// The frame that is meant if it has a line in a source file, or else the next one that has a line.
     pub fn place(&self) -> Option<&Value> {
-        self.frames.iter().find(|frame| frame["line"].is_u64()).or(self.frames.first())
+        let frames = self.frames.get(self.frame..).unwrap_or(self.frames);
+        frames.iter().find(|frame| frame["line"].is_u64()).or(frames.first())
     }
 }
 
@@ -61,6 +76,8 @@ pub struct Finding<'a> {
     pub counts: (u64, u64),
     /// The process.
     pub process: u64,
+    /// What speaks for it and against it, each in a sentence.
+    pub reasons: Vec<String>,
     /// Where: the first is to blame.
     pub stacks: Vec<Stack<'a>>,
 }
@@ -80,7 +97,7 @@ pub struct Section<'a> {
 /// The sections of a report.
 pub fn sections(report: &Value) -> Vec<Section<'_>> {
     match text(&report["kind"]) {
-        "held" => held(report),
+        "held" => held::sections(report),
         "misuse" => vec![single(told::misuse(report), told::misuse_notes(report))],
         "crash" => vec![single(told::crash(report), Vec::new())],
         "stuck" => vec![single(told::stuck(report), Vec::new())],
@@ -109,35 +126,6 @@ fn count(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-/// So many references are held, and when.
-pub fn are_held(report: &Value, references: u64) -> String {
-    let (are, were) = if references == 1 { ("is", "was") } else { ("are", "were") };
-    match text(&report["when"]) {
-        "exit" => format!("{are} still held at exit"),
-        "left" => format!("{are} still held: the program ended without exit()"),
-        "signal" => format!("{are} still held: a signal ended the program"),
-        "exec" => format!("{are} still held: the program executed another one"),
-        _ => format!("{were} held when the report was asked for"),
-    }
-}
-
-fn held(report: &Value) -> Vec<Section<'_>> {
-    let types = list(&report["types"]).iter().map(|of| one_type(report, of));
-    let unexited = list(&report["unexited"]).iter().map(|of| {
-        let what = format!(
-            "{} released without percpu_ref_exit()",
-            number(count(&of["count"]), "percpu_ref")
-        );
-        let stacks = vec![Stack { what: "initialised here".into(), frames: list(&of["stack"]) }];
-        let of = (count(&of["count"]), count(&of["count"]));
-        single(
-            Finding { what, counts: (0, of.1), stacks, ..of_report(report, "no-exit") },
-            Vec::new(),
-        )
-    });
-    types.chain(unexited).collect()
-}
-
 /// A finding of which only the kind is known.
 fn of_report<'a>(report: &'a Value, rule: &'a str) -> Finding<'a> {
     Finding {
@@ -148,87 +136,14 @@ fn of_report<'a>(report: &'a Value, rule: &'a str) -> Finding<'a> {
         holder: "",
         counts: (0, 0),
         process: count(&report["process"]),
+        reasons: Vec::new(),
         stacks: Vec::new(),
-    }
-}
-
-fn one_type<'a>(report: &'a Value, of: &'a Value) -> Section<'a> {
-    let name = text(&of["type"]);
-    let counts = (count(&of["references"]), count(&of["objects"]));
-    let is_certain = of["certain"] == true;
-    let references = list(&of["held"]).iter();
-    let is_singleton = of["singleton"] == true;
-    let mut notes = reach(&of["reach"]);
-    if is_singleton {
-        notes.push(format!("{SINGLETON}."));
-    }
-    if !is_certain {
-        let puts = number(count(&of["unsure_puts"]), "put");
-        notes.push(format!(
-            "It is not known which reference {puts} gave back: the stacks are likely, not certain."
-        ));
-    }
-    if count(&of["unrecorded_gets"]) > 0 {
-        let gets = number(count(&of["unrecorded_gets"]), "get");
-        notes.push(format!("{gets} more: the memory that max_memory= allows was full."));
-    }
-    Section {
-        title: format!("{name}: {} {}", amount(counts), are_held(report, counts.0)),
-        notes,
-        findings: references
-            .map(|held| leak(report, name, is_certain, held))
-            .map(|leak| if is_singleton { Finding { level: Level::Note, ..leak } } else { leak })
-            .collect(),
-        balance: if is_certain { &[] } else { list(&of["balance"]) },
     }
 }
 
 /// "2 references on 1 object".
 pub fn amount((references, objects): (u64, u64)) -> String {
     format!("{} on {}", number(references, "reference"), number(objects, "object"))
-}
-
-fn leak<'a>(report: &'a Value, name: &'a str, is_certain: bool, held: &'a Value) -> Finding<'a> {
-    let counts = (count(&held["count"]), count(&held["objects"]));
-    let holder = text(&held["holder"]);
-    let of = match (holder, held["initial"] == true) {
-        (INITIAL, _) => ", the initial one, which percpu_ref_kill() gives back,".to_string(),
-        ("", true) => " of the creator".to_string(),
-        ("", false) => String::new(),
-        (holder, _) => format!(" of \"{holder}\""),
-    };
-    let what = format!(
-        "{}{of} on {} ({name}) {}",
-        number(counts.0, "reference"),
-        number(counts.1, "object"),
-        are_held(report, counts.0)
-    );
-    let example = &held["example"];
-    let (serial, address) = (count(&example["object"]), text(&example["address"]));
-    let by = match list(&held["threads"]) {
-        [only] => thread(only),
-        several => format!("{} threads", several.len()),
-    };
-    let ages = match (age(&held["newest"]), age(&held["oldest"])) {
-        (newest, oldest) if newest == oldest => format!("{oldest} ago"),
-        (newest, oldest) => format!("{newest} to {oldest} ago"),
-    };
-    let taken = format!("taken {ages} by {by}, on object #{serial} at {address}");
-    let taken = if counts.1 > 1 { taken + " and others" } else { taken };
-    let level = if is_certain { Level::Error } else { Level::Warning };
-    let stacks = vec![Stack { what: taken, frames: list(&held["stack"]) }];
-    Finding { level, what, of: name, holder, counts, stacks, ..of_report(report, "leak") }
-}
-
-fn reach(reach: &Value) -> Vec<String> {
-    use crate::reach::Class;
-    let known = Class::ALL.iter().filter_map(|class| {
-        let count = count(&reach[class.name()]);
-        let (one, several) = class.words();
-        let words = if count == 1 { one } else { several };
-        (count > 0).then(|| format!("{} {words}", number(count, "object")))
-    });
-    known.collect()
 }
 
 /// Seconds, as people read them.

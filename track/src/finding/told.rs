@@ -14,7 +14,7 @@ const MOST_PUTS: usize = 8;
 
 fn act<'a>(what: &str, act: &'a Value) -> Option<Stack<'a>> {
     let by = || format!("{what} by {}, {} ago", thread(&act["thread"]), age(&act["age"]));
-    act.is_object().then(|| Stack { what: by(), frames: list(&act["stack"]) })
+    act.is_object().then(|| Stack::new(by(), &act["stack"]))
 }
 
 /// A misuse.
@@ -38,8 +38,8 @@ pub fn misuse(report: &Value) -> Finding<'_> {
             ("", false) => thread(&group["by"]["thread"]),
             (name, _) => format!("\"{name}\""),
         };
-        let frames = list(&group["by"]["stack"]);
-        stacks.push(Stack { what: format!("{count} held by {who}, taken here"), frames });
+        let what = format!("{count} held by {who}, taken here");
+        stacks.push(Stack::new(what, &group["by"]["stack"]));
     }
     Finding {
         level: if note.is_some() { Level::Note } else { Level::Error },
@@ -82,7 +82,7 @@ pub fn misuse_notes(report: &Value) -> Vec<String> {
 /// A fatal signal.
 pub fn crash(report: &Value) -> Finding<'_> {
     let signal = crate::report::name_of(count(&report["signal"]) as i32);
-    let here = Stack { what: "the signal came here".into(), frames: list(&report["by"]["stack"]) };
+    let here = Stack::new("the signal came here", &report["by"]["stack"]);
     let mut stacks = vec![here];
     let object = &report["object"];
     stacks.extend(act("the object near the address: released", &object["released"]));
@@ -120,7 +120,7 @@ pub fn left_behind<'a>(report: &'a Value, left: &'a Value) -> Section<'a> {
     let counts = (count(&left["references"]), count(&left["objects"]));
     let of = text(&left["type"]);
     let what = format!("{} ({of}) left behind at kref_balance_end()", amount(counts));
-    let taken = Stack { what: "taken here".into(), frames: list(&left["stack"]) };
+    let taken = Stack::new("taken here", &left["stack"]);
     let begun = act("kref_balance_begin() called", &report["begun"]);
     let stacks = [taken].into_iter().chain(begun).collect();
     single(Finding { what, of, counts, stacks, ..of_report(report, "balance") }, Vec::new())
@@ -130,8 +130,7 @@ pub fn left_behind<'a>(report: &'a Value, left: &'a Value) -> Section<'a> {
 pub fn stale_handles(report: &Value) -> Vec<Section<'_>> {
     let by = list(&report["by"]).iter().map(|of| {
         let what = format!("{} by handle found no object", number(count(&of["lookups"]), "lookup"));
-        let frames = list(&of["stack"]);
-        let stacks = vec![Stack { what: "looked up here".into(), frames }];
+        let stacks = vec![Stack::new("looked up here", &of["stack"])];
         let level = Level::Note;
         single(Finding { level, what, stacks, ..of_report(report, "stale-handles") }, Vec::new())
     });
@@ -141,7 +140,7 @@ pub fn stale_handles(report: &Value) -> Vec<Section<'_>> {
 /// A report of a kind that has no section of its own.
 pub fn other(report: &Value) -> Finding<'_> {
     let kind = text(&report["kind"]);
-    let here = Stack { what: "here".into(), frames: list(&report["stack"]) };
+    let here = Stack::new("here", &report["stack"]);
     let stacks = act("done", &report["by"]).into_iter().chain([here]);
     let stacks = stacks.filter(|stack| !stack.frames.is_empty()).collect();
     Finding { level: Level::Note, what: kind.to_string(), stacks, ..of_report(report, kind) }

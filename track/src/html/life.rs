@@ -45,8 +45,7 @@ fn one(page: &mut Markup, sources: &mut Sources, event: &Value, begun: f64) {
         count(&event["count"]),
         thread(&event["thread"])
     );
-    let frames = event["stack"].as_array().map_or(&[][..], Vec::as_slice);
-    let stack = Stack { what: "the stack".into(), frames };
+    let stack = Stack::new("the stack", &event["stack"]);
     page.raw("<li class=\"");
     page.text(text(&event["act"])).raw("\"><details><summary>").text(&what);
     if let Some(frame) = stack.place() {

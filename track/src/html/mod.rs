@@ -32,6 +32,10 @@ pub fn document(document: &Document, code: &Code) -> String {
     let title = title(&sections);
     page.raw(HEAD).text(&title).raw(" - kref-track</title>\n<style>\n").raw(STYLE);
     page.raw("</style>\n</head>\n<body>\n<main>\n<h1>").text(&title).raw("</h1>\n");
+    if let Some(seed) = document.seed() {
+        page.raw("<p>Found with --chaos; these options repeat the delays: --seed ").number(seed);
+        page.raw("</p>\n");
+    }
     let all = sections.iter().flat_map(|(_, sections)| sections);
     let findings: Vec<&Finding> = all.flat_map(|section| &section.findings).collect();
     table(&mut page, &findings);
@@ -127,6 +131,9 @@ fn section(page: &mut Markup, sources: &mut Sources, of: &Section, next: usize) 
     for (finding, id) in of.findings.iter().zip(next..) {
         if only.is_none() {
             head(page, id, finding, "<h3", "</h3>\n");
+        }
+        for reason in &finding.reasons {
+            page.raw("<p class=\"reason\">").text(reason).raw("</p>\n");
         }
         for (at, stack) in finding.stacks.iter().enumerate() {
             stacks::write(page, sources, stack, at == 0);

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use crate::code::Code;
 
-/// So many lines are shown before a frame's line, and behind it.
+/// How many lines are shown before a frame's line, and as many behind it.
 const AROUND: usize = 3;
-/// A larger file is not read.
+/// The bytes of the largest source file that is read. The frames of a larger one have no source lines.
 const LARGEST: u64 = 4 << 20;
-/// All files together.
+/// The bytes of all source files together that are read for one page. Of other files no lines are shown.
 const MOST: u64 = 64 << 20;
 /// The name of a source file comes from the program, and the page may be given to others: so no file is read that is
 /// no source.

@@ -24,7 +24,8 @@ pub struct Unborn {
 /// The judge keeps at most this many children that have not begun. If a fork fails, its child never begins, and no
 /// record says so.
 const MOST_UNBORN: usize = 16;
-/// So many numbers of processes in front of the next one are kept free.
+/// The recorders give each new process the next number. If one of this many numbers from the next one on still belongs to
+/// a process, the judge moves the next number behind it, so that two processes never have one number.
 const FREE_NUMBERS: u32 = 256;
 
 impl Judge {

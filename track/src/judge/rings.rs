@@ -22,9 +22,10 @@ pub struct Source {
 
 /// The judge begins to ask about an unfinished record after this time.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// An answer about now waits so long for a record that a thread has begun.
+/// How long an answer about now waits for a record that a thread has begun.
 const SOON: Duration = Duration::from_millis(100);
-/// So many records of one ring are read before the next one's turn.
+/// The most records of one ring that are read in one turn. Then the next ring has its turn: no thread may keep the
+/// judge from the others.
 const TURN: usize = 4096;
 
 impl Judge {

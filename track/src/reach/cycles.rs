@@ -7,7 +7,7 @@ pub struct Edges {
 }
 
 impl Edges {
-    /// Of so many nodes.
+    /// Of nodes with the numbers from 0 to `nodes` - 1.
     pub fn new(nodes: usize, edges: &[(u32, u32)]) -> Self {
         let mut first = vec![0; nodes + 2];
         edges.iter().for_each(|edge| first[edge.0 as usize + 2] += 1);

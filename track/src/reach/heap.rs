@@ -37,8 +37,10 @@ const FIRST_CHUNKS: [u64; 7] = [0x8c0, 0x8d0, 0x8b0, 0x8e0, 0x30, 0x20, 0x40];
 /// Where the state has the address of the last chunk, and its size.
 pub const TOP: u64 = 96;
 pub const STATE: u64 = 0x898;
-/// The sizes of what a thread caches: the first chunk of its heap. What it points to is free.
-const CACHES: std::ops::RangeInclusive<u64> = 0x250..=0x340;
+/// The sizes of the memory that has a thread's cache: the first chunk of the thread's heap.
+const CACHES: std::ops::RangeInclusive<u64> = 0x248..=0x338;
+/// The first of these is an older glibc's, which counts in bytes.
+const BYTES: u64 = 0x248;
 
 impl Heap {
     /// Looks for blocks in a region. Another thread may change the chain meanwhile: then it is followed once more.
@@ -132,7 +134,7 @@ impl Heap {
             if size < SMALLEST || size % 16 != 0 || size >= end - at {
                 return None;
             }
-            let is_cache = at == first && CACHES.contains(&size);
+            let is_cache = at == first && is_cache(window, (at + HEAD, at + size + 8));
             if is_cache && self.key.is_none() {
                 self.key = key(window, (at + HEAD, at + size), (first, end));
             }
@@ -143,6 +145,26 @@ impl Heap {
             at += size;
         }
     }
+}
+
+/// Whether memory has a thread's cache, whose pointers lead to free chunks, and no block of the program's. A cache has a
+/// count for each size, and behind these for each size a pointer to the first chunk. All sizes without
+/// a chunk have the same count, and no other size has it. The thread may change one of them meanwhile.
+fn is_cache(window: &mut Window, (start, end): Block) -> bool {
+    if !CACHES.contains(&(end - start)) {
+        return false;
+    }
+    let width = if end - start == BYTES { 1 } else { 2 };
+    let sizes = (end - start) / (8 + width);
+    let mut entries = Vec::new();
+    for size in 0..sizes {
+        let count = start + size * width;
+        let pointer = window.word(start + sizes * width + 8 * size);
+        let (Some(word), Some(pointer)) = (window.word(count & !7), pointer) else { return false };
+        entries.push((word >> (8 * (count & 7)) & ((1 << (8 * width)) - 1), pointer));
+    }
+    let Some(&(none, _)) = entries.iter().find(|entry| entry.1 == 0) else { return false };
+    entries.iter().filter(|&&(count, pointer)| (count == none) != (pointer == 0)).count() <= 1
 }
 
 /// The key of the chunks in a cache: that of each to which the cache has a pointer.
@@ -217,7 +239,7 @@ impl Blocks {
 mod tests {
     use std::hint::black_box;
 
-    use super::{Blocks, Heap};
+    use super::{Blocks, Heap, is_cache};
     use crate::reach::maps;
     use crate::reach::memory::Memory;
     use crate::tests::alone;
@@ -231,6 +253,36 @@ mod tests {
         assert_eq!([0x9010, 0x9027, 0x900_0fff].map(find), [Some(1), Some(1), Some(2)]);
         assert_eq!([0x100f, 0x5028, 0x8000, 0x9028, 0x900_1000, u64::MAX].map(find), [None; 6]);
         assert_eq!(Blocks::new(Vec::new()).find(0x1000), None);
+    }
+
+    #[test]
+    fn a_cache_and_a_block_of_its_size() {
+        let memory = Memory::of(std::process::id());
+        let is_found = |words: &[u64; 81]| {
+            let start = black_box(words).as_ptr() as u64;
+            is_cache(&mut memory.window(), (start, start + 648))
+        };
+        let mut words = [0; 81];
+        assert!(is_found(&words), "a cache that has nothing");
+        words[0] = 3 << 16;
+        words[16 + 1] = 0x5000;
+        words[2] = 7;
+        words[16 + 8] = 0x6000;
+        assert!(is_found(&words), "two sizes");
+        words[4] = 1;
+        assert!(is_found(&words), "the thread takes the only chunk of a size");
+        let filled = words.map(|word| match word {
+            0 => 0x0007_0007_0007_0007,
+            word => word,
+        });
+        assert!(!is_found(&filled), "a pointer for each size, or what looks like one");
+        let mut later = [0; 81];
+        later[..16].fill(0x0007_0007_0007_0007);
+        (later[0], later[16 + 1]) = (0x0007_0007_0003_0007, 0x5000);
+        assert!(is_found(&later), "glibc 2.42 counts the room that is left");
+        let mut object = [0; 81];
+        (object[0], object[2], object[40]) = (1, 0x5000_0000, 0x6000_0000);
+        assert!(!is_found(&object), "a count, and two pointers");
     }
 
     /// Whether the blocks of this process are as they should be: of a copy, since the search itself allocates.

@@ -49,7 +49,8 @@ pub use threads::Asker;
 use graph::Holding;
 use scan::Scan;
 
-/// For more objects than this the program would have to wait too long.
+/// The most held objects to which pointers are searched for. If there are more, the report says that the search is not
+/// complete: the program, which waits, would have to wait too long.
 const MOST_OBJECTS: usize = 1 << 18;
 
 /// What was found.
@@ -64,7 +65,7 @@ pub struct Reach {
 /// A search.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
-    /// So many bytes were read.
+    /// How many bytes of the program's memory were read.
     pub bytes: u64,
     /// Whether there was more to read.
     pub is_cut: bool,
@@ -90,7 +91,7 @@ impl Reach {
             let new = kinds.len() as u32;
             let kind = *kinds.entry(leaks::key(world, object)).or_insert(new);
             let block = scan.blocks.find(object.address);
-            places.push((object.serial, block, object.address));
+            places.push((object.serial(), block, object.address));
             if let Some(block) = block {
                 let held = holding(process, object, kind, reported.has(object));
                 add(&mut scan.graph.blocks[block as usize], held);
@@ -116,13 +117,13 @@ impl Reach {
 
     /// What is said of an object.
     pub fn of(&self, object: &Object) -> Option<Verdict> {
-        self.verdicts.get(&object.serial).copied()
+        self.verdicts.get(&object.serial()).copied()
     }
 }
 
 fn holding(process: &Process, object: &Object, kind: u32, is_reported: bool) -> Holding {
     let references = process.table.held(object).map(|held| held.count).sum();
-    Holding { references, serial: object.serial, kind, is_reported, is_shared: false }
+    Holding { references, serial: object.serial(), kind, is_reported, is_shared: false }
 }
 
 /// Adds an object to those of a block.

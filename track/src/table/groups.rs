@@ -72,7 +72,7 @@ impl Table {
         distances: &Distances,
     ) -> Undone {
         if holder != NONE
-            && let Some(get) = self.drop_where(at, |group| group.holder() == holder)
+            && let Some(get) = self.drop_where(at, |group| group.holder.name() == holder)
         {
             self.count(at, get, by.stack);
             return Undone::Known;

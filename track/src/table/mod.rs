@@ -11,7 +11,10 @@
 use crate::budget::Budget;
 use crate::index::{Index, prefetch};
 use crate::names::{NONE, Name};
-use crate::object::{Act, FIRST, FREE, Group, Held, Mark, Object, PERCPU, Pair, RELEASED, Step};
+use crate::object::{
+    Act, FIRST, FREE, Group, Held, Mark, Object, PERCPU, Pair, RELEASED, SERIALS, Step,
+};
+use crate::pages::Pages;
 use crate::slab::{At, NIL, Slab};
 
 mod groups;
@@ -25,6 +28,9 @@ use released::Released;
 
 pub use groups::Undone;
 
+/// The stacks of a page.
+const KEPT_PAGE: usize = 256;
+
 /// The objects.
 pub struct Table {
     index: Index,
@@ -32,6 +38,8 @@ pub struct Table {
     groups: Slab<Group>,
     pairs: Slab<Pair>,
     steps: Slab<Step>,
+    /// For each stack, how many objects there are that were created there and whose histories are kept.
+    kept: Pages<u32, KEPT_PAGE>,
     released: Released,
     /// How many objects there were.
     pub created: u64,
@@ -50,6 +58,7 @@ impl Table {
             groups: Slab::new(budget),
             pairs: Slab::new(budget),
             steps: Slab::new(budget),
+            kept: Pages::new(budget),
             released: Released::new(budget),
             created: 0,
             inherited: 0,
@@ -65,6 +74,7 @@ impl Table {
             groups: self.groups.share(),
             pairs: self.pairs.share(),
             steps: self.steps.share(),
+            kept: self.kept.share(),
             released: self.released.share(),
             inherited: self.created,
             ..*self
@@ -88,7 +98,7 @@ impl Table {
 
     /// Whether a parent process has created the object.
     pub fn is_inherited(&self, object: &Object) -> bool {
-        object.serial <= self.inherited
+        object.serial() <= self.inherited
     }
 
     /// Asks the processor for the memory of an object that an event will need: what leads to it, then itself,
@@ -118,7 +128,8 @@ impl Table {
     ) -> Option<At> {
         let serial = self.created + 1;
         let object = Object::new(address, serial, created, type_name, mark);
-        let at = self.objects.has_room().then(|| self.objects.add(object)).flatten();
+        let has_room = serial < SERIALS && self.objects.has_room();
+        let at = has_room.then(|| self.objects.add(object)).flatten();
         let Some(at) = at else {
             self.lost += 1;
             return None;
@@ -182,11 +193,11 @@ impl Table {
 
     /// A released object stays known until many others were released.
     fn remember(&mut self, at: At) {
-        let serial = self.objects.at(at).serial;
+        let serial = self.objects.at(at).serial();
         if let Some((old, serial)) = self.released.add(at, serial)
             && self.objects.at(old).is(RELEASED)
             && !self.objects.at(old).is(FREE)
-            && self.objects.at(old).serial == serial
+            && self.objects.at(old).serial() == serial
         {
             self.remove(old);
         }
@@ -196,19 +207,13 @@ impl Table {
     fn clear(&mut self, at: At) {
         self.clear_groups(at);
         self.drop_steps(at);
-        let mut pair = std::mem::replace(&mut self.objects.at_mut(at).pairs, NIL);
-        while let Some(next) = self.pairs.get(pair).map(|pair| pair.next) {
-            self.pairs.remove(pair);
-            pair = next;
-        }
+        let pairs = std::mem::replace(&mut self.objects.at_mut(at).pairs, NIL);
+        self.pairs.remove_all(pairs);
     }
 
     fn clear_groups(&mut self, at: At) {
-        let mut group = std::mem::replace(&mut self.objects.at_mut(at).groups, NIL);
-        while let Some(next) = self.groups.get(group).map(|group| group.next) {
-            self.groups.remove(group);
-            group = next;
-        }
+        let groups = std::mem::replace(&mut self.objects.at_mut(at).groups, NIL);
+        self.groups.remove_all(groups);
     }
 
     /// Who released the object.
@@ -234,7 +239,8 @@ impl Table {
 
     /// Changes the marks of all references.
     pub fn renumber(&mut self, new: impl Fn(Mark) -> Mark) {
-        self.objects.change(|object| object.first_mark = new(object.first_mark));
-        self.groups.change(|group| group.set_mark(new(group.mark())));
+        self.objects.change(|object| object.set_mark(new(object.mark())));
+        self.groups.change(|group| group.holder.set_mark(new(group.holder.mark())));
+        self.steps.change(|step| step.holder.set_mark(new(step.holder.mark())));
     }
 }

@@ -135,7 +135,7 @@ fn a_child_has_what_the_parent_had_at_the_fork() {
     recorder.told();
     let child = recorder.judge.processes.get(2).expect("the child");
     let object = child.table.object(child.table.find(A).expect("the object"));
-    assert_eq!(object.serial, 1);
+    assert_eq!(object.serial(), 1);
     let held = child.table.held(object).map(|held| held.count).sum::<u32>();
     assert_eq!(held, 2);
     recorder.put(A, 0, "before");
@@ -236,6 +236,50 @@ fn a_checkpoint_and_those_before() {
     }
 }
 
+/// What a region leaves behind counts for --exitcode, also if it is given back later.
+#[test]
+fn a_region_that_leaves_a_reference_behind() {
+    for (is_right, found) in [(false, 1), (true, 0)] {
+        let mut recorder = Recorder::new("");
+        recorder.created(A, 0, "session");
+        tell(&mut recorder, Kind::Begins);
+        recorder.got(A, 0, "");
+        if is_right {
+            recorder.put(A, 0, "");
+        }
+        tell(&mut recorder, Kind::Ends);
+        assert_eq!(recorder.told().contains("1 reference was left behind"), !is_right);
+        if !is_right {
+            recorder.put(A, 0, "");
+        }
+        recorder.put(A, 0, "");
+        recorder.released(A, 0);
+        assert_eq!(recorder.ends(End::Exit), "");
+        let ended: Vec<_> = recorder.judge.ended.iter().map(|(_, found)| *found).collect();
+        assert_eq!(ended, [found]);
+    }
+}
+
+fn tell(recorder: &mut Recorder, kind: Kind) {
+    let sequence = recorder.number();
+    recorder.event(kind, Event { sequence, ..Event::default() }, "");
+}
+
+/// More regions within each other than are looked at: each end still belongs to its begin.
+#[test]
+fn regions_for_which_there_is_no_room() {
+    let mut recorder = Recorder::new("");
+    tell(&mut recorder, Kind::Begins);
+    recorder.created(A, 0, "session");
+    (0..5000).for_each(|_| tell(&mut recorder, Kind::Begins));
+    (0..5000).for_each(|_| tell(&mut recorder, Kind::Ends));
+    assert_eq!(recorder.told(), "", "the inner regions left nothing");
+    recorder.put(A, 0, "");
+    recorder.released(A, 0);
+    tell(&mut recorder, Kind::Ends);
+    assert_eq!(recorder.told(), "", "nor did the outer one");
+}
+
 /// The frames of this program: a recorder's addresses get their names from its file.
 #[test]
 fn places_in_this_program() {
@@ -282,7 +326,7 @@ fn objects_that_are_too_many_to_search_for() {
     alone("tests::judged::so_many_objects_of_this_process");
 }
 
-/// The program does not wait until so many were searched for.
+/// There are more than the judge searches for: the program does not wait so long.
 #[test]
 #[ignore = "other tests allocate meanwhile: objects_that_are_too_many_to_search_for runs it alone"]
 fn so_many_objects_of_this_process() {

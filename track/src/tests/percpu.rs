@@ -210,11 +210,23 @@ fn too_many_references() {
         let mut recorder = Recorder::of_percpu_with(options);
         recorder.initialises(A, MAIN);
         recorder.percpu(A, MAIN, LET_GO);
+        let fork = recorder.forks();
+        recorder.begin(2, 1, fork);
+        recorder.created(B, 0, "child's");
+        recorder.put(B, 0, "");
+        recorder.released(B, 0);
+        let child = recorder.ends(End::Exit);
+        assert!(!child.contains("too many"), "the parent says it: {child}");
+        recorder.process = 1;
         recorder.ends(End::Exit)
     };
-    assert_eq!(told(""), "");
-    let lost = "kref-track: 1 object had too many references to be tracked any further";
-    contains(&told("summary=1"), &[lost]);
+    let lost = "kref-track: 1 object had too many references to be tracked any further: 4,000,000 are the tracker's \
+                limit\n";
+    assert_eq!(told(""), lost);
+    contains(&told("summary=1"), &[lost, " tracked, 0 found"]);
+    assert_eq!(told("format=json"), "");
+    contains(&told("format=json:summary=1"), &["\"lost\":1", "\"references\":0"]);
+    assert_eq!(told("filter=other*"), "");
 }
 
 /// A checkpoint hides those that were initialised before.

@@ -23,7 +23,7 @@ fn resident() -> usize {
     pages * 4096
 }
 
-/// Gets and puts on so many live objects, in an order that no cache knows.
+/// Gets and puts on a number of live objects, in an order that no cache knows.
 fn pairs(objects: u64, holders: &str) {
     let mut recorder = Recorder::with_rings("max_memory=4096", 8, RING_BYTES);
     let (new, get, put) = (

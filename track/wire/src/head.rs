@@ -18,7 +18,7 @@ pub const HEAD_BYTES: usize = 4096;
 pub struct Settings {
     /// Frames of a stack, at most [`MOST_FRAMES`](crate::record::MOST_FRAMES).
     pub depth: u32,
-    /// One object in so many is tracked.
+    /// N of sample=1/N: one object in N is tracked.
     pub sample: u32,
     /// A sum of [`CHAOS`], [`LOSSY`], [`KEEP_FREED`], [`STALE_HANDLES`] and [`DONE`].
     pub flags: u32,

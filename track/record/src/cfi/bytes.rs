@@ -29,7 +29,7 @@ impl<'a> Section<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// So many bytes.
+    /// The next N bytes.
     pub fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         let next = self.at.checked_add(N).filter(|&next| next <= self.end)?;
         let bytes = self.section.bytes.get(self.at..next)?.first_chunk::<N>()?;

@@ -34,7 +34,7 @@ pub enum Register {
     Undefined,
     /// Not where the recorder can read it.
     Unknown,
-    /// So many bytes from the CFA.
+    /// In memory, at this distance in bytes from the CFA.
     AtCfa(i64),
     /// At an address.
     At(Address),

@@ -2,7 +2,7 @@
 
 use crate::rules::{Cfa, Rule, Saved};
 
-/// The body of an entry with so many arguments: calls `implementation` with these arguments and the address
+/// The body of an entry with this number of arguments: calls `implementation` with these arguments and the address
 /// of the entry's [`Frame`](crate::seam::Frame).
 macro_rules! enter {
     ($implementation:path, $arguments:literal) => {

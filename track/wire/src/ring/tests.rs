@@ -5,7 +5,7 @@ use std::vec::Vec;
 use super::{First, Next, Positions, Reader, Ring, Taken, UNFINISHED, Writers};
 use crate::record::{Kind, MOST_WORDS};
 
-/// Memory for a ring of so many words.
+/// Memory for a ring of this number of words.
 struct Memory(Box<[Line]>);
 
 #[repr(align(64))]
