@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use kref_c_tests::kref_track::{compile, compile_with, contains, kref_track, track};
-use kref_c_tests::{Compiler, Library, per_compiler, plain, run};
+use kref_c_tests::{Compiler, Library, c_tests, per_compiler, plain, run};
 use libtest_mimic::Trial;
 
 use super::here;
@@ -22,6 +22,8 @@ pub fn tests() -> Vec<Trial> {
             inlined(compiler, flags);
         }
     }));
+    tests.extend(per_compiler("stacks-without-macros", Compiler::need, stacks_without_macros));
+    tests.extend(per_compiler("tail-calls", Compiler::need, tail_calls));
     tests.extend(per_compiler("references-of-c++", Compiler::need_cpp, references_of_cpp));
     tests.extend(per_compiler("names-of-c++", Compiler::need_cpp, names_of_cpp));
     tests.extend(per_compiler("static-archive", Compiler::need, static_archive));
@@ -65,13 +67,56 @@ fn static_archive(compiler: Compiler) {
     assert!(first.starts_with("    keep "), "libkref's own frames are left out: {first}");
 }
 
+/// Not at KREF_DEFINE(). A function that the program has written itself is shown.
+fn stacks_without_macros(compiler: Compiler) {
+    for flags in [&["-O0"][..], &["-O2"], &["-O2", "-g1"], &["-O2", "-DKREF_NO_INLINE"]] {
+        let program = compile(compiler, "tracker/reports/typed", flags);
+        let ended = run(kref_track(&[]).arg(program));
+        contains(&ended, &[":\n    session_new ", ":\n    main ", ":\n    page_ref "]);
+        for line in lines_of("tracker/reports/typed.c", "KREF_DEFINE(") {
+            assert!(!ended.output.contains(&format!("typed.c:{line}\n")), "{}", ended.output);
+        }
+    }
+}
+
+fn lines_of(source: &str, text: &str) -> Vec<usize> {
+    let source = std::fs::read_to_string(c_tests().join(source)).expect("a source file");
+    let lines = source.lines().zip(1..).filter(|(line, _)| line.contains(text));
+    lines.map(|(_, number)| number).collect()
+}
+
+/// A function whose last call was a jump is shown, if there is one way alone from its caller to the get.
+fn tail_calls(compiler: Compiler) {
+    let source = "tracker/reports/tail-calls";
+    for flags in [&["-O2"][..], &["-O2", "-gdwarf-4"]] {
+        let program = compile(compiler, source, flags);
+        let line = |mark| lines_of(&format!("{source}.c"), mark)[0];
+        let direct = format!("direct {source}.c:{} (tail call)", line("DIRECT"));
+        let outer = format!("outer {source}.c:{} (tail call)", line("OUTER"));
+        for (way, wanted) in [
+            ("direct", &["job_get ", &direct, "main "][..]),
+            ("outer", &["job_get ", &direct, &outer, "main "]),
+            ("twice", &["job_get ", "main "]),
+            ("indirect", &["job_get ", "main "]),
+        ] {
+            let ended = run(kref_track(&[]).arg(&program).arg(way));
+            let frames = ended.output.lines().skip_while(|line| !line.contains(" taken "));
+            let frames: Vec<_> = frames.skip(1).map(str::trim).take(wanted.len()).collect();
+            let pairs = frames.iter().zip(wanted);
+            let is_right = pairs.clone().count() == wanted.len()
+                && pairs.clone().all(|(frame, wanted)| frame.starts_with(wanted));
+            assert!(is_right, "{way}: {}", ended.output);
+        }
+    }
+}
+
 /// The stacks begin in the program, and not in kref.hpp, whose functions have the names of its types.
 fn references_of_cpp(compiler: Compiler) {
     for level in ["-O0", "-O2"] {
         let program = compile(compiler, "tracker/reports/references", &["-std=c++11", level]);
         let ended = run(kref_track(&[]).arg(program));
         contains(&ended, &["\nnamed: 1 reference on 1 object\n", ":\n    named::named "]);
-        contains(&ended, &["\njob_put: 1 reference on 1 object\n", "\n    keep"]);
+        contains(&ended, &["\njob_put: 2 references on 1 object\n", ":\n    keep", ":\n    grab"]);
         assert!(!ended.output.contains("kref.hpp"), "{}", ended.output);
     }
 }

@@ -21,18 +21,17 @@ const PROGRAM: &str = "reports/pool";
 
 fn leaks() {
     let ended = track(PROGRAM, &[], &[]);
-    let macros = here(PROGRAM);
     contains(
         &ended,
         &[
             "kref-track: 3 references on 3 objects are still held at exit\n",
             "\nsession: 3 references on 3 objects\n",
             // Only object #2 was found by its handle. With one object of a kind the blame is not certain.
-            &format!("    session_by_handle {macros}\n    find "),
+            ":\n    find ",
             "This is likely, not certain.",
-            &format!("    session_next {macros}\n    search "),
+            ":\n    search ",
             "  1 reference of the creator's, on object #4 at 0x",
-            &format!("    session_publish {macros}\n    session_open "),
+            ":\n    session_open ",
             // The end of the pool comes too early.
             "kref-track: kref_pool_destroy() while an object is referenced: nothing was freed\n",
             "  held: 1 reference by thread 1 ",
@@ -56,9 +55,9 @@ fn misuse() {
             ", session\n  by thread 1 ",
             "    close_late ",
             "  released by thread 1 ",
-            "    session_unref ",
+            "    main ",
             "  created by thread 1 ",
-            "    session_publish ",
+            "    session_open ",
         ],
     );
     // The next object at the place is #2, and nothing is said of it.
@@ -67,7 +66,7 @@ fn misuse() {
         &[
             "kref_pool_publish() of an object whose count was touched before: the object leaks\n",
             "  object #3 at 0x",
-            "    session_publish ",
+            "    main ",
             "  created by thread 1 ",
             &format!("    initialise {}\n", here(program)),
         ],
@@ -80,7 +79,7 @@ fn misuse() {
             "    main ",
             "  created by ",
             "  held: 1 reference by the creator, taken:\n",
-            "    session_publish ",
+            "    session_open ",
         ],
     );
     // What kref_init() has begun leaks.
@@ -98,17 +97,13 @@ fn in_order(report: &str, texts: &[&str]) {
 
 fn stale_handles() {
     let ended = track(PROGRAM, &["--stale-handles"], &[]);
-    let macros = here(PROGRAM);
     contains(
         &ended,
         &[
             "kref-track: 2 lookups by handle found no object, \
              1 of them by a number that is no handle of the pool\n",
-            &format!("  1 lookup:\n    session_by_handle {macros}\n    find "),
-            &format!(
-                "  1 lookup, 1 of them by a number that is no handle of the pool:\n    \
-                 session_by_handle {macros}\n    main "
-            ),
+            "  1 lookup:\n    find ",
+            "  1 lookup, 1 of them by a number that is no handle of the pool:\n    main ",
         ],
     );
     let ended = track("reports/pool-misuse", &["--stale-handles"], &[]);

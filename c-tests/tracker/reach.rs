@@ -11,6 +11,7 @@ use super::forms::{must_match, schema};
 pub fn tests() -> Vec<Trial> {
     let mut tests = vec![
         plain("what-a-global-leads-to", global),
+        plain("an-object-that-lives-as-long-as-the-program", singleton),
         plain("a-leak-below-an-owner", leak_below),
         plain("what-a-thread-holds", thread),
         plain("the-heap-of-another-thread", other_heap),
@@ -56,6 +57,21 @@ fn global() {
     let words =
         "\nowner: 1 reference on 1 object\n  1 object is reachable from a global variable\n";
     contains(&ended, &[words, "\n12 more objects are owned by these (12 references):\n"]);
+}
+
+/// The only object of its type, in a global variable, is a note. It is none if there was another one, or if somebody else
+/// has a reference.
+fn singleton() {
+    let status = |what| track(PROGRAM, &["--exitcode", "9"], &[what]).status;
+    assert_eq!(
+        ["global", "second", "global-get", "lost"].map(status),
+        [Some(0), Some(9), Some(9), Some(9)]
+    );
+    let note = "  Note: it is the only object of its type";
+    contains(&reach("global"), &[note]);
+    for what in ["second", "global-get", "lost"] {
+        has_not(&reach(what), &[note]);
+    }
 }
 
 /// The part has two references, and one owner.

@@ -191,11 +191,10 @@ fn balance() {
         &ended,
         &[
             "kref-track: 1 reference was left behind\n  1 reference, on object #2 at 0x",
-            ", page, taken by:\n    page_ref_init ",
+            ", page, taken by:\n    session_new ",
             "kref-track: 3 references were left behind\n",
             "  1 reference, on object #1 at 0x",
-            ", session, taken by:\n    session_ref ",
-            "    take tracker/reports/balance.c:",
+            ", session, taken by:\n    take tracker/reports/balance.c:",
             "  since kref_balance_begin() by thread 1 (",
             "tracker/reports/balance.c:71",
         ],

@@ -121,6 +121,22 @@ impl Code {
         })
     }
 
+    /// The places of the jumps by which a call has led to a place in another function than the one that is called; the
+    /// innermost first.
+    pub fn tail_calls(&self, inner: PlaceId, outer: PlaceId) -> Vec<PlaceId> {
+        let place = |at: PlaceId| {
+            let place = *self.places.borrow().get((at as usize).wrapping_sub(1))?;
+            Some((place.module?, place.offset))
+        };
+        let found = || {
+            let ((inner, at), (outer, call)) = (place(inner)?, place(outer)?);
+            let function = inner.debug(&self.debug)?.function_at(at)?;
+            let jumps = outer.debug(&self.debug)?.tail_calls(call.wrapping_add(1), &function);
+            Some(jumps.into_iter().rev().map(|jump| self.place(Some(outer), jump)).collect())
+        };
+        found().unwrap_or_default()
+    }
+
     /// What a trace says of a place in a file that is not here.
     fn foretold_at(&self, module: &Module, offset: u64) -> Option<Vec<Frame>> {
         let foretold = self.foretold.borrow();

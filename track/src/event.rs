@@ -213,6 +213,7 @@ fn end(world: &World, process: &mut Process, event: &Happened) {
     process.table.end(at, event.by);
     let object = process.table.object_mut(at);
     let object = *object;
+    process.ended.insert(leaks::key(world, &object));
     let is_watched = !object.is(PERCPU | REPORTED);
     if is_watched && world.endings.is_foreign(object.created().stack, release, &world.code) {
         let offence = Offence::new(Kind::OtherRelease, event.by, process, at);

@@ -86,6 +86,7 @@ fn one_type(world: &World, of: &Type, now: Time) -> Value {
         "objects": of.objects,
         "references": of.references,
         "reach": reach(of),
+        "singleton": of.is_singleton(),
         "certain": of.is_certain(),
         "unsure_puts": of.unsure,
         "unrecorded_gets": of.unrecorded,
@@ -265,6 +266,7 @@ pub fn stack(world: &World, id: Id) -> Value {
             "line": (frame.line != 0).then_some(frame.line),
             "module": some(frame.module),
             "offset": address(frame.offset),
+            "tail_call": frame.is_tail,
         })
     };
     world.code.described(id).iter().map(frame).collect()

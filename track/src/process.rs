@@ -73,6 +73,8 @@ pub struct Process {
     pub regions: Regions,
     /// Types of which an object has reached --watermark.
     pub high: HashSet<Key, FxBuildHasher>,
+    /// Types of which an object was released.
+    pub ended: HashSet<Key, FxBuildHasher>,
     /// Who killed percpu_refs.
     pub killed: Killed,
     /// Lookups by handle that found no object.
@@ -113,6 +115,7 @@ impl Process {
             self_locked: HashSet::default(),
             regions: Regions::default(),
             high: HashSet::default(),
+            ended: HashSet::default(),
             killed: Killed::default(),
             stale: Stale::default(),
             found: 0,
@@ -130,6 +133,7 @@ impl Process {
         let mut child = Self::with(0, 0, self.table.fork());
         child.parent = Some(Parent { number: self.number, at, is_exact });
         child.modules.clone_from(&self.modules);
+        child.ended.clone_from(&self.ended);
         child.killed.clone_from(&self.killed);
         child.shared.extend(&self.shared);
         child.mark = self.mark;

@@ -154,7 +154,7 @@ pub fn at_end(world: &World, process: &mut Process, end: End) {
     };
     let leaks = leaks::gather_with(world, process, &reach);
     let found = leaks.references > 0 || !leaks.unexited.is_empty();
-    process.found += u64::from(found);
+    process.found += u64::from(leaks.is_wrong());
     if world.options.format == Format::Text {
         tell(world, process, &leaks, end);
     } else {

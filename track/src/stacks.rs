@@ -1,7 +1,7 @@
 //! What a stack says: the program's functions, and what libkref was called for.
 
 use crate::code::{Code, PlaceId, Stack};
-use crate::symbols::Frame;
+use crate::symbols::{Frame, KREF_DEFINE};
 
 /// What is done to a count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,7 +49,9 @@ impl Stack {
             let is_shared = self.has_shared_libkref(code);
             let mut leading = Leading::default();
             let frames = self.places.iter().flat_map(|&place| code.frames(place));
-            for frame in frames.take_while(|frame| is_ours(frame, is_shared)) {
+            let ours = frames.take_while(|frame| is_ours(frame, is_shared));
+            // The program has chosen the names of the functions that KREF_DEFINE() made.
+            for frame in ours.filter(|frame| frame.file != KREF_DEFINE) {
                 let name = c_name(frame.function);
                 if name.contains("_put") {
                     leading.call = Call::Put;
@@ -80,18 +82,14 @@ fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
     let (mut frames, mut calls) = (Vec::new(), Vec::new());
     let (mut leading, mut in_lookup) = (true, false);
     let (mut called, mut release) = (None, None);
-    let calls_of = |(&at, call)| code.frames(at).iter().map(move |frame| (frame, call));
-    let mut all = places.iter().zip(0_u8..).flat_map(calls_of).peekable();
-    while let Some((frame, call)) = all.next() {
-        if is_ours(frame, is_shared) {
+    for (frame, call) in all_frames(places, code) {
+        if is_ours(&frame, is_shared) {
             in_lookup |= !leading && c_name(frame.function) == "kref_lookup_mutex";
             called = called.or(frames.len().checked_sub(1));
-        } else if leading && all.next_if(|(next, _)| is_call_of_ref(frame, next)).is_some() {
-            continue;
         } else {
             leading = false;
             release = called;
-            frames.push(*frame);
+            frames.push(frame);
             calls.push(call);
         }
     }
@@ -101,6 +99,20 @@ fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
     }
     let release = release.and_then(|at| u8::try_from(at).ok());
     Described { frames: frames.into(), calls: calls.into(), in_lookup, release }
+}
+
+/// The functions of a stack, the innermost first, and which place each is at. A function whose last call was a jump has
+/// no place of its own: it had the frame of the function that it has called.
+fn all_frames(places: &[PlaceId], code: &Code) -> Vec<(Frame, u8)> {
+    let mut all = Vec::new();
+    for (at, call) in (0..places.len()).zip(0_u8..) {
+        all.extend(code.frames(places[at]).iter().map(|frame| (*frame, call)));
+        let outer = places.get(at + 1);
+        let jumps = outer.map_or(Vec::new(), |&outer| code.tail_calls(places[at], outer));
+        let tails = jumps.into_iter().flat_map(|jump| code.frames(jump));
+        all.extend(tails.map(|frame| (Frame { is_tail: true, ..*frame }, call)));
+    }
+    all
 }
 
 /// The C name of a function of libkref: `at_kref_put` is the Rust function behind `kref_put`. Of a function in
@@ -121,28 +133,13 @@ fn is_ours(frame: &Frame, is_shared: bool) -> bool {
         "kref/linux/kref_locks.h",
     ];
     let name = c_name(frame.function);
+    let in_header = || HEADERS.iter().any(|header| frame.file.ends_with(header));
     let in_archive =
         || ["kref_", "percpu_ref_", "kref::"].iter().any(|start| name.starts_with(start));
     frame.module.starts_with("libkref.so")
-        || HEADERS.iter().any(|header| frame.file.ends_with(header))
+        || frame.file == KREF_DEFINE
+        || in_header()
         || (frame.file.is_empty() && !is_shared && in_archive())
-}
-
-/// Whether these are the two functions of KREF_DEFINE() by which a libkref::ref takes or gives back a reference:
-/// session_ref() or session_unref(), and a member of session_kref_calls. Their line is that of KREF_DEFINE(), and the
-/// caller's line tells more.
-fn is_call_of_ref(inner: &Frame, outer: &Frame) -> bool {
-    let call = c_name(outer.function).split_once("_kref_calls::");
-    call.and_then(|(name, call)| Some((inner.function.strip_prefix(name)?, call))).is_some_and(
-        |pair| {
-            matches!(
-                pair,
-                ("_ref", "take")
-                    | ("_ref_unless_zero", "take_unless_zero")
-                    | ("_unref", "give_back")
-            )
-        },
-    )
 }
 
 /// What the C library has below main() and below a thread's function: it tells nobody anything.

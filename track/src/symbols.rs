@@ -23,9 +23,15 @@ pub struct Frame {
     pub offset: u64,
     /// How far into the function, for those that have no line.
     pub into: u64,
+    /// Whether the function is not on the stack any more: its last call was a jump.
+    pub is_tail: bool,
     /// The same for each place in one function, and for no other function.
     pub identity: u64,
 }
+
+/// The source file of a function that KREF_DEFINE() or KREF_POOL_DEFINE() has made. The debug information has the line
+/// of the macro in the program, which tells less than the line of the function's caller.
+pub const KREF_DEFINE: &str = "kref/typed.h";
 
 /// The functions at an address of a module: what was inlined first.
 pub fn at(
@@ -37,7 +43,8 @@ pub fn at(
 ) -> Vec<Frame> {
     let Some(module) = module else {
         let (function, file, module) = ("", "", "");
-        return vec![Frame { function, file, line: 0, module, offset, into: 0, identity: offset }];
+        let (line, into, is_tail, identity) = (0, 0, false, offset);
+        return vec![Frame { function, file, line, module, offset, into, is_tail, identity }];
     };
     let start = module.function(offset);
     let bare = Frame {
@@ -47,6 +54,7 @@ pub fn at(
         module: module.name,
         offset,
         into: start.map_or(0, |start| offset - start),
+        is_tail: false,
         identity: hash(&(module.name, start.unwrap_or(offset))),
     };
     let Some(debug) = module.debug(places) else { return vec![bare] };
@@ -66,6 +74,8 @@ fn inlined(debug: &Debug, bare: Frame, names: &Names, here: &Path) -> Vec<Frame>
                 .line
                 .as_ref()
                 .map_or(("", 0), |(file, line)| (source(file, names, here), *line));
+            let (file, line) =
+                if debug.is_of_macro(&found.name) { (KREF_DEFINE, 0) } else { (file, line) };
             // Names stand for their functions here: a copy that was inlined and one that was not are one
             // function. Two static functions of one name are not, in different files.
             let identity = hash(&(&*found.full_name, bare.module, file));

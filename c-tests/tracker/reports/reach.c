@@ -154,6 +154,12 @@ int main(int argc, char **argv)
         owner_put(owner_new());
     } else if (strcmp(what, "global") == 0) {
         keep_owner = owner_new();
+    } else if (strcmp(what, "second") == 0) {
+        owner_put(owner_new());
+        keep_owner = owner_new();
+    } else if (strcmp(what, "global-get") == 0) {
+        keep_owner = owner_new();
+        kref_get(&keep_owner->kref);
     } else if (strcmp(what, "leak-below") == 0) {
         keep_owner = owner_new();
         kref_get(&keep_owner->parts[1]->kref);

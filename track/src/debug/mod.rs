@@ -5,20 +5,29 @@
 //! | mod.rs | addresses become functions and lines |
 //! | load.rs | the sections of the file, of a separate debug file, and of what these refer to |
 //! | separate.rs | where separate debug files are, and which one belongs to a file |
+//! | calls.rs | which calls are jumps, so that their functions are not on the stack |
+//! | typed.rs | which functions KREF_DEFINE() has made |
 //! | names.rs | names of functions as C++ and Rust programmers write them |
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use addr2line::{Context, LookupContinuation, LookupResult, SplitDwarfLoad};
 use gimli::UnitRef;
 use object::{SymbolMap, SymbolMapName};
+use rustc_hash::FxBuildHasher;
 
+mod calls;
 mod load;
 mod names;
 mod separate;
+mod typed;
 
+use calls::Calls;
 use load::{Held, Slice};
 pub use separate::Places;
 
@@ -46,6 +55,10 @@ pub struct Symbol {
 pub struct Debug {
     context: Option<Context<Slice>>,
     symbols: SymbolMap<SymbolMapName<'static>>,
+    /// The calls of units, by the unit.
+    calls: RefCell<HashMap<(usize, usize), Rc<Calls>, FxBuildHasher>>,
+    /// The first arguments of KREF_DEFINE(), in the order of the alphabet.
+    defined: OnceCell<Vec<String>>,
     held: Held,
 }
 
@@ -79,7 +92,8 @@ impl Debug {
         }
         let context = held.dwarf(object, |link| separate::supplement(link, path, places));
         let context = context.and_then(|dwarf| Context::from_dwarf(dwarf).ok());
-        Some(Self { context, symbols, held })
+        let (calls, defined) = (RefCell::default(), OnceCell::new());
+        Some(Self { context, symbols, calls, defined, held })
     }
 
     /// The functions at an address: what was inlined first.
@@ -120,6 +134,15 @@ impl Debug {
     pub fn symbol(&self, address: u64) -> Option<Symbol> {
         let found = self.symbols.containing(address)?;
         Some(Symbol { name: names::of_symbol(found.name()), address: found.address() })
+    }
+
+    /// Whether KREF_DEFINE() or KREF_POOL_DEFINE() has made the function of this name.
+    pub fn is_of_macro(&self, name: &str) -> bool {
+        typed::prefix(name).is_some_and(|prefix| {
+            let names = || self.symbols.symbols().iter().map(|symbol| symbol.name());
+            let defined = self.defined.get_or_init(|| typed::prefixes(names()));
+            defined.binary_search_by(|known| known.as_str().cmp(prefix)).is_ok()
+        })
     }
 
     /// Looks something up to its end. On the way a part may be in a file of its own (-gsplit-dwarf).

@@ -78,7 +78,7 @@ impl Write for Bounded {
 }
 
 /// Entries that refer to each other may go round in circles.
-const MOST_STEPS: usize = 8;
+pub const MOST_STEPS: usize = 8;
 /// Entries that are deeper in others are not named by these.
 const MOST_PARENTS: usize = 32;
 

@@ -43,7 +43,11 @@ fn one_type<'a>(report: &'a Value, of: &'a Value) -> Section<'a> {
     let counts = (count(&of["references"]), count(&of["objects"]));
     let is_certain = of["certain"] == true;
     let references = list(&of["held"]).iter();
+    let is_singleton = of["singleton"] == true;
     let mut notes = reach(&of["reach"]);
+    if is_singleton {
+        notes.push(format!("{}.", text::SINGLETON));
+    }
     if !is_certain {
         notes.push(format!("{}.", text::UNCERTAIN));
     }
@@ -54,7 +58,10 @@ fn one_type<'a>(report: &'a Value, of: &'a Value) -> Section<'a> {
     Section {
         title: format!("{name}: {} {}", amount(counts), are_held(report, counts.0)),
         notes,
-        findings: references.map(|held| leak(report, name, is_certain, held)).collect(),
+        findings: references
+            .map(|held| leak(report, name, is_certain, held))
+            .map(|leak| if is_singleton { Finding { level: Level::Note, ..leak } } else { leak })
+            .collect(),
         balance: if is_certain { &[] } else { list(&of["balance"]) },
     }
 }

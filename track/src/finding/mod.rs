@@ -164,10 +164,11 @@ pub fn thread(thread: &Value) -> String {
 pub fn place(frame: &Value) -> String {
     let (function, file) = (text(&frame["function"]), text(&frame["file"]));
     let code = || format!("{}+{}", text(&frame["module"]), text(&frame["offset"]));
-    match (function, file) {
+    let place = match (function, file) {
         ("", "") => code(),
         (function, "") => format!("{function} ({})", code()),
         ("", file) => format!("{file}:{}", count(&frame["line"])),
         (function, file) => format!("{function} {file}:{}", count(&frame["line"])),
-    }
+    };
+    if frame["tail_call"] == true { place + " (tail call)" } else { place }
 }

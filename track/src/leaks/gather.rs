@@ -26,6 +26,7 @@ struct Gathered<'a> {
     held: HashMap<Alike, Reference, FxBuildHasher>,
     /// The objects whose histories are kept.
     kept: Vec<&'a Object>,
+    has_percpu: bool,
 }
 
 /// Looks through the table for what was taken since the last checkpoint. For `--live`, each second: the rules have
@@ -107,6 +108,7 @@ impl<'a> Gathered<'a> {
     fn add(&mut self, world: &World, process: &Process, object: &'a Object, by_evidence: bool) {
         let (table, mark) = (&process.table, process.mark);
         self.of.objects += 1;
+        self.has_percpu |= object.is(PERCPU);
         self.of.unrecorded += u64::from(table.doubts(object, UNRECORDED));
         table.balance(object, |stack, gets, puts| {
             let balance = self.of.sites.entry(stack).or_default();
@@ -153,6 +155,7 @@ impl<'a> Gathered<'a> {
             self.weigh(world, process, key, releases);
         }
         self.of.name = name(world, key);
+        self.of.none_ended = !self.has_percpu && !process.ended.contains(&key);
         self.of.held = self.held.into_values().collect();
         // What is blamed first; a get that nobody undid says more than a creator's reference does; then, the most.
         self.of.held.sort_by_key(|held| {

@@ -66,12 +66,23 @@ pub struct Type {
     pub sites: BTreeMap<Id, (u64, u64)>,
     /// How many of the objects are held in which way, as far as is known.
     pub classes: BTreeMap<Class, u64>,
+    /// Whether no object of the type was released, and none is a percpu_ref.
+    none_ended: bool,
 }
 
 impl Type {
     /// Whether others own all of its objects, as far as is known.
     fn is_owned(&self) -> bool {
         self.classes.get(&Class::Owned) == Some(&self.objects)
+    }
+
+    /// Whether its object is perhaps meant to live as long as the program: there was no other, a global variable leads
+    /// to it, and nobody but the creator holds a reference.
+    pub fn is_singleton(&self) -> bool {
+        self.none_ended
+            && self.classes.get(&Class::Global) == Some(&1)
+            && (self.objects, self.references) == (1, 1)
+            && self.held.iter().all(|held| held.is_first)
     }
 
     /// Whether it is known which references nobody gave back.
@@ -93,11 +104,12 @@ impl Type {
     }
 
     /// Types that show a cause come before those that only show what follows from it.
-    fn rank(&self) -> (bool, bool, bool) {
+    fn rank(&self) -> (bool, bool, bool, bool) {
         let follows =
             |held: &Reference| held.blame.as_ref().is_some_and(|blame| blame.is_consequence);
         let is_consequence = self.held.iter().all(follows);
-        (self.is_owned(), is_consequence, self.held.iter().all(|held| held.is_first))
+        let are_first = self.held.iter().all(|held| held.is_first);
+        (self.is_singleton(), self.is_owned(), is_consequence, are_first)
     }
 }
 
@@ -122,6 +134,13 @@ pub struct Leaks {
     pub shared: u64,
     /// percpu_refs that were released, and that percpu_ref_exit() has not ended.
     pub unexited: Vec<Unexited>,
+}
+
+impl Leaks {
+    /// Whether something is wrong: not if all is perhaps meant to live as long as the program.
+    pub fn is_wrong(&self) -> bool {
+        !self.unexited.is_empty() || !self.types.iter().all(Type::is_singleton)
+    }
 }
 
 /// percpu_refs that were initialised at one stack.

@@ -11,6 +11,10 @@ use crate::reach::owned::Owned;
 use crate::tree;
 use crate::world::World;
 
+/// What is said of an object that may be right.
+pub const SINGLETON: &str = "Note: it is the only object of its type, and its creator alone has a reference. It may be \
+                             meant to live as long as the program";
+
 /// What is held.
 pub fn leaks(world: &World, leaks: &Leaks, title: &str) -> String {
     let mut out = String::new();
@@ -69,6 +73,9 @@ fn one_type(world: &World, out: &mut String, of: &Type, now: Time) {
     let (references, objects) = (number(of.references, "reference"), number(of.objects, "object"));
     let _ = writeln!(out, "\n{}: {references} on {objects}", of.name);
     classes(out, of);
+    if of.is_singleton() {
+        let _ = writeln!(out, "  {SINGLETON}");
+    }
     for held in of.held.iter().take(MOST) {
         reference(world, out, held, now);
     }

@@ -22,7 +22,7 @@ mod held;
 mod misuse;
 mod verdict;
 
-pub use held::{leaks, unexited};
+pub use held::{SINGLETON, leaks, unexited};
 pub use misuse::{holders, misuse};
 pub use verdict::{UNCERTAIN, UNKNOWN, rival, usually};
 
@@ -94,7 +94,8 @@ pub fn stack(world: &World, out: &mut String, id: Id, indent: &str) {
         let _ = writeln!(out, "{indent}(stack not recorded)");
     }
     for frame in frames {
-        let _ = writeln!(out, "{indent}{}", place(frame));
+        let tail = if frame.is_tail { " (tail call)" } else { "" };
+        let _ = writeln!(out, "{indent}{}{tail}", place(frame));
     }
 }
 

@@ -86,7 +86,8 @@ fn frame(judge: &Judge, body: &[u64]) -> Option<()> {
     let length = read_name(file, &body[FRAME_WORDS + function.div_ceil(8)..], &mut text)?;
     let file = names.kept(&text[..length]);
     let line = lengths as u32;
-    let frame = Frame { function: function_name, file, line, module: "", offset, into, identity };
+    let (function, module, is_tail) = (function_name, "", false);
+    let frame = Frame { function, file, line, module, offset, into, is_tail, identity };
     judge.world.code.foretell(place as u32, (place >> 32) as usize, frame);
     Some(())
 }
