@@ -131,6 +131,13 @@ impl Compiler {
 
     /// A command that compiles, with the flags that the cc crate adds for this machine.
     pub fn command(self) -> Command {
+        static TOOLS: Mutex<Option<HashMap<Compiler, cc::Tool>>> = Mutex::new(None);
+        let mut tools = TOOLS.lock().expect("no test panics in here");
+        tools.get_or_insert_default().entry(self).or_insert_with(|| self.tool()).to_command()
+    }
+
+    /// What the cc crate finds out by running the compiler.
+    fn tool(self) -> cc::Tool {
         let arch = std::env::consts::ARCH;
         let target = format!("{}-unknown-linux-gnu", if arch == "x86" { "i686" } else { arch });
         cc::Build::new()
@@ -143,7 +150,6 @@ impl Compiler {
             .cargo_metadata(false)
             .cargo_warnings(false)
             .get_compiler()
-            .to_command()
     }
 
     /// Whether the compiler can compile C++ on this machine, with the standard library of C++.
