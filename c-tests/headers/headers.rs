@@ -10,10 +10,10 @@ use std::process::{Command, ExitCode};
 
 use kref_c_tests::declarations::{PUBLIC, SLOW};
 use kref_c_tests::{
-    Compiler, Finished, Prefix, Sanitizer, c_tests, per_compiler, plain, printed, project, run,
-    scratch,
+    Compiler, Finished, Prefix, Sanitizer, c_tests, is_quick, per_compiler, plain, printed,
+    project, run, scratch,
 };
-use libtest_mimic::Arguments;
+use libtest_mimic::{Arguments, Trial};
 
 use warnings::{dialects, every_warning_in_c, every_warning_in_cpp, need_known, need_known_cpp};
 
@@ -51,30 +51,39 @@ fn main() -> ExitCode {
         plain("all_headers_are_installed", all_headers_are_installed),
         plain("every_wrong_twin_fails", twins::every_wrong_twin_fails),
     ];
-    let with_tsan = |kind| Compiler::need_with(kind, Sanitizer::Thread);
     trials.extend(
         [
             per_compiler("every_header_in_c", Compiler::need, every_header_in_c),
             per_compiler("every_header_in_c_plus_plus", Compiler::need_cpp, every_header_in_cpp),
-            per_compiler("kref_hpp", Compiler::need_cpp, hpp::its_programs_in_every_dialect),
-            per_compiler("every_warning_in_kref_hpp", need_known_cpp, hpp::every_warning_of_it),
             per_compiler(
                 "first_page_of_kref_hpp",
                 Compiler::need_cpp,
                 hpp::the_example_on_its_first_page,
             ),
-            per_compiler("every_warning_in_c", need_known, every_warning_in_c),
-            per_compiler("every_warning_in_c_plus_plus", need_known_cpp, every_warning_in_cpp),
             per_compiler("first_page", Compiler::need, the_example_on_the_first_page),
             per_compiler("c_plus_plus", Compiler::need_cpp, c_plus_plus),
             per_compiler("dead_functions", Compiler::need, dead_functions_are_dropped),
-            per_compiler("every_ordering", with_tsan, every_ordering_is_needed),
-            per_compiler("every_announcement", with_tsan, every_announcement_of_tsan_h_is_needed),
         ]
         .into_iter()
         .flatten(),
     );
+    if !is_quick() {
+        trials.extend(slow_tests().into_iter().flatten());
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Each dialect and each warning, and the header weakened at one place after the other.
+fn slow_tests() -> [Vec<Trial>; 6] {
+    let with_tsan = |kind| Compiler::need_with(kind, Sanitizer::Thread);
+    [
+        per_compiler("kref_hpp", Compiler::need_cpp, hpp::its_programs_in_every_dialect),
+        per_compiler("every_warning_in_kref_hpp", need_known_cpp, hpp::every_warning_of_it),
+        per_compiler("every_warning_in_c", need_known, every_warning_in_c),
+        per_compiler("every_warning_in_c_plus_plus", need_known_cpp, every_warning_in_cpp),
+        per_compiler("every_ordering", with_tsan, every_ordering_is_needed),
+        per_compiler("every_announcement", with_tsan, every_announcement_of_tsan_h_is_needed),
+    ]
 }
 
 fn folder(name: &str) -> PathBuf {
