@@ -216,12 +216,16 @@ fn html_files() {
 
 fn html_of_a_trace() {
     let trace = folder("html-trace").join("trace").to_string_lossy().into_owned();
-    track(&["--trace", &trace], &program("tracker/reports/forked"), &[]);
-    let page = printed(kref_track(&["--format", "html", "report", &trace]).current_dir(c_tests()));
-    assert_eq!(
-        (page.matches("<!DOCTYPE html>").count(), page.matches("#finding-").count()),
-        (1, 2)
-    );
+    for arguments in [&[][..], &["the child first"]] {
+        track(&["--trace", &trace], &program("tracker/reports/forked"), arguments);
+        let report = &["--format", "html", "report", &trace];
+        let page = printed(kref_track(report).current_dir(c_tests()));
+        assert_eq!(
+            (page.matches("<!DOCTYPE html>").count(), page.matches("#finding-").count()),
+            (1, 2),
+            "{arguments:?}"
+        );
+    }
 }
 
 /// Source lines are shown if the file is no newer than the program, and is a source file.

@@ -1,4 +1,4 @@
-/* A parent and its child leak at the same place. */
+/* A parent and its child leak at the same place: at the same time, or with an argument, the child first. */
 #include "../object.h"
 #include <sys/wait.h>
 
@@ -10,12 +10,15 @@ __attribute__((noinline)) static void leak(void)
     object_put(object);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     pid_t child = fork();
 
+    (void)argv;
+    if (child && argc > 1)
+        CHECK(waitpid(child, NULL, 0) == child);
     leak();
-    if (child)
+    if (child && argc == 1)
         CHECK(waitpid(child, NULL, 0) == child);
     return 0;
 }

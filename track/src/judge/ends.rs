@@ -96,8 +96,12 @@ impl Judge {
         given != Given::Nothing
     }
 
-    /// A daemon's parent may have ended before the daemon, and nobody has seen it yet.
+    /// A daemon's parent may have ended before the daemon, and nobody has seen it yet. All processes of a trace have
+    /// ended: there its records tell.
     fn inherit_from_dead_parent(&mut self, number: u16) {
+        if !matches!(self.origin, Origin::Session(..)) {
+            return;
+        }
         let parent = self.processes.get(number).and_then(|process| process.parent);
         let Some(parent) = parent.map(|parent| parent.number) else { return };
         let pid = self.processes.get(parent).filter(|it| !it.is_reported).map(|it| it.pid);
