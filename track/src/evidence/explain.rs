@@ -133,7 +133,8 @@ impl<'a> Explainer<'a> {
     /// The explanation that pairs gets and puts in this way.
     pub fn explanation(&self, pairs: Vec<Pairs>) -> Explanation {
         let counts = self.count(&pairs, 0..self.items.len());
-        let (cost, waits) = (self.price(&pairs, &counts), self.waits(&counts));
+        let waits = self.waits(&counts);
+        let cost = self.price(&pairs, &counts, &waits);
         Explanation { cost, pairs, counts, waits }
     }
 

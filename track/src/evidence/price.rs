@@ -22,11 +22,11 @@ const MORE_LEAKS: f64 = 1.0;
 const DISORDER: f64 = 2.0;
 
 impl Explainer<'_> {
-    /// What it costs.
-    pub fn price(&self, pairs: &[Pairs], counts: &Counts) -> f64 {
+    /// What it costs. `waits` tells which classes wait for the release of an object that is live.
+    pub fn price(&self, pairs: &[Pairs], counts: &Counts, waits: &[bool]) -> f64 {
         let objects: f64 = self.items.iter().map(|item| item.weight).sum();
         let disorder = (0..counts.gets).map(|get| disorder(counts, get)).sum::<f64>();
-        self.kinds(pairs) + self.leaks_of(counts) + DISORDER * disorder / objects.max(1.0)
+        self.kinds(pairs) + self.leaks_of(counts, waits) + DISORDER * disorder / objects.max(1.0)
     }
 
     fn kinds(&self, pairs: &[Pairs]) -> f64 {
@@ -53,8 +53,7 @@ impl Explainer<'_> {
         by_line.values().map(of_line).sum()
     }
 
-    fn leaks_of(&self, counts: &Counts) -> f64 {
-        let waits = self.waits(counts);
+    fn leaks_of(&self, counts: &Counts, waits: &[bool]) -> f64 {
         let mut leaking: BTreeMap<_, f64> = BTreeMap::new();
         for get in (0..counts.gets).filter(|&get| counts.leaks(get) > 0.0) {
             let cost = if waits[get] { WAITS } else { LEAK - self.leak(get).ln() };

@@ -162,8 +162,7 @@ fn is_plain(costs: &Costs, best: &Explanation, get: usize) -> bool {
     let pure: f64 = usual
         .iter()
         .filter(|&&(put, count)| {
-            let of_put: f64 = (0..gets.len()).map(|get| best.counts.pairs(get, put)).sum();
-            count >= PURE * of_put && !is_exchange(costs, &gets[get], &puts[put])
+            count >= PURE * best.counts.of_put(put) && !is_exchange(costs, &gets[get], &puts[put])
         })
         .map(|(_, count)| count)
         .sum();

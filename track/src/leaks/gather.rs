@@ -48,9 +48,7 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
     let mut reported = Reported::new(world, process);
     let mut origins = Origins::new(world);
     let (table, mark) = (&process.table, process.mark);
-    let mut releases = BTreeSet::new();
     for object in table.live() {
-        releases.insert(release_of(world, object));
         if object.is(LOST) {
             // A child does not repeat what its parent says.
             leaks.lost += u64::from(!table.is_inherited(object) && reported.is_wanted(object));
@@ -70,8 +68,7 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
             }
         }
     }
-    let functions = releases.into_iter().filter_map(|place| world.code.frames(place).last());
-    let releases = functions.map(|frame| frame.identity).collect();
+    let releases = if by_evidence { live_releases(world, process) } else { BTreeSet::new() };
     for (key, gathered) in types {
         leaks.types.push(gathered.finish(world, process, key, &releases));
     }
@@ -87,6 +84,14 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
     let all = leaks.types.iter().map(|of| (of.objects, of.references)).chain(owned);
     (leaks.objects, leaks.references) = all.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
     leaks
+}
+
+/// The release functions of live objects, by their identities.
+fn live_releases(world: &World, process: &Process) -> BTreeSet<u64> {
+    let places: BTreeSet<_> =
+        process.table.live().map(|object| release_of(world, object)).collect();
+    let functions = places.into_iter().filter_map(|place| world.code.frames(place).last());
+    functions.map(|frame| frame.identity).collect()
 }
 
 fn unexited(world: &World, process: &Process) -> Vec<Unexited> {
