@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # cross.sh ARCH: builds libkref for another processor, or for musl, and runs its tests: in qemu-user, and for i686
 # and musl on this machine. ARCH is aarch64, riscv64, s390x, ppc64le, armv7, i686 or musl. With KREF_CHECK=quick a
-# C program is built in one way instead of five; and for aarch64 and riscv64 not at all, since boot.sh runs the same
-# programs on a kernel of these processors.
+# C program is built in one way instead of five; and for aarch64 and riscv64 the test `programs` is left out, since
+# boot.sh runs the same programs on a kernel of these processors.
 # Works in the chroot of chroot.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."

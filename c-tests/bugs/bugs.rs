@@ -6,9 +6,9 @@
 //! get and put for their callers (` * wrappers: ref unref`). The line that is to blame is marked with
 //! `BLAME`. The first finding must name it, as the innermost line of its stack that is of the program
 //! and of no wrapper; or, where such references are usually given back, the line of the put that was left
-//! out, which is marked with `LEFT OUT`. The finding names two lines at most: those of two puts if a released
-//! object was misused, since one of the two is wrong; and of a leak that is not certain, the other get that
-//! it may be. If kref-track cannot know the bug (` * found by: nothing`), the comment has a text of the
+//! out, which is marked with `LEFT OUT`. A finding names at most two lines. If a released object was misused:
+//! that of the misuse and that of the release, since either may be wrong. If a leak is not certain: that of the
+//! get that is blamed, and that of the other get that may be to blame. If kref-track cannot know the bug (` * found by: nothing`), the comment has a text of the
 //! `--summary` that says so (` * said: ...`).
 //!
 //! Compiled with -DWRONG a program has its bug; compiled with -DRIGHT it has none, and kref-track must

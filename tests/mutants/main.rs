@@ -34,7 +34,7 @@ fn in_models() -> impl Iterator<Item = &'static Mutant> {
 
 #[test]
 fn each_place_that_is_weakened_fails_its_model() {
-    // Two copies: most of the time only this test of the file is left.
+    // Two copies, so that two mutants are tried at the same time: most of the time no other test of this file runs.
     let packages = ["models", "models-2"].map(Package::copy);
 
     // Not --offline: a normal build does not need loom, so cargo may have to fetch loom here.

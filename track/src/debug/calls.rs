@@ -43,8 +43,8 @@ pub struct Calls {
     tails: HashMap<Function, Vec<Tail>, FxBuildHasher>,
 }
 
-/// A search for more tail calls from one function to another ends without a result.
-const MOST_CALLS: usize = 64;
+/// A search that has looked at more functions ends without a result.
+const MOST_FUNCTIONS: usize = 64;
 
 /// The chains of tail calls that were found.
 #[derive(Default)]
@@ -70,8 +70,9 @@ impl Debug {
         function(self.finish(context.find_dwarf_and_unit(address))?, entry)
     }
 
-    /// Where the jumps are by which the call before a return address has led into another function than the one that is
-    /// called; the outermost first. Empty if there is no such chain of jumps, or more than one.
+    /// The call before `return_address` calls one function, but `inner` is on the stack. Returns the addresses of the tail
+    /// calls that lead from the first to the second, the outermost first. Empty if there is no such chain, or more than
+    /// one.
     pub fn tail_calls(&self, return_address: u64, inner: &Function) -> Vec<u64> {
         let calls = self.calls(return_address.wrapping_sub(1));
         let Some((calls, callee)) =
@@ -96,7 +97,7 @@ impl Debug {
         search: &mut Search,
     ) {
         search.seen.push(from.clone());
-        search.is_ambiguous |= search.seen.len() > MOST_CALLS;
+        search.is_ambiguous |= search.seen.len() > MOST_FUNCTIONS;
         let here = calls.tails.contains_key(from).then(|| calls.clone());
         let Some(calls) = here.or_else(|| self.calls(self.symbol_of(from)?)) else { return };
         for tail in calls.tails.get(from).into_iter().flatten() {

@@ -1,7 +1,8 @@
 //! Explanations of all objects of a type: for each get the put that undoes it, or none. The cheapest one counts.
 //!
-//! Explanations begin with a hypothesis, "this class is what leaks", and learn from all objects which puts go with which
-//! gets. Then those that are near are tried. The others are kept, as rivals of the cheapest.
+//! One explanation begins without a hypothesis; each other begins with one: "this class is what leaks". Each learns which
+//! puts go with which gets, in the end from all objects. Then explanations that differ little from it are tried. The
+//! cheapest of all counts; the others in the list are its rivals.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -13,8 +14,9 @@ use super::explanation::{Counts, Explanation, Item, Kind, Pairs, heaviest};
 
 /// How often an explanation learns from what it has assigned.
 const ROUNDS: usize = 4;
-/// No more classes are suspected, and no more are exchanged.
+/// At most so many classes are suspected.
 const MOST_HYPOTHESES: usize = 8;
+/// At most so many classes are tried for an exchange.
 const MOST_EXCHANGED: usize = 10;
 /// What an assignment pays for a leak of a class that the hypothesis does not blame.
 const OTHER_LEAK: f64 = 8.0;
@@ -22,6 +24,7 @@ const OTHER_LEAK: f64 = 8.0;
 const PRIOR: f64 = 0.1;
 /// How likely it is that a reference leaks: that of a get, and the creator's.
 const LEAKS: [f64; 2] = [0.05, 0.01];
+/// That counts as much as so many gets that were seen.
 const LEAK_PRIOR: f64 = 5.0;
 
 /// The class that leaks, or any.
@@ -31,7 +34,7 @@ pub type Hypothesis = Option<usize>;
 pub struct Explainer<'a> {
     /// The costs of the type.
     pub costs: &'a Costs<'a>,
-    /// Those that were released first.
+    /// The objects: released ones first, then live ones.
     pub items: Vec<Item>,
     released: usize,
     /// Pairs that were plain when they happened.

@@ -3,10 +3,10 @@
 use super::cost::{Costs, NEVER};
 use super::history::History;
 
-/// The most different histories of objects that were released, and of live ones.
+/// At most so many different histories of released objects are explained, and as many of live ones.
 const MOST_ITEMS: usize = 150;
-/// The work to explain a history grows with the cube of its gets. No more than this for all: 20 histories of the
-/// longest.
+/// The work to explain a history grows with the cube of its gets. This is the most for the released objects, and again
+/// for the live ones: enough for about 20 histories of 96 gets.
 const MOST_WORK: usize = 20_000_000;
 
 /// A class of gets, and the class of puts that undoes it.
@@ -18,9 +18,9 @@ pub struct Item {
     pub number: usize,
     /// How many.
     pub weight: f64,
-    /// The classes of the gets and of the puts.
+    /// The class of each get.
     pub gets: Vec<usize>,
-    /// The same of the puts.
+    /// The class of each put.
     pub puts: Vec<usize>,
     /// The cost of each get with each put.
     pub costs: Vec<f64>,
@@ -128,7 +128,7 @@ impl Counts {
         Self { gets, puts, all: vec![0.0; gets * (puts + 1)] }
     }
 
-    /// Adds one for an object that stands for `weight` of them. The put behind the last is a leak.
+    /// Adds `weight`, the number of objects that are alike. If `put` is the number of the classes of puts, it is a leak.
     pub fn add(&mut self, get: usize, put: usize, weight: f64) {
         self.all[get * (self.puts + 1) + put] += weight;
     }

@@ -1,7 +1,8 @@
 //! Better explanations that are near one: without a kind of pair, and with two classes exchanged.
 //!
-//! What an explanation has learned from its own pairs keeps it as it is, right or wrong: a pair that was seen often looks
-//! likely. So each kind of pair is forbidden once, the rarest first, and the others learn anew from there.
+//! A pair that was seen often looks likely. So an explanation that learns from its own pairs does not change any more, right
+//! or wrong. Therefore kinds of pairs are forbidden one after the other, the rarest first, and the explanation learns again
+//! without that kind. This is repeated as long as the cost falls.
 
 use super::cost::NEVER;
 use super::explain::{Explainer, Hypothesis};

@@ -15,7 +15,7 @@ use crate::world::World;
 
 /// So many pairs of recorders' stacks are remembered.
 const REMEMBERED: usize = 1 << 10;
-/// A get and a put with more stacks of the thread between them are not plainly a pair.
+/// A put that comes so many stacks of its thread after a get, or later, is not plainly its pair.
 const FAR: u32 = 16;
 
 /// Two stacks of a recorder, of a get and a put that follow each other in one thread.
@@ -48,7 +48,7 @@ impl Counts {
     }
 }
 
-/// Pairs of objects with very many gets and puts.
+/// Plain pairs, a get and its put, that were taken out of the histories of objects with very many gets and puts.
 pub struct Plain {
     counts: RefCell<Counts>,
     neighbours: RefCell<Vec<Neighbours>>,

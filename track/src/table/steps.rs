@@ -68,7 +68,7 @@ impl Table {
         std::iter::successors(self.steps.get(object.steps), |step| self.steps.get(step.next))
     }
 
-    /// Gives the steps of an object back.
+    /// Frees the steps of an object.
     pub fn drop_steps(&mut self, at: At) {
         let object = self.objects.at_mut(at);
         let first = std::mem::replace(&mut object.steps, NIL);
@@ -82,7 +82,7 @@ impl Table {
         *kept = kept.saturating_sub(1);
     }
 
-    /// Puts others in the place of the steps of an object, the oldest first.
+    /// Replaces the steps of an object by others, of which the oldest comes first.
     pub fn replace_steps(&mut self, at: At, steps: impl Iterator<Item = Step>) {
         let object = self.objects.at_mut(at);
         let before = std::mem::replace(&mut object.steps, NIL);
