@@ -51,7 +51,7 @@ fn urcu() {
     let leak = run(kref_track(&[]).arg(urcu_over_kref().get_program()).arg("leak"));
     contains(
         &leak,
-        &["session_release: 1 reference on 1 object\n", "    show ", &format!("{URCU}.c:{line}\n")],
+        &["session_release: 1 reference on 1 object\n", &format!("show {URCU}.c:{line}\n")],
     );
 }
 

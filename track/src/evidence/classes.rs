@@ -2,7 +2,7 @@
 //! nothing. Its callers do.
 //!
 //! A function is a wrapper of a type if only gets, or only puts, of this type go through it, and if it is called from
-//! several places. The class of a stack is its wrappers and the first function that is none, with their lines.
+//! several places or is a header's. The class of a stack is its wrappers and the first function that is none, with their lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,6 +107,11 @@ pub fn sort(stacks: &BTreeSet<(Id, What)>, code: &Code) -> (Classes, Classes) {
     (gets, puts)
 }
 
+/// Whether the source of a function is a header: `static inline` functions, and templates.
+fn is_of_header(frame: &Frame) -> bool {
+    frame.file.rsplit_once('.').is_some_and(|(_, ending)| ending.starts_with('h'))
+}
+
 fn site(frame: &Frame) -> Site {
     (frame.identity, frame.line, if frame.line == 0 { frame.into } else { 0 })
 }
@@ -129,14 +134,15 @@ fn wrappers(stacks: &BTreeSet<(Id, What)>, code: &Code) -> BTreeMap<Id, usize> {
             }
         }
         let least = if round == 0 { 2 } else { 3 };
-        let is_wrapper = |function: u64| {
-            callers.get(&function).is_some_and(|all| all.len() >= least)
-                && kinds[&function].len() == 1
+        let is_wrapper = |frame: &Frame| {
+            let least = if is_of_header(frame) { 1 } else { least };
+            callers.get(&frame.identity).is_some_and(|all| all.len() >= least)
+                && kinds[&frame.identity].len() == 1
         };
         let mut has_moved = false;
         for (&stack, inner) in &mut count {
             let frames = code.described(stack);
-            if *inner == round && round + 1 < frames.len() && is_wrapper(frames[round].identity) {
+            if *inner == round && round + 1 < frames.len() && is_wrapper(&frames[round]) {
                 *inner += 1;
                 has_moved = true;
             }
