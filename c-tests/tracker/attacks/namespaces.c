@@ -1,15 +1,22 @@
 /*
  * Processes of another PID namespace, which call themselves 1, 2 and 3. Each holds an object that nobody gives back, and
- * ends without exit(). The first one executes the program again, and then exits.
+ * ends without exit(). The first one executes the program again, and then exits. Each waits until kref-track has seen it:
+ * the number of a process that is gone cannot be found.
  */
 #define _GNU_SOURCE
 #include "../object.h"
+#include <fcntl.h>
+#include <kref/track.h>
 #include <sched.h>
 #include <sys/wait.h>
 
 static void hold(const char *name)
 {
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
     kref_get_as(&object_new()->kref, name); /* HERE */
+    CHECK(null >= 0 && kref_track_report(null) == 0);
+    close(null);
 }
 
 /* In a child. Returns the child's status. */
