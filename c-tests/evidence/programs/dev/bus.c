@@ -1,6 +1,6 @@
 /*
- * A message bus: topics, clients with inboxes, retained messages. A message of the second quality of service
- * stays with the client until it is acknowledged.
+ * A message bus: topics, clients with inboxes, retained messages. A message with an odd number
+ * stays with the client until the client acknowledges it.
  */
 #include <kref.h>
 #include <stdio.h>
