@@ -364,7 +364,10 @@ fn every_announcement_of_tsan_h_is_needed(compiler: Compiler) {
             continue;
         }
         let weak = [&lines[..number], &[&silent], &lines[number + 1..]].concat().join("\n");
-        let told = ["", "-percpu", "-pool"].iter().any(|of| {
+        // The program first that the line's function is of.
+        let mut programs = ["", "-percpu", "-pool"];
+        programs.sort_by_key(|of| of.is_empty() || !line.contains(&of[1..]));
+        let told = programs.iter().any(|of| {
             let program = format!("headers/run-tsan-announced{of}");
             let out_of_line = ["-DKREF_NO_INLINE", "-Dunannounced(verdict,count)=(verdict)"];
             let flags = [Sanitizer::Thread.flags(), &out_of_line].concat();

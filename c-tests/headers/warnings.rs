@@ -51,30 +51,34 @@ pub fn every_warning(compiler: Compiler, language: &str, source: &str, unwanted:
         "-DKREF_LINUX_MUTEX_HEADER=\"linux/mutex.h\"",
         "-DKREF_LINUX_SPINLOCK_HEADER=\"linux/spinlock.h\"",
     ];
-    for dialect in dialects(compiler, language) {
-        for use_ in [
-            &["-UKREF_NO_INLINE"][..],
-            &["-DKREF_NO_INLINE"],
-            &["-DKREF_CHECKED=9"],
-            &["-fsanitize=thread"],
-            &own_locks,
-        ] {
-            let mut compile = compiler.command();
-            compile.args(["-x", language, dialect, "-O2", "-c", "-o", "/dev/null"]).args(use_);
-            compile.args(["-Wall", "-Wextra", "-Wpedantic"]).args(&warnings);
-            compile.arg("-I").arg(include()).arg("-I").arg(include().join("kref"));
-            let compiled = run(compile.arg(&source));
-            assert!(compiled.success, "{dialect} {use_:?}:\n{}", compiled.output);
-            let wanted = |line: &&str| {
-                let name = line.rsplit_once('[').map(|(_, name)| name.trim_end_matches(']'));
-                let is_unwanted = |name: &str| {
-                    UNWANTED.iter().chain(unwanted).any(|unwanted| name.starts_with(unwanted))
-                };
-                name.is_some_and(|name| name.starts_with("-W") && !is_unwanted(name))
+    let uses = [
+        &["-UKREF_NO_INLINE"][..],
+        &["-DKREF_NO_INLINE"],
+        &["-DKREF_CHECKED=9"],
+        &["-fsanitize=thread"],
+        &own_locks,
+    ];
+    // Every dialect, and every use in the oldest and in the newest one.
+    let dialects = dialects(compiler, language);
+    let between = dialects[1..dialects.len() - 1].iter().map(|dialect| (dialect, uses[0]));
+    let ends = [dialects[0], dialects[dialects.len() - 1]];
+    let all = ends.iter().flat_map(|dialect| uses.map(|use_| (dialect, use_))).chain(between);
+    for (dialect, use_) in all {
+        let mut compile = compiler.command();
+        compile.args(["-x", language, dialect, "-O2", "-c", "-o", "/dev/null"]).args(use_);
+        compile.args(["-Wall", "-Wextra", "-Wpedantic"]).args(&warnings);
+        compile.arg("-I").arg(include()).arg("-I").arg(include().join("kref"));
+        let compiled = run(compile.arg(&source));
+        assert!(compiled.success, "{dialect} {use_:?}:\n{}", compiled.output);
+        let wanted = |line: &&str| {
+            let name = line.rsplit_once('[').map(|(_, name)| name.trim_end_matches(']'));
+            let is_unwanted = |name: &str| {
+                UNWANTED.iter().chain(unwanted).any(|unwanted| name.starts_with(unwanted))
             };
-            let found: Vec<&str> = compiled.output.lines().filter(wanted).collect();
-            assert!(found.is_empty(), "{dialect} {use_:?}:\n{}", found.join("\n"));
-        }
+            name.is_some_and(|name| name.starts_with("-W") && !is_unwanted(name))
+        };
+        let found: Vec<&str> = compiled.output.lines().filter(wanted).collect();
+        assert!(found.is_empty(), "{dialect} {use_:?}:\n{}", found.join("\n"));
     }
 }
 

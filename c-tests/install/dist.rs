@@ -1,11 +1,12 @@
-//! The tarball of `make dist`: libkref and its tracker are built with what is in the tarball.
+//! The tarball of `make dist`: libkref and its tracker are built with what is in the tarball, and the tracker is the same
+//! that this folder's source makes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 
 use kref_c_tests::{
-    folder, make_in, plain, printed, project, run, soname, track_soname, version,
+    Prefix, folder, make_in, plain, printed, project, run, scratch, soname, track_soname, version,
     without_make_flags,
 };
 use libtest_mimic::Arguments;
@@ -61,8 +62,11 @@ fn libkref() {
 fn tracker() {
     let source = unpacked("dist-tracker");
     make(&source, &["target/libkref/built-track"]);
+    Prefix::plain();
+    let here = scratch().join("plain/build/libkref");
     for file in [format!("kref/{}", track_soname()), "kref-track".into()] {
-        assert!(source.join("target/libkref").join(&file).exists(), "{file}");
+        let read = |folder: &Path| std::fs::read(folder.join(&file)).expect(&file);
+        assert!(read(&here) == read(&source.join("target/libkref")), "{file} differs");
     }
     for file in ["sbom.cdx.json", "track/third-party.txt", "LICENSE-MIT", "LICENSE-APACHE"] {
         assert!(source.join(file).exists(), "{file}");

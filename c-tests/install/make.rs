@@ -217,7 +217,7 @@ fn the_environment_may_name_a_compiler_and_a_target() {
     let target = folder("environment");
     let compiler = Compiler::any().command();
     let mut make = make_in(project());
-    make.env("CARGO_BUILD_TARGET", "no-such-target").env("TARGET_DIR", &target);
+    make.arg("TRACK=no").env("CARGO_BUILD_TARGET", "no-such-target").env("TARGET_DIR", &target);
     make.env("CC", format!("{} -pthread -Wl,-z,nodelete", compiler.get_program().display()));
     printed(&mut make);
     let library = target.join("libkref/libkref.so");

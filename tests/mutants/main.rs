@@ -38,14 +38,19 @@ fn each_place_that_is_weakened_fails_its_model() {
     let packages = ["models", "models-2"].map(Package::copy);
 
     // Not --offline: a normal build does not need loom, so cargo may have to fetch loom here.
-    let (success, unchanged) = run(&mut models(&packages[0]));
-    assert!(success, "the models do not pass on the unchanged source:\n{unchanged}");
-    for Mutant { test: model, .. } in in_models() {
-        let passed = unchanged.contains(&format!("test {model} ... ok"));
-        assert!(passed, "there is no model {model}:\n{unchanged}");
-    }
+    let unchanged = TARGETS.map(|target| {
+        let (success, output) = run(&mut models(&packages[0], target));
+        assert!(success, "the models do not pass on the unchanged source:\n{output}");
+        output
+    });
+    let target = |model: &str| {
+        let passed = format!("test {model} ... ok");
+        let target = unchanged.iter().position(|output| output.contains(&passed));
+        TARGETS[target.unwrap_or_else(|| panic!("there is no model {model}:\n{unchanged:?}"))]
+    };
     must_all_fail(&packages, in_models(), |package, model| {
-        let (_, output) = run(models(package).args(["--offline", "--", "--exact", model]));
+        let mut models = models(package, target(model));
+        let (_, output) = run(models.args(["--offline", "--", "--exact", model]));
         // A mutant that does not compile prints no result of the model.
         if output.contains(&format!("test {model} ... FAILED")) { Err(output) } else { Ok(output) }
     });
@@ -99,10 +104,13 @@ fn must_all_fail<'a>(
     assert!(survivors.is_empty(), "{}", survivors.join("\n"));
 }
 
-/// The command that runs the models. No LOOM_ variable is set, since such a variable may limit the
+/// Where the models are: in the crate, and in tests/loom.
+const TARGETS: [&str; 2] = ["--lib", "--test=loom"];
+
+/// The command that runs the models of one target. No LOOM_ variable is set, since such a variable may limit the
 /// interleavings that loom explores.
-fn models(package: &Package) -> Command {
-    let mut cargo = package.cargo(&["test", "--lib", "--test", "loom"]);
+fn models(package: &Package, target: &str) -> Command {
+    let mut cargo = package.cargo(&["test", target]);
     for (name, _) in env::vars_os() {
         if name.to_string_lossy().starts_with("LOOM_") {
             cargo.env_remove(name);
