@@ -44,10 +44,9 @@ pub struct Explainer<'a> {
 }
 
 /// What an assignment goes by.
-pub struct Learned<'a> {
-    counts: &'a Counts,
-    of_get: Vec<f64>,
-    of_put: Vec<f64>,
+pub struct Learned {
+    /// What each kind of pair saves, because it was seen.
+    seen: Vec<f64>,
     /// What a leak of each class of gets costs.
     leaks: Vec<f64>,
     never: Option<Kind>,
@@ -154,14 +153,10 @@ impl<'a> Explainer<'a> {
     }
 
     /// What these counts teach.
-    pub fn learned<'c>(
-        &self,
-        counts: &'c Counts,
-        hypothesis: Hypothesis,
-        never: Option<Kind>,
-    ) -> Learned<'c> {
+    pub fn learned(&self, counts: &Counts, hypothesis: Hypothesis, never: Option<Kind>) -> Learned {
         let waits = self.waits(counts);
         let of_get: Vec<_> = (0..counts.gets).map(|get| counts.of_get(get)).collect();
+        let of_put: Vec<_> = (0..counts.puts).map(|put| counts.of_put(put)).collect();
         let leak = |class: usize| {
             let prior = LEAK_PRIOR * self.leak(class);
             let share = (counts.leaks(class) + prior) / (of_get[class] + LEAK_PRIOR);
@@ -169,28 +164,30 @@ impl<'a> Explainer<'a> {
             let other = if is_other { OTHER_LEAK } else { 0.0 };
             other - share.ln()
         };
-        let leaks = (0..counts.gets).map(leak).collect();
-        let of_put = (0..counts.puts).map(|put| counts.of_put(put)).collect();
-        Learned { counts, of_get, of_put, leaks, never }
+        let saved = |at: usize| {
+            let (get, put) = (at / counts.puts, at % counts.puts);
+            let seen = counts.pairs(get, put) + PRIOR * self.fits[at].exp();
+            ((seen / (of_get[get] + 1.0)).ln() + (seen / (of_put[put] + 1.0)).ln()) / 2.0
+        };
+        let seen = (0..counts.gets * counts.puts).map(saved).collect();
+        Learned { seen, leaks: (0..counts.gets).map(leak).collect(), never }
     }
 
-    /// The cheapest pairs of an object.
+    /// The cheapest pairs of an object. Each put undoes a get, and the gets that are left leak.
     pub fn assign(&self, item: &Item, by: &Learned) -> Pairs {
-        let puts = item.puts.len();
+        let (gets, puts) = (item.gets.len(), item.puts.len());
         let cost = |get: usize, put: usize| {
-            if put >= puts {
-                return by.leaks[item.gets[get]];
-            }
             let (cost, kind) = (item.cost(get, put), item.kind(get, put));
-            if cost >= NEVER || by.never == Some(kind) {
-                return NEVER;
-            }
-            let seen = by.counts.pairs(kind.0, kind.1) + PRIOR * self.fit(kind).exp();
-            cost - (seen / (by.of_get[kind.0] + 1.0)).ln() / 2.0
-                - (seen / (by.of_put[kind.1] + 1.0)).ln() / 2.0
+            let is_none = cost >= NEVER || by.never == Some(kind);
+            if is_none { NEVER } else { cost - by.seen[self.at(kind)] }
         };
-        let columns = cheapest(item.gets.len(), item.gets.len().max(puts), cost);
-        columns.into_iter().map(|put| (put < puts).then_some(put)).collect()
+        if gets < puts {
+            return cheapest(gets, puts, cost).into_iter().map(Some).collect();
+        }
+        let mut pairs = vec![None; gets];
+        let of_put = cheapest(puts, gets, |put, get| cost(get, put) - by.leaks[item.gets[get]]);
+        of_put.into_iter().enumerate().for_each(|(put, get)| pairs[get] = Some(put));
+        pairs
     }
 
     /// For each class of gets whether the release of an object that is live would give it back.
@@ -205,7 +202,12 @@ impl<'a> Explainer<'a> {
     }
 
     /// How well the names of a class of gets fit those of a class of puts.
-    pub fn fit(&self, (get, put): Kind) -> f64 {
-        self.fits[get * self.plain.puts + put]
+    pub fn fit(&self, kind: Kind) -> f64 {
+        self.fits[self.at(kind)]
+    }
+
+    /// Where a table of all kinds has this one.
+    fn at(&self, (get, put): Kind) -> usize {
+        get * self.plain.puts + put
     }
 }

@@ -5,8 +5,8 @@ use super::history::History;
 
 /// At most so many different histories of released objects are explained, and as many of live ones.
 const MOST_ITEMS: usize = 150;
-/// The work to explain a history grows with the cube of its gets. This is the most for the released objects, and again
-/// for the live ones: enough for about 20 histories of 96 gets.
+/// The work to explain a history grows with its gets and with the square of its puts. This is the most for the released
+/// objects, and again for the live ones: enough for about 20 histories of 96 gets and as many puts.
 const MOST_WORK: usize = 20_000_000;
 
 /// A class of gets, and the class of puts that undoes it.
@@ -178,7 +178,8 @@ pub fn heaviest(items: impl Iterator<Item = Item>) -> Vec<Item> {
     });
     let mut work = 0;
     let is_cheap = |item: &Item| {
-        work += item.gets.len().pow(3);
+        let (gets, puts) = (item.gets.len(), item.puts.len());
+        work += gets.min(puts).pow(2) * gets.max(puts);
         work <= MOST_WORK
     };
     items.into_iter().take(MOST_ITEMS).take_while(is_cheap).collect()
