@@ -3,6 +3,7 @@
 //!
 //! A function is a wrapper of a type if only gets, or only puts, of this type go through it, and if it is called from
 //! several places or is a header's. The class of a stack is its wrappers and the first function that is none, with their lines.
+//! A put in a release function is of another class than the same line's put outside.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,8 +82,12 @@ pub fn sort(stacks: &BTreeSet<(Id, What)>, code: &Code) -> (Classes, Classes) {
         let classes = if what == What::Put { &mut puts } else { &mut gets };
         let known_stack = code.get(stack);
         let for_thread = known_stack.is_some_and(|stack| stack.leading(code).for_thread);
+        let release = known_stack.filter(|_| what == What::Put).and_then(|stack| {
+            let described = stack.described(code);
+            described.release.map(|at| described.frames[usize::from(at)].identity)
+        });
         let inner = sites.first().copied().unwrap_or_default();
-        let new = *known.entry((sites, for_thread, what)).or_insert_with(|| {
+        let new = *known.entry((sites, for_thread, release, what)).or_insert_with(|| {
             classes.all.push(Class {
                 frame,
                 stack,
@@ -95,10 +100,7 @@ pub fn sort(stacks: &BTreeSet<(Id, What)>, code: &Code) -> (Classes, Classes) {
                 inner,
                 for_thread,
                 is_first: what == What::Create,
-                release: known_stack.and_then(|stack| {
-                    let described = stack.described(code);
-                    described.release.map(|at| described.frames[usize::from(at)].identity)
-                }),
+                release,
             });
             classes.all.len() - 1
         });

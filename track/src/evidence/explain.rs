@@ -26,6 +26,8 @@ const PRIOR: f64 = 0.1;
 const LEAKS: [f64; 2] = [0.05, 0.01];
 /// That counts as much as so many gets that were seen.
 const LEAK_PRIOR: f64 = 5.0;
+/// Such a share of the puts of a class is many.
+const MANY: f64 = 0.1;
 
 /// The class that leaks, or any.
 pub type Hypothesis = Option<usize>;
@@ -190,10 +192,17 @@ impl<'a> Explainer<'a> {
         pairs
     }
 
-    /// For each class of gets whether the release of an object that is live would give it back.
+    /// For each class of gets whether the release of an object that is live may give it back: many of its puts are in
+    /// such release functions.
     pub fn waits(&self, counts: &Counts) -> Vec<bool> {
-        let usual = |get: usize| counts.usual(get).first().map(|&(put, _)| put);
-        (0..counts.gets).map(|get| usual(get).is_some_and(|put| self.costs.waits(put))).collect()
+        let waits = |get: usize| {
+            let usual = counts.usual(get);
+            let waiting = usual.iter().filter(|(put, _)| self.costs.waits(*put));
+            let waiting: f64 = waiting.map(|(_, count)| count).sum();
+            let all: f64 = usual.iter().map(|(_, count)| count).sum();
+            waiting > 0.0 && waiting >= MANY * all
+        };
+        (0..counts.gets).map(waits).collect()
     }
 
     /// How likely it is that a class leaks, before anything is known.

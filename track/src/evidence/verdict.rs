@@ -197,7 +197,9 @@ fn blames(costs: &Costs, explanations: &[Explanation]) -> BTreeMap<usize, Rc<Bla
             _ if !is_first => Certainty::Likely,
             None => Certainty::Certain,
             Some(margin) if margin < SOME => Certainty::Open,
-            Some(_) if back >= SEEN && is_plain(costs, best, class) => Certainty::Certain,
+            Some(_) if back >= SEEN && !best.waits[class] && is_plain(costs, best, class) => {
+                Certainty::Certain
+            }
             Some(_) => Certainty::Likely,
         };
         let rival = rival.filter(|_| is_first && certainty != Certainty::Certain);

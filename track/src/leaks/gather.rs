@@ -9,7 +9,7 @@ use super::{Key, Leaks, Reference, Reported, Type, Unexited, key, name, release_
 use crate::code::Id;
 use crate::evidence::{self, Blame};
 use crate::filter;
-use crate::names::Name;
+use crate::names::{NONE, Name};
 use crate::object::{Held, LOST, Object, PERCPU, RELEASED, UNRECORDED, UNSURE};
 use crate::origins::Origins;
 use crate::percpu::INITIAL;
@@ -76,9 +76,11 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
     leaks.unexited = unexited(world, process);
     leaks.types.sort_by(|a, b| b.references.cmp(&a.references).then(a.name.cmp(&b.name)));
     leaks.types.sort_by_key(Type::rank);
-    let causes = leaks.types.iter().filter(|of| !of.is_owned()).count();
-    if causes > 1 {
-        leaks.types.iter_mut().for_each(Type::doubt);
+    let others = || leaks.types.iter().filter(|of| !of.is_owned());
+    let (is_one, are_causes) =
+        (others().count() <= 1, others().filter(|of| !of.is_consequence()).count() > 1);
+    if !is_one {
+        leaks.types.iter_mut().for_each(|of| of.doubt(are_causes));
     }
     let owned = leaks.owned.iter().map(|of| (of.objects, of.references));
     let all = leaks.types.iter().map(|of| (of.objects, of.references)).chain(owned);
@@ -115,16 +117,23 @@ impl<'a> Gathered<'a> {
         self.of.objects += 1;
         self.has_percpu |= object.is(PERCPU);
         self.of.unrecorded += u64::from(table.doubts(object, UNRECORDED));
+        let (mut takers, mut all_puts) = (0, 0);
         table.balance(object, |stack, gets, puts| {
             let balance = self.of.sites.entry(stack).or_default();
             balance.0 += u64::from(gets);
             balance.1 += u64::from(puts);
+            takers += u64::from(gets > 0);
+            all_puts += puts;
         });
         if by_evidence && evidence::is_kept(process, object, mark) {
             self.kept.push(object);
             return;
         }
-        self.of.unsure += u64::from(table.doubts(object, UNSURE));
+        // Without its history, only a name tells which of several places' references a put gave back.
+        let has_name = |held: Held| held.holder != NONE;
+        let is_mixed = by_evidence && takers > 1 && all_puts > 0;
+        let is_open = is_mixed && !table.held(object).all(has_name);
+        self.of.unsure += u64::from(table.doubts(object, UNSURE)).max(u64::from(is_open));
         let mut seen: Vec<Alike> = Vec::new();
         for held in table.held(object).filter(|held| held.mark == mark) {
             let alike = (held.holder, held.by.stack, held.is_first);

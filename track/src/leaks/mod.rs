@@ -94,22 +94,27 @@ impl Type {
         self.unsure == 0 && self.held.iter().all(is_certain)
     }
 
-    /// Several types are held: one may be the cause of the others. So what was never seen given back is not certain.
-    fn doubt(&mut self) {
+    /// Several types are held: one may be the cause of the others. So what was never seen given back is not certain,
+    /// and nothing is if several may be the cause.
+    fn doubt(&mut self, all: bool) {
         for blame in self.held.iter_mut().filter_map(|held| held.blame.as_mut()) {
-            if !blame.was_seen && blame.certainty == Certainty::Certain {
+            if (all || !blame.was_seen) && blame.certainty == Certainty::Certain {
                 Rc::make_mut(blame).certainty = Certainty::Likely;
             }
         }
     }
 
-    /// Types that show a cause come before those that only show what follows from it.
-    fn rank(&self) -> (bool, bool, bool, bool) {
+    /// Whether all of its references wait for the release of objects that are live.
+    fn is_consequence(&self) -> bool {
         let follows =
             |held: &Reference| held.blame.as_ref().is_some_and(|blame| blame.is_consequence);
-        let is_consequence = self.held.iter().all(follows);
+        self.held.iter().all(follows)
+    }
+
+    /// Types that show a cause come before those that only show what follows from it.
+    fn rank(&self) -> (bool, bool, bool, bool) {
         let are_first = self.held.iter().all(|held| held.is_first);
-        (self.is_singleton(), self.is_owned(), is_consequence, are_first)
+        (self.is_singleton(), self.is_owned(), self.is_consequence(), are_first)
     }
 }
 
