@@ -18,6 +18,7 @@ pub fn tests() -> Vec<Trial> {
         plain("no-limit-cuts-off-a-root", many),
         plain("reach-in-json", in_json),
         plain("memory-that-cannot-be-read", not_readable),
+        plain("the-cause-is-first-in-a-trace", of_trace),
     ];
     tests.extend(per_compiler("what-a-lost-object-owns", Compiler::need, lost));
     tests
@@ -50,6 +51,18 @@ fn lost(compiler: Compiler) {
         let right = run(kref_track(&[]).arg(&program).arg("given-back"));
         assert!(right.success && right.output.is_empty(), "{right:?}");
     }
+}
+
+/// A trace has no memory to search. Some of the devices were given back by the release of a namespace, so those that are
+/// held wait for the namespace, although there are more of them.
+fn of_trace() {
+    let source = "bugs/leak-in-owner/socket-keeps-namespace";
+    let program = compile(Compiler::any(), source, &["-O2", "-DWRONG"]);
+    let trace = program.with_extension("trace");
+    run(kref_track(&["--trace", &trace.to_string_lossy()]).arg(&program));
+    let ended = run(kref_track(&["report"]).arg(&trace));
+    let place = |text: &str| ended.output.find(text).unwrap_or_else(|| panic!("{ended:?}"));
+    assert!(place("namespace_release: 1 ") < place("device_release: 4 "), "{}", ended.output);
 }
 
 fn global() {
