@@ -116,7 +116,7 @@ if [[ -e $out/right/kref-track ]]; then
     program tracker.signed tracker/reports/holders -O1 -fomit-frame-pointer "${signed[@]}" "${shared[@]}"
     add track tracker.signed '15 references of "index", on 15 objects'
     # The tracker must not call the sanitizer's memcpy().
-    program tracker.threads.tsan tracker/robustness/threads -O1 -fsanitize=thread "${shared[@]}"
+    program tracker.threads.tsan tracker/robustness/threads -O1 -DROUNDS=50 -fsanitize=thread "${shared[@]}"
     add track tracker.threads.tsan
 fi
 add processor
