@@ -3,7 +3,7 @@
 //!
 //! A function is a wrapper of a type if only gets, or only puts, of this type go through it, and if it is called from
 //! several places or is a header's. The class of a stack is its wrappers and the first function that is none, with their lines.
-//! A put in a release function is of another class than the same line's put outside.
+//! A line that puts both for release functions and for other callers has two classes: one for each.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -26,7 +26,7 @@ const PRIOR: f64 = 0.1;
 const LEAKS: [f64; 2] = [0.05, 0.01];
 /// That counts as much as so many gets that were seen.
 const LEAK_PRIOR: f64 = 5.0;
-/// Such a share of the puts of a class is many.
+/// If such a share of the puts of a class is in release functions of live objects, the class waits for these.
 const MANY: f64 = 0.1;
 
 /// The class that leaks, or any.
@@ -175,7 +175,7 @@ impl<'a> Explainer<'a> {
         Learned { seen, leaks: (0..counts.gets).map(leak).collect(), never }
     }
 
-    /// The cheapest pairs of an object. Each put undoes a get, and the gets that are left leak.
+    /// The cheapest pairs of an object. Each put undoes a get. Gets that no put undoes are leaks.
     pub fn assign(&self, item: &Item, by: &Learned) -> Pairs {
         let (gets, puts) = (item.gets.len(), item.puts.len());
         let cost = |get: usize, put: usize| {
@@ -192,15 +192,12 @@ impl<'a> Explainer<'a> {
         pairs
     }
 
-    /// For each class of gets whether the release of an object that is live may give it back: many of its puts are in
-    /// such release functions.
+    /// For each class of gets whether it waits: its references may be given back when an object that is live is released.
     pub fn waits(&self, counts: &Counts) -> Vec<bool> {
         let waits = |get: usize| {
-            let usual = counts.usual(get);
-            let waiting = usual.iter().filter(|(put, _)| self.costs.waits(*put));
-            let waiting: f64 = waiting.map(|(_, count)| count).sum();
-            let all: f64 = usual.iter().map(|(_, count)| count).sum();
-            waiting > 0.0 && waiting >= MANY * all
+            let waiting = (0..counts.puts).filter(|&put| self.costs.waits(put));
+            let waiting: f64 = waiting.map(|put| counts.pairs(get, put)).sum();
+            waiting > 0.0 && waiting >= MANY * (counts.of_get(get) - counts.leaks(get))
         };
         (0..counts.gets).map(waits).collect()
     }

@@ -76,11 +76,11 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
     leaks.unexited = unexited(world, process);
     leaks.types.sort_by(|a, b| b.references.cmp(&a.references).then(a.name.cmp(&b.name)));
     leaks.types.sort_by_key(Type::rank);
-    let others = || leaks.types.iter().filter(|of| !of.is_owned());
-    let (is_one, are_causes) =
-        (others().count() <= 1, others().filter(|of| !of.is_consequence()).count() > 1);
-    if !is_one {
-        leaks.types.iter_mut().for_each(|of| of.doubt(are_causes));
+    let others = leaks.types.iter().filter(|of| !of.is_owned());
+    let follow: Vec<bool> = others.map(Type::is_consequence).collect();
+    if follow.len() > 1 {
+        let causes = follow.iter().filter(|&&follows| !follows).count();
+        leaks.types.iter_mut().for_each(|of| of.doubt(causes > 1));
     }
     let owned = leaks.owned.iter().map(|of| (of.objects, of.references));
     let all = leaks.types.iter().map(|of| (of.objects, of.references)).chain(owned);
@@ -129,7 +129,8 @@ impl<'a> Gathered<'a> {
             self.kept.push(object);
             return;
         }
-        // Without its history, only a name tells which of several places' references a put gave back.
+        // Several places took references, and the object's gets and puts are not kept. Then only holders' names tell whose
+        // reference a put gave back.
         let has_name = |held: Held| held.holder != NONE;
         let is_mixed = by_evidence && takers > 1 && all_puts > 0;
         let is_open = is_mixed && !table.held(object).all(has_name);

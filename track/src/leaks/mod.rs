@@ -94,8 +94,8 @@ impl Type {
         self.unsure == 0 && self.held.iter().all(is_certain)
     }
 
-    /// Several types are held: one may be the cause of the others. So what was never seen given back is not certain,
-    /// and nothing is if several may be the cause.
+    /// Objects of several types are held, and one type's leak may be the cause of the others. So a blame is not certain
+    /// if such references were never seen given back. If several types may be the cause (`all`), no blame is certain.
     fn doubt(&mut self, all: bool) {
         for blame in self.held.iter_mut().filter_map(|held| held.blame.as_mut()) {
             if (all || !blame.was_seen) && blame.certainty == Certainty::Certain {
