@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # cross.sh ARCH: builds libkref for another processor, or for musl, and runs its tests: in qemu-user, and for i686
 # and musl on this machine. ARCH is aarch64, riscv64, s390x, ppc64le, armv7, i686 or musl. KREF_CHECK=quick is the
-# short form, for CI. There a C program is built in one way instead of five. In qemu-user the C programs are run for
-# s390x alone, since boot.sh runs them on a kernel of aarch64 and riscv64, and i686 has 32 bits, too; and neither each
-# header alone nor the judge of aarch64 is tested.
+# short form, for CI. There a C program is built in fewer ways. In qemu-user the C programs are run for
+# s390x alone: boot.sh runs them on a kernel of aarch64 and riscv64, and i686 stands for armv7, since both have 32 bits.
+# The tests that compile each header alone, and the judge's unit tests on aarch64, are left to the long form.
 # Works in the chroot of chroot.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -16,8 +16,8 @@
 //!
 //! The same holds for programs in C++, whose names end with `.cpp`: they are compiled as C++11.
 //!
-//! With KREF_CHECK=quick, `run-*.c` are built in five ways. With KREF_CHECK=rest, which is for CI, in the other ways, each
-//! with one compiler: gcc and clang take turns.
+//! With KREF_CHECK=quick, as for `make check`, a `run-*.c` is built in a few of these ways: `Way::is_quick` says which. With
+//! KREF_CHECK=rest, which CI uses after that, it is built in the other ways, and not with both compilers in the same way.
 
 mod program;
 mod ways;

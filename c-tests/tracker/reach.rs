@@ -53,8 +53,9 @@ fn lost(compiler: Compiler) {
     }
 }
 
-/// A trace has no memory to search. Some of the devices were given back by the release of a namespace, so those that are
-/// held wait for the namespace, although there are more of them.
+/// A trace has no memory in which the namespace would be found as the owner of the devices. The judge knows it from the
+/// devices that were released: some of their references were given back by a namespace's release. So the namespace is
+/// named first, although more references on devices are held.
 fn of_trace() {
     let source = "bugs/leak-in-owner/socket-keeps-namespace";
     let program = compile(Compiler::any(), source, &["-O2", "-DWRONG"]);

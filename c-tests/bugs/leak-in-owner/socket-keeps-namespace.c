@@ -1,7 +1,7 @@
 /*
  * A namespace unregisters its devices, most of them one by one and the last ones when it is released itself. A socket
- * whose bind fails keeps its reference on the namespace, so the namespace's last devices are held, too. There are more
- * of them, and nearly all such references are given back in a line that the namespace's release has no part in.
+ * whose bind fails keeps its reference on the namespace, so the namespace's last devices are held, too. Their references
+ * are more than the namespace's, and most references on other devices were given back before a namespace's release.
  * Modelled on the kernel's network namespaces, where a leaked socket shows as "waiting for lo to become free".
  *
  * found by: leak

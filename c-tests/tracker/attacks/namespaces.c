@@ -1,7 +1,7 @@
 /*
  * Processes of another PID namespace, which call themselves 1, 2 and 3. Each holds an object that nobody gives back, and
- * ends without exit(). The first one executes the program again, and then exits. Each waits until kref-track has seen it:
- * the number of a process that is gone cannot be found.
+ * ends without exit(). The first one executes the program again, and then exits. Each process waits until
+ * kref-track has seen it: of a process that has ended, kref-track cannot learn the number that it has outside.
  */
 #define _GNU_SOURCE
 #include "../object.h"
