@@ -279,13 +279,12 @@ impl Object {
 
     /// kref_init()'s reference, if it is held.
     pub fn first(&self) -> Option<Held> {
-        self.is(FIRST).then(|| Held {
-            holder: NONE,
-            by: self.created(),
-            count: 1,
-            mark: self.mark(),
-            is_first: true,
-        })
+        self.is(FIRST).then(|| self.creators())
+    }
+
+    /// kref_init()'s reference, whether or not it is held.
+    pub fn creators(&self) -> Held {
+        Held { holder: NONE, by: self.created(), count: 1, mark: self.mark(), is_first: true }
     }
 }
 

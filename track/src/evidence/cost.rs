@@ -3,13 +3,13 @@
 //! The square root matters. Sums of plain distances are equal when two puts are exchanged. This cost prefers one near
 //! pair and one far pair to two that are neither.
 
-use std::collections::BTreeSet;
-
+use super::alive::Alive;
 use super::classes::{Class, Classes};
 use super::history::History;
 use super::passes::Common;
 use super::words;
 use crate::code::{Code, Id};
+use crate::leaks::Key;
 
 /// The put cannot give back this get.
 pub const NEVER: f64 = 1e6;
@@ -22,14 +22,26 @@ pub struct Costs<'a> {
     pub code: &'a Code,
     /// The classes of gets, and of puts.
     pub classes: &'a (Classes, Classes),
-    /// The release functions of all live objects.
-    pub releases: &'a BTreeSet<u64>,
+    /// The live objects of all types.
+    pub alive: &'a Alive,
+    /// The type.
+    pub key: Key,
 }
 
 impl Costs<'_> {
     /// Whether the puts of a class are in the release function of an object that is live.
     pub fn waits(&self, put: usize) -> bool {
-        self.classes.1.all[put].release.is_some_and(|it| self.releases.contains(&it))
+        self.classes.1.all[put].release.is_some_and(|it| self.alive.has_release(it))
+    }
+
+    /// How many live objects of another type were created by the function that took a class of references: perhaps it took
+    /// them for these objects. Not of kref_init()'s references.
+    pub fn created_beside(&self, get: usize) -> u64 {
+        let class = &self.classes.0.all[get];
+        let frame = self.code.described(class.stack).get(class.frame);
+        frame
+            .filter(|_| !class.is_first)
+            .map_or(0, |frame| self.alive.created(frame.identity, self.key))
     }
 
     /// The costs of a history: for each get a row, with a column for each put.
@@ -64,6 +76,12 @@ impl Costs<'_> {
             }
         }
         costs
+    }
+
+    /// The cost of a class of gets with a class of puts, of which nothing else is known.
+    pub fn of_classes(&self, get: usize, put: usize) -> f64 {
+        let (get, put) = (&self.classes.0.all[get], &self.classes.1.all[put]);
+        2.0 * (2.0 + self.apart(get.stack, get, put.stack, put)).sqrt()
     }
 
     fn pair(&self, history: &History, get: usize, put: usize) -> f64 {

@@ -43,6 +43,8 @@ pub struct Explainer<'a> {
     plain: Counts,
     /// How well the names of each class of gets fit those of each class of puts.
     fits: Vec<f64>,
+    /// For each class of gets how many live objects of another type were created beside it.
+    beside: Vec<u64>,
 }
 
 /// What an assignment goes by.
@@ -72,7 +74,8 @@ impl<'a> Explainer<'a> {
             costs.words(&costs.classes.0.all[at / puts], &costs.classes.1.all[at % puts])
         };
         let fits = (0..gets * puts).map(fit).collect();
-        Self { costs, items, released, plain: counts, fits }
+        let beside = (0..gets).map(|get| costs.created_beside(get)).collect();
+        Self { costs, items, released, plain: counts, fits, beside }
     }
 
     /// The live objects that an explanation explains, by their numbers: the gets that leak, as events.
@@ -116,7 +119,7 @@ impl<'a> Explainer<'a> {
     }
 
     /// An explanation by a hypothesis.
-    fn learn(&self, hypothesis: Hypothesis) -> Explanation {
+    pub fn learn(&self, hypothesis: Hypothesis) -> Explanation {
         let mut pairs: Vec<Pairs> = self.items.iter().map(|_| Vec::new()).collect();
         let mut counts = self.plain.clone();
         let all = 0..self.items.len();
@@ -195,6 +198,10 @@ impl<'a> Explainer<'a> {
     /// For each class of gets whether it waits: its references may be given back when an object that is live is released.
     pub fn waits(&self, counts: &Counts) -> Vec<bool> {
         let waits = |get: usize| {
+            let leaks = counts.leaks(get);
+            if leaks > 0.0 && leaks == counts.of_get(get) && leaks <= self.beside[get] as f64 {
+                return true;
+            }
             let waiting = (0..counts.puts).filter(|&put| self.costs.waits(put));
             let waiting: f64 = waiting.map(|put| counts.pairs(get, put)).sum();
             waiting > 0.0 && waiting >= MANY * (counts.of_get(get) - counts.leaks(get))

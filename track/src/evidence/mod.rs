@@ -5,6 +5,7 @@
 //!
 //! | file | what it has |
 //! |---|---|
+//! | alive.rs | what objects that are live tell of the references that they hold |
 //! | passes.rs | each thread's last stacks: whether a get and a put were in one pass of one call |
 //! | history.rs | the gets and puts of an object, and the histories of objects that were released |
 //! | plain.rs | pairs that long histories do without |
@@ -16,8 +17,10 @@
 //! | price.rs | what an explanation costs |
 //! | explain.rs | explanations, by what may leak |
 //! | improve.rs | better ones near them |
+//! | totals.rs | explanations of objects whose histories would be too long |
 //! | verdict.rs | who is blamed, and how certain that is |
 
+mod alive;
 mod assign;
 mod classes;
 mod cost;
@@ -28,9 +31,12 @@ mod improve;
 mod passes;
 mod plain;
 mod price;
+mod totals;
 mod verdict;
 mod words;
 
+pub use alive::Alive;
+pub use classes::What;
 pub use history::{Evidence, begin, fold, is_kept, note};
 pub use passes::Passes;
-pub use verdict::{Blame, Certainty, Line, judge};
+pub use verdict::{Blame, Certainty, Line, Mass, judge};

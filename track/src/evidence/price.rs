@@ -53,7 +53,14 @@ impl Explainer<'_> {
         by_line.values().map(of_line).sum()
     }
 
-    fn leaks_of(&self, counts: &Counts, waits: &[bool]) -> f64 {
+    /// What a kind of pair costs of which it is only known that it would be there, and what other objects have told.
+    pub fn price_of_kind(&self, (get, put): Kind, known: &Counts) -> f64 {
+        let seen = if known.pairs(get, put) > 0.0 { 0.0 } else { KIND };
+        seen + self.costs.of_classes(get, put) - FIT * self.fit((get, put))
+    }
+
+    /// What the classes cost that leak.
+    pub fn leaks_of(&self, counts: &Counts, waits: &[bool]) -> f64 {
         let mut leaking: BTreeMap<_, f64> = BTreeMap::new();
         for get in (0..counts.gets).filter(|&get| counts.leaks(get) > 0.0) {
             let cost = if waits[get] { WAITS } else { LEAK - self.leak(get).ln() };

@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
 
+use super::alive::Alive;
 use super::classes::{self, Class, What};
 use super::cost::Costs;
 use super::explain::Explainer;
 use super::explanation::{Explanation, Item};
 use super::history::{self, History};
+use super::totals::{self, Totals};
 use crate::code::Id;
 use crate::leaks::Key;
 use crate::names::Name;
@@ -83,16 +85,36 @@ pub struct Leak {
     pub blame: Rc<Blame>,
 }
 
-/// The references that nobody gave back.
-pub type Judged = Vec<Leak>;
+/// References of one class that nobody gave back, on objects whose histories are not kept.
+pub struct Mass {
+    /// The stacks of the class, and how many gets each has.
+    pub stacks: BTreeMap<Id, u64>,
+    /// Whether they are kref_init()'s.
+    pub is_first: bool,
+    /// How many.
+    pub count: u64,
+    /// What is said.
+    pub blame: Rc<Blame>,
+}
 
-/// Finds the references that nobody gave back, on live objects of one type whose histories are kept.
+/// The references that nobody gave back.
+#[derive(Default)]
+pub struct Judged {
+    /// On objects whose histories are kept.
+    pub leaks: Vec<Leak>,
+    /// On the others.
+    pub masses: Vec<Mass>,
+}
+
+/// Finds the references that nobody gave back: on live objects of one type whose histories are kept, and on others of
+/// which the gets and puts at each stack are counted.
 pub fn judge(
     world: &World,
     process: &Process,
     key: Key,
     objects: &[&Object],
-    releases: &BTreeSet<u64>,
+    long: &BTreeMap<(Id, What), u64>,
+    alive: &Alive,
 ) -> Judged {
     let code = &world.code;
     let (released, plain) = world.evidence.of(key);
@@ -114,8 +136,9 @@ pub fn judge(
     }
     let pairs = plain.iter().flat_map(|&(get, put, _)| [(get, What::Get), (put, What::Put)]);
     stacks.extend(pairs);
+    stacks.extend(long.keys());
     let classes = classes::sort(&stacks, code);
-    let costs = Costs { code, classes: &classes, releases };
+    let costs = Costs { code, classes: &classes, alive, key };
     let items = released.iter().map(|(it, count)| Item::new(0, it, *count, &costs)).collect();
     let live_item = |(history, (number, objects)): (&History, &(usize, Vec<usize>))| {
         Item::new(*number, history, objects.len() as f64, &costs)
@@ -127,9 +150,11 @@ pub fn judge(
     let explainer = Explainer::new(&costs, items, live.iter().map(live_item).collect(), &plain);
     let explanations = explainer.explain();
     let best = &explanations[0];
-    let blames = blames(&costs, &explanations);
+    let rival = explanations.iter().find(|it| it.blamed() != best.blamed());
+    let margin = rival.map(|rival| rival.cost - best.cost);
+    let blames = blames(&costs, best, rival, margin);
     let known = explainer.leaks(best);
-    let mut judged = Vec::new();
+    let mut judged = Judged::default();
     for of in &live {
         let (history, (number, of_objects)) = of;
         let settled;
@@ -148,10 +173,45 @@ pub fn judge(
             let acts = history::acts(world, process, objects[object]);
             let (by, holder) = acts[event];
             let blame = Rc::clone(blame);
-            judged.push(Leak { object, by, holder, is_first: event == 0, blame });
+            judged.leaks.push(Leak { object, by, holder, is_first: event == 0, blame });
         }
     }
+    if !long.is_empty() {
+        judged.masses = masses(&explainer, best, long);
+    }
     judged
+}
+
+/// The references that nobody gave back on objects of which the gets and puts at each stack are counted.
+fn masses(
+    explainer: &Explainer,
+    best: &Explanation,
+    long: &BTreeMap<(Id, What), u64>,
+) -> Vec<Mass> {
+    let (costs, known) = (explainer.costs, &best.counts);
+    let mut totals = Totals { gets: vec![0; known.gets], puts: vec![0; known.puts] };
+    let mut stacks: BTreeMap<usize, BTreeMap<Id, u64>> = BTreeMap::new();
+    for (&(stack, what), &count) in long {
+        if what == What::Put {
+            totals.puts[costs.classes.1.of(stack, false)] += count;
+        } else {
+            let class = costs.classes.0.of(stack, what == What::Create);
+            totals.gets[class] += count;
+            stacks.entry(class).or_default().insert(stack, count);
+        }
+    }
+    let explanations = totals::explain(explainer, known, &totals);
+    let Some(best) = explanations.first() else { return Vec::new() };
+    let rival = explanations.get(1);
+    let margin = rival.map_or(totals::MUCH, |rival| rival.cost - best.cost);
+    let blames = blames(costs, best, rival, Some(margin));
+    let mass = |(class, stacks): (usize, BTreeMap<Id, u64>)| Mass {
+        stacks,
+        is_first: costs.classes.0.all[class].is_first,
+        count: best.counts.leaks(class).round() as u64,
+        blame: Rc::clone(&blames[&class]),
+    };
+    stacks.into_iter().map(mass).filter(|mass| mass.count > 0).collect()
 }
 
 /// Whether a class is given back by lines that give back hardly anything else, and none of which is an exchange.
@@ -179,12 +239,14 @@ fn is_exchange(costs: &Costs, get: &Class, put: &Class) -> bool {
     of(put).next().is_some_and(is_near)
 }
 
-/// What is said of each class of gets that may leak.
-fn blames(costs: &Costs, explanations: &[Explanation]) -> BTreeMap<usize, Rc<Blame>> {
-    let best = &explanations[0];
+/// What is said of each class of gets that may leak. The rival costs more by `margin`.
+fn blames(
+    costs: &Costs,
+    best: &Explanation,
+    rival: Option<&Explanation>,
+    margin: Option<f64>,
+) -> BTreeMap<usize, Rc<Blame>> {
     let first = best.blamed();
-    let rival = explanations.iter().find(|it| it.blamed() != first);
-    let margin = rival.map(|rival| rival.cost - best.cost);
     let line = |class: &Class| Line { stack: class.stack, frame: class.frame };
     let usual_of = |by: &Explanation, class: usize| -> Vec<(Line, u64)> {
         let usual = by.counts.usual(class).into_iter().take(2);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | reported.rs | which objects are in a report |
 //! | gather.rs | the search through the table |
+//! | of_type.rs | what is found of one type |
 //! | here | what is gathered, and what tells types apart |
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::reach::{Class, Search};
 use crate::world::World;
 
 mod gather;
+mod of_type;
 mod reported;
 
 pub use gather::{gather, gather_with};
@@ -175,7 +177,7 @@ pub fn key(world: &World, object: &Object) -> Key {
 }
 
 /// The release function of an object, or 0.
-fn release_of(world: &World, object: &Object) -> PlaceId {
+pub fn release_of(world: &World, object: &Object) -> PlaceId {
     let told = || world.code.get(object.created().stack).map_or(0, |stack| stack.release.get());
     if object.release == 0 { told() } else { object.release }
 }

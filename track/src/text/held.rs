@@ -107,8 +107,7 @@ fn reference(world: &World, out: &mut String, held: &Reference, now: Time) {
     };
     let count = number(held.count, "reference");
     let ages = ages(held, now);
-    let _ =
-        writeln!(out, "  {count}{what}, on {objects}, taken {ages} by {}:", threads(world, held));
+    let _ = writeln!(out, "  {count}{what}, on {objects}, taken {ages}{}:", threads(world, held));
     stack(world, out, held.stack, "    ");
     if let Some(blame) = &held.blame {
         verdict(world, out, blame);
@@ -123,11 +122,13 @@ fn ages(held: &Reference, now: Time) -> String {
     }
 }
 
+/// By whom, if that is known.
 fn threads(world: &World, held: &Reference) -> String {
     let mut all = held.threads.keys();
     match (all.next(), all.next()) {
-        (Some(&only), None) => thread(world, only),
-        _ => format!("{} threads", held.threads.len()),
+        (None, _) => String::new(),
+        (Some(&only), None) => format!(" by {}", thread(world, only)),
+        _ => format!(" by {} threads", held.threads.len()),
     }
 }
 
