@@ -27,7 +27,7 @@ fi
 c_tests="--test attributes --test plugins$slow --test unknown-callers"
 # These are about the memory models of two processors.
 [[ $arch != aarch64 && $arch != riscv64 ]] || c_tests+=' --test litmus'
-c=("-p kref-c-tests $c_tests -- --skip is_generated")
+c=("-p kref-c-tests $c_tests -- --skip are_generated")
 rust=('-p kref --test line --test number_line --test percpu --test rust' '-p kref --doc')
 if [[ $arch == musl ]]; then
     # The tests that are in Rust would need Rust's std for musl.
