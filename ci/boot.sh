@@ -40,7 +40,7 @@ build() {
     cp ci/boot/init.sh "$guest/init"
     cp "$work/busybox" "$guest/bin/"
     within env --chdir="/root/$arch" ARCH="$arch" TARGET="$target" GNU="$gnu" GUEST="/root/boot-$arch/guest" \
-        bash ci/boot/build.sh
+        KREF_CHECK="${KREF_CHECK:-}" bash ci/boot/build.sh
     (cd "$guest" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$work/initramfs"
 }
 

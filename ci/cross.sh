@@ -3,7 +3,8 @@
 # and musl on this machine. ARCH is aarch64, riscv64, s390x, ppc64le, armv7, i686 or musl. KREF_CHECK=quick is the
 # short form, for CI. There a C program is built in fewer ways. In qemu-user the C programs are run for
 # s390x alone: boot.sh runs them on a kernel of aarch64 and riscv64, and i686 stands for armv7, since both have 32 bits.
-# The tests that compile each header alone, and the judge's unit tests on aarch64, are left to the long form.
+# The tests that compile each header alone, and the judge's unit tests on aarch64, are left to the long form. Without
+# programs, the driver of the C tests is this machine's, and one build of it serves all processors.
 # Works in the chroot of chroot.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,10 +24,13 @@ if [[ ${KREF_CHECK:-} == quick && -n $emulator ]]; then
     slow=' --test programs' judge=
     [[ $arch == s390x ]] || slow=
 fi
-c=("-p kref-c-tests --test attributes --test plugins$slow --test unknown-callers -- --skip is_generated")
+c_tests="--test attributes --test plugins$slow --test unknown-callers"
+# These are about the memory models of two processors.
+[[ $arch != aarch64 && $arch != riscv64 ]] || c_tests+=' --test litmus'
+c=("-p kref-c-tests $c_tests -- --skip are_generated")
 rust=('-p kref --test line --test number_line --test percpu --test rust' '-p kref --doc')
 if [[ $arch == musl ]]; then
-    # The tests that are in Rust would need Rust's std for musl. The driver of the C tests is a program of glibc.
+    # The tests that are in Rust would need Rust's std for musl.
     rust=()
     c+=('-p kref-c-tests --test torture')
     settings+=(CC=musl-gcc)
@@ -35,9 +39,7 @@ if [[ $arch == musl ]]; then
         /usr/include/x86_64-linux-gnu/asm
 else
     variable=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")
-    settings+=(CC="$gnu-gcc" AR="$gnu-ar" OBJCOPY="$gnu-objcopy" CARGO_BUILD_TARGET="$target"
-        "${variable}_LINKER=$gnu-gcc")
-    [[ $arch != aarch64 && $arch != riscv64 ]] || rust+=('-p kref-c-tests --test litmus')
+    settings+=(CC="$gnu-gcc" AR="$gnu-ar" OBJCOPY="$gnu-objcopy" "${variable}_LINKER=$gnu-gcc")
     # These read a process's memory by process_vm_readv(2), or the arguments of a system call of another thread.
     # qemu-user has neither. The last one has no code of a processor, and takes more than a minute here.
     [[ $arch != aarch64 ]] || rust+=("$judge-p kref-track-record -p kref-track-wire --lib --
@@ -54,14 +56,22 @@ elif [[ $arch == i686 ]]; then
     echo "/usr/$gnu/lib" >"$chroot/etc/ld.so.conf.d/$gnu.conf"
     within ldconfig
 fi
+# One of the programs compares the layout in C with that in Rust, which the driver tells.
+of_target=(CARGO_BUILD_TARGET="$target") of_driver=(CARGO_TARGET_DIR=/root/target/driver)
+[[ $slow != *programs* || $arch == musl ]] || of_driver=("${of_target[@]}")
+rm -rf "$chroot/root/target/driver/c-tests"
+
 log=target/cross/$arch.log
 mkdir -p target/cross
 status=0
 (
-    for tests in "${rust[@]}" "${c[@]}"; do
+    # test WORDS [NAME=VALUE...]
+    test() {
         # shellcheck disable=SC2086 # a list of words
-        within env --chdir="/root/$arch" -u CI "${settings[@]}" cargo test --locked --no-fail-fast $tests || status=1
-    done
+        within env --chdir="/root/$arch" -u CI "${settings[@]}" "${@:2}" cargo test --locked --no-fail-fast $1 || status=1
+    }
+    for tests in "${rust[@]}"; do test "$tests" "${of_target[@]}"; done
+    for tests in "${c[@]}"; do test "$tests" "${of_driver[@]}"; done
     exit "$status"
 ) 2>&1 | tee "$log" || status=1
 

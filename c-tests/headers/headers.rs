@@ -10,8 +10,8 @@ use std::process::{Command, ExitCode};
 
 use kref_c_tests::declarations::{PUBLIC, SLOW};
 use kref_c_tests::{
-    Compiler, Finished, Prefix, Sanitizer, c_tests, is_quick, per_compiler, plain, printed,
-    project, run, scratch,
+    Compiler, Finished, Prefix, Sanitizer, c_tests, is_quick, is_rest, per_compiler, plain,
+    printed, project, run, scratch,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -53,8 +53,6 @@ fn main() -> ExitCode {
     ];
     trials.extend(
         [
-            per_compiler("every_header_in_c", Compiler::need, every_header_in_c),
-            per_compiler("every_header_in_c_plus_plus", Compiler::need_cpp, every_header_in_cpp),
             per_compiler(
                 "first_page_of_kref_hpp",
                 Compiler::need_cpp,
@@ -67,6 +65,14 @@ fn main() -> ExitCode {
         .into_iter()
         .flatten(),
     );
+    if !is_rest() {
+        trials.extend(per_compiler("every_header_in_c", Compiler::need, every_header_in_c));
+        trials.extend(per_compiler(
+            "every_header_in_c_plus_plus",
+            Compiler::need_cpp,
+            every_header_in_cpp,
+        ));
+    }
     if !is_quick() {
         trials.extend(slow_tests().into_iter().flatten());
     }

@@ -48,7 +48,10 @@ fn each_place_that_is_weakened_fails_its_model() {
         let target = unchanged.iter().position(|output| output.contains(&passed));
         TARGETS[target.unwrap_or_else(|| panic!("there is no model {model}:\n{unchanged:?}"))]
     };
-    must_all_fail(&packages, in_models(), |package, model| {
+    // CI tries every other one: the two lists have several for each function.
+    let is_rest = env::var_os("KREF_CHECK").is_some_and(|value| value == "rest");
+    let mutants = in_models().step_by(if is_rest { 2 } else { 1 });
+    must_all_fail(&packages, mutants, |package, model| {
         let mut models = models(package, target(model));
         let (_, output) = run(models.args(["--offline", "--", "--exact", model]));
         // A mutant that does not compile prints no result of the model.

@@ -12,7 +12,8 @@ mod trial;
 pub use build::{Library, build};
 pub use compiler::{Compiler, Kind, Sanitizer, WARNINGS};
 pub use prefix::{
-    Prefix, c_tests, folder, is_musl, is_quick, project, scratch, soname, track_soname, version,
+    Prefix, c_tests, folder, is_musl, is_quick, is_rest, project, scratch, soname, track_soname,
+    version,
 };
 pub use process::{
     Finished, describe, emulator, make_in, printed, program, run, spin, valgrind,

@@ -36,6 +36,11 @@ pub fn is_quick() -> bool {
     std::env::var_os("KREF_CHECK").is_some_and(|value| value == "quick")
 }
 
+/// Whether this is `make check-all` after `make check`, as in CI: what has just been tested at length is left out.
+pub fn is_rest() -> bool {
+    std::env::var_os("KREF_CHECK").is_some_and(|value| value == "rest")
+}
+
 /// Whether make builds libkref for musl: ci/cross.sh musl.
 pub fn is_musl() -> bool {
     std::env::var("TARGET").is_ok_and(|target| target.ends_with("musl"))
