@@ -3,8 +3,8 @@
 # and musl on this machine. ARCH is aarch64, riscv64, s390x, ppc64le, armv7, i686 or musl. KREF_CHECK=quick is the
 # short form, for CI. There a C program is built in fewer ways. In qemu-user the C programs are run for
 # s390x alone: boot.sh runs them on a kernel of aarch64 and riscv64, and i686 stands for armv7, since both have 32 bits.
-# The tests that compile each header alone, and the judge's unit tests on aarch64, are left to the long form. Without
-# programs, the driver of the C tests is this machine's, and one build of it serves all processors.
+# The tests that compile each header alone, and the judge's unit tests on aarch64, are left to the long form. The
+# driver of the C tests is this machine's where it can be, so that one build of it serves several processors.
 # Works in the chroot of chroot.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -56,9 +56,9 @@ elif [[ $arch == i686 ]]; then
     echo "/usr/$gnu/lib" >"$chroot/etc/ld.so.conf.d/$gnu.conf"
     within ldconfig
 fi
-# One of the programs compares the layout in C with that in Rust, which the driver tells.
+# One of the programs compares the layout in C with that in Rust, which the driver tells: of 32 bits or 64.
 of_target=(CARGO_BUILD_TARGET="$target") of_driver=(CARGO_TARGET_DIR=/root/target/driver)
-[[ $slow != *programs* || $arch == musl ]] || of_driver=("${of_target[@]}")
+[[ $slow != *programs* || ($arch != armv7 && $arch != i686) ]] || of_driver=("${of_target[@]}")
 rm -rf "$chroot/root/target/driver/c-tests"
 
 log=target/cross/$arch.log

@@ -2,7 +2,7 @@
 # Part of ../boot.sh, in its chroot: builds libkref and the C tests into the guest's file system $GUEST, and writes the
 # list of what the guest is to run. A line of the list: the kind of the program, its name, and
 # * run: its arguments. It must end with status 0.
-# * torture: nothing. As run, for 5 seconds, and its last line is shown.
+# * torture: nothing. As run, and its last line is shown.
 # * track: words that kref-track's report on the program must have; without words, the report must be empty.
 # * fail: words that its output must have. It must not end with status 0.
 # * twin: what is wrong. It is the torture with a fault, and is run until it fails.

@@ -74,7 +74,7 @@ while read -r what name words; do
         result $? "$name"
         ;;
     torture)
-        KREF_TORTURE_SECONDS=5 run 250 "./$name"
+        run 250 "./$name"
         result $? "$name: $(tail -n 1 /tmp/output)"
         ;;
     fail)
