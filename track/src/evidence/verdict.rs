@@ -257,12 +257,12 @@ fn blames(
         let is_first = first == Some(class);
         let certainty = match margin {
             _ if !is_first => Certainty::Likely,
-            None => Certainty::Certain,
+            None if back < SEEN || is_plain(costs, best, class) => Certainty::Certain,
             Some(margin) if margin < SOME => Certainty::Open,
             Some(_) if back >= SEEN && !best.waits[class] && is_plain(costs, best, class) => {
                 Certainty::Certain
             }
-            Some(_) => Certainty::Likely,
+            _ => Certainty::Likely,
         };
         let rival = rival.filter(|_| is_first && certainty != Certainty::Certain);
         let rival = rival.and_then(|by| {
