@@ -1,6 +1,6 @@
 //! The ways to build and run a program.
 
-use kref_c_tests::{Compiler, Kind, Library, Sanitizer, emulator, valgrind};
+use kref_c_tests::{Compiler, Kind, Library, Sanitizer, emulator, is_quick, is_rest, valgrind};
 
 use crate::program::Program;
 
@@ -130,14 +130,9 @@ pub fn ways(program: &Program) -> Vec<Way> {
 
 /// Whether KREF_CHECK asks for this way of the program with this number.
 pub fn is_wanted(number: usize, way: Way) -> bool {
-    match std::env::var("KREF_CHECK").as_deref() {
-        Ok("quick") => way.is_quick(),
-        Ok("rest") => {
-            let turn = (number + usize::from(way.inline)) % Kind::ALL.len();
-            !way.is_quick() && way.compiler == Kind::ALL[turn]
-        }
-        _ => true,
-    }
+    let turn = (number + usize::from(way.inline)) % Kind::ALL.len();
+    let is_rest_of_turn = !way.is_quick() && way.compiler == Kind::ALL[turn];
+    (!is_quick() || way.is_quick()) && (!is_rest() || is_rest_of_turn)
 }
 
 /// The ways in which a tool sees each access to the count: the access is inlined into the program, or the library is

@@ -6,24 +6,7 @@
  *
  * found by: leak
  */
-#include <pthread.h>
-
-#include "check.h"
-
-enum { ROUNDS = 10, DEPTH = 300 };
-
-struct queue {
-    struct kref kref;
-};
-
-struct request {
-    struct queue *queue;
-};
-
-static void queue_release(struct kref *kref)
-{
-    free(kref_entry(kref, struct queue, kref));
-}
+#include "../requests.h"
 
 static struct request *submit(struct queue *queue)
 {
@@ -41,27 +24,12 @@ static void complete(struct request *request)
     free(request);
 }
 
-static void time_out(struct request *request)
-{
-    kref_put(&request->queue->kref, queue_release);
-    free(request);
-}
-
 static void end(struct request *request, int number)
 {
     if (number % 7)
         complete(request);
     else
         time_out(request);
-}
-
-static void *device(void *requests)
-{
-    struct request **in_flight = requests;
-
-    for (int i = 0; i < DEPTH; i++)
-        end(in_flight[i * 37 % DEPTH], i);
-    return NULL;
 }
 
 int main(void)

@@ -5,24 +5,9 @@
  *
  * found by: leak
  */
-#include <pthread.h>
+#include "../requests.h"
 
-#include "check.h"
-
-enum { ROUNDS = 10, DEPTH = 300, FAILS = 111 };
-
-struct queue {
-    struct kref kref;
-};
-
-struct request {
-    struct queue *queue;
-};
-
-static void queue_release(struct kref *kref)
-{
-    free(kref_entry(kref, struct queue, kref));
-}
+enum { FAILS = 111 };
 
 static struct request *submit(struct queue *queue)
 {
@@ -47,29 +32,12 @@ static void complete(struct request *request, int error)
     free(request);
 }
 
-static void time_out(struct request *request)
-{
-    kref_put(&request->queue->kref, queue_release);
-    free(request);
-}
-
 static void end(struct request *request, int number)
 {
     if (number % 7)
         complete(request, number == FAILS);
     else
         time_out(request);
-}
-
-static void *device(void *requests)
-{
-    struct request **in_flight = requests;
-    static int round;
-
-    for (int i = 0; i < DEPTH; i++)
-        end(in_flight[i * 37 % DEPTH], round + i);
-    round += DEPTH;
-    return NULL;
 }
 
 int main(void)

@@ -33,12 +33,16 @@ pub fn folder(name: &str) -> PathBuf {
 
 /// Whether this is `make check`, which leaves out what takes long.
 pub fn is_quick() -> bool {
-    std::env::var_os("KREF_CHECK").is_some_and(|value| value == "quick")
+    is_check("quick")
 }
 
 /// Whether this is `make check-all` after `make check`, as in CI: what has just been tested at length is left out.
 pub fn is_rest() -> bool {
-    std::env::var_os("KREF_CHECK").is_some_and(|value| value == "rest")
+    is_check("rest")
+}
+
+fn is_check(form: &str) -> bool {
+    std::env::var_os("KREF_CHECK").is_some_and(|value| value == form)
 }
 
 /// Whether make builds libkref for musl: ci/cross.sh musl.
