@@ -1,9 +1,11 @@
-//! What the objects that are live tell of other types' references: an object that is not released keeps what it holds.
+//! The live objects, by release function and by constructor. An object that is not released keeps the references that it
+//! has on objects of other types, so these references may be a consequence.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::code::Id;
 use crate::leaks::{self, Key};
+use crate::origins::Origins;
 use crate::process::Process;
 use crate::world::World;
 
@@ -20,8 +22,8 @@ pub struct Alive {
 }
 
 impl Alive {
-    /// Those of a process.
-    pub fn new(world: &World, process: &Process) -> Self {
+    /// Those of a process. The types are those of the report.
+    pub fn new(world: &World, process: &Process, origins: &mut Origins) -> Self {
         let mut stacks: BTreeMap<(Id, Key), u64> = BTreeMap::new();
         let mut places = BTreeSet::new();
         for object in process.table.live() {
@@ -33,6 +35,7 @@ impl Alive {
         let releases = functions.map(|frame| frame.identity).collect();
         let mut created = BTreeMap::new();
         for ((stack, key), count) in stacks {
+            let key = origins.of(world, key);
             let frames = world.code.described(stack).iter().take(MOST_FUNCTIONS);
             let functions: BTreeSet<_> = frames.map(|frame| frame.identity).collect();
             for function in functions {

@@ -34,8 +34,8 @@ impl Costs<'_> {
         self.classes.1.all[put].release.is_some_and(|it| self.alive.has_release(it))
     }
 
-    /// How many live objects of another type were created by the function that took a class of references: perhaps it took
-    /// them for these objects. Not of kref_init()'s references.
+    /// How many live objects of another type were created by the function that took a class of references. Perhaps the
+    /// references belong to these objects. 0 for kref_init()'s references, which belong to whoever called it.
     pub fn created_beside(&self, get: usize) -> u64 {
         let class = &self.classes.0.all[get];
         let frame = self.code.described(class.stack).get(class.frame);

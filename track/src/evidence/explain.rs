@@ -119,7 +119,7 @@ impl<'a> Explainer<'a> {
     }
 
     /// An explanation by a hypothesis.
-    pub fn learn(&self, hypothesis: Hypothesis) -> Explanation {
+    fn learn(&self, hypothesis: Hypothesis) -> Explanation {
         let mut pairs: Vec<Pairs> = self.items.iter().map(|_| Vec::new()).collect();
         let mut counts = self.plain.clone();
         let all = 0..self.items.len();

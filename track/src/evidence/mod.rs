@@ -5,7 +5,7 @@
 //!
 //! | file | what it has |
 //! |---|---|
-//! | alive.rs | what objects that are live tell of the references that they hold |
+//! | alive.rs | the live objects, which keep references on others |
 //! | passes.rs | each thread's last stacks: whether a get and a put were in one pass of one call |
 //! | history.rs | the gets and puts of an object, and the histories of objects that were released |
 //! | plain.rs | pairs that long histories do without |
@@ -17,7 +17,7 @@
 //! | price.rs | what an explanation costs |
 //! | explain.rs | explanations, by what may leak |
 //! | improve.rs | better ones near them |
-//! | totals.rs | explanations of objects whose histories would be too long |
+//! | totals.rs | explanations of objects without a history |
 //! | verdict.rs | who is blamed, and how certain that is |
 
 mod alive;

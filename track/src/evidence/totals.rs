@@ -1,5 +1,5 @@
-//! Objects with so many gets and puts that their histories are not kept. Of these it is known how often each class took
-//! and gave back references. Each way to make the numbers fit is an explanation; it costs what its kinds of pairs cost.
+//! Objects without a history. Only the number of gets and puts of each class is known. An explanation says how many gets
+//! of each class go with how many puts of each class. Each kind of pair in it costs once, however many pairs there are.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ const MOST_STEPS: usize = 100_000;
 /// What costs so much more than the cheapest is no rival.
 pub const MUCH: f64 = 4.0;
 
-/// How often each class took references, and gave them back.
+/// The number of gets and puts of each class.
 pub struct Totals {
     /// The classes of gets.
     pub gets: Vec<u64>,
@@ -35,11 +35,7 @@ pub fn explain(explainer: &Explainer, known: &Counts, totals: &Totals) -> Vec<Ex
         best: BTreeMap::new(),
         steps: 0,
     };
-    if let Some(&(_, count)) = search.puts.first() {
-        search.give_back(0, count, 0, 0.0);
-    } else {
-        search.end(0.0);
-    }
+    search.give_back(0, 0, 0, 0.0);
     if search.steps > MOST_STEPS {
         return Vec::new();
     }
@@ -63,9 +59,11 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Finds gets for `rest` puts of the class at this place, among the classes from `first` on.
-    fn give_back(&mut self, place: usize, rest: u64, first: usize, cost: f64) {
-        let (put, _) = self.puts[place];
+    /// Finds gets for the puts of one class, the one at `place` of the list: among the classes of gets from `first` on. For
+    /// as many puts as `found` says, gets are found already.
+    fn give_back(&mut self, place: usize, found: u64, first: usize, cost: f64) {
+        let Some(&(put, all)) = self.puts.get(place) else { return self.end(cost) };
+        let rest = all - found;
         for get in first..self.left.len() {
             let count = rest.min(self.left[get]);
             self.steps += 1;
@@ -76,11 +74,9 @@ impl Search<'_> {
             self.left[get] -= count;
             self.counts.add(get, put, count as f64);
             if count < rest {
-                self.give_back(place, rest - count, get + 1, cost);
-            } else if let Some(&(_, next)) = self.puts.get(place + 1) {
-                self.give_back(place + 1, next, 0, cost);
+                self.give_back(place, found + count, get + 1, cost);
             } else {
-                self.end(cost);
+                self.give_back(place + 1, 0, 0, cost);
             }
             self.counts.add(get, put, -(count as f64));
             self.left[get] += count;
@@ -95,15 +91,15 @@ impl Search<'_> {
         }
         let waits = self.explainer.waits(&counts);
         let cost = cost + self.explainer.leaks_of(&counts, &waits);
-        // What is known to leak already is paid for, and is said elsewhere.
+        // The other objects' leaks are part of the cost of every explanation, and not part of what is explained here.
         for get in 0..counts.gets {
             counts.add(get, counts.puts, -self.known.leaks(get));
         }
         let explanation = Explanation { cost, pairs: Vec::new(), counts, waits };
         self.lowest = self.lowest.min(cost);
-        let best = self.best.entry(explanation.blamed()).or_insert_with(|| explanation.clone());
-        if cost < best.cost {
-            *best = explanation;
+        let blamed = explanation.blamed();
+        if self.best.get(&blamed).is_none_or(|best| cost < best.cost) {
+            self.best.insert(blamed, explanation);
         }
     }
 }

@@ -55,7 +55,8 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
             }
         }
     }
-    let alive = if by_evidence { Alive::new(world, process) } else { Alive::default() };
+    let alive =
+        if by_evidence { Alive::new(world, process, &mut origins) } else { Alive::default() };
     for (key, gathered) in types {
         leaks.types.push(gathered.finish(world, process, key, &alive));
     }

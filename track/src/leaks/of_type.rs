@@ -1,6 +1,7 @@
 //! What is gathered of one type: objects, and the references on them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::iter;
 use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
@@ -18,6 +19,7 @@ use crate::world::World;
 
 type Alike = (Name, Id, bool);
 
+/// What is found of one type, object after object.
 #[derive(Default)]
 pub struct Gathered<'a> {
     of: Type,
@@ -102,7 +104,8 @@ impl<'a> Gathered<'a> {
         self.of.name = name(world, key);
         self.of.none_ended = !self.has_percpu && !process.ended.contains(&key);
         self.of.held = self.held.into_values().collect();
-        // Causes before what follows from them; what is blamed first; a get that nobody undid says more than a creator's reference does; then, the most.
+        // Causes before what follows from them; what is blamed first; a get that nobody undid says more than a creator's
+        // reference does; then, the most.
         self.of.held.sort_by_key(|held| {
             let blame = held.blame.as_ref();
             let is_first = blame.is_some_and(|blame| blame.is_first);
@@ -112,7 +115,7 @@ impl<'a> Gathered<'a> {
         self.of
     }
 
-    /// Adds what the evidence says of the objects whose histories are kept.
+    /// Adds what the evidence says of the objects.
     fn weigh(&mut self, world: &World, process: &Process, key: Key, alive: &Alive) {
         let kept = std::mem::take(&mut self.kept);
         let totals = self.totals(process);
@@ -163,12 +166,11 @@ impl<'a> Gathered<'a> {
         let mut rest = mass.count;
         for object in long {
             let others = process.table.held(object).filter(|held| !held.is_first);
-            let all: Vec<_> = match mass.is_first {
-                true => vec![object.creators()],
-                false => others.collect(),
+            let is_of_mass = |held: &Held| {
+                held.is_first == mass.is_first && mass.stacks.contains_key(&held.by.stack)
             };
             let mut is_new = true;
-            for held in all.into_iter().filter(|held| mass.stacks.contains_key(&held.by.stack)) {
+            for held in iter::once(object.creators()).chain(others).filter(is_of_mass) {
                 let count = held.count.min(u32::try_from(rest).unwrap_or(u32::MAX));
                 if count > 0 {
                     let held = Held { count, ..held };
