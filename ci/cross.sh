@@ -4,7 +4,8 @@
 # short form, for CI. There a C program is built in fewer ways. In qemu-user the C programs are run for
 # s390x alone: boot.sh runs them on a kernel of aarch64 and riscv64, and i686 stands for armv7, since both have 32 bits.
 # The tests that compile each header alone, and the judge's unit tests on aarch64, are left to the long form. The
-# driver of the C tests is this machine's where it can be, so that one build of it serves several processors.
+# C tests have a driver in Rust, a program that compiles and runs them. Where possible, it is built for this machine, and
+# the same build is used for all values of ARCH.
 # Works in the chroot of chroot.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -56,7 +57,7 @@ elif [[ $arch == i686 ]]; then
     echo "/usr/$gnu/lib" >"$chroot/etc/ld.so.conf.d/$gnu.conf"
     within ldconfig
 fi
-# One of the programs compares the layout in C with that in Rust, which the driver tells: of 32 bits or 64.
+# The program run-layout gets the sizes of Rust's types from the driver. So for 32 bits the driver must have 32 bits.
 of_target=(CARGO_BUILD_TARGET="$target") of_driver=(CARGO_TARGET_DIR=/root/target/driver)
 [[ $slow != *programs* || ($arch != armv7 && $arch != i686) ]] || of_driver=("${of_target[@]}")
 rm -rf "$chroot/root/target/driver/c-tests"
@@ -65,13 +66,13 @@ log=target/cross/$arch.log
 mkdir -p target/cross
 status=0
 (
-    # test WORDS [NAME=VALUE...]
-    test() {
+    # run_tests WORDS NAME=VALUE...
+    run_tests() {
         # shellcheck disable=SC2086 # a list of words
         within env --chdir="/root/$arch" -u CI "${settings[@]}" "${@:2}" cargo test --locked --no-fail-fast $1 || status=1
     }
-    for tests in "${rust[@]}"; do test "$tests" "${of_target[@]}"; done
-    for tests in "${c[@]}"; do test "$tests" "${of_driver[@]}"; done
+    for tests in "${rust[@]}"; do run_tests "$tests" "${of_target[@]}"; done
+    for tests in "${c[@]}"; do run_tests "$tests" "${of_driver[@]}"; done
     exit "$status"
 ) 2>&1 | tee "$log" || status=1
 

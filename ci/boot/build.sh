@@ -75,7 +75,7 @@ for path in c-tests/*/run-*.c; do
         ;;
     *) add processor "$newest" ;; # no other code differs
     esac
-    # Each instruction of this one is a step of the emulator's: once is enough for the short form.
+    # This one is emulated instruction by instruction. The short form has only run-stepped.static.
     [[ $source != rseq/run-stepped || ${KREF_CHECK:-} != quick ]] || continue
     program "$name.inline" "$source" "${fewer[@]}" "${shared[@]}"
     add run "$name.inline"
