@@ -38,6 +38,9 @@ static struct object *object_new(int is_page)
                                     : malloc(sizeof *object);
 
     CHECK(object && (void *)object != MAP_FAILED);
+    /* Otherwise a fork would write-protect the page, and a sequence's access would be a page fault. kref/slot.h tells
+     * what happens if the object is unmapped meanwhile. */
+    CHECK(!is_page || madvise(object, PAGE, MADV_DONTFORK) == 0);
     memset(object, 0, sizeof *object);
     object->magic = ALIVE;
     object->is_page = is_page;

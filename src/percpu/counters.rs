@@ -8,6 +8,9 @@
 //! ```text
 //!  chunk: | header | CPU 0: counter 0, 1, .. 63 | CPU 1: counter 0, 1, .. 63 | ...
 //! ```
+//!
+//! A chunk stays mapped for ever, as the first page of rseq/ demands. When no counter is in use any more, its memory is
+//! given back, except for the first page.
 
 use core::ptr::{self, NonNull};
 
@@ -114,17 +117,18 @@ impl Counters {
         let chunk: *mut Chunk = self.first.as_ptr().map_addr(|at| at & !(PAGE - 1)).cast();
         let place = (self.first.addr().get() % PART) / size_of::<AtomicIsize>();
         with_list(|list| {
-            // SAFETY: a chunk stays mapped as long as any of its counters are in use. It is in the list
-            // if and only if it has free counters.
+            // SAFETY: a chunk stays mapped. It is in the list if and only if it has free counters. If it is empty, nobody
+            // uses its memory, which is zero.
             unsafe {
                 let was_full = (*chunk).is_full();
                 (*chunk).give_back(place);
                 if was_full {
                     Chunk::link(chunk, list);
                 }
-                if (*chunk).is_empty() {
-                    Chunk::unlink(chunk, list);
-                    memory::unmap(NonNull::new_unchecked(chunk.cast()), Chunk::size(self.cpus));
+                // The header's page stays as it is.
+                let size = Chunk::size(self.cpus);
+                if (*chunk).is_empty() && size > PAGE {
+                    memory::discard(chunk.byte_add(PAGE).cast(), size - PAGE);
                 }
             }
         });

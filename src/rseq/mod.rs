@@ -8,8 +8,8 @@
 //!
 //! # What the kernel guarantees
 //!
-//! Every thread has an rseq area, which is registered with the kernel: by glibc, or with musl by libkref. A thread enters a sequence by
-//! storing the address of the sequence's descriptor in the area. If the kernel preempts a thread inside
+//! Every thread has an rseq area, which is registered with the kernel: by glibc, or with musl by libkref. A thread
+//! enters a sequence by storing the address of the sequence's descriptor in the area. If the kernel preempts a thread inside
 //! a sequence, moves it to another CPU or delivers a signal to it, the kernel clears this pointer and
 //! continues the thread at the sequence's abort handler. Only the last instruction of a sequence, the
 //! *commit*, writes memory that other threads can see. So if a sequence commits, nothing else has run
@@ -43,6 +43,10 @@
 //! * A signal: the sequence starts over after the handler. The handler may use sequences too.
 //! * A fork: the child's only thread stays registered, with rseq and with membarrier. It was in no
 //!   sequence, because fork is a call.
+//! * A page fault. The thread may wait in the kernel, while another thread fences, and gives the memory back that the
+//!   sequence was about to access. When the kernel has served the fault, it restarts the sequence. But if the page is
+//!   no longer mapped, the kernel kills the process: the signal comes first. So libkref never unmaps what a sequence
+//!   accesses, and include/kref/slot.h asks the same of the program.
 //! * A debugger that steps: each step restarts the sequence. So a sequence gives up after some
 //!   restarts, and its caller does the same as on a thread without rseq.
 //! * A thread that is not registered: under valgrind or qemu-user, or after it has unregistered itself.

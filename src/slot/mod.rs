@@ -141,6 +141,8 @@ impl KrefSlot {
     /// The slot takes over the caller's reference on `next`. The caller takes over the slot's reference
     /// on the old object, and must give it back.
     ///
+    /// The old object's memory must stay mapped after its release: include/kref/slot.h tells why.
+    ///
     /// # Safety
     /// The caller holds a reference on `next` and gives it up.
     #[inline]

@@ -2,6 +2,8 @@
 
 use core::ptr;
 
+use super::errno;
+
 /// A new mapping, filled with zeros. `None` if the kernel refuses.
 pub(crate) fn map(size: usize) -> Option<ptr::NonNull<u8>> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -18,4 +20,13 @@ pub(crate) fn map(size: usize) -> Option<ptr::NonNull<u8>> {
 pub(crate) unsafe fn unmap(memory: ptr::NonNull<u8>, size: usize) {
     // SAFETY: as promised.
     unsafe { libc::munmap(memory.as_ptr().cast(), size) };
+}
+
+/// Gives the memory of whole pages back. They stay mapped, and are zero when they are used again.
+///
+/// # Safety
+/// The pages came from [`map`], and nobody uses what is in them.
+pub(crate) unsafe fn discard(memory: *mut u8, size: usize) {
+    // SAFETY: as promised. Where a page is larger, the kernel may refuse. Then the memory is kept.
+    errno::preserved(|| unsafe { libc::madvise(memory.cast(), size, libc::MADV_DONTNEED) });
 }
