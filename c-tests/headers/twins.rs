@@ -2,7 +2,8 @@
 
 use kref_c_tests::Compiler;
 
-use super::{include, read, with_header};
+use super::orderings::with_header;
+use super::{include, read};
 
 const COUNTS: (&str, &str) = ("kref/linux/refcount.h", "kref/run-semantics-oldp");
 const MEANWHILE: (&str, &str) = ("kref/linux/refcount.h", "kref/run-oldp-meanwhile");
