@@ -11,11 +11,23 @@ struct object {
 };
 
 static struct kref_slot slot = KREF_SLOT_INIT;
-static int written;
+static int published, written;
 
 static void release(struct kref *kref)
 {
     free(kref_entry(kref, struct object, kref));
+}
+
+/* Relaxed: the flags make the wrong order happen, but must not order memory by themselves. */
+static void wait_for(const int *flag)
+{
+    while (!__atomic_load_n(flag, __ATOMIC_RELAXED))
+        ;
+}
+
+static void raise_flag(int *flag)
+{
+    __atomic_store_n(flag, 1, __ATOMIC_RELAXED);
 }
 
 static void *read_it(void *unused)
@@ -24,11 +36,10 @@ static void *read_it(void *unused)
     int seen;
 
     (void)unused;
-    while (!(kref = kref_slot_get(&slot)))
-        ;
-    /* Relaxed: the flag makes the wrong order happen, but must not order memory by itself. */
-    while (!__atomic_load_n(&written, __ATOMIC_RELAXED))
-        ;
+    wait_for(&published); /* after some thousand gets from the empty slot, clang's ThreadSanitizer misses the race */
+    kref = kref_slot_get(&slot);
+    CHECK(kref);
+    wait_for(&written);
     seen = kref_entry(kref, struct object, kref)->number;
     kref_put(kref, release);
     return seen ? &slot : NULL;
@@ -47,8 +58,9 @@ int main(void)
     start(&thread, read_it, NULL);
     if (kref_slot_replace(&slot, &object->kref))
         return 1;
+    raise_flag(&published);
     object->number = 1; /* too late */
-    __atomic_store_n(&written, 1, __ATOMIC_RELAXED);
+    raise_flag(&written);
     join(thread);
     old = kref_slot_replace(&slot, NULL);
     CHECK(old == &object->kref);

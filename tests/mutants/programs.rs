@@ -71,7 +71,7 @@ pub const PROGRAMS: &[Mutant] = &[
         source: "self.drop_counters(data);\n                if let Some(data)",
         mutated: "if let Some(data)",
         test: "percpu/run-memory",
-        failure: "!blocks && !pages",
+        failure: "chunks == all",
     },
     // A chunk that was full once stays out of the list.
     Mutant {
@@ -79,6 +79,6 @@ pub const PROGRAMS: &[Mutant] = &[
         source: "if was_full {\n                    Chunk::link(chunk, list);",
         mutated: "if false {",
         test: "percpu/run-memory",
-        failure: "pages == all",
+        failure: "chunks == all",
     },
 ];
