@@ -35,7 +35,7 @@ static MESSAGE *spool[SPOOL];
 static SITE *sites[DOMAINS];
 static RECIPIENT *queue; /* sorted by time */
 static long now;
-static unsigned last_id, delivered, bounced, rejected, listed;
+static unsigned last_id, delivered, bounced, rejected;
 
 static unsigned chance(unsigned n)
 {
@@ -152,11 +152,12 @@ static void bounce_send(MESSAGE *failed)
     bounced++;
     if (failed->quoted || *place)
         return;
-    bounce = message_new(0, 500);          /* get: bounce */
+    bounce = message_new(0, 500);          /* get: spool */
     bounce->quoted = message_link(failed); /* get: quoted */
     if (recipient_add(bounce, failed->sender) == 0)
-        *place = message_link(bounce); /* get: spool */
-    message_unlink(bounce);            /* put: bounce */
+        *place = bounce;
+    else
+        message_unlink(bounce); /* put: spool */
 }
 
 static void recipient_settle(RECIPIENT *recipient)
@@ -231,16 +232,10 @@ int main(void)
         if (now < TICKS && chance(5) < 2)
             smtpd_session();
         queue_run(3);
-        if (now % 9 == 5 && spool[now % SPOOL]) {
-            MESSAGE *shown = message_link(spool[now % SPOOL]); /* get: mailq */
-
-            listed += shown->unsettled;
-            message_unlink(shown); /* put: mailq */
-        }
         if (now % 50 == 49)
             site_expire(20);
     }
     site_expire(0);
-    printf("%u delivered, %u bounced, %u rejected, %u listed\n", delivered, bounced, rejected, listed);
+    printf("%u delivered, %u bounced, %u rejected\n", delivered, bounced, rejected);
     return 0;
 }

@@ -122,7 +122,7 @@ static int vblk_queue(struct vblk *disk, struct bio *bio)
     return 0;
 }
 
-static void *vhost_irq(void *adapter)
+static void *vhost_irq(void *unused)
 {
     struct vblk_req *req;
 
@@ -139,8 +139,7 @@ static void *vhost_irq(void *adapter)
         pthread_cond_broadcast(&idle);
     }
     pthread_mutex_unlock(&lock);
-    put_device(adapter); /* put: irq thread */
-    return NULL;
+    return unused;
 }
 
 static void bio_end_async(struct bio *bio)
@@ -260,7 +259,7 @@ int main(void)
     host.dev = calloc(1, sizeof *host.dev);
     kref_init(&host.dev->kref); /* get: module */
     host.ring_tail = &host.ring;
-    if (pthread_create(&thread, NULL, vhost_irq, get_device(host.dev))) /* get: irq thread */
+    if (pthread_create(&thread, NULL, vhost_irq, NULL))
         return 1;
     for (i = 0; i < ROUNDS; i++)
         step(get_random(FILES), get_random(MINORS));
