@@ -2,7 +2,8 @@
 //!
 //! The programs of c-tests/evidence/programs are right: every reference is given back. A comment in the line of
 //! each get and each put names its role, one owner's claim: `/* get: index */`, `/* put: index */`. A mutant
-//! of a program drops puts of one role: all, a tenth, or one. The get of that role is to blame.
+//! of a program drops puts of one role: all, a tenth, or one. The get of that role is to blame. kref-track reads the
+//! source lines, but not the comments.
 //!
 //! The matching was tuned on the programs of dev/. Those of held/ and large/ were written apart from it, so
 //! their figures count.

@@ -62,6 +62,7 @@ mod serve;
 mod session;
 mod shared;
 mod slab;
+mod sources;
 mod stacks;
 mod stale;
 mod start;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::code::Id;
+use crate::code::{Id, PlaceId};
 use crate::leaks::{self, Key};
 use crate::origins::Origins;
 use crate::process::Process;
@@ -15,8 +15,8 @@ const MOST_FUNCTIONS: usize = 3;
 /// The live objects of all types.
 #[derive(Default)]
 pub struct Alive {
-    /// Their release functions, by their identities.
-    releases: BTreeSet<u64>,
+    /// How many of each type have each release function, by the function's identity.
+    releases: BTreeMap<(u64, Key), u64>,
     /// How many of each type each function has created, by the function's identity.
     created: BTreeMap<(u64, Key), u64>,
 }
@@ -24,18 +24,18 @@ pub struct Alive {
 impl Alive {
     /// Those of a process. The types are those of the report.
     pub fn new(world: &World, process: &Process, origins: &mut Origins) -> Self {
-        let mut stacks: BTreeMap<(Id, Key), u64> = BTreeMap::new();
-        let mut places = BTreeSet::new();
+        let mut alike: BTreeMap<(Id, PlaceId, Key), u64> = BTreeMap::new();
         for object in process.table.live() {
-            places.insert(leaks::release_of(world, object));
-            let created = (object.created().stack, leaks::key(world, object));
-            *stacks.entry(created).or_default() += 1;
+            let release = leaks::release_of(world, object);
+            let alike = alike.entry((object.created().stack, release, leaks::key(world, object)));
+            *alike.or_default() += 1;
         }
-        let functions = places.into_iter().filter_map(|place| world.code.frames(place).last());
-        let releases = functions.map(|frame| frame.identity).collect();
-        let mut created = BTreeMap::new();
-        for ((stack, key), count) in stacks {
+        let (mut releases, mut created) = (BTreeMap::new(), BTreeMap::new());
+        for ((stack, release, key), count) in alike {
             let key = origins.of(world, key);
+            if let Some(release) = world.code.frames(release).last() {
+                *releases.entry((release.identity, key)).or_default() += count;
+            }
             let frames = world.code.described(stack).iter().take(MOST_FUNCTIONS);
             let functions: BTreeSet<_> = frames.map(|frame| frame.identity).collect();
             for function in functions {
@@ -45,9 +45,12 @@ impl Alive {
         Self { releases, created }
     }
 
-    /// Whether a function releases objects that are live.
-    pub fn has_release(&self, function: u64) -> bool {
-        self.releases.contains(&function)
+    /// Whether a function releases objects that are live, beside the one that is in question: it does not wait for its
+    /// own release.
+    pub fn has_release(&self, function: u64, key: Key) -> bool {
+        let all = self.releases.range((function, Key::default())..);
+        let mut of_function = all.take_while(|((it, _), _)| *it == function);
+        of_function.any(|((_, of), &count)| *of != key || count > 1)
     }
 
     /// How many objects of another type a function has created that are live.

@@ -31,7 +31,8 @@ pub struct Costs<'a> {
 impl Costs<'_> {
     /// Whether the puts of a class are in the release function of an object that is live.
     pub fn waits(&self, put: usize) -> bool {
-        self.classes.1.all[put].release.is_some_and(|it| self.alive.has_release(it))
+        let release = self.classes.1.all[put].release;
+        release.is_some_and(|it| self.alive.has_release(it, self.key))
     }
 
     /// How many live objects of another type were created by the function that took a class of references. Perhaps the

@@ -9,8 +9,11 @@ use std::iter;
 use std::ops::Range;
 
 use super::assign::cheapest;
+use super::classes::Classes;
 use super::cost::{Costs, NEVER};
 use super::explanation::{Counts, Explanation, Item, Kind, Pairs, heaviest};
+use super::places::Places;
+use crate::sources::Sources;
 
 /// How often an explanation learns from what it has assigned.
 const ROUNDS: usize = 4;
@@ -20,6 +23,8 @@ const MOST_HYPOTHESES: usize = 8;
 const MOST_EXCHANGED: usize = 10;
 /// What an assignment pays for a leak of a class that the hypothesis does not blame.
 const OTHER_LEAK: f64 = 8.0;
+/// What a reference's place tells counts twice as much as one that names tell.
+const PLACE: f64 = 2.0;
 /// How much an unseen pair counts, for its fit.
 const PRIOR: f64 = 0.1;
 /// How likely it is that a reference leaks: that of a get, and the creator's.
@@ -41,7 +46,7 @@ pub struct Explainer<'a> {
     released: usize,
     /// Pairs that were plain when they happened.
     plain: Counts,
-    /// How well the names of each class of gets fit those of each class of puts.
+    /// How well the names and places of each class of gets fit those of each class of puts.
     fits: Vec<f64>,
     /// For each class of gets how many live objects of another type were created beside it.
     beside: Vec<u64>,
@@ -70,8 +75,16 @@ impl<'a> Explainer<'a> {
         items.extend(heaviest(live.into_iter().filter(Item::is_live)));
         let mut counts = Counts::new(gets, puts);
         plain.iter().for_each(|&(get, put, count)| counts.add(get, put, count));
+        let sources = Sources::new(costs.code);
+        let places = |classes: &Classes, is_get| -> Vec<Places> {
+            let all = classes.all.iter();
+            all.map(|class| Places::of(class, is_get, costs.code, &sources)).collect()
+        };
+        let (taken, given) = (places(&costs.classes.0, true), places(&costs.classes.1, false));
         let fit = |at: usize| {
-            costs.words(&costs.classes.0.all[at / puts], &costs.classes.1.all[at % puts])
+            let (get, put) = (at / puts, at % puts);
+            costs.words(&costs.classes.0.all[get], &costs.classes.1.all[put])
+                + PLACE * taken[get].fit(&given[put])
         };
         let fits = (0..gets * puts).map(fit).collect();
         let beside = (0..gets).map(|get| costs.created_beside(get)).collect();
@@ -214,7 +227,7 @@ impl<'a> Explainer<'a> {
         LEAKS[usize::from(self.costs.classes.0.all[class].is_first)]
     }
 
-    /// How well the names of a class of gets fit those of a class of puts.
+    /// How well the names and places of a class of gets fit those of a class of puts.
     pub fn fit(&self, kind: Kind) -> f64 {
         self.fits[self.at(kind)]
     }

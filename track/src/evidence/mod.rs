@@ -11,6 +11,8 @@
 //! | plain.rs | pairs that long histories do without |
 //! | classes.rs | stacks without the functions that only wrap a get or a put |
 //! | words.rs | what the names of functions tell |
+//! | places.rs | where a reference is kept, as the source tells |
+//! | statements.rs | which expression a call in a source line is about |
 //! | cost.rs | how well a put fits a get |
 //! | assign.rs | the cheapest assignment of puts to gets |
 //! | explanation.rs | what an explanation of all objects of a type is made of |
@@ -29,8 +31,10 @@ mod explanation;
 mod history;
 mod improve;
 mod passes;
+mod places;
 mod plain;
 mod price;
+mod statements;
 mod totals;
 mod verdict;
 mod words;

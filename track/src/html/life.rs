@@ -2,18 +2,18 @@
 
 use serde_json::Value;
 
-use super::sources::Sources;
 use super::stacks;
 use crate::documents::Document;
 use crate::finding::{Stack, place, text, thread};
 use crate::markup::{Drawing, Markup};
+use crate::sources::Sources;
 
 /// The picture has these coordinates, and is as wide as the page.
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 120.0;
 
 /// Writes the section, if events were kept.
-pub fn write(page: &mut Markup, sources: &mut Sources, document: &Document) {
+pub fn write(page: &mut Markup, sources: &Sources, document: &Document) {
     let Some(first) = document.events.first() else { return };
     let begun = seconds(first);
     page.raw("<section id=\"life\">\n<h2>The life of object #").number(count(&first["object"]));
@@ -33,7 +33,7 @@ pub fn write(page: &mut Markup, sources: &mut Sources, document: &Document) {
     page.raw("</ol>\n</section>\n");
 }
 
-fn one(page: &mut Markup, sources: &mut Sources, event: &Value, begun: f64) {
+fn one(page: &mut Markup, sources: &Sources, event: &Value, begun: f64) {
     let holder = match text(&event["holder"]) {
         "" => String::new(),
         name => format!(" by \"{name}\""),

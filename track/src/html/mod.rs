@@ -8,11 +8,10 @@ use crate::code::Code;
 use crate::documents::{Document, Report};
 use crate::finding::{Finding, Level, Section, amount, are_held, place, sections, text};
 use crate::markup::Markup;
+use crate::sources::Sources;
 use crate::text::number;
-use sources::Sources;
 
 mod life;
-mod sources;
 mod stacks;
 
 const SCRIPT: &str = concat!("\n", include_str!("sort.js"), include_str!("zoom.js"));
@@ -25,7 +24,7 @@ const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\
 
 /// The page of these reports.
 pub fn document(document: &Document, code: &Code) -> String {
-    let mut sources = Sources::new(code);
+    let sources = Sources::new(code);
     let sections: Vec<(&Report, Vec<Section>)> =
         document.reports.iter().map(|report| (report, sections(&report.value))).collect();
     let mut page = Markup::default();
@@ -42,12 +41,12 @@ pub fn document(document: &Document, code: &Code) -> String {
     let mut next = 1;
     for (report, sections) in &sections {
         for of in sections {
-            section(&mut page, &mut sources, of, next);
+            section(&mut page, &sources, of, next);
             next += of.findings.len();
         }
         beside(&mut page, report);
     }
-    life::write(&mut page, &mut sources, document);
+    life::write(&mut page, &sources, document);
     page.raw("</main>\n<footer><p>");
     if document.left_out > 0 {
         page.text(&number(document.left_out, "more report"))
@@ -115,7 +114,7 @@ fn head(page: &mut Markup, id: usize, of: &Finding, begin: &'static str, end: &'
 }
 
 /// Findings that belong together. The first one has the number `next` in the table.
-fn section(page: &mut Markup, sources: &mut Sources, of: &Section, next: usize) {
+fn section(page: &mut Markup, sources: &Sources, of: &Section, next: usize) {
     page.raw("<section>\n");
     // One finding may be all that the section has.
     let only = of.findings.first().filter(|first| first.what == of.title);

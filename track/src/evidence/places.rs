@@ -1,0 +1,264 @@
+//! Where a reference is kept, as the source lines tell: `lease->pool = pool_get(pool);` and `pool_put(lease->pool);`
+//! belong together.
+
+use std::ops::Range;
+
+use super::classes::Class;
+use super::statements::{Token, assignment, call, statements, tokens};
+use crate::code::Code;
+use crate::sources::{Sources, around};
+
+/// So many lines before a get or put, and behind it, may tell where its reference is.
+const LINES: usize = 15;
+
+/// Where a reference is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// In a member of this name, in an array, or in a global variable.
+    Member(String),
+    /// In a variable of a function, by the function's identity.
+    Variable(String, u64),
+}
+
+/// What the source tells of a class of gets or of puts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Where the reference is kept.
+    kept: Vec<Place>,
+    /// What a get was called with: perhaps the reference is kept there, too.
+    named: Vec<Place>,
+}
+
+/// A line with a get or put.
+struct Site<'a> {
+    lines: &'a [String],
+    /// The line, from 0.
+    line: usize,
+    /// The identity of its function.
+    function: u64,
+    /// The function that it calls, if that is known.
+    callee: Option<&'a str>,
+    /// Whether the call's argument is the object: not that of a constructor.
+    is_object: bool,
+}
+
+impl Places {
+    /// Of a class. Empty if the source is not there, or is not understood.
+    pub fn of(class: &Class, is_get: bool, code: &Code, sources: &Sources) -> Self {
+        let mut places = Self::default();
+        let mut callee = None;
+        for frame in code.described(class.stack).iter().take(class.frame + 1) {
+            let is_object = callee.is_none() || !class.is_first;
+            let lines = sources.lines(frame.file, frame.module);
+            if let (Some(lines), Some(line)) = (lines, (frame.line as usize).checked_sub(1)) {
+                let function = frame.identity;
+                places.read(&Site { lines: &lines, line, function, callee, is_object }, is_get);
+            }
+            // The argument of the next call is another object.
+            if !is_get && places.kept.iter().any(Place::is_member) {
+                break;
+            }
+            callee = Some(frame.function);
+        }
+        places
+    }
+
+    /// Whether a get's reference is where a put takes it from: 1 for yes, less than 0 for no, 0 if that is not known.
+    pub fn fit(&self, put: &Self) -> f64 {
+        let are_members = |of: &Self| !of.kept.is_empty() && of.kept.iter().all(Place::is_member);
+        let functions =
+            |of: &Self| -> Vec<u64> { of.kept.iter().filter_map(Place::function).collect() };
+        if self.kept.iter().chain(&self.named).any(|place| put.kept.contains(place)) {
+            1.0
+        } else if are_members(self) && are_members(put) {
+            -1.0
+        } else if functions(self).iter().any(|it| functions(put).contains(it)) {
+            -0.5
+        } else {
+            0.0
+        }
+    }
+
+    fn read(&mut self, site: &Site, is_get: bool) -> Option<()> {
+        let function = site.function()?;
+        let tokens = tokens(&site.lines[function.clone()]);
+        let statements = statements(&tokens);
+        let is_here = |statement: &[Token]| {
+            let last = statement.last().map_or(0, |token| token.line);
+            (statement[0].line..=last).contains(&(site.line - function.start))
+        };
+        let of_line = statements.iter().enumerate().filter(|(_, statement)| is_here(statement));
+        let calls = of_line.filter_map(|(at, it)| call(it, site.callee).map(|call| (at, call)));
+        // A call of the name first, and what is last in the line.
+        let (at, call) = calls.max_by_key(|(at, call)| (call.is_named, *at))?;
+        let (before, after) = (&statements[..at], &statements[at + 1..]);
+        // The next statement behind that stores what these hold, or else the last one before.
+        let stored = |what: &[Token], before: &[&[Token]]| {
+            let into = |statement: &&[Token]| {
+                let (into, from) = assignment(statement)?;
+                is_same(from, what).then(|| site.place(into)).flatten()
+            };
+            after.iter().find_map(into).or_else(|| before.iter().rev().find_map(into))
+        };
+        if !is_get {
+            self.kept.extend(site.place(call.argument));
+            let assigned = before.iter().rev().filter_map(|it| assignment(it));
+            let mut from = assigned.filter(|(into, _)| is_same(into, call.argument));
+            self.kept.extend(from.find_map(|(_, from)| site.place(from)));
+        } else if let Some(kept) = call.kept {
+            self.kept.extend(site.place(kept));
+            self.kept.extend(stored(kept, &[]));
+        } else if site.is_object {
+            self.kept.extend(stored(call.argument, before));
+            self.named.extend(site.place(call.argument));
+        }
+        Some(())
+    }
+}
+
+impl Place {
+    fn is_member(&self) -> bool {
+        matches!(self, Self::Member(_))
+    }
+
+    fn function(&self) -> Option<u64> {
+        match self {
+            Self::Member(_) => None,
+            Self::Variable(_, function) => Some(*function),
+        }
+    }
+}
+
+impl Site<'_> {
+    /// The lines near it that are of its function: they begin with a space, but for the braces around them.
+    fn function(&self) -> Option<Range<usize>> {
+        let all = self.lines;
+        let at = Some(self.line).filter(|&at| at < all.len())?;
+        let is_edge = |line: &String| line.starts_with(['{', '}']);
+        let near = around(at + 1, LINES, all.len());
+        let (first, end) = (near.start() - 1, *near.end());
+        let from = all[first..at].iter().rposition(is_edge).map_or(first, |edge| first + edge + 1);
+        let to = all[at..end].iter().position(is_edge).map_or(end, |edge| at + edge);
+        Some(from..to.max(at + 1))
+    }
+
+    fn place(&self, expression: &[Token]) -> Option<Place> {
+        let name = |token: &Token| {
+            let is_name = token.is_word() && token.text != "NULL" && token.text != "nullptr";
+            is_name.then(|| token.text.to_string())
+        };
+        match expression {
+            [variable] => name(variable).map(|name| match self.is_global(&name) {
+                true => Place::Member(name),
+                false => Place::Variable(name, self.function),
+            }),
+            [.., dot, member] if matches!(dot.text, "->" | ".") => name(member).map(Place::Member),
+            [.., end] if end.text == "]" => {
+                let open = expression.iter().rposition(|it| it.text == "[")?;
+                expression[..open].last().and_then(name).map(Place::Member)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a variable is declared outside of functions: in a line that begins with its type.
+    fn is_global(&self, name: &str) -> bool {
+        let is_outside =
+            |line: &&String| line.starts_with(|it: char| it.is_alphabetic()) && line.contains(name);
+        let declares = |line: &String| {
+            let tokens = tokens(std::slice::from_ref(line));
+            let is_type = |at: usize| matches!(tokens[at].text, "struct" | "union" | "enum");
+            let is_variable = |at: usize| tokens[at].text == name && !is_type(at - 1);
+            let end = tokens.iter().position(|it| matches!(it.text, "(" | "=" | ";"));
+            end.is_some_and(|end| tokens[end].text != "(" && (1..end).any(is_variable))
+        };
+        self.lines.iter().filter(is_outside).any(declares)
+    }
+}
+
+/// Whether both are the same variable.
+fn is_same(a: &[Token], b: &[Token]) -> bool {
+    matches!((a, b), ([a], [b]) if a.text == b.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Places, Site};
+
+    const SOURCE: &str = r#"
+struct lease *leases[8], *newest;
+
+static void lease_free(struct lease *lease)
+{
+    pool_put(lease->pool); // member
+}
+
+static struct lease *lease_new(struct pool *from)
+{
+    struct pool *pool = pool_get(from); // variable
+    struct lease *lease = malloc(sizeof *lease);
+
+    kref_init(&lease->kref); // created
+    lease->pool = pool_get(pool); /* into a member; "quoted */
+    kref_get(&lease->kref); // array
+    leases[lease->number] = lease;
+    newest = full ? lease_get(lease) : NULL; // global
+    if (full) { } else pool_put(pool); // put variable
+    return lease;
+}
+
+static void lease_end(int at)
+{
+    struct lease *lease = leases[at];
+
+    leases[at] = NULL;
+    lease_put(lease); // put array
+    lease_put(newest); // put global
+}
+"#;
+
+    fn places(mark: &str, is_get: bool) -> Places {
+        let lines: Vec<String> = SOURCE.lines().map(str::to_string).collect();
+        let line = lines.iter().position(|line| line.ends_with(&format!("// {mark}")));
+        let line = line.or_else(|| lines.iter().position(|it| it.contains(mark))).unwrap();
+        let name = |it: &&String| it.starts_with("static");
+        let function = lines[..line].iter().filter(name).count() as u64;
+        let mut places = Places::default();
+        let site = Site { lines: &lines, line, function, callee: None, is_object: true };
+        places.read(&site, is_get).unwrap();
+        places
+    }
+
+    #[test]
+    fn a_get_and_a_put_of_one_place() {
+        let gets = ["variable", "into a member", "array", "global", "created"];
+        let puts = ["put variable", "member", "put array", "put global"];
+        let table = [
+            [1.0, 0.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0, -1.0],
+            [0.0, -1.0, 1.0, -1.0],
+            [0.0, -1.0, 0.0, 1.0],
+            [0.0, -1.0, 1.0, -1.0],
+        ];
+        for (get, row) in gets.iter().zip(table) {
+            for (put, fit) in puts.iter().zip(row) {
+                assert_eq!(places(get, true).fit(&places(put, false)), fit, "{get}, {put}");
+            }
+        }
+    }
+
+    /// Whatever stands in the source, it is read.
+    #[test]
+    fn any_text() {
+        let words = ["(", ")", "[", "]", "=", "->", "*", "&", "a", "\"", "'", "/*", "*/", ";", "é"];
+        for seed in 0..2000_usize {
+            let word = |at: usize| words[(seed * 31 + at * at * (seed % 97 + 7)) % words.len()];
+            let line = format!(" {}", (0..12).map(word).collect::<Vec<_>>().join(" "));
+            let lines = vec![line.clone(), line.clone(), line];
+            for (line, is_get) in [(1, true), (2, false), (3, true)] {
+                let site = Site { lines: &lines, line, function: 1, callee: None, is_object: true };
+                Places::default().read(&site, is_get);
+            }
+        }
+    }
+}
