@@ -86,6 +86,7 @@ Not run for $arch:
   rseq/run-unregistered: steps through itself by a flag that only x86-64 has
   rseq/run-stepped on riscv64, where the kernel cannot step, and on aarch64 without LSE, where no step gets past an ldxr
   and its stxr
-  all but rseq, slot and percpu on a second processor: they are the same there
+  all but rseq, slot and percpu on a second processor: they are the same there; in the short form, of these the inlined
+  programs
 END
 exit "$status"

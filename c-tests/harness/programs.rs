@@ -17,7 +17,7 @@
 //! The same holds for programs in C++, whose names end with `.cpp`: they are compiled as C++11.
 //!
 //! With KREF_CHECK=quick, as for `make check`, a `run-*.c` is built in a few of these ways: `Way::is_quick` says which. With
-//! KREF_CHECK=rest, which CI uses after that, it is built in the other ways, and not with both compilers in the same way.
+//! KREF_CHECK=rest, which CI uses after that, it is built in some of the other ways: `is_wanted` says which.
 
 mod program;
 mod ways;

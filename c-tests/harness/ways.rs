@@ -128,11 +128,15 @@ pub fn ways(program: &Program) -> Vec<Way> {
     ways
 }
 
-/// Whether KREF_CHECK asks for this way of the program with this number.
+/// Whether KREF_CHECK asks for this way of the program with this number. Of the rest, a program has the ways of one
+/// compiler and of one library, in turn; of those under valgrind and ThreadSanitizer, which are few, of both libraries.
 pub fn is_wanted(number: usize, way: Way) -> bool {
-    let turn = (number + usize::from(way.inline)) % Kind::ALL.len();
-    let is_rest_of_turn = !way.is_quick() && way.compiler == Kind::ALL[turn];
-    (!is_quick() || way.is_quick()) && (!is_rest() || is_rest_of_turn)
+    let has_both = matches!(way.watch, Watch::Valgrind(_) | Watch::Sanitizer(Sanitizer::Thread));
+    let compiler = Kind::ALL[(number + usize::from(way.inline)) % Kind::ALL.len()];
+    let is_static = (number / 2).is_multiple_of(2);
+    let has_turn =
+        way.compiler == compiler && (has_both || is_static == (way.library == Library::Static));
+    (!is_quick() || way.is_quick()) && (!is_rest() || !way.is_quick() && has_turn)
 }
 
 /// The ways in which a tool sees each access to the count: the access is inlined into the program, or the library is
