@@ -86,9 +86,11 @@ rust_library_musl() {
         cp libcore-*.rlib libcompiler_builtins-*.rlib /usr/lib/rustlib/$target/lib"
 }
 
-# The files of the working tree that git knows, in the chroot's /root/$arch.
+# copy_source [NAME]: the files of the working tree that git knows, in the chroot's /root/$arch, or in /root/NAME.
+# shellcheck disable=SC2120 # ci/cross.sh has an argument
 copy_source() {
-    rm -rf "$chroot/root/$arch"
-    mkdir -p "$chroot/root/$arch"
-    git -c safe.directory="$PWD" ls-files -z | tar --null -T - -cf - | tar -xf - -C "$chroot/root/$arch"
+    local to=$chroot/root/${1:-$arch}
+    rm -rf "$to"
+    mkdir -p "$to"
+    git -c safe.directory="$PWD" ls-files -z | tar --null -T - -cf - | tar -xf - -C "$to"
 }

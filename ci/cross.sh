@@ -58,21 +58,27 @@ elif [[ $arch == i686 ]]; then
     within ldconfig
 fi
 # The program run-layout gets the sizes of Rust's types from the driver. So for 32 bits the driver must have 32 bits.
-of_target=(CARGO_BUILD_TARGET="$target") of_driver=(CARGO_TARGET_DIR=/root/target/driver)
-[[ $slow != *programs* || ($arch != armv7 && $arch != i686) ]] || of_driver=("${of_target[@]}")
-rm -rf "$chroot/root/target/driver/c-tests"
+of_target=(CARGO_BUILD_TARGET="$target") of_driver=(CARGO_TARGET_DIR=/root/target/source) source=source
+if [[ $slow == *programs* && ($arch == armv7 || $arch == i686) ]]; then
+    of_driver=("${of_target[@]}") source=$arch
+else
+    # Cargo takes two folders with the same files for one, and the driver looks for its programs where it was built. So
+    # its source is in the same folder for all values of ARCH.
+    copy_source source
+fi
+rm -rf "$chroot/root/target/source/c-tests"
 
 log=target/cross/$arch.log
 mkdir -p target/cross
 status=0
 (
-    # run_tests WORDS NAME=VALUE...
+    # run_tests FOLDER WORDS NAME=VALUE...
     run_tests() {
         # shellcheck disable=SC2086 # a list of words
-        within env --chdir="/root/$arch" -u CI "${settings[@]}" "${@:2}" cargo test --locked --no-fail-fast $1 || status=1
+        within env --chdir="/root/$1" -u CI "${settings[@]}" "${@:3}" cargo test --locked --no-fail-fast $2 || status=1
     }
-    for tests in "${rust[@]}"; do run_tests "$tests" "${of_target[@]}"; done
-    for tests in "${c[@]}"; do run_tests "$tests" "${of_driver[@]}"; done
+    for tests in "${rust[@]}"; do run_tests "$arch" "$tests" "${of_target[@]}"; done
+    for tests in "${c[@]}"; do run_tests "$source" "$tests" "${of_driver[@]}"; done
     exit "$status"
 ) 2>&1 | tee "$log" || status=1
 

@@ -11,12 +11,12 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <linux/ioctl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -43,6 +43,12 @@ static int new_fd(void)
     return (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 }
 
+/* By syscall(): musl's ioctl() takes an int. */
+static long control(struct held *held, unsigned long request, void *argument)
+{
+    return syscall(SYS_ioctl, held->fd, request, argument);
+}
+
 static void hold(struct held *held, void *address)
 {
     struct uffdio_api api = {.api = UFFD_API};
@@ -54,8 +60,8 @@ static void hold(struct held *held, void *address)
     memcpy(held->copy, held->page, PAGE);
     area.range.start = (uintptr_t)held->page;
     area.range.len = PAGE;
-    CHECK(ioctl(held->fd, UFFDIO_API, &api) == 0);
-    CHECK(ioctl(held->fd, UFFDIO_REGISTER, &area) == 0);
+    CHECK(control(held, UFFDIO_API, &api) == 0);
+    CHECK(control(held, UFFDIO_REGISTER, &area) == 0);
     CHECK(madvise(held->page, PAGE, MADV_DONTNEED) == 0);
 }
 
@@ -69,7 +75,7 @@ static int faulted(struct held *held)
     CHECK(poll(both, 2, -1) > 0);
     copy.dst = (uintptr_t)held->page;
     copy.src = (uintptr_t)held->copy;
-    CHECK(ioctl(held->fd, UFFDIO_COPY, &copy) == 0);
+    CHECK(control(held, UFFDIO_COPY, &copy) == 0);
     CHECK(both[0].revents == POLLIN || both[1].revents == POLLIN);
     return both[0].revents != 0;
 }
