@@ -2,7 +2,7 @@
 # boot.sh ARCH: boots Debian's kernel for another processor in qemu, and runs the C tests of libkref there: on a real
 # kernel, which has restartable sequences, membarrier, ptrace and seccomp filters. ARCH is aarch64 or riscv64.
 # Status 0 if each program ended as it must: boot/build.sh has the list. KREF_CHECK=quick leaves out a program that takes
-# very long. Works in the chroot of chroot.sh.
+# very long, and on a second processor the inlined programs. Works in the chroot of chroot.sh.
 #
 # An emulator is not the processor. An x86-64 machine orders memory accesses more than the emulated processor would, so
 # a missing acquire or release is not found here, but by the litmus tests.

@@ -10,6 +10,7 @@ use super::passes::Common;
 use super::words;
 use crate::code::{Code, Id};
 use crate::leaks::Key;
+use crate::sources::Sources;
 
 /// The put cannot give back this get.
 pub const NEVER: f64 = 1e6;
@@ -20,6 +21,8 @@ const STEP: f64 = 0.7;
 pub struct Costs<'a> {
     /// The functions' names.
     pub code: &'a Code,
+    /// The source files.
+    pub sources: &'a Sources<'a>,
     /// The classes of gets, and of puts.
     pub classes: &'a (Classes, Classes),
     /// The live objects of all types.

@@ -13,7 +13,6 @@ use super::classes::Classes;
 use super::cost::{Costs, NEVER};
 use super::explanation::{Counts, Explanation, Item, Kind, Pairs, heaviest};
 use super::places::Places;
-use crate::sources::Sources;
 
 /// How often an explanation learns from what it has assigned.
 const ROUNDS: usize = 4;
@@ -75,10 +74,9 @@ impl<'a> Explainer<'a> {
         items.extend(heaviest(live.into_iter().filter(Item::is_live)));
         let mut counts = Counts::new(gets, puts);
         plain.iter().for_each(|&(get, put, count)| counts.add(get, put, count));
-        let sources = Sources::new(costs.code);
         let places = |classes: &Classes, is_get| -> Vec<Places> {
             let all = classes.all.iter();
-            all.map(|class| Places::of(class, is_get, costs.code, &sources)).collect()
+            all.map(|class| Places::of(class, is_get, costs.code, costs.sources)).collect()
         };
         let (taken, given) = (places(&costs.classes.0, true), places(&costs.classes.1, false));
         let fit = |at: usize| {

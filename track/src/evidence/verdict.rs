@@ -17,6 +17,7 @@ use crate::leaks::Key;
 use crate::names::Name;
 use crate::object::{Act, Object};
 use crate::process::Process;
+use crate::sources::Sources;
 use crate::symbols::Frame;
 use crate::world::World;
 
@@ -115,6 +116,7 @@ pub fn judge(
     objects: &[&Object],
     long: &BTreeMap<(Id, What), u64>,
     alive: &Alive,
+    sources: &Sources,
 ) -> Judged {
     let code = &world.code;
     let (released, plain) = world.evidence.of(key);
@@ -138,7 +140,7 @@ pub fn judge(
     stacks.extend(pairs);
     stacks.extend(long.keys());
     let classes = classes::sort(&stacks, code);
-    let costs = Costs { code, classes: &classes, alive, key };
+    let costs = Costs { code, sources, classes: &classes, alive, key };
     let items = released.iter().map(|(it, count)| Item::new(0, it, *count, &costs)).collect();
     let live_item = |(history, (number, objects)): (&History, &(usize, Vec<usize>))| {
         Item::new(*number, history, objects.len() as f64, &costs)

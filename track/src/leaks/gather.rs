@@ -14,6 +14,7 @@ use crate::origins::Origins;
 use crate::process::Process;
 use crate::reach::Reach;
 use crate::reach::owned;
+use crate::sources::Sources;
 use crate::world::World;
 
 /// Looks through the table for what was taken since the last checkpoint. For `--live`, each second: the rules have
@@ -57,8 +58,9 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
     }
     let alive =
         if by_evidence { Alive::new(world, process, &mut origins) } else { Alive::default() };
+    let sources = Sources::new(&world.code);
     for (key, gathered) in types {
-        leaks.types.push(gathered.finish(world, process, key, &alive));
+        leaks.types.push(gathered.finish(world, process, key, &alive, &sources));
     }
     leaks.owned = owned.by_type(world);
     leaks.unexited = unexited(world, process);

@@ -15,6 +15,7 @@ use crate::object::{Held, Object, PERCPU, UNRECORDED, UNSURE};
 use crate::percpu::INITIAL;
 use crate::process::Process;
 use crate::reach::Class;
+use crate::sources::Sources;
 use crate::world::World;
 
 type Alike = (Name, Id, bool);
@@ -97,9 +98,16 @@ impl<'a> Gathered<'a> {
     }
 
     /// All of the type.
-    pub fn finish(mut self, world: &World, process: &Process, key: Key, alive: &Alive) -> Type {
+    pub fn finish(
+        mut self,
+        world: &World,
+        process: &Process,
+        key: Key,
+        alive: &Alive,
+        sources: &Sources,
+    ) -> Type {
         if !self.kept.is_empty() || !self.long.is_empty() {
-            self.weigh(world, process, key, alive);
+            self.weigh(world, process, key, alive, sources);
         }
         self.of.name = name(world, key);
         self.of.none_ended = !self.has_percpu && !process.ended.contains(&key);
@@ -116,11 +124,18 @@ impl<'a> Gathered<'a> {
     }
 
     /// Adds what the evidence says of the objects.
-    fn weigh(&mut self, world: &World, process: &Process, key: Key, alive: &Alive) {
+    fn weigh(
+        &mut self,
+        world: &World,
+        process: &Process,
+        key: Key,
+        alive: &Alive,
+        sources: &Sources,
+    ) {
         let kept = std::mem::take(&mut self.kept);
         let totals = self.totals(process);
         let mut seen: HashSet<(usize, Alike), FxBuildHasher> = HashSet::default();
-        let judged = evidence::judge(world, process, key, &kept, &totals, alive);
+        let judged = evidence::judge(world, process, key, &kept, &totals, alive, sources);
         for leak in judged.leaks {
             let object = kept[leak.object];
             let held = Held {
