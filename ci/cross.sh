@@ -62,8 +62,8 @@ of_target=(CARGO_BUILD_TARGET="$target") of_driver=(CARGO_TARGET_DIR=/root/targe
 if [[ $slow == *programs* && ($arch == armv7 || $arch == i686) ]]; then
     of_driver=("${of_target[@]}") source=$arch
 else
-    # Cargo takes two folders with the same files for one, and the driver looks for its programs where it was built. So
-    # its source is in the same folder for all values of ARCH.
+    # The driver looks for its programs in the folder where it was built. Cargo does not build it again for another
+    # folder with the same files. So the driver's source is in one folder, the same for all values of ARCH.
     copy_source source
 fi
 rm -rf "$chroot/root/target/source/c-tests"

@@ -128,8 +128,9 @@ pub fn ways(program: &Program) -> Vec<Way> {
     ways
 }
 
-/// Whether KREF_CHECK asks for this way of the program with this number. Of the rest, a program has the ways of one
-/// compiler and of one library, in turn; of those under valgrind and ThreadSanitizer, which are few, of both libraries.
+/// Whether KREF_CHECK asks for this way to build a program. `number` is the program's place in the list. With
+/// KREF_CHECK=rest the first program is built with one compiler, the second with the other one, and so on; likewise with the
+/// static or the shared library. The ways under valgrind and ThreadSanitizer are few, and are built with both libraries.
 pub fn is_wanted(number: usize, way: Way) -> bool {
     let has_both = matches!(way.watch, Watch::Valgrind(_) | Watch::Sanitizer(Sanitizer::Thread));
     let compiler = Kind::ALL[(number + usize::from(way.inline)) % Kind::ALL.len()];

@@ -32,9 +32,9 @@
  * have a page fault in the middle of a get: the page was swapped out, or a fork() has made it
  * copy-on-write. Before the kernel has served the fault, another thread may replace and release the
  * object. The get then starts again, and finds the next object. But if the page is no longer mapped,
- * the kernel ends the process by SIGSEGV. munmap() has this effect, and so has free() for large blocks
- * (glibc: 128 KiB or more), and in rare cases for others. The memory of a kref_pool stays mapped. In a
- * program whose handler of SIGSEGV returns, the get starts again in any case.
+ * the kernel ends the process by SIGSEGV. munmap() has this effect, and so has free(): for large blocks
+ * always (glibc: 128 KiB or more), for smaller ones rarely. The memory of a kref_pool stays mapped. If
+ * the program has a handler of SIGSEGV, and the handler returns, the get starts again even then.
  *
  * Use slots, and the percpu_ref of kref/percpu.h, only on the main thread and on threads that
  * pthread_create() or thrd_create() made. After fork(), the child may use them only if the parent had

@@ -27,6 +27,6 @@ pub(crate) unsafe fn unmap(memory: ptr::NonNull<u8>, size: usize) {
 /// # Safety
 /// The pages came from [`map`], and nobody uses what is in them.
 pub(crate) unsafe fn discard(memory: *mut u8, size: usize) {
-    // SAFETY: as promised. Where a page is larger, the kernel may refuse. Then the memory is kept.
+    // SAFETY: as promised. If a page has more than 4096 bytes, the kernel may refuse. Then the memory stays in use.
     errno::preserved(|| unsafe { libc::madvise(memory.cast(), size, libc::MADV_DONTNEED) });
 }

@@ -1,7 +1,7 @@
 /*
- * One function takes two references on a pool: one while it works, and one that the new lease keeps. It gives the first
- * back at its end, right behind the second get. Only the source tells that this is the first one: it is in the same
- * variable. The error path forgets it.
+ * One function takes two references on a pool: one while it works, and one that the new lease keeps. At the function's
+ * end, in the line after the second get, a put gives back the first reference. Only the source tells which one: the first
+ * get and the put use the same variable. The error path has no put.
  * Modelled on kernel drivers whose error path skips the put at the end of a probe function.
  *
  * found by: leak

@@ -63,7 +63,8 @@ impl Places {
         places
     }
 
-    /// Whether a get's reference is where a put takes it from: 1 for yes, less than 0 for no, 0 if that is not known.
+    /// Whether a get stores its reference where a put finds it. 1: in the same place. -1 or -0.5: in another place.
+    /// 0: that is not known.
     pub fn fit(&self, put: &Self) -> f64 {
         let are_members = |of: &Self| !of.kept.is_empty() && of.kept.iter().all(Place::is_member);
         let functions =
@@ -92,7 +93,7 @@ impl Places {
         // A call of the name first, and what is last in the line.
         let (at, call) = calls.max_by_key(|(at, call)| (call.is_named, *at))?;
         let (before, after) = (&statements[..at], &statements[at + 1..]);
-        // The next statement behind that stores what these hold, or else the last one before.
+        // Where the variable is stored: by the next statement that does so, or else by the last one before the call.
         let stored = |what: &[Token], before: &[&[Token]]| {
             let into = |statement: &&[Token]| {
                 let (into, from) = assignment(statement)?;
@@ -247,7 +248,7 @@ static void lease_end(int at)
         }
     }
 
-    /// Whatever stands in the source, it is read.
+    /// No source makes it panic.
     #[test]
     fn any_text() {
         let words = ["(", ")", "[", "]", "=", "->", "*", "&", "a", "\"", "'", "/*", "*/", ";", "é"];

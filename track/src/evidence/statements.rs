@@ -64,7 +64,7 @@ pub struct Call<'a> {
     pub is_named: bool,
 }
 
-/// The call of a function, or if that is not there, or not known, of one whose name says that it takes or gives back.
+/// The call of the function `callee`. If the statement has none: of a function whose name looks like a get or put.
 pub fn call<'a>(statement: &'a [Token<'a>], callee: Option<&str>) -> Option<Call<'a>> {
     let is_call = |at: &usize| {
         let [name, open] = [&statement[*at], &statement[*at + 1]];
