@@ -4,8 +4,10 @@
  *   objects kref N          N times kref_init() and the kref_put() that releases; prints the nanoseconds of one
  *   objects pairs N         N times kref_get() and kref_put() of one object, in the same way
  *   objects malloc N        N times malloc() and free(), for tools that watch these
- *   objects hold N HOLDERS  makes N objects with HOLDERS references each, and prints the bytes of memory that this
- *                           process and the judge have now, without what they share
+ *   objects hold N HOLDERS PLACES
+ *                           makes N objects with HOLDERS references each, taken in turn by PLACES stacks of calls,
+ *                           and prints the bytes of memory that this process and the judge have now, without what
+ *                           they share
  */
 #include <kref.h>
 #include <stdio.h>
@@ -23,7 +25,7 @@ static void release(struct kref *kref)
 }
 
 static struct kref *held;
-static unsigned long holders;
+static unsigned long holders, places;
 
 DEEP with_kref(unsigned long n)
 {
@@ -60,13 +62,21 @@ DEEP with_malloc(unsigned long n)
     return n;
 }
 
+DEEP get_at(struct kref *kref, unsigned long depth)
+{
+    if (depth)
+        return 1 + get_at(kref, depth - 1);
+    kref_get(kref);
+    return 0;
+}
+
 DEEP hold(unsigned long n)
 {
     held = calloc(n + 1, sizeof(*held));
     for (unsigned long i = 0; i < n; i++) {
         kref_init(&held[i]);
         for (unsigned long more = 1; more < holders; more++)
-            kref_get(&held[i]);
+            get_at(&held[i], more % places);
     }
     return n;
 }
@@ -137,6 +147,7 @@ int main(int argc, char **argv)
     struct timespec start, end;
 
     holders = argc > 3 ? strtoul(argv[3], NULL, 10) : 1;
+    places = argc > 4 ? strtoul(argv[4], NULL, 10) : 1;
     for (size_t i = 0; argc > 1 && i < sizeof(ways) / sizeof(*ways); i++)
         if (!strcmp(argv[1], ways[i].name))
             work = ways[i].work;

@@ -3,6 +3,8 @@
 //! The square root matters. Sums of plain distances are equal when two puts are exchanged. This cost prefers one near
 //! pair and one far pair to two that are neither.
 
+use std::collections::BTreeSet;
+
 use super::alive::Alive;
 use super::classes::{Class, Classes};
 use super::history::History;
@@ -25,6 +27,8 @@ pub struct Costs<'a> {
     pub sources: &'a Sources<'a>,
     /// The classes of gets, and of puts.
     pub classes: &'a (Classes, Classes),
+    /// Words that most of the classes' functions have in their names.
+    pub frequent: BTreeSet<String>,
     /// The live objects of all types.
     pub alive: &'a Alive,
     /// The type.
@@ -151,6 +155,9 @@ impl Costs<'_> {
     /// What the names of a class of gets and a class of puts tell: 0 to 2.
     pub fn words(&self, get: &Class, put: &Class) -> f64 {
         let pairs = get.functions.iter().flat_map(|a| put.functions.iter().map(move |b| (a, b)));
-        pairs.filter(|(a, b)| a != b).map(|(a, b)| words::fit(a, b)).fold(0.0, f64::max)
+        pairs
+            .filter(|(a, b)| a != b)
+            .map(|(a, b)| words::fit(a, b, &self.frequent))
+            .fold(0.0, f64::max)
     }
 }

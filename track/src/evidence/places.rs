@@ -103,7 +103,8 @@ impl Places {
         };
         if !is_get {
             self.kept.extend(site.place(call.argument));
-            let assigned = before.iter().rev().filter_map(|it| assignment(it));
+            // Also by the condition of the loop: `while ((item = list->first)) item_put(item);`
+            let assigned = statements[..=at].iter().rev().filter_map(|it| assignment(it));
             let mut from = assigned.filter(|(into, _)| is_same(into, call.argument));
             self.kept.extend(from.find_map(|(_, from)| site.place(from)));
         } else if let Some(kept) = call.kept {
@@ -204,6 +205,7 @@ static struct lease *lease_new(struct pool *from)
     kref_get(&lease->kref); // array
     leases[lease->number] = lease;
     newest = full ? lease_get(lease) : NULL; // global
+    newest->next = lease_get(lease); // linked
     if (full) { } else pool_put(pool); // put variable
     return lease;
 }
@@ -215,6 +217,8 @@ static void lease_end(int at)
     leases[at] = NULL;
     lease_put(lease); // put array
     lease_put(newest); // put global
+    while ((lease = newest->next))
+        lease_put(&lease->base.kref); // put next
 }
 "#;
 
@@ -232,14 +236,15 @@ static void lease_end(int at)
 
     #[test]
     fn a_get_and_a_put_of_one_place() {
-        let gets = ["variable", "into a member", "array", "global", "created"];
-        let puts = ["put variable", "member", "put array", "put global"];
+        let gets = ["variable", "into a member", "array", "global", "created", "linked"];
+        let puts = ["put variable", "member", "put array", "put global", "put next"];
         let table = [
-            [1.0, 0.0, 0.0, 0.0],
-            [0.0, 1.0, 0.0, -1.0],
-            [0.0, -1.0, 1.0, -1.0],
-            [0.0, -1.0, 0.0, 1.0],
-            [0.0, -1.0, 1.0, -1.0],
+            [1.0, 0.0, 0.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0, -1.0, 0.0],
+            [0.0, -1.0, 1.0, -1.0, 0.0],
+            [0.0, -1.0, 0.0, 1.0, 0.0],
+            [0.0, -1.0, 1.0, -1.0, 0.0],
+            [0.0, -1.0, 0.0, -1.0, 1.0],
         ];
         for (get, row) in gets.iter().zip(table) {
             for (put, fit) in puts.iter().zip(row) {

@@ -64,6 +64,18 @@ pub struct Call<'a> {
     pub is_named: bool,
 }
 
+/// The tokens up to a comma, or to a bracket that was opened before them.
+fn whole<'a>(tokens: &'a [Token<'a>]) -> &'a [Token<'a>] {
+    let mut depth = 0;
+    let end = tokens.iter().position(|token| {
+        let is_end = depth == 0 && matches!(token.text, "," | ")");
+        depth += i32::from(matches!(token.text, "(" | "["));
+        depth -= i32::from(matches!(token.text, ")" | "]"));
+        is_end
+    });
+    &tokens[..end.unwrap_or(tokens.len())]
+}
+
 /// The call of the function `callee`. If the statement has none: of a function whose name looks like a get or put.
 pub fn call<'a>(statement: &'a [Token<'a>], callee: Option<&str>) -> Option<Call<'a>> {
     let is_call = |at: &usize| {
@@ -77,23 +89,7 @@ pub fn call<'a>(statement: &'a [Token<'a>], callee: Option<&str>) -> Option<Call
         calls().find(|&at| tells(statement[at].text))
     };
     let at = named.or_else(telling).or_else(|| calls().next_back())?;
-    let arguments = &statement[at + 2..];
-    let mut depth = 0;
-    let ends = arguments.iter().position(|token| {
-        let is_end = depth == 0 && matches!(token.text, "," | ")");
-        depth += i32::from(matches!(token.text, "(" | "["));
-        depth -= i32::from(matches!(token.text, ")" | "]"));
-        is_end
-    });
-    let mut argument = plain(&arguments[..ends.unwrap_or(arguments.len())]);
-    // kref_get(&object->kref)
-    let is_library = ["kref_", "refcount_", "percpu_ref_"];
-    if is_library.iter().any(|of| statement[at].text.starts_with(of))
-        && let [object @ .., dot, _] = argument
-        && matches!(dot.text, "->" | ".")
-    {
-        argument = object;
-    }
+    let argument = object(whole(&statement[at + 2..]));
     // `x = get(y)`, and `x = y ? get(y) : NULL`, but not `x = f(get(y))`
     let equals = statement[..at].iter().rposition(|token| token.text == "=");
     let is_direct = |&equals: &usize| {
@@ -131,6 +127,22 @@ fn expression<'a>(tokens: &'a [Token<'a>]) -> &'a [Token<'a>] {
     &tokens[from..]
 }
 
+/// The object that an argument is: `disk` of `&disk->dev.kref`, in which the count is embedded.
+fn object<'a>(argument: &'a [Token<'a>]) -> &'a [Token<'a>] {
+    let mut object = plain(argument);
+    if argument.first().is_some_and(|first| first.text == "&") {
+        while let [outer @ .., dot, _] = object
+            && matches!(dot.text, "->" | ".")
+        {
+            object = outer;
+            if dot.text == "->" {
+                break;
+            }
+        }
+    }
+    object
+}
+
 /// Without `&`, `*` and a cast.
 fn plain<'a>(mut tokens: &'a [Token<'a>]) -> &'a [Token<'a>] {
     while let [first, rest @ ..] = tokens {
@@ -149,7 +161,7 @@ fn plain<'a>(mut tokens: &'a [Token<'a>]) -> &'a [Token<'a>] {
 /// What is assigned to what: the left side, and the right side.
 pub fn assignment<'a>(statement: &'a [Token<'a>]) -> Option<(&'a [Token<'a>], &'a [Token<'a>])> {
     let equals = statement.iter().position(|token| token.text == "=")?;
-    Some((expression(&statement[..equals]), plain(&statement[equals + 1..])))
+    Some((expression(&statement[..equals]), plain(whole(&statement[equals + 1..]))))
 }
 
 /// The statements, without what stands between them.

@@ -12,6 +12,7 @@ use super::explain::Explainer;
 use super::explanation::{Explanation, Item};
 use super::history::{self, History};
 use super::totals::{self, Totals};
+use super::words;
 use crate::code::Id;
 use crate::leaks::Key;
 use crate::names::Name;
@@ -23,9 +24,12 @@ use crate::world::World;
 
 /// A rival that costs so much more is less likely.
 const SOME: f64 = 2.0;
-/// It does not count if the blamed class was seen given back so often,
+/// It does not count if it costs so much more, or so much if the blamed class was hardly ever seen given back,
+const SURE: f64 = 3.0;
+const SURE_UNSEEN: f64 = 4.0;
+/// that is less often than so many times;
 const SEEN: f64 = 2.0;
-/// and nearly always by lines that give back hardly anything else.
+/// and if the class is nearly always given back by lines that give back hardly anything else.
 const PURE: f64 = 0.95;
 /// A get and a put so few lines apart may be an exchange: one holder's reference for another's.
 const NEAR: u32 = 2;
@@ -140,7 +144,9 @@ pub fn judge(
     stacks.extend(pairs);
     stacks.extend(long.keys());
     let classes = classes::sort(&stacks, code);
-    let costs = Costs { code, sources, classes: &classes, alive, key };
+    let all = classes.0.all.iter().chain(&classes.1.all);
+    let frequent = words::frequent(all.flat_map(|class| class.functions.iter().copied()));
+    let costs = Costs { code, sources, classes: &classes, frequent, alive, key };
     let items = released.iter().map(|(it, count)| Item::new(0, it, *count, &costs)).collect();
     let live_item = |(history, (number, objects)): (&History, &(usize, Vec<usize>))| {
         Item::new(*number, history, objects.len() as f64, &costs)
@@ -257,11 +263,14 @@ fn blames(
     let blame = |(class, of): (usize, &Class)| {
         let back: f64 = best.counts.usual(class).iter().map(|(_, count)| count).sum();
         let is_first = first == Some(class);
+        let sure = if back < SEEN { SURE_UNSEEN } else { SURE };
         let certainty = match margin {
             _ if !is_first => Certainty::Likely,
             None if back < SEEN || is_plain(costs, best, class) => Certainty::Certain,
             Some(margin) if margin < SOME => Certainty::Open,
-            Some(_) if back >= SEEN && !best.waits[class] && is_plain(costs, best, class) => {
+            Some(margin)
+                if margin >= sure && !best.waits[class] && is_plain(costs, best, class) =>
+            {
                 Certainty::Certain
             }
             _ => Certainty::Likely,

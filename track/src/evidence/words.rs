@@ -1,5 +1,7 @@
 //! What the names of two functions tell: `timer_arm` and `timer_fire` belong together.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 /// Words that undo each other.
 const OPPOSITES: &[(&str, &str)] = &[
     ("open", "close"),
@@ -74,10 +76,23 @@ const COMMON: &[&str] = &[
     "kref", "of", "to", "in", "all",
 ];
 
+/// Words that more than half of the names of a program's part have: often its own name. They tell nothing.
+pub fn frequent<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    let names: BTreeSet<_> = names.collect();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for name in &names {
+        let all: BTreeSet<_> = words(name).into_iter().collect();
+        all.into_iter().for_each(|word| *counts.entry(word).or_default() += 1);
+    }
+    let is_frequent = |&(_, count): &(String, usize)| 2 * count > names.len() && count > 2;
+    counts.into_iter().filter(is_frequent).map(|(word, _)| word).collect()
+}
+
 /// How well two names fit each other: 0 to 2.
-pub fn fit(a: &str, b: &str) -> f64 {
+pub fn fit(a: &str, b: &str, frequent: &BTreeSet<String>) -> f64 {
     let (a, b) = (words(a), words(b));
-    let is_shared = a.iter().any(|word| !COMMON.contains(&word.as_str()) && b.contains(word));
+    let tells = |word: &String| !COMMON.contains(&word.as_str()) && !frequent.contains(word);
+    let is_shared = a.iter().any(|word| tells(word) && b.contains(word));
     let are_opposite = a.iter().any(|x| b.iter().any(|y| undo(x, y)));
     f64::from(u8::from(is_shared))
         + match (are_opposite, is_shared) {
@@ -118,14 +133,28 @@ fn words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{fit, words};
+    use std::collections::BTreeSet;
+
+    use super::{fit, frequent, words};
 
     #[test]
     fn names() {
+        let none = BTreeSet::new();
         assert_eq!(words("conn_tableAdd(int)"), ["conn", "table", "add"]);
-        assert_eq!(fit("timer_arm", "timer_fire"), 2.0);
-        assert_eq!(fit("bind", "unbind"), 0.5);
-        assert_eq!(fit("queue_get", "queue_drop"), 1.0);
-        assert_eq!(fit("free_all", "get_all"), 0.0);
+        assert_eq!(fit("timer_arm", "timer_fire", &none), 2.0);
+        assert_eq!(fit("bind", "unbind", &none), 0.5);
+        assert_eq!(fit("queue_get", "queue_drop", &none), 1.0);
+        assert_eq!(fit("free_all", "get_all", &none), 0.0);
+    }
+
+    /// The name of a driver is in the names of its functions.
+    #[test]
+    fn a_name_that_all_have_tells_nothing() {
+        let names = ["vblk_probe", "vblk_remove", "vblk_sync", "sync_all"];
+        let frequent = frequent(names.into_iter());
+        assert_eq!(Vec::from_iter(&frequent), ["vblk"]);
+        assert_eq!(fit("vblk_probe", "vblk_sync", &frequent), 0.0);
+        assert_eq!(fit("vblk_sync", "sync_all", &frequent), 1.0);
+        assert_eq!(fit("vblk_probe", "vblk_sync", &BTreeSet::new()), 1.0);
     }
 }
