@@ -10,6 +10,7 @@ fn main() {
         plain("fork", || silent("robustness/fork", &[])),
         plain("signal-handler", || silent("robustness/handler", &[])),
         plain("ends", || silent("robustness/ends", &[])),
+        plain("exec-unread", exec_unread),
         plain("threads", || silent("robustness/threads", &[])),
         plain("threads-with-seed", || silent("robustness/threads", &["--seed", "3"])),
         plain("threads-keep-freed", || silent("robustness/threads", &["--keep-freed"])),
@@ -31,6 +32,13 @@ fn main() {
         sanitized("ends", Sanitizer::Address),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
+}
+
+/// What a program has written before it executed another one is read before its report.
+fn exec_unread() {
+    let ended = track("robustness/exec-unread", &["--summary"], &[]);
+    assert!(ended.success && !ended.output.contains("still held"), "{ended:?}");
+    contains(&ended, &["kref-track: 1 object tracked, 0 found"]);
 }
 
 fn no_memory() {

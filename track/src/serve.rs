@@ -191,9 +191,17 @@ impl Service {
     /// Ends processes that have executed a program which is not tracked, and looks at what the others have mapped.
     fn look_at_processes(&mut self) {
         let has_executed = |it: &mut Watched| it.number != 0 && it.has_executed();
-        for gone in self.watched.extract_if(.., has_executed) {
-            self.judge.end(gone.number, End::Executed);
-            self.left.push(gone);
+        let executed: Vec<_> = self.watched.extract_if(.., has_executed).collect();
+        if !executed.is_empty() {
+            self.drain();
+            self.judge.world.now.set(clock::now());
+        }
+        for gone in executed {
+            // If the new program is tracked and has begun meanwhile, the old one is over.
+            if !self.watched.iter().any(|it| it.pid == gone.pid) {
+                self.judge.end(gone.number, End::Executed);
+                self.left.push(gone);
+            }
         }
         self.judge.look_at_memory();
         self.judge.look_at_releases();
