@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# boot.sh ARCH: boots Debian's kernel for another processor in qemu, and runs the C tests of libkref there: on a real
-# kernel, which has restartable sequences, membarrier, ptrace and seccomp filters. ARCH is aarch64 or riscv64.
+# boot.sh ARCH [build|run]: boots Debian's kernel for another processor in qemu, and runs the C tests of libkref there:
+# on a real kernel, which has restartable sequences, membarrier, ptrace and seccomp filters. ARCH is aarch64 or riscv64.
+# `build` only builds what the guest runs, and `run` only runs it: that needs no network, and mostly one core.
 # Status 0 if each program ended as it must: boot/build.sh has the list. KREF_CHECK=quick leaves out a program that takes
 # very long, and on a second processor the inlined programs. Works in the chroot of chroot.sh.
 #
@@ -14,7 +15,7 @@ cd "$(dirname "$0")/.."
 case $arch in # what qemu calls the processors, Debian the kernel
 aarch64) processors=(neoverse-n1 cortex-a72) kernel=cloud-arm64 console=ttyAMA0 packages=(qemu-system-arm) ;;
 riscv64) processors=(rv64) kernel=riscv64 console=ttyS0 packages=(qemu-system-riscv opensbi) ;;
-*) sed -n '2,5s/^# //p' "$0" >&2 && exit 2 ;;
+*) sed -n '2,6s/^# //p' "$0" >&2 && exit 2 ;;
 esac
 work=$chroot/root/boot-$arch # the kernel is kept here
 guest=$work/guest            # the guest's file system
@@ -62,10 +63,14 @@ boot() {
         done
 }
 
-command -v cpio >/dev/null || apt-get install --yes --no-install-recommends cpio
-install "${packages[@]}"
-get_kernel
-build
+case ${2:-} in '' | build | run) ;; *) sed -n '2,6s/^# //p' "$0" >&2 && exit 2 ;; esac
+if [[ ${2:-} != run ]]; then
+    command -v cpio >/dev/null || apt-get install --yes --no-install-recommends cpio
+    install "${packages[@]}"
+    get_kernel
+    build
+    [[ ${2:-} != build ]] || exit 0
+fi
 status=0
 mkdir -p target/boot
 for processor in "${processors[@]}"; do
