@@ -64,10 +64,14 @@ DEEP with_malloc(unsigned long n)
 
 DEEP get_at(struct kref *kref, unsigned long depth)
 {
+    unsigned long calls = 0;
+
     if (depth)
-        return 1 + get_at(kref, depth - 1);
-    kref_get(kref);
-    return 0;
+        calls = 1 + get_at(kref, depth - 1);
+    else
+        kref_get(kref);
+    __asm__ volatile("" : "+r"(calls)); /* or the compiler makes a loop of the calls */
+    return calls;
 }
 
 DEEP hold(unsigned long n)

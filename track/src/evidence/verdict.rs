@@ -24,13 +24,13 @@ use crate::world::World;
 
 /// A rival that costs so much more is less likely.
 const SOME: f64 = 2.0;
-/// It does not count if it costs so much more, or so much if the blamed class was hardly ever seen given back,
-const SURE: f64 = 3.0;
-const SURE_UNSEEN: f64 = 4.0;
-/// that is less often than so many times;
-const SEEN: f64 = 2.0;
-/// and if the class is nearly always given back by lines that give back hardly anything else.
+/// It does not count if it costs so much more, or so much if it is the twin of what is blamed,
+const SURE: f64 = 4.0;
+const SURE_OF_TWINS: f64 = 8.0;
+/// and if the blamed class is nearly always given back by lines that give back hardly anything else,
 const PURE: f64 = 0.95;
+/// or was seen given back less often than so many times.
+const SEEN: f64 = 2.0;
 /// A get and a put so few lines apart may be an exchange: one holder's reference for another's.
 const NEAR: u32 = 2;
 
@@ -247,6 +247,21 @@ fn is_exchange(costs: &Costs, get: &Class, put: &Class) -> bool {
     of(put).next().is_some_and(is_near)
 }
 
+/// Whether two classes of gets are twins: one call takes both references, itself or in a function that it calls. Then
+/// little of what happens later tells which of them is which.
+fn are_twins(costs: &Costs, a: usize, b: usize) -> bool {
+    let functions = |class: usize| {
+        let class = &costs.classes.0.all[class];
+        let frames = costs.code.described(class.stack).iter().skip(class.frame);
+        frames.map(|frame| frame.identity)
+    };
+    let is_in = |inner, outer| {
+        let function = functions(outer).next();
+        functions(inner).take(2).any(|it| Some(it) == function)
+    };
+    is_in(a, b) || is_in(b, a)
+}
+
 /// What is said of each class of gets that may leak. The rival costs more by `margin`.
 fn blames(
     costs: &Costs,
@@ -263,7 +278,9 @@ fn blames(
     let blame = |(class, of): (usize, &Class)| {
         let back: f64 = best.counts.usual(class).iter().map(|(_, count)| count).sum();
         let is_first = first == Some(class);
-        let sure = if back < SEEN { SURE_UNSEEN } else { SURE };
+        let twin =
+            rival.and_then(Explanation::blamed).is_some_and(|by| are_twins(costs, class, by));
+        let sure = if twin { SURE_OF_TWINS } else { SURE };
         let certainty = match margin {
             _ if !is_first => Certainty::Likely,
             None if back < SEEN || is_plain(costs, best, class) => Certainty::Certain,
