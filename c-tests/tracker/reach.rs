@@ -13,6 +13,7 @@ pub fn tests() -> Vec<Trial> {
         plain("what-a-global-leads-to", global),
         plain("an-object-that-lives-as-long-as-the-program", singleton),
         plain("a-leak-below-an-owner", leak_below),
+        plain("pointers-of-a-table-that-are-no-references", stale_table),
         plain("what-a-thread-holds", thread),
         plain("the-heap-of-another-thread", other_heap),
         plain("no-limit-cuts-off-a-root", many),
@@ -105,6 +106,19 @@ fn leak_below() {
             "\n11 more objects are owned by these (11 references):\n",
         ],
     );
+}
+
+/// A table leads to the parts. If it has no references on them, those of their owner are all that there are, and the
+/// owner is the cause.
+fn stale_table() {
+    for (what, first, then) in [
+        ("stale-table", "\nowner: 1 reference ", "\npart: 4 references on 4 objects\n"),
+        ("table", "\npart: 8 references on 4 objects\n", "\nowner: 1 reference "),
+    ] {
+        let ended = reach(what);
+        let place = |text: &str| ended.output.find(text).unwrap_or_else(|| panic!("{ended:?}"));
+        assert!(place(first) < place(then), "{}", ended.output);
+    }
 }
 
 fn thread() {

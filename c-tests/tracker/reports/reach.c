@@ -81,6 +81,7 @@ static void owner_put(struct owner *owner)
 
 static struct owner *volatile keep_owner;
 static struct object **volatile keep_array;
+static struct part *volatile keep_parts[PARTS];
 static sem_t ready;
 
 /* The object is known to this thread alone, which waits for ever. */
@@ -113,6 +114,18 @@ static void run(void *(*function)(void *), int until_ready)
     CHECK(sem_init(&ready, 0, 0) == 0);
     CHECK(pthread_create(&thread, NULL, function, NULL) == 0);
     CHECK(until_ready ? sem_wait(&ready) == 0 : pthread_join(thread, NULL) == 0);
+}
+
+/* A table has the parts of an owner that is lost. */
+static void table(int has_references)
+{
+    struct owner *owner = owner_new();
+
+    for (int i = 0; i < PARTS; i++) {
+        keep_parts[i] = owner->parts[i];
+        if (has_references)
+            kref_get(&keep_parts[i]->kref);
+    }
 }
 
 /* More types than a report's list has lines elsewhere. */
@@ -163,6 +176,10 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "leak-below") == 0) {
         keep_owner = owner_new();
         kref_get(&keep_owner->parts[1]->kref);
+    } else if (strcmp(what, "table") == 0) {
+        table(1);
+    } else if (strcmp(what, "stale-table") == 0) {
+        table(0);
     } else if (strcmp(what, "thread") == 0) {
         run(hold, 1);
     } else if (strcmp(what, "other-heap") == 0) {

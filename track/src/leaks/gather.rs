@@ -52,7 +52,7 @@ fn gather_by(world: &World, process: &Process, reach: &Reach, by_evidence: bool)
             let of = types.entry(key).or_default();
             of.add(world, process, object, by_evidence);
             if let Some(verdict) = verdict {
-                of.classify(verdict.class);
+                of.classify(verdict);
             }
         }
     }

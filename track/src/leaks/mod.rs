@@ -68,6 +68,8 @@ pub struct Type {
     pub sites: BTreeMap<Id, (u64, u64)>,
     /// How many of the objects are held in which way, as far as is known.
     pub classes: BTreeMap<Class, u64>,
+    /// How many of its objects are owned by others, as far as is known.
+    owned: u64,
     /// Whether no object of the type was released, and none is a percpu_ref.
     none_ended: bool,
 }
@@ -75,7 +77,7 @@ pub struct Type {
 impl Type {
     /// Whether others own all of its objects, as far as is known.
     fn is_owned(&self) -> bool {
-        self.classes.get(&Class::Owned) == Some(&self.objects)
+        self.owned == self.objects
     }
 
     /// Whether its object is perhaps meant to live as long as the program: there was no other, a global variable leads

@@ -14,7 +14,7 @@ use crate::names::{NONE, Name};
 use crate::object::{Held, Object, PERCPU, UNRECORDED, UNSURE};
 use crate::percpu::INITIAL;
 use crate::process::Process;
-use crate::reach::Class;
+use crate::reach::{Class, Verdict};
 use crate::sources::Sources;
 use crate::world::World;
 
@@ -66,8 +66,9 @@ impl<'a> Gathered<'a> {
     }
 
     /// Counts in which way an object is held.
-    pub fn classify(&mut self, class: Class) {
-        *self.of.classes.entry(class).or_default() += 1;
+    pub fn classify(&mut self, verdict: Verdict) {
+        *self.of.classes.entry(verdict.class).or_default() += 1;
+        self.of.owned += u64::from(verdict.class == Class::Owned || verdict.is_accounted);
     }
 
     /// Adds what the rules say is held.

@@ -98,6 +98,8 @@ pub struct Verdict {
     pub class: Class,
     /// Whether objects that the report shows account for all references on it.
     pub is_covered: bool,
+    /// Whether there are as many held objects of other types that lead to it as it has references.
+    pub is_accounted: bool,
 }
 
 /// What tells pointers between objects apart.
@@ -121,7 +123,7 @@ impl Graph {
         for class in [Class::Global, Class::Thread, Class::Mapped] {
             self.reach(&edges, class, &mut classes);
         }
-        let verdict = |class| Verdict { class, is_covered: false };
+        let verdict = |class| Verdict { class, is_covered: false, is_accounted: false };
         if !is_whole {
             return classes.into_iter().map(|class| class.map(verdict)).collect();
         }
@@ -132,7 +134,21 @@ impl Graph {
             verdicts[block as usize] = classes[block as usize].map(verdict);
         }
         self.cover(&owned, &mut verdicts);
+        self.account(&owned, &mut verdicts);
         verdicts
+    }
+
+    /// Marks the objects that have exactly as many references as there are held objects of other types that lead to
+    /// them, also where a root leads to them, too: a global variable may lead to what it has no reference on.
+    fn account(&self, sources: &Sources, verdicts: &mut [Option<Verdict>]) {
+        for (&to, from) in sources {
+            let Some(of) = self.blocks[to as usize].filter(|of| !of.is_shared) else { continue };
+            let owners = from.iter().filter_map(|&from| self.blocks[from as usize]);
+            let owners = owners.filter(|owner| owner.is_reported && owner.kind != of.kind).count();
+            if let Some(verdict) = verdicts[to as usize].as_mut() {
+                verdict.is_accounted = owners == of.references as usize;
+            }
+        }
     }
 
     fn holding(&self) -> impl Iterator<Item = u32> + '_ {

@@ -84,6 +84,25 @@ fn an_owned_object_with_a_leak_of_its_own_is_shown() {
     );
 }
 
+/// A variable leads to the third object, too.
+#[test]
+fn an_object_is_accounted_for_if_it_has_as_many_references_as_owners() {
+    let found = |graph: Graph| {
+        let verdicts = graph.roots(&[(2, Class::Global)]).judge(true);
+        let [.., Some(verdict)] = verdicts[..] else { panic!("no verdict") };
+        assert_eq!(verdict.class, Class::Global);
+        verdict.is_accounted
+    };
+    let two_owners = |references| graph(&[1, 1, references], &[(0, 2), (1, 2)]);
+    assert!(found(two_owners(2)));
+    assert!(!found(two_owners(1)), "one of the pointers is no reference");
+    assert!(!found(two_owners(3)), "somebody else has a reference");
+    assert!(!found(two_owners(2).kind(1, &[1, 2])), "an owner of its own type: a list");
+    let mut filtered = two_owners(2);
+    filtered.blocks[0].as_mut().expect("an object").is_reported = false;
+    assert!(!found(filtered), "the report does not have the owner");
+}
+
 /// A table (block 0) has a list of sessions, each of which may have a leak of its own. The third has a connection.
 #[test]
 fn objects_in_a_list_are_shown() {
