@@ -112,8 +112,8 @@ fn leak_below() {
 /// owner is the cause.
 fn stale_table() {
     for (what, first, then) in [
-        ("stale-table", "\nowner: 1 reference ", "\npart: 4 references on 4 objects\n"),
-        ("table", "\npart: 8 references on 4 objects\n", "\nowner: 1 reference "),
+        ("stale-table", "\nowner: 2 references ", "\npart: 4 references on 4 objects\n"),
+        ("table", "\npart: 8 references on 4 objects\n", "\nowner: 2 references "),
     ] {
         let ended = reach(what);
         let place = |text: &str| ended.output.find(text).unwrap_or_else(|| panic!("{ended:?}"));

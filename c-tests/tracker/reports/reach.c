@@ -116,11 +116,12 @@ static void run(void *(*function)(void *), int until_ready)
     CHECK(until_ready ? sem_wait(&ready) == 0 : pthread_join(thread, NULL) == 0);
 }
 
-/* A table has the parts of an owner that is lost. */
+/* A table has the parts of an owner that nothing else leads to, and on which a reference is forgotten. */
 static void table(int has_references)
 {
     struct owner *owner = owner_new();
 
+    kref_get(&owner->kref);
     for (int i = 0; i < PARTS; i++) {
         keep_parts[i] = owner->parts[i];
         if (has_references)

@@ -110,7 +110,8 @@ struct Way {
     is_back: bool,
 }
 
-type Sources = HashMap<u32, Vec<u32>, FxBuildHasher>;
+/// For each block those that lead to it, in their order.
+pub type Sources = HashMap<u32, Vec<u32>, FxBuildHasher>;
 
 impl Graph {
     /// A verdict for each block that has an object. `is_whole`: all memory was looked at. Otherwise nothing is said of
@@ -133,22 +134,10 @@ impl Graph {
         for block in self.holding() {
             verdicts[block as usize] = classes[block as usize].map(verdict);
         }
-        self.cover(&owned, &mut verdicts);
         self.account(&owned, &mut verdicts);
+        self.reach_owners(&owned, &mut verdicts);
+        self.cover(&owned, &mut verdicts);
         verdicts
-    }
-
-    /// Marks the objects that have exactly as many references as there are held objects of other types that lead to
-    /// them, also where a root leads to them, too: a global variable may lead to what it has no reference on.
-    fn account(&self, sources: &Sources, verdicts: &mut [Option<Verdict>]) {
-        for (&to, from) in sources {
-            let Some(of) = self.blocks[to as usize].filter(|of| !of.is_shared) else { continue };
-            let owners = from.iter().filter_map(|&from| self.blocks[from as usize]);
-            let owners = owners.filter(|owner| owner.is_reported && owner.kind != of.kind).count();
-            if let Some(verdict) = verdicts[to as usize].as_mut() {
-                verdict.is_accounted = owners == of.references as usize;
-            }
-        }
     }
 
     fn holding(&self) -> impl Iterator<Item = u32> + '_ {

@@ -16,6 +16,7 @@
 //! | heap.rs | the blocks of glibc's malloc(), with and without objects |
 //! | scan.rs | which block has pointers to which |
 //! | graph.rs | from the roots to the objects: what is lost, and who owns whom |
+//! | accounts.rs | whose references are all those of other objects |
 //! | cycles.rs | objects that lead to each other |
 //! | owned.rs | counts the objects that others own |
 //!
@@ -32,6 +33,7 @@ use crate::object::Object;
 use crate::process::Process;
 use crate::world::World;
 
+mod accounts;
 mod cycles;
 mod graph;
 mod heap;

@@ -103,6 +103,21 @@ fn an_object_is_accounted_for_if_it_has_as_many_references_as_owners() {
     assert!(!found(filtered), "the report does not have the owner");
 }
 
+/// A variable leads to the parts of an owner, and each part to the owner, which is lost otherwise.
+#[test]
+fn an_owner_is_not_owned_by_its_parts() {
+    let parts = |references| {
+        let edges = [(0, 1), (0, 2), (1, 0), (2, 0)];
+        graph(&[1, references, references], &edges)
+            .kind(7, &[1, 2])
+            .roots(&[(1, Class::Global), (2, Class::Global)])
+    };
+    assert_eq!(parts(1).classes()[0], Some(Class::Global));
+    assert_eq!(parts(1).shown(), [0, 1, 2]);
+    // Somebody else has references on the parts, and a part may have that on the owner.
+    assert_eq!(parts(2).classes()[0], Some(Class::Owned));
+}
+
 /// A table (block 0) has a list of sessions, each of which may have a leak of its own. The third has a connection.
 #[test]
 fn objects_in_a_list_are_shown() {

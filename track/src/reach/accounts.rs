@@ -1,0 +1,64 @@
+//! Objects whose references are all those of other held objects, as far as pointers tell. Their owners are the cause.
+
+use super::graph::{Class, Graph, Sources, Verdict};
+
+/// How often marks lead to further marks: a chain of owners could be as long as the program likes.
+const ROUNDS: usize = 4;
+
+impl Graph {
+    /// Marks the objects that have exactly as many references as there are held objects of other types that lead to
+    /// them, also where a root leads to them, too: a global variable may lead to what it has no reference on. A pointer of
+    /// an object that is marked, to one that leads to it, is one to its owner, and no reference.
+    pub fn account(&self, sources: &Sources, verdicts: &mut [Option<Verdict>]) {
+        for _ in 0..ROUNDS {
+            let is_marked = |block: u32| verdicts[block as usize].is_some_and(|of| of.is_accounted);
+            let is_accounted = |(&to, from): (&u32, &Vec<u32>)| {
+                let of = self.blocks[to as usize].filter(|of| !of.is_shared && !is_marked(to))?;
+                let counts = |&&from: &&u32| {
+                    let owner = self.blocks[from as usize];
+                    owner.is_some_and(|owner| owner.is_reported && owner.kind != of.kind)
+                        && !(is_marked(from) && leads(sources, to, from))
+                };
+                (from.iter().filter(counts).count() == of.references as usize).then_some(to)
+            };
+            let found: Vec<_> = sources.iter().filter_map(is_accounted).collect();
+            if found.is_empty() {
+                return;
+            }
+            for block in found {
+                if let Some(verdict) = verdicts[block as usize].as_mut() {
+                    verdict.is_accounted = true;
+                }
+            }
+        }
+    }
+
+    /// Only what an object owns leads to it, by pointers to the owner, and a root leads to that: so the root leads to the
+    /// owner, and it is not owned.
+    pub fn reach_owners(&self, sources: &Sources, verdicts: &mut [Option<Verdict>]) {
+        let is_owned_by = |owned: u32, owner: u32| {
+            let is_accounted = verdicts[owned as usize].is_some_and(|of| of.is_accounted);
+            is_accounted && leads(sources, owner, owned)
+        };
+        let roots = [Class::Global, Class::Thread, Class::Mapped];
+        let class = |(&to, from): (&u32, &Vec<u32>)| {
+            let of = verdicts[to as usize].filter(|of| of.class == Class::Owned)?;
+            if of.is_accounted || !from.iter().all(|&from| is_owned_by(from, to)) {
+                return None;
+            }
+            let classes = from.iter().filter_map(|&from| Some(verdicts[from as usize]?.class));
+            Some((to, classes.filter(|class| roots.contains(class)).min()?))
+        };
+        let found: Vec<_> = sources.iter().filter_map(class).collect();
+        for (block, class) in found {
+            if let Some(verdict) = verdicts[block as usize].as_mut() {
+                verdict.class = class;
+            }
+        }
+    }
+}
+
+/// Whether one block leads to another.
+fn leads(sources: &Sources, from: u32, to: u32) -> bool {
+    sources.get(&to).is_some_and(|all| all.binary_search(&from).is_ok())
+}
