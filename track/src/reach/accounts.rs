@@ -33,12 +33,13 @@ impl Graph {
         }
     }
 
-    /// Only what an object owns leads to it, by pointers to the owner, and a root leads to that: so the root leads to the
-    /// owner, and it is not owned.
+    /// Only younger objects that it owns lead to an object, by pointers to their owner, and a root leads to these: so the
+    /// root leads to the owner, and it is not owned.
     pub fn reach_owners(&self, sources: &Sources, verdicts: &mut [Option<Verdict>]) {
         let is_owned_by = |owned: u32, owner: u32| {
             let is_accounted = verdicts[owned as usize].is_some_and(|of| of.is_accounted);
-            is_accounted && leads(sources, owner, owned)
+            let serial = |block: u32| self.blocks[block as usize].map(|of| of.serial);
+            is_accounted && serial(owned) > serial(owner) && leads(sources, owner, owned)
         };
         let roots = [Class::Global, Class::Thread, Class::Mapped];
         let class = |(&to, from): (&u32, &Vec<u32>)| {
