@@ -98,6 +98,8 @@ fn an_object_is_accounted_for_if_it_has_as_many_references_as_owners() {
     assert!(!found(two_owners(1)), "one of the pointers is no reference");
     assert!(!found(two_owners(3)), "somebody else has a reference");
     assert!(!found(two_owners(2).kind(1, &[1, 2])), "an owner of its own type: a list");
+    let part = graph(&[1, 1, 1], &[(0, 2), (1, 2), (2, 1)]);
+    assert!(found(part), "the second object is owned, and points to its owner");
     let mut filtered = two_owners(2);
     filtered.blocks[0].as_mut().expect("an object").is_reported = false;
     assert!(!found(filtered), "the report does not have the owner");
@@ -117,6 +119,9 @@ fn an_owner_is_not_owned_by_its_parts() {
     // A part with a leak of its own (block 2) is owned, although its owner has but one reference, and it leads there.
     let leak = graph(&[1, 1, 2], &[(0, 1), (0, 2), (1, 0), (2, 0)]).kind(7, &[1, 2]);
     assert_eq!(leak.roots(&[(0, Class::Global)]).classes()[2], Some(Class::Owned));
+    // What leads to the first object is owned by the third, and not by it.
+    let third = graph(&[2, 1, 1], &[(1, 0), (2, 1)]).roots(&[(1, Class::Global)]);
+    assert_eq!(third.classes()[0], Some(Class::Owned));
     // Somebody else has references on the parts, and a part may have that on the owner.
     assert_eq!(parts(2).classes()[0], Some(Class::Owned));
 }
