@@ -31,6 +31,11 @@ fn reach(what: &str) -> Finished {
     track(PROGRAM, &[], &[what])
 }
 
+fn is_before(ended: &Finished, first: &str, then: &str) {
+    let place = |text: &str| ended.output.find(text).unwrap_or_else(|| panic!("{ended:?}"));
+    assert!(place(first) < place(then), "{}", ended.output);
+}
+
 fn has_not(ended: &Finished, unwanted: &[&str]) {
     for text in unwanted {
         assert!(!ended.output.contains(text), "{text:?} in\n{}", ended.output);
@@ -68,8 +73,7 @@ fn of_trace() {
         let trace = program.with_extension("trace");
         run(kref_track(&["--trace", &trace.to_string_lossy()]).arg(&program));
         let ended = run(kref_track(&["report"]).arg(&trace));
-        let place = |text: &str| ended.output.find(text).unwrap_or_else(|| panic!("{ended:?}"));
-        assert!(place(first) < place(then), "{}", ended.output);
+        is_before(&ended, first, then);
     }
 }
 
@@ -115,9 +119,7 @@ fn stale_table() {
         ("stale-table", "\nowner: 2 references ", "\npart: 4 references on 4 objects\n"),
         ("table", "\npart: 8 references on 4 objects\n", "\nowner: 2 references "),
     ] {
-        let ended = reach(what);
-        let place = |text: &str| ended.output.find(text).unwrap_or_else(|| panic!("{ended:?}"));
-        assert!(place(first) < place(then), "{}", ended.output);
+        is_before(&reach(what), first, then);
     }
 }
 

@@ -270,6 +270,10 @@ fn blames(
     margin: Option<f64>,
 ) -> BTreeMap<usize, Rc<Blame>> {
     let first = best.blamed();
+    let has_twin = first
+        .zip(rival.and_then(Explanation::blamed))
+        .is_some_and(|(class, by)| are_twins(costs, class, by));
+    let sure = if has_twin { SURE_OF_TWINS } else { SURE };
     let line = |class: &Class| Line { stack: class.stack, frame: class.frame };
     let usual_of = |by: &Explanation, class: usize| -> Vec<(Line, u64)> {
         let usual = by.counts.usual(class).into_iter().take(2);
@@ -278,9 +282,6 @@ fn blames(
     let blame = |(class, of): (usize, &Class)| {
         let back: f64 = best.counts.usual(class).iter().map(|(_, count)| count).sum();
         let is_first = first == Some(class);
-        let twin =
-            rival.and_then(Explanation::blamed).is_some_and(|by| are_twins(costs, class, by));
-        let sure = if twin { SURE_OF_TWINS } else { SURE };
         let certainty = match margin {
             _ if !is_first => Certainty::Likely,
             None if back < SEEN || is_plain(costs, best, class) => Certainty::Certain,

@@ -38,17 +38,16 @@ impl Graph {
     pub fn reach_owners(&self, sources: &Sources, verdicts: &mut [Option<Verdict>]) {
         let is_owned_by = |owned: u32, owner: u32| {
             let is_accounted = verdicts[owned as usize].is_some_and(|of| of.is_accounted);
-            let serial = |block: u32| self.blocks[block as usize].map(|of| of.serial);
-            is_accounted && serial(owned) > serial(owner) && leads(sources, owner, owned)
+            let is_back = self.way(owned, owner).is_some_and(|way| way.is_back);
+            is_accounted && is_back && leads(sources, owner, owned)
         };
-        let roots = [Class::Global, Class::Thread, Class::Mapped];
         let class = |(&to, from): (&u32, &Vec<u32>)| {
             let of = verdicts[to as usize].filter(|of| of.class == Class::Owned)?;
             if of.is_accounted || !from.iter().all(|&from| is_owned_by(from, to)) {
                 return None;
             }
             let classes = from.iter().filter_map(|&from| Some(verdicts[from as usize]?.class));
-            Some((to, classes.filter(|class| roots.contains(class)).min()?))
+            Some((to, classes.filter(|class| Class::ROOTS.contains(class)).min()?))
         };
         let found: Vec<_> = sources.iter().filter_map(class).collect();
         for (block, class) in found {

@@ -26,6 +26,9 @@ pub enum Class {
 }
 
 impl Class {
+    /// Those of objects to which something leads that is no object. The first one counts.
+    pub const ROOTS: [Self; 3] = [Self::Global, Self::Thread, Self::Mapped];
+
     /// All of them, the worst first.
     pub const ALL: [Self; 6] =
         [Self::Lost, Self::Cycle, Self::Thread, Self::Global, Self::Mapped, Self::Owned];
@@ -102,12 +105,19 @@ pub struct Verdict {
     pub is_accounted: bool,
 }
 
+impl Verdict {
+    /// That of an object of which nothing else is known.
+    pub fn new(class: Class) -> Self {
+        Self { class, is_covered: false, is_accounted: false }
+    }
+}
+
 /// What tells pointers between objects apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Way {
+pub struct Way {
     kinds: (u32, u32),
     /// Whether it leads from the younger object to the older one.
-    is_back: bool,
+    pub is_back: bool,
 }
 
 /// For each block those that lead to it, in their order.
@@ -121,18 +131,17 @@ impl Graph {
         self.edges.dedup();
         let edges = Edges::new(self.blocks.len(), &self.edges);
         let mut classes: Vec<Option<Class>> = vec![None; self.blocks.len()];
-        for class in [Class::Global, Class::Thread, Class::Mapped] {
+        for class in Class::ROOTS {
             self.reach(&edges, class, &mut classes);
         }
-        let verdict = |class| Verdict { class, is_covered: false, is_accounted: false };
         if !is_whole {
-            return classes.into_iter().map(|class| class.map(verdict)).collect();
+            return classes.into_iter().map(|class| class.map(Verdict::new)).collect();
         }
         let owned = self.between_objects(&edges, &classes);
         let owned = self.own(&owned, &mut classes);
         let mut verdicts: Vec<Option<Verdict>> = vec![None; self.blocks.len()];
         for block in self.holding() {
-            verdicts[block as usize] = classes[block as usize].map(verdict);
+            verdicts[block as usize] = classes[block as usize].map(Verdict::new);
         }
         self.account(&owned, &mut verdicts);
         self.reach_owners(&owned, &mut verdicts);
@@ -260,7 +269,8 @@ impl Graph {
         edges.iter().filter(is_inside).filter(is_borrowed).copied().collect()
     }
 
-    fn way(&self, from: u32, to: u32) -> Option<Way> {
+    /// The way from an object to another.
+    pub fn way(&self, from: u32, to: u32) -> Option<Way> {
         let (from, to) = (self.blocks[from as usize]?, self.blocks[to as usize]?);
         Some(Way { kinds: (from.kind, to.kind), is_back: from.serial > to.serial })
     }

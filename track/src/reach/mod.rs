@@ -109,7 +109,7 @@ impl Reach {
             None => outside
                 .iter()
                 .find(|place| (place.0..place.1).contains(&address))
-                .map(|place| Verdict { class: place.2, is_covered: false, is_accounted: false }),
+                .map(|place| Verdict::new(place.2)),
         };
         let known = places
             .into_iter()
