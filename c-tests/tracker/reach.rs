@@ -112,8 +112,8 @@ fn leak_below() {
     );
 }
 
-/// A table leads to the parts. If it has no references on them, those of their owner are all that there are, and the
-/// owner is the cause.
+/// A table points to the parts. If the table holds no references on them, only their owner does, and the owner is the
+/// cause.
 fn stale_table() {
     for (what, first, then) in [
         ("stale-table", "\nowner: 2 references ", "\npart: 4 references on 4 objects\n"),

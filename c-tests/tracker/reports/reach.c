@@ -116,7 +116,7 @@ static void run(void *(*function)(void *), int until_ready)
     CHECK(until_ready ? sem_wait(&ready) == 0 : pthread_join(thread, NULL) == 0);
 }
 
-/* A table has the parts of an owner that nothing else leads to, and on which a reference is forgotten. */
+/* A table points to the parts of an owner. Only the parts point to the owner, on which one reference is never put. */
 static void table(int has_references)
 {
     struct owner *owner = owner_new();

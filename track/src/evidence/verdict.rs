@@ -24,12 +24,13 @@ use crate::world::World;
 
 /// A rival that costs so much more is less likely.
 const SOME: f64 = 2.0;
-/// It does not count if it costs so much more, or so much if it is the twin of what is blamed,
+/// What is blamed is certain only if the rival costs so much more,
 const SURE: f64 = 4.0;
+/// or so much more if the rival is its twin.
 const SURE_OF_TWINS: f64 = 8.0;
-/// and if the blamed class is nearly always given back by lines that give back hardly anything else,
+/// And such a share of the references of the blamed class must be given back by lines that give back hardly anything else,
 const PURE: f64 = 0.95;
-/// or was seen given back less often than so many times.
+/// if so many of its references were seen given back.
 const SEEN: f64 = 2.0;
 /// A get and a put so few lines apart may be an exchange: one holder's reference for another's.
 const NEAR: u32 = 2;
@@ -247,8 +248,8 @@ fn is_exchange(costs: &Costs, get: &Class, put: &Class) -> bool {
     of(put).next().is_some_and(is_near)
 }
 
-/// Whether two classes of gets are twins: one call takes both references, itself or in a function that it calls. Then
-/// little of what happens later tells which of them is which.
+/// Whether two classes of gets are twins: one call takes both references, itself or in a function that it calls. What
+/// happens later then hardly tells which of them is which.
 fn are_twins(costs: &Costs, a: usize, b: usize) -> bool {
     let functions = |class: usize| {
         let class = &costs.classes.0.all[class];

@@ -2,13 +2,13 @@
 
 use super::graph::{Class, Graph, Sources, Verdict};
 
-/// How often marks lead to further marks: a chain of owners could be as long as the program likes.
+/// The most rounds of marks, each of which can lead to others. A chain of owners can have any length.
 const ROUNDS: usize = 4;
 
 impl Graph {
-    /// Marks the objects that have exactly as many references as there are held objects of other types that lead to
-    /// them, also where a root leads to them, too: a global variable may lead to what it has no reference on. A pointer of
-    /// an object that is marked, to one that leads to it, is one to its owner, and no reference.
+    /// Marks each object whose number of references equals the number of held objects of other types that lead to it, even
+    /// if a root leads to it: a global variable may point to an object without holding a reference. If A leads to B and B
+    /// is marked, a pointer from B back to A is one to B's owner, and does not count as a reference.
     pub fn account(&self, sources: &Sources, verdicts: &mut [Option<Verdict>]) {
         for _ in 0..ROUNDS {
             let is_marked = |block: u32| verdicts[block as usize].is_some_and(|of| of.is_accounted);
@@ -33,8 +33,9 @@ impl Graph {
         }
     }
 
-    /// Only younger objects that it owns lead to an object, by pointers to their owner, and a root leads to these: so the
-    /// root leads to the owner, and it is not owned.
+    /// Finds the objects to which only younger objects lead, all of them objects that they own: these pointers lead to an
+    /// owner and are no references, so nobody owns it. If a root leads to one of the younger objects, it leads through it
+    /// to the owner, whose class is that root's.
     pub fn reach_owners(&self, sources: &Sources, verdicts: &mut [Option<Verdict>]) {
         let is_owned_by = |owned: u32, owner: u32| {
             let is_accounted = verdicts[owned as usize].is_some_and(|of| of.is_accounted);

@@ -116,7 +116,7 @@ fn an_owner_is_not_owned_by_its_parts() {
     };
     assert_eq!(parts(1).classes()[0], Some(Class::Global));
     assert_eq!(parts(1).shown(), [0, 1, 2]);
-    // A part with a leak of its own (block 2) is owned, although its owner has but one reference, and it leads there.
+    // A part with a leak of its own (block 2) stays owned. It points back to its owner, which has one reference.
     let leak = graph(&[1, 1, 2], &[(0, 1), (0, 2), (1, 0), (2, 0)]).kind(7, &[1, 2]);
     assert_eq!(leak.roots(&[(0, Class::Global)]).classes()[2], Some(Class::Owned));
     // What leads to the first object is owned by the third, and not by it.
