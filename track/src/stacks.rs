@@ -82,7 +82,7 @@ fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
     let (mut frames, mut calls) = (Vec::new(), Vec::new());
     let (mut leading, mut in_lookup) = (true, false);
     let (mut called, mut release) = (None, None);
-    for (frame, call) in all_frames(places, code) {
+    for (frame, call) in all_frames(above_start(places, code), code) {
         if is_ours(&frame, is_shared) {
             in_lookup |= !leading && c_name(frame.function) == "kref_lookup_mutex";
             called = called.or(frames.len().checked_sub(1));
@@ -92,10 +92,6 @@ fn describe(places: &[PlaceId], is_shared: bool, code: &Code) -> Described {
             frames.push(frame);
             calls.push(call);
         }
-    }
-    while frames.last().is_some_and(is_start) {
-        frames.pop();
-        calls.pop();
     }
     let release = release.and_then(|at| u8::try_from(at).ok());
     Described { frames: frames.into(), calls: calls.into(), in_lookup, release }
@@ -142,8 +138,10 @@ fn is_ours(frame: &Frame, is_shared: bool) -> bool {
         || (frame.file.is_empty() && !is_shared && in_archive())
 }
 
-/// What the C library has below main() and below a thread's function: it tells nobody anything.
-fn is_start(frame: &Frame) -> bool {
+/// The places without what the C library and the dynamic linker have below main(), a thread's function, a constructor or
+/// a destructor: it tells nobody anything. The names of these functions would be the dearest of all: the C library's debug
+/// information is large, and often compressed.
+fn above_start<'a>(places: &'a [PlaceId], code: &Code) -> &'a [PlaceId] {
     const START: [&str; 5] = [
         "_start",
         "__libc_start_main",
@@ -151,6 +149,12 @@ fn is_start(frame: &Frame) -> bool {
         "__libc_start_call_main",
         "clone3",
     ];
-    let of_libc = frame.module.starts_with("libc.so") || frame.module.starts_with("libc-");
-    START.contains(&frame.function) || of_libc
+    const FILES: [&str; 5] = ["libc.so", "libc-2.", "ld-linux", "ld-musl", "ld64.so"];
+    let is_libc = |name: &str| FILES.iter().any(|file| name.starts_with(file));
+    let is_start = |&place: &PlaceId| {
+        code.file(place).is_some_and(|file| is_libc(file.name))
+            || code.frames(place).last().is_some_and(|frame| START.contains(&frame.function))
+    };
+    let end = places.iter().rposition(|place| !is_start(place));
+    &places[..end.map_or(0, |last| last + 1)]
 }
