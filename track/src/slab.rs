@@ -1,6 +1,7 @@
 //! Many small values of one type, by number: four bytes are enough to point to one.
 
 use crate::budget::Budget;
+use crate::index::prefetch;
 use crate::pages::Pages;
 
 /// A value's number.
@@ -18,6 +19,8 @@ pub trait Link: Copy {
 
 /// The values of a page.
 const PAGE: usize = 256;
+/// So many lists that were given back wait as they are.
+const MOST_LISTS: usize = 1 << 14;
 
 /// The values. A number that was given back is given out again.
 pub struct Slab<T> {
@@ -26,36 +29,47 @@ pub struct Slab<T> {
     end: usize,
     /// The last number that was given back, whose value has the one before.
     free: At,
+    /// The first numbers of lists that were given back, for when there is no other. Who gives a long list back does not
+    /// read it: it may have to come from far away, value by value.
+    lists: Vec<At>,
 }
 
 impl<T: Link> Slab<T> {
     /// No values.
     pub fn new(budget: &Budget) -> Self {
-        Self { pages: Pages::new(budget), end: 0, free: NIL }
+        Self { pages: Pages::new(budget), end: 0, free: NIL, lists: Vec::new() }
     }
 
     /// Another slab with the same values.
     pub fn share(&mut self) -> Self {
-        Self { pages: self.pages.share(), ..*self }
+        Self { pages: self.pages.share(), lists: self.lists.clone(), ..*self }
     }
 
     /// Whether there is memory for a value more.
     #[inline]
     pub fn has_room(&self) -> bool {
-        self.free != NIL || self.end < self.pages.room() || self.pages.budget().has_room()
+        self.free != NIL
+            || !self.lists.is_empty()
+            || self.end < self.pages.room()
+            || self.pages.budget().has_room()
     }
 
     /// Adds a value. `None`: there are as many as numbers.
     #[inline]
     pub fn add(&mut self, value: T) -> Option<At> {
         if self.free == NIL {
-            return self.new_number(value);
+            match self.lists.pop() {
+                Some(first) => self.free = first,
+                None => return self.new_number(value),
+            }
         }
         let at = self.free;
         let place = self.at_mut(at);
         let next = place.next();
         *place = value;
         self.free = next;
+        // It will be needed soon, and was not used for long.
+        self.pages.get(next as usize).inspect(|&value| prefetch(value));
         Some(at)
     }
 
@@ -81,6 +95,9 @@ impl<T: Link> Slab<T> {
     pub fn remove_all(&mut self, first: At) {
         if first == NIL {
             return;
+        }
+        if self.lists.len() < MOST_LISTS {
+            return self.lists.push(first);
         }
         let (mut last, mut next) = (first, self.at(first).next());
         while next != NIL {
@@ -116,5 +133,40 @@ impl<T: Link> Slab<T> {
     /// Shows all, also those whose numbers were given back, to a function that may change them.
     pub fn change(&mut self, change: impl FnMut(&mut T)) {
         self.pages.change(change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Link, MOST_LISTS, NIL, Slab};
+    use crate::budget::Budget;
+
+    impl Link for u32 {
+        fn next(&self) -> u32 {
+            *self
+        }
+
+        fn set_next(&mut self, next: u32) {
+            *self = next;
+        }
+    }
+
+    /// Lists of three, more of them than wait as they are: each number is given out again, once.
+    #[test]
+    fn a_number_that_was_given_back_is_given_out_again() {
+        let mut slab = Slab::<u32>::new(&Budget::new(1 << 24));
+        let count = MOST_LISTS as u32 + 10;
+        for _ in 0..2 {
+            let numbers: Vec<u32> =
+                (0..3 * count).map(|_| slab.add(NIL).expect("a number")).collect();
+            let mut sorted = numbers.clone();
+            sorted.sort();
+            assert!(sorted.into_iter().eq(0..3 * count), "no more than are used");
+            for list in numbers.chunks(3) {
+                slab.at_mut(list[0]).set_next(list[1]);
+                slab.at_mut(list[1]).set_next(list[2]);
+                slab.remove_all(list[0]);
+            }
+        }
     }
 }

@@ -18,8 +18,10 @@ use crate::process::Process;
 use crate::slab::{At, NIL};
 use crate::world::{Numbers, World};
 
-/// The histories of so many live objects that were created at one stack are kept; of the others, one in so many.
+/// The histories of so many live objects that were created at one stack are kept, and so many of released ones of one
+/// type; of the others, one in so many.
 const MOST_LIVE: u32 = 1 << 12;
+const MOST_RELEASED: u64 = 1 << 12;
 const ONE_IN: u64 = 16;
 /// From so many steps on, what is plainly a pair is taken away.
 const MANY: u8 = 97;
@@ -75,6 +77,8 @@ struct Alike {
 /// What is known of a type.
 #[derive(Default)]
 struct Known {
+    /// How many objects were released.
+    released: u64,
     alike: HashMap<u64, Alike, FxBuildHasher>,
 }
 
@@ -104,11 +108,17 @@ impl Evidence {
     }
 }
 
+/// Whether a number is one in `ONE_IN`. They come at uneven distances: what a program does each eighth time is among
+/// them, and not all of them.
+fn is_one_in(number: u64) -> bool {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15) < u64::MAX / ONE_IN
+}
+
 /// Whether a new object's history is kept. If so, it begins.
 pub fn begin(world: &World, process: &mut Process, at: At, event: &Happened) {
     let object = process.table.object(at);
     let stack = object.created().stack;
-    let is_wanted = process.table.kept(stack) < MOST_LIVE || object.serial().is_multiple_of(ONE_IN);
+    let is_wanted = process.table.kept(stack) < MOST_LIVE || is_one_in(object.serial());
     if stack != 0 && is_wanted {
         let place = world.passes.note(event.by.thread, event.recorded);
         // The name of a creation is the type's.
@@ -193,16 +203,22 @@ pub fn fold(world: &World, process: &mut Process, at: At) {
     if object.steps == NIL {
         return;
     }
-    let hash = hash(world, process, object);
     let mut types = world.evidence.types.borrow_mut();
     let known = types.entry(leaks::key(world, object)).or_default();
+    known.released += 1;
+    let count = match known.released {
+        ..=MOST_RELEASED => 1,
+        number if is_one_in(number) => ONE_IN,
+        _ => return process.table.drop_steps(at),
+    };
+    let hash = hash(world, process, object);
     let is_full = known.alike.len() >= MOST_HISTORIES;
     match known.alike.get_mut(&hash) {
-        Some(alike) if alike.count >= LOOKS => alike.count += 1,
+        Some(alike) if alike.count >= LOOKS => alike.count += count,
         None if is_full => {}
         _ => {
             let alike = known.alike.entry(hash).or_default();
-            alike.count += 1;
+            alike.count += count;
             let history = read(world, process, object);
             match alike.ways.iter().position(|(way, _)| *way == history) {
                 Some(way) => alike.ways[way].1 += 1,
