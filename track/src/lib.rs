@@ -29,6 +29,7 @@ mod flame;
 mod format;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod held;
 mod html;
 mod index;
 mod json;

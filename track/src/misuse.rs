@@ -2,8 +2,9 @@
 
 use crate::code::{Code, PlaceId};
 use crate::event::Happened;
+use crate::held::{Held, Pair};
 use crate::names::{NONE, Name};
-use crate::object::{Act, FREED, Held, LOST, Pair, RELEASED, REPORTED};
+use crate::object::{Act, FREED, LOST, RELEASED, REPORTED};
 use crate::process::Process;
 use crate::slab::At;
 use crate::stacks::Call;

@@ -1,9 +1,8 @@
-//! One object, and who holds it. Their sizes are what the judge costs: 48 bytes an object, 24 a group of
-//! references, 24 a step of a history.
+//! One object, and its history. Their sizes are what the judge costs: 48 bytes an object, 24 a step of a history.
 
 use crate::clock::Time;
 use crate::code::{Id, PlaceId};
-use crate::names::{NONE, Name};
+use crate::names::Name;
 use crate::slab::{At, Link, NIL};
 
 /// Who did something, where and when.
@@ -25,7 +24,8 @@ pub type Mark = u8;
 pub struct Marked(u32);
 
 impl Marked {
-    fn new(name: Name, mark: Mark) -> Self {
+    /// Both.
+    pub fn new(name: Name, mark: Mark) -> Self {
         Self(name.0 | u32::from(mark) << 24)
     }
 
@@ -44,85 +44,6 @@ impl Marked {
         *self = Self::new(self.name(), mark);
     }
 }
-
-/// References that are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// Who holds them.
-    pub holder: Name,
-    /// Where, by whom and when the oldest was taken.
-    pub by: Act,
-    /// How many.
-    pub count: u32,
-    /// The checkpoint after which they were taken.
-    pub mark: Mark,
-    /// Whether it is kref_init()'s reference.
-    pub is_first: bool,
-}
-
-/// References of one object that were taken alike, in a list whose newest is the first.
-#[derive(Debug, Clone, Copy)]
-pub struct Group {
-    /// The holder, and the checkpoint after which it took them.
-    pub holder: Marked,
-    stack: Id,
-    thread: u32,
-    time: Time,
-    /// How many.
-    pub count: u32,
-    /// The next older one.
-    pub next: At,
-}
-
-impl Group {
-    /// One reference.
-    pub fn new(by: Act, holder: Name, mark: Mark, next: At) -> Self {
-        let Act { stack, thread, time } = by;
-        Self { holder: Marked::new(holder, mark), stack, thread, time, count: 1, next }
-    }
-
-    /// Who took the oldest.
-    pub fn by(&self) -> Act {
-        Act { stack: self.stack, thread: self.thread, time: self.time }
-    }
-
-    /// Whether another reference belongs here.
-    pub fn is_alike(&self, other: &Self) -> bool {
-        self.holder == other.holder && self.stack == other.stack && self.thread == other.thread
-    }
-
-    /// For reports.
-    pub fn held(&self) -> Held {
-        Held {
-            holder: self.holder.name(),
-            by: self.by(),
-            count: self.count,
-            mark: self.holder.mark(),
-            is_first: false,
-        }
-    }
-}
-
-/// References of one object that were taken at one stack and given back at another. What is held is in a [`Group`].
-#[derive(Debug, Clone, Copy)]
-pub struct Pair {
-    /// The stack of the gets; 0 for kref_init()'s reference, and for puts that gave nothing back.
-    pub get: Id,
-    /// The stack of the puts.
-    pub put: Id,
-    /// How many.
-    pub count: u32,
-    /// The next one.
-    pub next: At,
-}
-
-/// A [`Pair`] that is none has this in the place of the stack of its gets, and in the other's [`UNSURE`] or
-/// [`UNRECORDED`].
-pub const DOUBTS: Id = Id::MAX;
-/// Puts of which the rules could not tell which reference they gave back.
-pub const UNSURE: Id = 0;
-/// Gets for which there was no room.
-pub const UNRECORDED: Id = 1;
 
 /// A get or put of an object whose history is kept, in a list whose newest is the first. The oldest is the creation.
 #[derive(Debug, Clone, Copy)]
@@ -276,36 +197,6 @@ impl Object {
     pub fn is_live(&self) -> bool {
         !self.is(RELEASED | FREE)
     }
-
-    /// kref_init()'s reference, if it is held.
-    pub fn first(&self) -> Option<Held> {
-        self.is(FIRST).then(|| self.creators())
-    }
-
-    /// kref_init()'s reference, whether or not it is held.
-    pub fn creators(&self) -> Held {
-        Held { holder: NONE, by: self.created(), count: 1, mark: self.mark(), is_first: true }
-    }
-}
-
-impl Link for Group {
-    fn next(&self) -> At {
-        self.next
-    }
-
-    fn set_next(&mut self, next: At) {
-        self.next = next;
-    }
-}
-
-impl Link for Pair {
-    fn next(&self) -> At {
-        self.next
-    }
-
-    fn set_next(&mut self, next: At) {
-        self.next = next;
-    }
 }
 
 impl Link for Object {
@@ -320,11 +211,10 @@ impl Link for Object {
 
 #[cfg(test)]
 mod tests {
-    use super::{Group, Object, Pair, Step};
+    use super::{Object, Step};
 
     #[test]
     fn sizes() {
         assert_eq!((size_of::<Object>(), size_of::<Step>()), (48, 24));
-        assert_eq!((size_of::<Group>(), size_of::<Pair>()), (24, 16));
     }
 }

@@ -8,9 +8,10 @@ use wire::record::percpu::{EXIT, INIT, KILL, LET_GO, REVIVE};
 
 use crate::chronicle::{self, Line};
 use crate::event::{self, Happened};
+use crate::held::{Held, UNRECORDED};
 use crate::misuse;
 use crate::names::NONE;
-use crate::object::{Act, FIRST, Held, LOST, Object, PERCPU, UNRECORDED};
+use crate::object::{Act, FIRST, LOST, Object, PERCPU};
 use crate::process::Process;
 use crate::table::Table;
 use crate::world::World;

@@ -4,6 +4,7 @@ use wire::record::{Event, Kind, MOST_FRAMES, MOST_WORDS, NO_NUMBER, read_name};
 use wire::ring::First;
 
 use crate::code::Id;
+use crate::held::STACKS;
 use crate::judge::{Judge, Origin};
 use crate::merge::Numbered;
 use crate::modules::{self, Mapping, Module};
@@ -120,7 +121,7 @@ impl Judge {
             self.map_as_parent(raw.process);
         }
         let world = &self.world;
-        if !world.budget.has_room() {
+        if !world.budget.has_room() || world.code.count() + 1 >= STACKS as usize {
             world.stacks_lost.set(world.stacks_lost.get() + 1);
             return 0;
         }

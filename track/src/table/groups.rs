@@ -1,9 +1,10 @@
 //! References that are held: which a get adds, and which a put takes away.
 
 use crate::code::{Code, Id};
+use crate::held::{DOUBTS, Group, Held, UNRECORDED, UNSURE};
 use crate::matching::{self, Candidate, Choice, Distances};
 use crate::names::{NONE, Name};
-use crate::object::{Act, DOUBTS, FIRST, Group, Held, Mark, Object, UNRECORDED, UNSURE};
+use crate::object::{Act, FIRST, Mark, Object};
 use crate::slab::{At, NIL};
 use crate::table::Table;
 
@@ -32,9 +33,8 @@ impl Table {
         let mut group = Group::new(by, holder, mark, newest);
         let (mut before, mut place, mut count) = (NIL, newest, 0);
         while let Some(known) = self.groups.get(place) {
-            if known.is_alike(&group) {
-                let known = self.groups.at_mut(place);
-                known.count += 1;
+            if known.has_room_for(&group) {
+                self.groups.at_mut(place).add();
                 return self.make_newest(at, before, place);
             }
             count += 1;
@@ -129,9 +129,8 @@ impl Table {
                 continue;
             }
             let group = self.groups.at_mut(place);
-            group.count -= 1;
-            let (stack, is_empty) = (group.by().stack, group.count == 0);
-            if is_empty {
+            let stack = group.by().stack;
+            if !group.take() {
                 match before {
                     NIL => self.objects.at_mut(at).groups = next,
                     before => self.groups.at_mut(before).next = next,

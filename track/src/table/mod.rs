@@ -9,11 +9,10 @@
 //! | released.rs | which objects were released last |
 
 use crate::budget::Budget;
+use crate::held::{Group, Held, Pair};
 use crate::index::{Index, prefetch};
 use crate::names::{NONE, Name};
-use crate::object::{
-    Act, FIRST, FREE, Group, Held, Mark, Object, PERCPU, Pair, RELEASED, SERIALS, Step,
-};
+use crate::object::{Act, FIRST, FREE, Mark, Object, PERCPU, RELEASED, SERIALS, Step};
 use crate::pages::Pages;
 use crate::slab::{At, NIL, Slab};
 

@@ -1,7 +1,8 @@
 //! References that were given back, by the stacks of their gets and puts.
 
 use crate::code::Id;
-use crate::object::{DOUBTS, Object, PERCPU, Pair, UNRECORDED};
+use crate::held::{DOUBTS, Pair, UNRECORDED};
+use crate::object::{Object, PERCPU};
 use crate::slab::At;
 use crate::table::Table;
 

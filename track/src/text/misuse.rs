@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use super::verdict::UNKNOWN;
 use super::{act, number, place, stack, thread};
 use crate::code::Id;
+use crate::held::{Held, Pair};
 use crate::leaks;
 use crate::misuse::{Kind, Offence};
-use crate::object::{Held, Pair};
 use crate::process::Process;
 use crate::world::World;
 
