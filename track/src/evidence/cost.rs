@@ -129,11 +129,7 @@ impl Costs<'_> {
     /// Who takes a reference and gives it back in the next line had no use for it. More often that is an exchange: one
     /// holder's reference is taken, and another's is given back.
     fn exchange(&self, get: Id, put: Id, common: Common) -> f64 {
-        let line = |stack: Id| {
-            let frames = self.code.described(stack);
-            frames.len().checked_sub(usize::from(common.calls)).map_or(0, |at| frames[at].line)
-        };
-        match line(put).checked_sub(line(get)) {
+        match common.lines(self.code.described(get), self.code.described(put)) {
             Some(0 | 1) => 2.5,
             Some(2) => 1.0,
             _ => 0.0,

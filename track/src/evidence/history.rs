@@ -150,8 +150,14 @@ pub fn note(world: &World, process: &mut Process, at: At, event: &Happened, is_g
 #[inline(never)]
 fn add_to_many(world: &World, process: &mut Process, at: At, step: Step) -> bool {
     let object = process.table.object(at);
-    let Some(last) = process.table.last_step(object) else { return false };
-    if !step.is_get() && world.evidence.plain.is_pair(world, object, last, &step) {
+    let is_pair = || {
+        let mut steps = process.table.steps(object);
+        let last = steps.next();
+        last.is_some_and(|last| {
+            world.evidence.plain.is_pair(world, object, (steps.next(), last), &step)
+        })
+    };
+    if !step.is_get() && is_pair() {
         process.table.drop_last_step(at);
         return true;
     }
@@ -177,8 +183,9 @@ fn thin(world: &World, process: &mut Process, at: At) -> bool {
     for step in in_order(process, object) {
         let is_pair =
             |get: &Step| plain::may_be_pair(get, step) && plain::is_near(world, get, step);
-        let pair = if step.is_get() { None } else { left.iter().rposition(is_pair) };
-        match pair {
+        // The only one: a put may give back either of two.
+        let mut gets = (0..left.len()).filter(|&at| !step.is_get() && is_pair(&left[at]));
+        match gets.next().filter(|_| gets.next().is_none()) {
             Some(get) => world.evidence.plain.count(world, object, &left.remove(get), step),
             None => left.push(*step),
         }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use rustc_hash::FxBuildHasher;
 
 use crate::code::Code;
+use crate::symbols::Frame;
 use crate::world::Numbers;
 
 /// The threads whose stacks are kept at the same time.
@@ -85,6 +86,17 @@ pub struct Common {
     pub calls: u8,
     /// Whether the innermost of these has not gone back in between.
     pub is_one_pass: bool,
+}
+
+impl Common {
+    /// How many lines behind the get the put is, in the innermost function that was called once for both.
+    pub fn lines(self, get: &[Frame], put: &[Frame]) -> Option<u32> {
+        let line = |frames: &[Frame]| {
+            let at = frames.len().checked_sub(usize::from(self.calls))?;
+            frames.get(at).map(|frame| frame.line).filter(|&line| line > 0)
+        };
+        line(put)?.checked_sub(line(get)?)
+    }
 }
 
 /// The last stacks of all threads.

@@ -80,10 +80,23 @@ impl Plain {
     }
 
     /// Counts a get and a put of an object, if they are plainly a pair: hardly anything of the thread is between, and
-    /// one function has called for both. Returns whether they are.
-    pub fn is_pair(&self, world: &World, object: &Object, get: &Step, put: &Step) -> bool {
+    /// one function has called for both. Returns whether they are. They are not if that function has called for the step
+    /// before, too, and that is a get: the put may give back either.
+    pub fn is_pair(
+        &self,
+        world: &World,
+        object: &Object,
+        (before, get): (Option<&Step>, &Step),
+        put: &Step,
+    ) -> bool {
         let distance = passes::distance(get.place(), put.place());
-        let may_be = may_be_pair(get, put) && get.thread == put.thread && distance < FAR;
+        let is_close = |get: &Step| {
+            get.thread == put.thread && passes::distance(get.place(), put.place()) < FAR
+        };
+        let is_either = || {
+            before.is_some_and(|it| may_be_pair(it, put) && is_close(it) && is_near(world, it, put))
+        };
+        let may_be = may_be_pair(get, put) && is_close(get) && !is_either();
         if may_be && distance == 1 {
             return self.are_neighbours(world, object, get, put);
         }
@@ -122,10 +135,13 @@ pub fn may_be_pair(get: &Step, put: &Step) -> bool {
     get.is_get() && !get.is_creation() && get.holder.name() == put.holder.name()
 }
 
-/// Whether one function has called for a get and a put, in one pass.
+/// Whether one function has called for a get and a put, in one pass, and not in the same line or the next one: that may
+/// be an exchange of one holder's reference for another's.
 pub fn is_near(world: &World, get: &Step, put: &Step) -> bool {
     let common = common(world, get, iter::once(put))[0];
-    let depth = |step: &Step| world.code.described(stack(world, step)).len();
-    let far = depth(get) + depth(put) - 2 * usize::from(common.calls);
-    common.is_one_pass && common.calls > 0 && far <= 3
+    let frames = |step: &Step| world.code.described(stack(world, step));
+    let (get, put) = (frames(get), frames(put));
+    let far = get.len() + put.len() - 2 * usize::from(common.calls);
+    let is_close = common.is_one_pass && common.calls > 0 && far <= 3;
+    is_close && !matches!(common.lines(get, put), Some(0 | 1))
 }

@@ -47,11 +47,6 @@ impl Table {
         true
     }
 
-    /// The newest step of an object.
-    pub fn last_step(&self, object: &Object) -> Option<&Step> {
-        self.steps.get(object.steps)
-    }
-
     /// Takes the newest step away, which must not be the creation.
     pub fn drop_last_step(&mut self, at: At) {
         let object = self.objects.at_mut(at);

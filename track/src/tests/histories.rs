@@ -71,3 +71,34 @@ fn a_history_that_is_older_than_a_report() {
     let held = recorder.held();
     contains(&held, &["1 reference on 1 object is held, of those taken since the checkpoint"]);
 }
+
+/// How many gets and puts of an object are kept, if in each of many rounds one function takes references at these stacks,
+/// and gives one back.
+fn steps_after(rounds: usize, gets: &[u32]) -> usize {
+    let mut recorder = Recorder::new("");
+    let create = recorder.stack(1, &[0x101, 0x901]);
+    let put = recorder.stack(2, &[0x201, 0x801]);
+    for &get in gets {
+        recorder.stack(get, &[0x100 * u64::from(get) + 1, 0x801]);
+    }
+    recorder.created(A, create, "");
+    for _ in 0..rounds {
+        gets.iter().for_each(|&get| recorder.got(A, get, ""));
+        recorder.put(A, put, "");
+    }
+    assert_eq!(recorder.told(), "");
+    let table = &recorder.judge.processes.get(recorder.process).expect("a process").table;
+    let object = table.object(table.find(A).expect("the object"));
+    table.steps(object).count()
+}
+
+/// `get(find); get(keep); put(find)`: the put follows one get, and gives back the other.
+#[test]
+fn a_put_that_may_give_back_either_of_two_gets_is_no_plain_pair() {
+    assert_eq!(
+        steps_after(75, &[3]),
+        97,
+        "a get and a put: from the 97th step on they are taken away"
+    );
+    assert_eq!(steps_after(50, &[3, 4]), 151, "two gets and a put");
+}
