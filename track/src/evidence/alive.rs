@@ -53,10 +53,14 @@ impl Alive {
         of_function.any(|((_, of), &count)| *of != key || count > 1)
     }
 
-    /// How many objects of another type a function has created that are live.
-    pub fn created(&self, function: u64, key: Key) -> u64 {
+    /// How many objects of a type a function has created that are live: of one of the other types, or also of this one.
+    pub fn created(&self, function: u64, key: Key, with_own: bool) -> u64 {
         let all = self.created.range((function, Key::default())..);
         let of_function = all.take_while(|((it, _), _)| *it == function);
-        of_function.filter(|((_, of), _)| *of != key).map(|(_, &count)| count).max().unwrap_or(0)
+        of_function
+            .filter(|((_, of), _)| with_own || *of != key)
+            .map(|(_, &count)| count)
+            .max()
+            .unwrap_or(0)
     }
 }

@@ -42,14 +42,26 @@ impl Costs<'_> {
         release.is_some_and(|it| self.alive.has_release(it, self.key))
     }
 
-    /// How many live objects of another type were created by the function that took a class of references. Perhaps the
-    /// references belong to these objects. 0 for kref_init()'s references, which belong to whoever called it.
-    pub fn created_beside(&self, get: usize) -> u64 {
+    /// Whether a get was made by the call that has created the object, or by one that this call has made.
+    pub fn is_by_creator(&self, history: &History, get: usize) -> bool {
+        let stack = history.events[get].stack;
+        let class = &self.classes.0.all[self.classes.0.of(stack, false)];
+        let common = history.common(0, get);
+        let calls = usize::from(common.calls);
+        calls > 0
+            && common.is_one_pass
+            && calls + class.frame + 1 >= self.code.described(stack).len()
+    }
+
+    /// How many live objects were created by the function that took a class of references: of other types, or with the
+    /// references' own type among them. Perhaps the references belong to these objects. 0 for kref_init()'s references,
+    /// which belong to whoever called it.
+    pub fn created_beside(&self, get: usize, with_own: bool) -> u64 {
         let class = &self.classes.0.all[get];
         let frame = self.code.described(class.stack).get(class.frame);
         frame
             .filter(|_| !class.is_first)
-            .map_or(0, |frame| self.alive.created(frame.identity, self.key))
+            .map_or(0, |frame| self.alive.created(frame.identity, self.key, with_own))
     }
 
     /// The costs of a history: for each get a row, with a column for each put.

@@ -85,7 +85,9 @@ impl<'a> Explainer<'a> {
                 + PLACE * taken[get].fit(&given[put])
         };
         let fits = (0..gets * puts).map(fit).collect();
-        let beside = (0..gets).map(|get| costs.created_beside(get)).collect();
+        // The reference of one object on another of its type, unless the call has created the object itself.
+        let is_of_another = |get| !items.iter().any(|item| item.by_creator.contains(&get));
+        let beside = (0..gets).map(|get| costs.created_beside(get, is_of_another(get))).collect();
         Self { costs, items, released, plain: counts, fits, beside }
     }
 

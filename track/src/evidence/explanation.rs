@@ -26,6 +26,8 @@ pub struct Item {
     pub costs: Vec<f64>,
     /// The events that are the gets.
     pub events: Vec<usize>,
+    /// The classes of gets of which one was taken by the call that has created the object.
+    pub by_creator: Vec<usize>,
 }
 
 impl Item {
@@ -37,12 +39,15 @@ impl Item {
         };
         let (events, puts) = (of_kind(true), of_kind(false));
         let stack = |at: usize| history.events[at].stack;
+        let class = |at: usize| costs.classes.0.of(stack(at), at == 0);
+        let by_creator = events[1..].iter().filter(|&&get| costs.is_by_creator(history, get));
         Self {
             number,
             weight,
             costs: costs.of(history, &events, &puts),
-            gets: events.iter().map(|&at| costs.classes.0.of(stack(at), at == 0)).collect(),
+            gets: events.iter().map(|&at| class(at)).collect(),
             puts: puts.iter().map(|&at| costs.classes.1.of(stack(at), false)).collect(),
+            by_creator: by_creator.map(|&at| class(at)).collect(),
             events,
         }
     }

@@ -51,20 +51,20 @@ pub struct Event {
 pub struct History {
     /// The gets and puts.
     pub events: Box<[Event]>,
-    /// For each put, what it has in common with each event before it.
+    /// For each event, what it has in common with each event before it: for a put with gets, for a get with the creation.
     common: Box<[Common]>,
 }
 
 impl History {
-    /// What a get and a later put have in common.
-    pub fn common(&self, get: usize, put: usize) -> Common {
-        self.common[index(get, put)]
+    /// What a get and a later put have in common, or the creation and a later get.
+    pub fn common(&self, get: usize, later: usize) -> Common {
+        self.common[index(get, later)]
     }
 }
 
-/// Where it stands what a get and a later put have in common.
-fn index(get: usize, put: usize) -> usize {
-    put * (put - 1) / 2 + get
+/// Where it stands what a get and a later event have in common.
+fn index(get: usize, later: usize) -> usize {
+    later * (later - 1) / 2 + get
 }
 
 /// The same gets and puts, in the ways in which they were seen to belong together.
@@ -169,11 +169,11 @@ pub fn stack(world: &World, step: &Step) -> Id {
     world.numbers.borrow().get(step.recorded)
 }
 
-/// What a get has in common with later puts, in their order.
-pub fn common<'a>(world: &World, get: &Step, puts: impl Iterator<Item = &'a Step>) -> Vec<Common> {
+/// What a get has in common with later steps, in their order.
+pub fn common<'a>(world: &World, get: &Step, later: impl Iterator<Item = &'a Step>) -> Vec<Common> {
     let moment =
         |step: &Step| Moment { thread: step.thread, place: step.place(), recorded: step.recorded };
-    world.passes.common(moment(get), puts.map(moment), &world.code, &world.numbers.borrow())
+    world.passes.common(moment(get), later.map(moment), &world.code, &world.numbers.borrow())
 }
 
 /// Takes plain pairs out of a long history. Returns whether it is much shorter now.
@@ -284,9 +284,9 @@ pub fn read(world: &World, process: &Process, object: &Object) -> History {
     drop(numbers);
     let mut all = vec![Common::default(); steps.len() * steps.len().saturating_sub(1) / 2];
     for (at, get) in steps.iter().enumerate().filter(|(_, step)| step.is_get()) {
-        let puts = || (at + 1..steps.len()).filter(|&put| !steps[put].is_get());
-        let found = common(world, get, puts().map(|put| steps[put]));
-        puts().zip(found).for_each(|(put, common)| all[index(at, put)] = common);
+        let others = || (at + 1..steps.len()).filter(|&other| at == 0 || !steps[other].is_get());
+        let found = common(world, get, others().map(|other| steps[other]));
+        others().zip(found).for_each(|(other, common)| all[index(at, other)] = common);
     }
     History { events, common: all.into() }
 }
