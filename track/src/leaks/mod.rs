@@ -115,10 +115,19 @@ impl Type {
         self.held.iter().all(follows)
     }
 
-    /// Types that show a cause come before those that only show what follows from it.
-    fn rank(&self) -> (bool, bool, bool, bool) {
+    /// Types that show a cause come before those that only show what follows from it, and those with objects that are lost
+    /// before those whose objects are all reachable.
+    fn rank(&self) -> (bool, bool, bool, bool, bool) {
         let are_first = self.held.iter().all(|held| held.is_first);
-        (self.is_singleton(), self.is_owned(), self.is_consequence(), are_first)
+        let is_lost = |class: &Class| matches!(class, Class::Lost | Class::Cycle);
+        let are_reachable = !self.classes.is_empty() && !self.classes.keys().any(is_lost);
+        (
+            self.is_singleton(),
+            self.is_owned(),
+            self.is_consequence(),
+            are_reachable,
+            are_first && are_reachable,
+        )
     }
 }
 
