@@ -78,7 +78,8 @@ impl<'a> Explainer<'a> {
             let all = classes.all.iter();
             all.map(|class| Places::of(class, is_get, costs.code, costs.sources)).collect()
         };
-        let (taken, given) = (places(&costs.classes.0, true), places(&costs.classes.1, false));
+        let (mut taken, given) = (places(&costs.classes.0, true), places(&costs.classes.1, false));
+        Places::keep_callbacks(&mut taken, &given);
         let fit = |at: usize| {
             let (get, put) = (at / puts, at % puts);
             costs.words(&costs.classes.0.all[get], &costs.classes.1.all[put])

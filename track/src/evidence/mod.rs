@@ -12,6 +12,7 @@
 //! | classes.rs | stacks without the functions that only wrap a get or a put |
 //! | words.rs | what the names of functions tell |
 //! | places.rs | where a reference is kept, as the source tells |
+//! | callbacks.rs | functions that a reference is handed on with |
 //! | statements.rs | which expression a call in a source line is about |
 //! | cost.rs | how well a put fits a get |
 //! | assign.rs | the cheapest assignment of puts to gets |
@@ -24,6 +25,7 @@
 
 mod alive;
 mod assign;
+mod callbacks;
 mod classes;
 mod cost;
 mod explain;

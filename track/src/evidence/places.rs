@@ -1,15 +1,19 @@
 //! Where a reference is kept, as the source lines tell: `lease->pool = pool_get(pool);` and `pool_put(lease->pool);`
 //! belong together.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::callbacks::{self, Beside};
 use super::classes::Class;
-use super::statements::{Token, assignment, call, statements, tokens};
+use super::statements::{Token, assignment, call, is_same, statements, tokens};
 use crate::code::Code;
 use crate::sources::{Sources, around};
 
 /// So many lines before a get or put, and behind it, may tell where its reference is.
 const LINES: usize = 15;
+/// A callback is among so many functions, from the put outwards.
+const CALLBACK: usize = 3;
 
 /// Where a reference is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,11 @@ pub struct Places {
     kept: Vec<Place>,
     /// What a get was called with: perhaps the reference is kept there, too.
     named: Vec<Place>,
+    /// What else functions were called with that got the reference: some of these names may be functions that give it
+    /// back.
+    handed: Vec<Beside>,
+    /// The functions that the get or put is in.
+    functions: Vec<&'static str>,
 }
 
 /// A line with a get or put.
@@ -60,18 +69,43 @@ impl Places {
             }
             callee = Some(frame.function);
         }
+        let frames = code.described(class.stack).iter();
+        let count = class.frame + if is_get { 1 } else { CALLBACK };
+        places.functions = frames.take(count).map(|frame| frame.function).collect();
         places
     }
 
-    /// Whether a get stores its reference where a put finds it. 1: in the same place. -1 or -0.5: in another place.
-    /// 0: that is not known.
+    /// Whether it is in a function of this name.
+    fn is_in(&self, name: &str) -> bool {
+        self.functions.contains(&name)
+    }
+
+    /// Forgets names that are no functions with puts, and functions that get: they have a reference of their own.
+    pub fn keep_callbacks(of_gets: &mut [Self], of_puts: &[Self]) {
+        let gets: BTreeSet<_> =
+            of_gets.iter().flat_map(|get| get.functions.iter().copied()).collect();
+        for get in of_gets {
+            get.handed.retain(|it| {
+                let is_own = it.to.as_ref().is_some_and(|to| gets.contains(to.as_str()));
+                !is_own && of_puts.iter().any(|put| put.is_in(&it.name))
+            });
+        }
+    }
+
+    /// Whether a get stores its reference where a put finds it, or hands it on with a function that the put is in. 1: yes.
+    /// 0.5: perhaps. -1 or -0.5: in another place, or with another function. 0: that is not known.
     pub fn fit(&self, put: &Self) -> f64 {
         let are_members = |of: &Self| !of.kept.is_empty() && of.kept.iter().all(Place::is_member);
         let functions =
             |of: &Self| -> Vec<u64> { of.kept.iter().filter_map(Place::function).collect() };
+        let is_handed_on = self.handed.iter().any(|it| it.to.is_some());
+        let with = self.handed.iter().find(|it| put.is_in(&it.name));
         if self.kept.iter().chain(&self.named).any(|place| put.kept.contains(place)) {
             1.0
-        } else if are_members(self) && are_members(put) {
+        } else if let Some(with) = with {
+            // A function that takes the reference itself may well give it back itself, behind the call of the other.
+            if with.to.is_some() { 1.0 } else { 0.5 }
+        } else if is_handed_on || are_members(self) && are_members(put) {
             -1.0
         } else if functions(self).iter().any(|it| functions(put).contains(it)) {
             -0.5
@@ -101,6 +135,10 @@ impl Places {
             };
             after.iter().find_map(into).or_else(|| before.iter().rev().find_map(into))
         };
+        if is_get {
+            let variable = call.kept.unwrap_or(call.argument);
+            self.handed = callbacks::beside(&statements[at..], variable, site.callee);
+        }
         if !is_get {
             self.kept.extend(site.place(call.argument));
             // Also by the condition of the loop: `while ((item = list->first)) item_put(item);`
@@ -176,11 +214,6 @@ impl Site<'_> {
         };
         self.lines.iter().filter(is_outside).any(declares)
     }
-}
-
-/// Whether both are the same variable.
-fn is_same(a: &[Token], b: &[Token]) -> bool {
-    matches!((a, b), ([a], [b]) if a.text == b.text)
 }
 
 #[cfg(test)]

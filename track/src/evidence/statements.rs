@@ -76,6 +76,29 @@ fn whole<'a>(tokens: &'a [Token<'a>]) -> &'a [Token<'a>] {
     &tokens[..end.unwrap_or(tokens.len())]
 }
 
+/// All calls of a statement: what is called, and the arguments.
+pub fn calls<'a>(
+    statement: &'a [Token<'a>],
+) -> impl Iterator<Item = (&'a str, Vec<&'a [Token<'a>]>)> {
+    let is_call = |&open: &usize| statement[open].text == "(" && statement[open - 1].is_word();
+    (1..statement.len())
+        .filter(is_call)
+        .map(|open| (statement[open - 1].text, arguments(&statement[open + 1..])))
+}
+
+/// The arguments of a call, behind its bracket.
+fn arguments<'a>(mut rest: &'a [Token<'a>]) -> Vec<&'a [Token<'a>]> {
+    let mut found = Vec::new();
+    loop {
+        let argument = whole(rest);
+        found.push(argument);
+        match rest.get(argument.len()) {
+            Some(end) if end.text == "," => rest = &rest[argument.len() + 1..],
+            _ => return found,
+        }
+    }
+}
+
 /// The call of the function `callee`. If the statement has none: of a function whose name looks like a get or put.
 pub fn call<'a>(statement: &'a [Token<'a>], callee: Option<&str>) -> Option<Call<'a>> {
     let is_call = |at: &usize| {
@@ -128,7 +151,7 @@ fn expression<'a>(tokens: &'a [Token<'a>]) -> &'a [Token<'a>] {
 }
 
 /// The object that an argument is: `disk` of `&disk->dev.kref`, in which the count is embedded.
-fn object<'a>(argument: &'a [Token<'a>]) -> &'a [Token<'a>] {
+pub fn object<'a>(argument: &'a [Token<'a>]) -> &'a [Token<'a>] {
     let mut object = plain(argument);
     if argument.first().is_some_and(|first| first.text == "&") {
         while let [outer @ .., dot, _] = object
@@ -168,4 +191,9 @@ pub fn assignment<'a>(statement: &'a [Token<'a>]) -> Option<(&'a [Token<'a>], &'
 pub fn statements<'a>(tokens: &'a [Token<'a>]) -> Vec<&'a [Token<'a>]> {
     let statements = tokens.split(|token| matches!(token.text, ";" | "{" | "}" | "else"));
     statements.filter(|statement| !statement.is_empty()).collect()
+}
+
+/// Whether both are the same variable.
+pub fn is_same(a: &[Token], b: &[Token]) -> bool {
+    matches!((a, b), ([a], [b]) if a.text == b.text)
 }

@@ -1,0 +1,84 @@
+/*
+ * A lookup takes a reference for its timer, and the timer gets a function that gives it back when the timer is removed.
+ * When the answer comes, the timer is removed, but the caller's own reference is forgotten. Two references are taken by one
+ * call, and only the timer's function shows which of them is given back. Modelled on event loops with a destroy
+ * notification for each source.
+ *
+ * found by: leak
+ */
+#include "check.h"
+
+struct lookup {
+    struct kref kref;
+    int answered;
+    struct timer *timer;
+};
+
+struct timer {
+    void (*call)(void *data);
+    void *data;
+    void (*destroy)(void *data);
+};
+
+static void lookup_release(struct kref *kref)
+{
+    free(kref_entry(kref, struct lookup, kref));
+}
+
+static struct timer *timer_add(void (*call)(void *), void *data, void (*destroy)(void *))
+{
+    struct timer *timer = calloc(1, sizeof *timer);
+
+    CHECK(timer);
+    timer->call = call;
+    timer->data = data;
+    timer->destroy = destroy;
+    return timer;
+}
+
+static void timer_remove(struct timer *timer)
+{
+    timer->destroy(timer->data);
+    free(timer);
+}
+
+static void lookup_timer_gone(void *data)
+{
+    struct lookup *lookup = data;
+
+    kref_put(&lookup->kref, lookup_release);
+}
+
+static void lookup_timeout(void *data)
+{
+    ((struct lookup *)data)->answered = -1;
+}
+
+static struct lookup *lookup_begin(void)
+{
+    struct lookup *lookup = calloc(1, sizeof *lookup);
+
+    CHECK(lookup);
+    kref_init(&lookup->kref); /* BLAME */
+    kref_get(&lookup->kref);
+    lookup->timer = timer_add(lookup_timeout, lookup, lookup_timer_gone);
+    return lookup;
+}
+
+static void answer(struct lookup *lookup)
+{
+    struct timer *timer = lookup->timer;
+
+    lookup->answered = 1;
+    timer_remove(timer);
+#ifdef RIGHT
+    kref_put(&lookup->kref, lookup_release); /* FIX */
+#endif
+}
+
+int main(void)
+{
+    for (int i = 0; i < 30; i++)
+        answer(lookup_begin());
+    return 0;
+}
