@@ -27,7 +27,7 @@ const PLACE: f64 = 2.0;
 /// How much an unseen pair counts, for its fit.
 const PRIOR: f64 = 0.1;
 /// How likely it is that a reference leaks: that of a get, and the creator's.
-const LEAKS: [f64; 2] = [0.05, 0.01];
+const LEAKS: [f64; 2] = [0.05, 0.02];
 /// That counts as much as so many gets that were seen.
 const LEAK_PRIOR: f64 = 5.0;
 /// If such a share of the puts of a class is in release functions of live objects, the class waits for these.

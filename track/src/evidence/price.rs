@@ -19,7 +19,7 @@ const WAITS: f64 = 1.0;
 /// and a further one of classes that differ in their callers alone.
 const MORE_LEAKS: f64 = 1.0;
 /// How much it counts that the puts of a class are mixed.
-const DISORDER: f64 = 2.0;
+const DISORDER: f64 = 4.0;
 
 impl Explainer<'_> {
     /// What it costs. `waits` tells which classes wait for the release of an object that is live.

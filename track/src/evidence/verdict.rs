@@ -25,9 +25,9 @@ use crate::world::World;
 /// A rival that costs so much more is less likely.
 const SOME: f64 = 2.0;
 /// What is blamed is certain only if the rival costs so much more,
-const SURE: f64 = 4.0;
+const SURE: f64 = 5.0;
 /// or so much more if the rival is its twin.
-const SURE_OF_TWINS: f64 = 8.0;
+const SURE_OF_TWINS: f64 = 10.0;
 /// And such a share of the references of the blamed class must be given back by lines that give back hardly anything else,
 const PURE: f64 = 0.95;
 /// if so many of its references were seen given back.
