@@ -306,7 +306,17 @@ pub fn is_kept(process: &Process, object: &Object, mark: Mark) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Threads;
+    use super::{ONE_IN, Threads, is_one_in};
+
+    /// Also of what a program does each eighth or each 16th time.
+    #[test]
+    fn one_in_so_many() {
+        for step in [1, 8, 16, 100] {
+            let count = (1..=16_000).filter(|number| is_one_in(number * step)).count() as u64;
+            let wanted = 16_000 / ONE_IN;
+            assert!(count.abs_diff(wanted) <= wanted / 20, "{count} of each {step}th");
+        }
+    }
 
     #[test]
     fn a_thread_has_one_number() {
