@@ -24,9 +24,9 @@ use crate::world::World;
 
 /// If a look at the rings finds at least this many records, the judge looks again at once.
 const MANY: usize = 1024;
-/// If a look finds fewer records than [`MANY`] and at least this many, the judge looks again after the shortest pause. If
-/// it finds fewer, each pause is twice as long as the one before: each look takes a core from the program.
-const FEW: usize = 16;
+/// If a look finds fewer records than [`MANY`] and at least this many, the next pause is half as long as the one before; if
+/// it finds fewer, twice as long: each look takes a core from the program. A ring has room for some 20,000 records.
+const FEW: usize = 256;
 const SHORTEST: Duration = Duration::from_micros(50);
 /// The longest pause while there are records at each look.
 const LONG: Duration = Duration::from_millis(1);
@@ -125,7 +125,7 @@ impl Service {
                 std::thread::sleep(pause);
             }
             pause = match read {
-                FEW.. => SHORTEST,
+                FEW.. => (pause / 2).max(SHORTEST),
                 0 => (pause * 2).min(LONGEST),
                 _ => (pause * 2).min(LONG),
             };
