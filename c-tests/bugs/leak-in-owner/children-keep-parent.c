@@ -1,7 +1,8 @@
 /*
- * Each disk takes a reference on its host when it is made, and gives it back when it is released. Disks and hosts are devices:
- * one type. Disks that are removed are taken off the list, but not given back. So the host's references are as many, and
- * never given back either. Modelled on device trees.
+ * Each disk takes a reference on its host when it is made, and gives it back when it is released. Disks and hosts are
+ * devices: one type. A disk that is removed is taken out of the table, but its reference is not given back. So each
+ * lost disk still holds one reference on the host: as many references as lost disks, and none of them is given back
+ * either. Modelled on device trees.
  *
  * found by: leak
  */

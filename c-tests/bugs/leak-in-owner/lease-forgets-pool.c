@@ -1,7 +1,8 @@
 /*
- * An allocation finds a pool of addresses, and gives it back at its end. In between the new lease takes a reference of its
- * own, which a lease that ends forgets. So in every call the put follows the get that is to blame, and belongs to
- * the other one. There are few pools and many leases. Modelled on a DHCP server.
+ * lease_allocate() takes a reference on a pool of addresses, and gives it back before it returns. In between it takes
+ * a second reference, for the new lease; lease_release() forgets to give that one back. So in nearly every call the
+ * put comes right after the second get, which is to blame, but undoes the first. There are few pools and many leases.
+ * Modelled on a DHCP server.
  *
  * found by: leak
  * wrappers: pool_get

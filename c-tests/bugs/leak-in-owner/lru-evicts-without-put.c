@@ -1,7 +1,7 @@
 /*
- * When a file is closed, the list of the least recently used takes a reference on its entry, and in the next line the file
- * gives its own back. When the list is full, it overwrites its oldest place without giving that reference back. Few entries
- * have many references. Modelled on a kernel's cache of directory entries.
+ * When a file is closed, the LRU list takes a reference on the file's entry, and in the next line the file gives its
+ * own reference back. When the list is full, it overwrites its oldest place without giving that reference back. There
+ * are only three entries, and each has many references. Modelled on a kernel's cache of directory entries.
  *
  * found by: leak
  */

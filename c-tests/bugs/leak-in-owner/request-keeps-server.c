@@ -1,7 +1,7 @@
 /*
- * A request that failed twice is dropped without a put. It still has a reference on its server, which a table leads to. The
- * servers' references are not given back either, but the requests are what is lost. Modelled on a proxy that
- * tries the next server when one does not answer.
+ * A request that failed twice is dropped without a put. It still has a reference on its server, and the servers are
+ * in a table. The creator's references on the servers are not given back either, but the lost requests are the leak
+ * to report. Modelled on a proxy that tries the next server when one does not answer.
  *
  * found by: leak
  */

@@ -1,8 +1,8 @@
 /*
- * A lookup takes a reference for its timer, and the timer gets a function that gives it back when the timer is removed.
- * When the answer comes, the timer is removed, but the caller's own reference is forgotten. Two references are taken by one
- * call, and only the timer's function shows which of them is given back. Modelled on event loops with a destroy
- * notification for each source.
+ * lookup_begin() makes a lookup, with one reference for the caller and a second one for the timer. The timer's
+ * destroy function gives the second one back. When the answer comes, the timer is removed, but the caller's reference
+ * is never given back. Both references are taken in one call. Only the function that is passed to timer_add() shows
+ * which of them the put gives back. Modelled on event loops that call a destroy function for each source.
  *
  * found by: leak
  */
