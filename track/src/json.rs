@@ -123,6 +123,7 @@ fn verdict(world: &World, blame: &Blame) -> Value {
             Certainty::Certain => "certain",
             Certainty::Likely => "likely",
             Certainty::Open => "open",
+            Certainty::Unknown => "unknown",
         },
         "frame": blame.frame,
         "usual": usual(world, &blame.usual),

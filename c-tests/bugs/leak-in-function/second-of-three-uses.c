@@ -1,7 +1,7 @@
 /*
  * A function uses a file three times: it opens and closes it. The second use forgets to close. Seen in
  * long functions. All three have the same open function, which is where the reference was taken; its
- * caller is to blame.
+ * caller is to blame. With one object nothing shows which of the three it is, and the report says so.
  *
  * found by: leak
  * wrappers: file_open

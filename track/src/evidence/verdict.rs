@@ -44,6 +44,8 @@ pub enum Certainty {
     Likely,
     /// Something else explains it as well.
     Open,
+    /// And a third line may be to blame, too.
+    Unknown,
 }
 
 /// A line: of a stack the frame that is to blame, and the functions before it only wrap the get or put.
@@ -161,7 +163,8 @@ pub fn judge(
     let best = &explanations[0];
     let rival = explanations.iter().find(|it| it.blamed() != best.blamed());
     let margin = rival.map(|rival| rival.cost - best.cost);
-    let blames = blames(&costs, best, rival, margin);
+    let has_third = has_third(&explanations);
+    let blames = blames(&costs, best, rival, margin, has_third);
     let known = explainer.leaks(best);
     let mut judged = Judged::default();
     for of in &live {
@@ -213,7 +216,8 @@ fn masses(
     let Some(best) = explanations.first() else { return Vec::new() };
     let rival = explanations.get(1);
     let margin = rival.map_or(totals::MUCH, |rival| rival.cost - best.cost);
-    let blames = blames(costs, best, rival, Some(margin));
+    let has_third = has_third(&explanations);
+    let blames = blames(costs, best, rival, Some(margin), has_third);
     let mass = |(class, stacks): (usize, BTreeMap<Id, u64>)| Mass {
         stacks,
         is_first: costs.classes.0.all[class].is_first,
@@ -263,12 +267,20 @@ fn are_twins(costs: &Costs, a: usize, b: usize) -> bool {
     is_in(a, b) || is_in(b, a)
 }
 
-/// What is said of each class of gets that may leak. The rival costs more by `margin`.
+/// Whether explanations that are not much dearer than the cheapest blame three classes.
+fn has_third(explanations: &[Explanation]) -> bool {
+    let near = explanations.iter().filter(|it| it.cost < explanations[0].cost + SURE);
+    near.filter_map(Explanation::blamed).collect::<BTreeSet<_>>().len() > 2
+}
+
+/// What is said of each class of gets that may leak. The rival costs more by `margin`, and `has_third` tells whether a third
+/// class may be to blame.
 fn blames(
     costs: &Costs,
     best: &Explanation,
     rival: Option<&Explanation>,
     margin: Option<f64>,
+    has_third: bool,
 ) -> BTreeMap<usize, Rc<Blame>> {
     let first = best.blamed();
     let has_twin = first
@@ -286,6 +298,7 @@ fn blames(
         let certainty = match margin {
             _ if !is_first => Certainty::Likely,
             None if back < SEEN || is_plain(costs, best, class) => Certainty::Certain,
+            Some(margin) if margin < SOME && has_third => Certainty::Unknown,
             Some(margin) if margin < SOME => Certainty::Open,
             Some(margin)
                 if margin >= sure && !best.waits[class] && is_plain(costs, best, class) =>

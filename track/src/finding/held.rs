@@ -6,6 +6,7 @@ use super::{
     Finding, Level, Section, Stack, age, amount, count, list, of_report, place, single, text,
     thread,
 };
+use crate::evidence::Certainty;
 use crate::percpu::INITIAL;
 use crate::text::{self, number};
 
@@ -120,8 +121,12 @@ fn usual(puts: &Value) -> Option<(String, Stack<'_>)> {
 fn rival(verdict: &Value) -> String {
     let rival = &verdict["rival"];
     let usual = usual(&rival["usual"]).map(|(words, _)| words);
-    let is_open = verdict["certainty"] == "open";
-    text::rival(is_open, rival["initial"] == true, &named(&rival["line"]), usual)
+    let certainty = match verdict["certainty"].as_str() {
+        Some("unknown") => Certainty::Unknown,
+        Some("open") => Certainty::Open,
+        _ => Certainty::Likely,
+    };
+    text::rival(certainty, rival["initial"] == true, &named(&rival["line"]), usual)
 }
 
 /// The line of a stack that is meant.

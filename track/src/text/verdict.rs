@@ -17,8 +17,7 @@ pub fn verdict(world: &World, out: &mut String, blame: &Blame) {
         let _ = writeln!(out, "    {usual}");
     }
     let Some((line, is_first, puts)) = &blame.rival else { return };
-    let is_open = blame.certainty == Certainty::Open;
-    let words = rival(is_open, *is_first, &named(world, line), usual(world, puts));
+    let words = rival(blame.certainty, *is_first, &named(world, line), usual(world, puts));
     let _ = writeln!(out, "    {words}");
 }
 
@@ -39,13 +38,13 @@ pub fn usually(place: &str, count: u64) -> String {
 
 /// Which other reference may be the one that nobody gave back. `is_first`: it is that of kref_init(). `usual`: where
 /// such references are given back.
-pub fn rival(is_open: bool, is_first: bool, place: &str, usual: Option<String>) -> String {
+pub fn rival(certainty: Certainty, is_first: bool, place: &str, usual: Option<String>) -> String {
     let whose = if is_first { "the creator's reference, of " } else { "the reference of " };
     let usual = usual.map_or(String::new(), |usual| format!(" ({usual})"));
-    let words = if is_open {
-        "One of these two: this reference, or"
-    } else {
-        "This is likely, not certain. Less likely:"
+    let words = match certainty {
+        Certainty::Unknown => "It is not known which: this reference, a third one, or",
+        Certainty::Open => "One of these two: this reference, or",
+        _ => "This is likely, not certain. Less likely:",
     };
     format!("{words} {whose}{place}{usual}")
 }
