@@ -167,7 +167,7 @@ fn live_put(world: &World, process: &mut Process, at: At, event: &Happened) {
     }
     count(world, process, at, event.name, false);
     let held = match code.names.get(event.name) {
-        Some(_) => process.table.held(process.table.object(at)).collect(),
+        Some(_) => process.table.holders(process.table.object(at)),
         None => Vec::new(),
     };
     let is_put_of_initial =

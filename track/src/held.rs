@@ -22,6 +22,14 @@ pub struct Held {
     pub is_first: bool,
 }
 
+impl Held {
+    /// Whether other references were taken alike.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let how = |it: &Self| (it.holder, it.by.stack, it.by.thread, it.mark, it.is_first);
+        how(self) == how(other)
+    }
+}
+
 impl Object {
     /// kref_init()'s reference, if it is held.
     pub fn first(&self) -> Option<Held> {
@@ -48,14 +56,16 @@ pub struct Group {
     count: u16,
 }
 
-/// There are fewer stacks than this. From this number on, threads count as one here.
+/// There are fewer stacks than this, and the numbers of threads are less than this: the others count as the last one.
 pub const STACKS: u32 = 1 << 24;
-const THREADS: u32 = 1 << 24;
+/// See there.
+pub const THREADS: u32 = 1 << 24;
 
 impl Group {
     /// One reference.
     pub fn new(by: Act, holder: Name, mark: Mark, next: At) -> Self {
-        let (stack, thread) = (by.stack.min(STACKS - 1), by.thread.min(THREADS - 1));
+        let Act { stack, thread, .. } = by;
+        debug_assert!(stack < STACKS && thread < THREADS);
         let high = (stack >> 16) as u16 | (thread >> 16 << 8) as u16;
         let holder = Marked::new(holder, mark);
         Self { holder, time: by.time, next, by: [stack as u16, thread as u16, high], count: 1 }
@@ -157,7 +167,6 @@ mod tests {
             let group = Group::new(by(stack, thread), NONE, 0, NIL);
             assert_eq!(group.by(), by(stack, thread));
         }
-        assert_eq!(Group::new(by(1, u32::MAX), NONE, 0, NIL).by(), by(1, THREADS - 1));
         let (mut group, other) =
             (Group::new(by(1, 2), NONE, 0, NIL), Group::new(by(2, 1), NONE, 0, NIL));
         assert!(!group.has_room_for(&other));

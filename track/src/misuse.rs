@@ -52,8 +52,7 @@ impl Offence {
     pub fn new(kind: Kind, by: Act, process: &Process, at: At) -> Self {
         let table = &process.table;
         let object = table.object(at);
-        let mut held: Vec<_> = table.held(object).collect();
-        held.reverse();
+        let held = table.holders(object);
         let created = object.created();
         Self {
             kind,

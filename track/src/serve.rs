@@ -25,7 +25,8 @@ use crate::world::World;
 /// If a look at the rings finds at least this many records, the judge looks again at once.
 const MANY: usize = 1024;
 /// If a look finds fewer records than [`MANY`] and at least this many, the next pause is half as long as the one before; if
-/// it finds fewer, twice as long: each look takes a core from the program. A ring has room for some 20,000 records.
+/// it finds fewer, twice as long, up to [`LONG`]: each look takes a core from the program. A ring has room for some 20,000
+/// records.
 const FEW: usize = 256;
 const SHORTEST: Duration = Duration::from_micros(50);
 /// The longest pause while there are records at each look.

@@ -19,18 +19,18 @@ pub trait Link: Copy {
 
 /// The values of a page.
 const PAGE: usize = 256;
-/// So many lists that were given back wait as they are.
-const MOST_LISTS: usize = 1 << 14;
+/// So many lists that were given back wait as they are. Others are read to their end.
+const MOST_LISTS: usize = 1 << 12;
 
 /// The values. A number that was given back is given out again.
 pub struct Slab<T> {
     pages: Pages<T, PAGE>,
     /// The first number that was never given out.
     end: usize,
-    /// The last number that was given back, whose value has the one before.
+    /// The first of the numbers that were given back: its value has the next one.
     free: At,
-    /// The first numbers of lists that were given back, for when there is no other. Who gives a long list back does not
-    /// read it: it may have to come from far away, value by value.
+    /// The first numbers of lists that were given back, for when there is no other. They are not read when they are given
+    /// back: a long one may have to come from far away, value by value.
     lists: Vec<At>,
 }
 

@@ -2,6 +2,7 @@
 //! `timer_add(timer, conn, on_expiry);`. A put in `on_expiry` gives this reference back.
 
 use super::statements::{Token, calls, is_same, object};
+use super::words::words;
 
 /// A name that a function was called with, beside a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +33,13 @@ pub fn beside(statements: &[&[Token]], variable: &[Token], callee: Option<&str>)
     found
 }
 
-/// Whether a statement takes another reference on the object in a variable.
+/// Whether a statement takes another reference on the object in a variable, as the names of functions tell.
 fn takes(statement: &[Token], variable: &[Token]) -> bool {
-    let tells =
-        |name: &str| (name.contains("ref") && !name.contains("unref")) || name.contains("get");
+    let tells = |name: &str| {
+        let words = words(name);
+        let has = |all: &[&str]| words.iter().any(|word| all.contains(&word.as_str()));
+        has(&["get", "ref", "kref", "hold"]) && !has(&["put", "unref", "release", "drop"])
+    };
     calls(statement).any(|(name, arguments)| {
         tells(name) && arguments.first().is_some_and(|it| is_same(object(it), variable))
     })
@@ -77,5 +81,7 @@ mod tests {
             "kref_init(&it->kref);\nname(it, early);\nkref_get(&it->kref);\nadd(it, gone);";
         assert_eq!(names(source, "it", None), ["name(it)", "name(early)"]);
         assert_eq!(names("kref_get(&it->kref);\nadd(other, gone);", "it", None), [""; 0]);
+        let no_get = "kref_get(&it->kref);\nif (it) kref_put(&it->kref, put);\nwidget_add(it);\nadd(it, gone);";
+        assert_eq!(names(no_get, "it", None), ["widget_add(it)", "add(it)", "add(gone)"]);
     }
 }

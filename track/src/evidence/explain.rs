@@ -47,7 +47,7 @@ pub struct Explainer<'a> {
     plain: Counts,
     /// How well the names and places of each class of gets fit those of each class of puts.
     fits: Vec<f64>,
-    /// For each class of gets how many live objects of another type were created beside it.
+    /// For each class of gets how many other live objects were created beside it.
     beside: Vec<u64>,
 }
 

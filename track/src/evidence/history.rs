@@ -74,6 +74,13 @@ struct Alike {
     ways: Vec<(History, u64)>,
 }
 
+impl Alike {
+    /// How often they were looked at.
+    fn looks(&self) -> u64 {
+        self.ways.iter().map(|(_, seen)| seen).sum()
+    }
+}
+
 /// What is known of a type.
 #[derive(Default)]
 struct Known {
@@ -99,8 +106,7 @@ impl Evidence {
         let types = self.types.borrow();
         let mut histories = Vec::new();
         for alike in types.get(&key).iter().flat_map(|known| known.alike.values()) {
-            let looks: u64 = alike.ways.iter().map(|(_, seen)| seen).sum();
-            let share = alike.count as f64 / looks as f64;
+            let share = alike.count as f64 / alike.looks() as f64;
             histories
                 .extend(alike.ways.iter().map(|(it, seen)| (it.clone(), *seen as f64 * share)));
         }
@@ -150,14 +156,8 @@ pub fn note(world: &World, process: &mut Process, at: At, event: &Happened, is_g
 #[inline(never)]
 fn add_to_many(world: &World, process: &mut Process, at: At, step: Step) -> bool {
     let object = process.table.object(at);
-    let is_pair = || {
-        let mut steps = process.table.steps(object);
-        let last = steps.next();
-        last.is_some_and(|last| {
-            world.evidence.plain.is_pair(world, object, (steps.next(), last), &step)
-        })
-    };
-    if !step.is_get() && is_pair() {
+    let plain = &world.evidence.plain;
+    if !step.is_get() && plain.is_pair(world, object, process.table.steps(object), &step) {
         process.table.drop_last_step(at);
         return true;
     }
@@ -221,7 +221,7 @@ pub fn fold(world: &World, process: &mut Process, at: At) {
     let hash = hash(world, process, object);
     let is_full = known.alike.len() >= MOST_HISTORIES;
     match known.alike.get_mut(&hash) {
-        Some(alike) if alike.count >= LOOKS => alike.count += count,
+        Some(alike) if alike.looks() >= LOOKS => alike.count += count,
         None if is_full => {}
         _ => {
             let alike = known.alike.entry(hash).or_default();

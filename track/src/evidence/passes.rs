@@ -79,7 +79,7 @@ pub struct Moment {
     pub recorded: u32,
 }
 
-/// What a get and a put of one thread have in common.
+/// What a get and a later get or put of one thread have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Common {
     /// So many functions, from the outermost, that were called once for both.
@@ -122,7 +122,7 @@ impl Passes {
         place
     }
 
-    /// What a get has in common with later puts, each of which is later than the one before it.
+    /// What a get has in common with later gets or puts, each of which is later than the one before it.
     pub fn common(
         &self,
         get: Moment,

@@ -12,6 +12,8 @@ use crate::sources::{Sources, around};
 
 /// So many lines before a get or put, and behind it, may tell where its reference is.
 const LINES: usize = 15;
+/// Lines with more words and signs are not read.
+const MOST_TOKENS: usize = 4096;
 /// A callback is among so many functions, from the put outwards.
 const CALLBACK: usize = 3;
 
@@ -117,6 +119,9 @@ impl Places {
     fn read(&mut self, site: &Site, is_get: bool) -> Option<()> {
         let function = site.function()?;
         let tokens = tokens(&site.lines[function.clone()]);
+        if tokens.len() > MOST_TOKENS {
+            return None;
+        }
         let statements = statements(&tokens);
         let is_here = |statement: &[Token]| {
             let last = statement.last().map_or(0, |token| token.line);
@@ -137,7 +142,7 @@ impl Places {
         };
         if is_get {
             let variable = call.kept.unwrap_or(call.argument);
-            self.handed = callbacks::beside(&statements[at..], variable, site.callee);
+            self.handed.extend(callbacks::beside(&statements[at..], variable, site.callee));
         }
         if !is_get {
             self.kept.extend(site.place(call.argument));
@@ -283,6 +288,16 @@ static void lease_end(int at)
             for (put, fit) in puts.iter().zip(row) {
                 assert_eq!(places(get, true).fit(&places(put, false)), fit, "{get}, {put}");
             }
+        }
+    }
+
+    /// A line without an end is not read.
+    #[test]
+    fn a_long_line() {
+        for words in ["f(", "f ( ] ", "x, "] {
+            let lines = vec![format!(" x = get({}", words.repeat(1 << 15))];
+            let site = Site { lines: &lines, line: 0, function: 1, callee: None, is_object: true };
+            assert_eq!(Places::default().read(&site, true), None);
         }
     }
 

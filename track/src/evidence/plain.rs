@@ -80,21 +80,33 @@ impl Plain {
     }
 
     /// Counts a get and a put of an object, if they are plainly a pair: hardly anything of the thread is between, and
-    /// one function has called for both. Returns whether they are. They are not if that function has called for the step
-    /// before, too, and that is a get: the put may give back either.
-    pub fn is_pair(
+    /// one function has called for both. Returns whether they are. They are not if that function has called for an earlier
+    /// get, too, which no put has followed: the put may give back either. `steps` are those before the put, the newest first.
+    pub fn is_pair<'a>(
         &self,
         world: &World,
         object: &Object,
-        (before, get): (Option<&Step>, &Step),
+        mut steps: impl Iterator<Item = &'a Step>,
         put: &Step,
     ) -> bool {
+        let Some(get) = steps.next() else { return false };
         let distance = passes::distance(get.place(), put.place());
         let is_close = |get: &Step| {
             get.thread == put.thread && passes::distance(get.place(), put.place()) < FAR
         };
-        let is_either = || {
-            before.is_some_and(|it| may_be_pair(it, put) && is_close(it) && is_near(world, it, put))
+        let mut is_either = || {
+            let mut given_back = 0;
+            let of_thread = steps.by_ref().take(FAR as usize).filter(|it| it.thread == put.thread);
+            of_thread.take_while(|it| is_close(it)).any(|it| {
+                if !it.is_get() {
+                    given_back += 1;
+                } else if given_back > 0 {
+                    given_back -= 1;
+                } else {
+                    return may_be_pair(it, put) && is_near(world, it, put);
+                }
+                false
+            })
         };
         let may_be = may_be_pair(get, put) && is_close(get) && !is_either();
         if may_be && distance == 1 {

@@ -68,7 +68,7 @@ pub struct Call<'a> {
 fn whole<'a>(tokens: &'a [Token<'a>]) -> &'a [Token<'a>] {
     let mut depth = 0;
     let end = tokens.iter().position(|token| {
-        let is_end = depth == 0 && matches!(token.text, "," | ")");
+        let is_end = depth == 0 && matches!(token.text, "," | ")" | "]");
         depth += i32::from(matches!(token.text, "(" | "["));
         depth -= i32::from(matches!(token.text, ")" | "]"));
         is_end
@@ -80,7 +80,10 @@ fn whole<'a>(tokens: &'a [Token<'a>]) -> &'a [Token<'a>] {
 pub fn calls<'a>(
     statement: &'a [Token<'a>],
 ) -> impl Iterator<Item = (&'a str, Vec<&'a [Token<'a>]>)> {
-    let is_call = |&open: &usize| statement[open].text == "(" && statement[open - 1].is_word();
+    let is_call = |&open: &usize| {
+        let name = statement[open - 1];
+        statement[open].text == "(" && name.is_word() && !KEYWORDS.contains(&name.text)
+    };
     (1..statement.len())
         .filter(is_call)
         .map(|open| (statement[open - 1].text, arguments(&statement[open + 1..])))

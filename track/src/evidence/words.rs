@@ -110,7 +110,7 @@ fn undo(a: &str, b: &str) -> bool {
 }
 
 /// The words of `conn_table_add`, `connTableAdd` and `conn::Table::add`: in C++ those of the function alone.
-fn words(name: &str) -> Vec<String> {
+pub fn words(name: &str) -> Vec<String> {
     let name = name.split('(').next().unwrap_or(name);
     let name = name.rsplit("::").next().unwrap_or(name);
     let mut words = vec![String::new()];

@@ -19,6 +19,7 @@ use wire::ring::Reader;
 use crate::code::Id;
 use crate::ends::Watched;
 use crate::event::{self, Happened};
+use crate::held::THREADS;
 use crate::merge::{Numbered, Window};
 use crate::object::Act;
 use crate::process::Processes;
@@ -217,7 +218,7 @@ impl Judge {
             what: numbered.kind,
             address: event.object,
             recorded: event.stack,
-            by: Act { stack, thread: event.thread, time },
+            by: Act { stack, thread: event.thread.min(THREADS - 1), time },
             time: event.time,
             count: event.count,
             detail: event.detail,

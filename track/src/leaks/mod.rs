@@ -120,13 +120,13 @@ impl Type {
     fn rank(&self) -> (bool, bool, bool, bool, bool) {
         let are_first = self.held.iter().all(|held| held.is_first);
         let is_lost = |class: &Class| matches!(class, Class::Lost | Class::Cycle);
-        let are_reachable = !self.classes.is_empty() && !self.classes.keys().any(is_lost);
+        let has_lost = self.classes.keys().any(is_lost);
         (
             self.is_singleton(),
             self.is_owned(),
             self.is_consequence(),
-            are_reachable,
-            are_first && are_reachable,
+            !self.classes.is_empty() && !has_lost,
+            are_first && !has_lost,
         )
     }
 }

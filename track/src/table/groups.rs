@@ -8,7 +8,8 @@ use crate::object::{Act, FIRST, Mark, Object};
 use crate::slab::{At, NIL};
 use crate::table::Table;
 
-/// More ways to hold one object than this are counted together.
+/// More ways to hold one object than this are counted together. More than 65,535 references that were taken alike count as
+/// several ways.
 const MOST_GROUPS: usize = 256;
 
 /// What a put was.

@@ -226,6 +226,22 @@ impl Table {
         groups.into_iter().flatten().map(Group::held).chain(object.first())
     }
 
+    /// The same for reports: what was taken alike is one, and the oldest comes first.
+    pub fn holders(&self, object: &Object) -> Vec<Held> {
+        let mut all: Vec<Held> = Vec::new();
+        for held in self.held(object) {
+            match all.iter_mut().find(|known| known.is_alike(&held)) {
+                Some(known) => {
+                    known.count += held.count;
+                    known.by = held.by;
+                }
+                None => all.push(held),
+            }
+        }
+        all.reverse();
+        all
+    }
+
     /// Every live object.
     pub fn live(&self) -> impl Iterator<Item = &Object> + '_ {
         self.objects.all().filter(|object| object.is_live())

@@ -88,3 +88,15 @@ fn a_childs_table_is_the_parents_at_the_fork() {
     processes.clear();
     assert_eq!(budget.used(), 0);
 }
+
+/// More references than a group counts are one in a report.
+#[test]
+fn what_was_taken_alike_is_one_holder() {
+    let mut table = Table::new(&Budget::new(1 << 20));
+    let by = |time| Act { stack: 1, thread: 1, time };
+    let at = table.insert(0x5000, by(0), NONE, 1).expect("room");
+    (1..=70_000).for_each(|time| table.get(at, by(time), NONE, 1));
+    let holders = table.holders(table.object(at));
+    let told: Vec<_> = holders.iter().map(|it| (it.is_first, it.count, it.by.time)).collect();
+    assert_eq!(told, [(true, 1, 0), (false, 70_000, 1)]);
+}

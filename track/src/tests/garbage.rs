@@ -120,7 +120,7 @@ fn an_event_whose_thread_or_process_is_unknown() {
     recorder.process = 1;
     recorder.thread = u32::MAX;
     recorder.created(0x5000, u32::MAX, "session");
-    contains(&recorder.held(), &["by thread 4294967295:\n    (stack not recorded)"]);
+    contains(&recorder.held(), &["by thread 16777215:\n    (stack not recorded)"]);
 }
 
 /// Records in two rings are put into one order.

@@ -86,10 +86,32 @@ fn steps_after(rounds: usize, gets: &[u32]) -> usize {
         gets.iter().for_each(|&get| recorder.got(A, get, ""));
         recorder.put(A, put, "");
     }
+    steps(&mut recorder)
+}
+
+fn steps(recorder: &mut Recorder) -> usize {
     assert_eq!(recorder.told(), "");
     let table = &recorder.judge.processes.get(recorder.process).expect("a process").table;
     let object = table.object(table.find(A).expect("the object"));
     table.steps(object).count()
+}
+
+/// Another thread takes a reference between the two gets.
+#[test]
+fn a_put_that_may_give_back_either_of_two_gets_of_its_thread() {
+    let mut recorder = Recorder::new("");
+    let [create, find, keep, other, put] =
+        [1, 2, 3, 4, 5].map(|n| recorder.stack(n, &[u64::from(n) << 8 | 1, 0x801]));
+    recorder.created(A, create, "");
+    for _ in 0..40 {
+        recorder.got(A, find, "");
+        recorder.thread = 2;
+        recorder.got(A, other, "");
+        recorder.thread = 1;
+        recorder.got(A, keep, "");
+        recorder.put(A, put, "");
+    }
+    assert_eq!(steps(&mut recorder), 161);
 }
 
 /// `get(find); get(keep); put(find)`: the put follows one get, and gives back the other.

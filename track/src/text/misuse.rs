@@ -80,11 +80,7 @@ pub fn holders(world: &World, process: &Process, address: u64) -> String {
     act(world, &mut out, "created by", object.created());
     match table.released(object) {
         Some(by) => act(world, &mut out, "released by", by),
-        None => {
-            let mut all: Vec<_> = table.held(object).collect();
-            all.reverse();
-            held(world, &mut out, &all);
-        }
+        None => held(world, &mut out, &table.holders(object)),
     }
     out
 }
