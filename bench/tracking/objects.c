@@ -63,8 +63,8 @@ DEEP with_malloc(unsigned long n)
 }
 
 /*
- * A get at a place of its own for each number. Two for each depth: a stack has sixteen calls at most. What follows the
- * calls keeps the compiler from making a loop of them, or one of the two gets.
+ * A get at a place of its own for each number. Each depth of the recursion has two gets, because a recorded stack has
+ * sixteen calls at most. What follows the calls keeps the compiler from making a loop of the recursion, and one get of two.
  */
 DEEP get_at(struct kref *kref, unsigned long place)
 {

@@ -56,9 +56,9 @@ pub struct Group {
     count: u16,
 }
 
-/// There are fewer stacks than this, and the numbers of threads are less than this: the others count as the last one.
+/// A stack's number is less than this.
 pub const STACKS: u32 = 1 << 24;
-/// See there.
+/// A thread's number is less than this. All threads with a higher number of the recorder's have the last one.
 pub const THREADS: u32 = 1 << 24;
 
 impl Group {
@@ -122,8 +122,8 @@ pub struct Pair {
     pub next: At,
 }
 
-/// A [`Pair`] that is none has this in the place of the stack of its gets, and in the other's [`UNSURE`] or
-/// [`UNRECORDED`].
+/// Instead of the stack of the gets: this is no real [`Pair`]. Then [`UNSURE`] or [`UNRECORDED`] is instead of the stack of
+/// the puts.
 pub const DOUBTS: Id = Id::MAX;
 /// Puts of which the rules could not tell which reference they gave back.
 pub const UNSURE: Id = 0;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::balance::Left;
 use crate::clock::{self, Time};
 use crate::code::Id;
-use crate::evidence::{Blame, Certainty, Line};
+use crate::evidence::{Blame, Line};
 use crate::held::{Held, Pair};
 use crate::leaks::{Leaks, Reference, Type, Unexited};
 use crate::misuse::Offence;
@@ -119,12 +119,7 @@ fn verdict(world: &World, blame: &Blame) -> Value {
         json!({ "line": line(world, at), "initial": is_first, "usual": usual(world, puts) })
     });
     json!({
-        "certainty": match blame.certainty {
-            Certainty::Certain => "certain",
-            Certainty::Likely => "likely",
-            Certainty::Open => "open",
-            Certainty::Unknown => "unknown",
-        },
+        "certainty": blame.certainty.name(),
         "frame": blame.frame,
         "usual": usual(world, &blame.usual),
         "rival": rival,

@@ -19,7 +19,8 @@ pub trait Link: Copy {
 
 /// The values of a page.
 const PAGE: usize = 256;
-/// So many lists that were given back wait as they are. Others are read to their end.
+/// At most so many lists that were given back wait as they are. If there are more, a list is read to its end when it is
+/// given back.
 const MOST_LISTS: usize = 1 << 12;
 
 /// The values. A number that was given back is given out again.

@@ -18,10 +18,11 @@ use crate::process::Process;
 use crate::slab::{At, NIL};
 use crate::world::{Numbers, World};
 
-/// The histories of so many live objects that were created at one stack are kept, and so many of released ones of one
-/// type; of the others, one in so many.
+/// So many live objects that were created at one stack keep their histories.
 const MOST_LIVE: u32 = 1 << 12;
+/// The histories of so many released objects of a type are used.
 const MOST_RELEASED: u64 = 1 << 12;
+/// Of further objects, one in so many.
 const ONE_IN: u64 = 16;
 /// From so many steps on, what is plainly a pair is taken away.
 const MANY: u8 = 97;
@@ -51,7 +52,7 @@ pub struct Event {
 pub struct History {
     /// The gets and puts.
     pub events: Box<[Event]>,
-    /// For each event, what it has in common with each event before it: for a put with gets, for a get with the creation.
+    /// For each put, what it has in common with each get before it; for each get, what it has in common with the creation.
     common: Box<[Common]>,
 }
 
@@ -62,7 +63,7 @@ impl History {
     }
 }
 
-/// Where it stands what a get and a later event have in common.
+/// The place in `common` of what a get and a later event have in common.
 fn index(get: usize, later: usize) -> usize {
     later * (later - 1) / 2 + get
 }
@@ -114,8 +115,8 @@ impl Evidence {
     }
 }
 
-/// Whether a number is one in `ONE_IN`. They come at uneven distances: what a program does each eighth time is among
-/// them, and not all of them.
+/// Whether a number is chosen: one in `ONE_IN` is. The chosen ones are at uneven distances. So of what a program does
+/// every eighth time, some are chosen, and not all.
 fn is_one_in(number: u64) -> bool {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15) < u64::MAX / ONE_IN
 }

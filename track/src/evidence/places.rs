@@ -82,7 +82,8 @@ impl Places {
         self.functions.contains(&name)
     }
 
-    /// Forgets names that are no functions with puts, and functions that get: they have a reference of their own.
+    /// Removes names of functions that have no puts, and names that were given to a function that gets: it takes a
+    /// reference of its own.
     pub fn keep_callbacks(of_gets: &mut [Self], of_puts: &[Self]) {
         let gets: BTreeSet<_> =
             of_gets.iter().flat_map(|get| get.functions.iter().copied()).collect();
@@ -140,17 +141,17 @@ impl Places {
             };
             after.iter().find_map(into).or_else(|| before.iter().rev().find_map(into))
         };
-        if is_get {
-            let variable = call.kept.unwrap_or(call.argument);
-            self.handed.extend(callbacks::beside(&statements[at..], variable, site.callee));
-        }
         if !is_get {
             self.kept.extend(site.place(call.argument));
             // Also by the condition of the loop: `while ((item = list->first)) item_put(item);`
             let assigned = statements[..=at].iter().rev().filter_map(|it| assignment(it));
             let mut from = assigned.filter(|(into, _)| is_same(into, call.argument));
             self.kept.extend(from.find_map(|(_, from)| site.place(from)));
-        } else if let Some(kept) = call.kept {
+            return Some(());
+        }
+        let variable = call.kept.unwrap_or(call.argument);
+        self.handed.extend(callbacks::beside(&statements[at..], variable, site.callee));
+        if let Some(kept) = call.kept {
             self.kept.extend(site.place(kept));
             self.kept.extend(stored(kept, &[]));
         } else if site.is_object {

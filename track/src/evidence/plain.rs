@@ -80,8 +80,8 @@ impl Plain {
     }
 
     /// Counts a get and a put of an object, if they are plainly a pair: hardly anything of the thread is between, and
-    /// one function has called for both. Returns whether they are. They are not if that function has called for an earlier
-    /// get, too, which no put has followed: the put may give back either. `steps` are those before the put, the newest first.
+    /// one call of a function has led to both. Returns whether they are. They are not if that call has also led to an earlier
+    /// get that no put gives back before: this put may give back either. `steps` are those before the put, the newest first.
     pub fn is_pair<'a>(
         &self,
         world: &World,
@@ -91,24 +91,8 @@ impl Plain {
     ) -> bool {
         let Some(get) = steps.next() else { return false };
         let distance = passes::distance(get.place(), put.place());
-        let is_close = |get: &Step| {
-            get.thread == put.thread && passes::distance(get.place(), put.place()) < FAR
-        };
-        let mut is_either = || {
-            let mut given_back = 0;
-            let of_thread = steps.by_ref().take(FAR as usize).filter(|it| it.thread == put.thread);
-            of_thread.take_while(|it| is_close(it)).any(|it| {
-                if !it.is_get() {
-                    given_back += 1;
-                } else if given_back > 0 {
-                    given_back -= 1;
-                } else {
-                    return may_be_pair(it, put) && is_near(world, it, put);
-                }
-                false
-            })
-        };
-        let may_be = may_be_pair(get, put) && is_close(get) && !is_either();
+        let may_be = may_be_pair(get, put) && get.thread == put.thread && distance < FAR;
+        let may_be = may_be && !may_undo_earlier(world, steps, put);
         if may_be && distance == 1 {
             return self.are_neighbours(world, object, get, put);
         }
@@ -142,13 +126,30 @@ impl Plain {
     }
 }
 
+/// Whether a put may give back one of some earlier gets of its thread. A put among them gives the nearest one back.
+fn may_undo_earlier<'a>(world: &World, steps: impl Iterator<Item = &'a Step>, put: &Step) -> bool {
+    let is_close = |it: &&Step| passes::distance(it.place(), put.place()) < FAR;
+    let of_thread = steps.take(FAR as usize).filter(|it| it.thread == put.thread);
+    let mut given_back = 0;
+    for step in of_thread.take_while(is_close) {
+        if !step.is_get() {
+            given_back += 1;
+        } else if given_back > 0 {
+            given_back -= 1;
+        } else if may_be_pair(step, put) && is_near(world, step, put) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Whether a put may give back what a get has taken.
 pub fn may_be_pair(get: &Step, put: &Step) -> bool {
     get.is_get() && !get.is_creation() && get.holder.name() == put.holder.name()
 }
 
-/// Whether one function has called for a get and a put, in one pass, and not in the same line or the next one: that may
-/// be an exchange of one holder's reference for another's.
+/// Whether one call of a function has led to a get and a put, in one pass, and not in the same line or the next one: that
+/// may be an exchange of one holder's reference for another's.
 pub fn is_near(world: &World, get: &Step, put: &Step) -> bool {
     let common = common(world, get, iter::once(put))[0];
     let frames = |step: &Step| world.code.described(stack(world, step));

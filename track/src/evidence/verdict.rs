@@ -48,6 +48,21 @@ pub enum Certainty {
     Unknown,
 }
 
+impl Certainty {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Certain, Self::Likely, Self::Open, Self::Unknown];
+
+    /// For machines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Likely => "likely",
+            Self::Open => "open",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A line: of a stack the frame that is to blame, and the functions before it only wrap the get or put.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {

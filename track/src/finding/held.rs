@@ -121,11 +121,8 @@ fn usual(puts: &Value) -> Option<(String, Stack<'_>)> {
 fn rival(verdict: &Value) -> String {
     let rival = &verdict["rival"];
     let usual = usual(&rival["usual"]).map(|(words, _)| words);
-    let certainty = match verdict["certainty"].as_str() {
-        Some("unknown") => Certainty::Unknown,
-        Some("open") => Certainty::Open,
-        _ => Certainty::Likely,
-    };
+    let certainty = Certainty::ALL.into_iter().find(|it| verdict["certainty"] == it.name());
+    let certainty = certainty.unwrap_or(Certainty::Likely);
     text::rival(certainty, rival["initial"] == true, &named(&rival["line"]), usual)
 }
 
