@@ -6,7 +6,8 @@
 //! | file | what it has |
 //! |---|---|
 //! | alive.rs | the live objects, which keep references on others |
-//! | passes.rs | each thread's last stacks: whether a get and a put were in one pass of one call |
+//! | log.rs | each thread's last stacks, and what two of them have in common |
+//! | passes.rs | whether a get and a put were in one pass of one call |
 //! | history.rs | the gets and puts of an object, and the histories of objects that were released |
 //! | plain.rs | pairs that long histories do without |
 //! | classes.rs | stacks without the functions that only wrap a get or a put |
@@ -32,6 +33,7 @@ mod explain;
 mod explanation;
 mod history;
 mod improve;
+mod log;
 mod passes;
 mod places;
 mod plain;

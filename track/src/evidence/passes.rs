@@ -10,61 +10,17 @@ use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
 
+use super::log::{Level, Log, Seen, common, distance};
 use crate::code::Code;
 use crate::symbols::Frame;
 use crate::world::Numbers;
 
 /// The threads whose stacks are kept at the same time.
 const THREADS: usize = 1024;
-/// So many stacks of each.
-const STACKS: usize = 1 << 13;
 /// So many stacks are looked at between a get and a put.
 const MOST_STEPS: u32 = 1 << 12;
 /// The most stacks whose levels are remembered.
 const REMEMBERED: usize = 1 << 15;
-
-/// A place is less than this: the places of a thread begin again.
-const PLACES: u32 = 1 << 31;
-
-/// How many places it is from one to a later one.
-pub fn distance(from: u32, to: u32) -> u32 {
-    to.wrapping_sub(from) % PLACES
-}
-
-/// The last stacks of a thread, by the recorder's numbers.
-struct Log {
-    thread: u32,
-    /// The place of the next stack.
-    next: u32,
-    stacks: Box<[u32; STACKS]>,
-}
-
-impl Log {
-    fn stack(&self, place: u32) -> Option<u32> {
-        let is_kept = (1..=STACKS as u32).contains(&distance(place, self.next));
-        is_kept.then(|| self.stacks[place as usize % STACKS])
-    }
-}
-
-/// The log of a thread, which takes the place of another thread's. No place of the other thread is near one of this.
-#[cold]
-fn begin(logs: &mut Vec<Option<Log>>, slot: usize, thread: u32) -> &mut Log {
-    if slot >= logs.len() {
-        logs.resize_with(slot + 1, || None);
-    }
-    let next = logs[slot].as_ref().map_or(0, |before| distance(0, before.next + STACKS as u32));
-    logs[slot].insert(Log { thread, next, stacks: Box::new([0; STACKS]) })
-}
-
-/// A function on the stack.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Level {
-    function: u64,
-    /// The address of its frame.
-    frame: u64,
-    /// The line, and the address of the call.
-    position: (u32, u64),
-}
 
 type Levels = Rc<[Level]>;
 
@@ -89,6 +45,10 @@ pub struct Common {
 }
 
 impl Common {
+    fn of(calls: usize, is_one_pass: bool) -> Self {
+        Self { calls: calls.min(255) as u8, is_one_pass }
+    }
+
     /// How many lines behind the get the put is, in the innermost function that was called once for both.
     pub fn lines(self, get: &[Frame], put: &[Frame]) -> Option<u32> {
         let line = |frames: &[Frame]| {
@@ -116,10 +76,7 @@ impl Passes {
             Some(Some(log)) if log.thread == thread => log,
             _ => begin(&mut logs, slot, thread),
         };
-        let place = log.next;
-        log.stacks[place as usize % STACKS] = recorded;
-        log.next = (place + 1) % PLACES;
-        place
+        log.add(recorded)
     }
 
     /// What a get has in common with later gets or puts, each of which is later than the one before it.
@@ -132,38 +89,31 @@ impl Passes {
     ) -> Vec<Common> {
         let levels = |recorded| self.levels(recorded, code, numbers);
         let first = levels(get.recorded);
-        let logs = self.logs.borrow();
-        let log = logs.get(get.thread as usize % THREADS).and_then(Option::as_ref);
-        let log = log.filter(|log| log.thread == get.thread);
-        let mut seen = Seen { common: first.len(), is_one_pass: true };
-        let (mut before, mut at, mut is_lost) = (Rc::clone(&first), 0, false);
+        let mut logs = self.logs.borrow_mut();
+        let log = logs.get_mut(get.thread as usize % THREADS).and_then(Option::as_mut);
+        let mut log = log.filter(|log| log.thread == get.thread && log.is_kept(get.place));
+        let (mut seen, mut known) = (Seen::new(&first), get.place);
         puts.map(|put| {
             if get.thread != put.thread {
                 return Common::default();
             }
-            let distance = distance(get.place, put.place);
-            is_lost |= distance > MOST_STEPS;
-            while at < distance && !is_lost {
-                at += 1;
-                match log.and_then(|log| log.stack(get.place.wrapping_add(at))) {
-                    Some(recorded) => {
-                        let next = levels(recorded);
-                        seen.step(&first, &before, &next);
-                        before = next;
+            let distance = |place| distance(get.place, place);
+            match log.as_mut().filter(|_| distance(put.place) <= MOST_STEPS) {
+                Some(log) => {
+                    if distance(known) < distance(put.place) {
+                        log.walk(known, put.place, &first, &mut seen, levels);
+                        known = put.place;
                     }
-                    None => is_lost = true,
+                    Common::of(seen.common, seen.is_one_pass)
+                }
+                // What was in between is not known: nobody knows whether a loop has turned.
+                None => {
+                    let put = levels(put.recorded);
+                    Common::of(common(&first, &put), false)
                 }
             }
-            if is_lost { Self::from_afar(&first, &levels(put.recorded)) } else { seen.result() }
         })
         .collect()
-    }
-
-    /// What was in between is not known: nobody knows whether a loop has turned.
-    fn from_afar(get: &[Level], put: &[Level]) -> Common {
-        let mut seen = Seen { common: get.len(), is_one_pass: true };
-        seen.step(get, get, put);
-        Common { is_one_pass: false, ..seen.result() }
     }
 
     fn levels(&self, recorded: u32, code: &Code, numbers: &Numbers) -> Levels {
@@ -180,36 +130,14 @@ impl Passes {
     }
 }
 
-/// What a get has in common with all that came after it.
-struct Seen {
-    common: usize,
-    is_one_pass: bool,
-}
-
-impl Seen {
-    /// The next stack of the thread.
-    fn step(&mut self, get: &[Level], before: &[Level], next: &[Level]) {
-        let shortest = before.len().min(next.len());
-        if shortest == 0 {
-            self.common = 0;
-            return;
-        }
-        let differs = |at: &usize| before[*at] != next[*at];
-        let at = (0..shortest).find(differs).unwrap_or(shortest - 1);
-        let (old, new) = (&before[at], &next[at]);
-        let is_one_call = old.function == new.function && old.frame == new.frame;
-        let common = at + usize::from(is_one_call);
-        if common < self.common {
-            (self.common, self.is_one_pass) = (common, true);
-        }
-        if is_one_call && common == self.common && new.position <= get[at].position {
-            self.is_one_pass = false;
-        }
+/// The log of a thread, which takes the place of another thread's.
+#[cold]
+fn begin(logs: &mut Vec<Option<Log>>, slot: usize, thread: u32) -> &mut Log {
+    if slot >= logs.len() {
+        logs.resize_with(slot + 1, || None);
     }
-
-    fn result(&self) -> Common {
-        Common { calls: self.common.min(255) as u8, is_one_pass: self.is_one_pass }
-    }
+    let log = Log::new(thread, logs[slot].as_ref());
+    logs[slot].insert(log)
 }
 
 /// The functions of a recorder's stack, the outermost first.

@@ -7,7 +7,7 @@ use std::iter;
 use rustc_hash::FxBuildHasher;
 
 use super::history::{common, stack};
-use super::passes;
+use super::log;
 use crate::code::Id;
 use crate::leaks::{self, Key};
 use crate::object::{Object, Step};
@@ -90,7 +90,7 @@ impl Plain {
         put: &Step,
     ) -> bool {
         let Some(get) = steps.next() else { return false };
-        let distance = passes::distance(get.place(), put.place());
+        let distance = log::distance(get.place(), put.place());
         let may_be = may_be_pair(get, put) && get.thread == put.thread && distance < FAR;
         let may_be = may_be && !may_undo_earlier(world, steps, put);
         if may_be && distance == 1 {
@@ -128,7 +128,7 @@ impl Plain {
 
 /// Whether a put may give back one of some earlier gets of its thread. A put among them gives the nearest one back.
 fn may_undo_earlier<'a>(world: &World, steps: impl Iterator<Item = &'a Step>, put: &Step) -> bool {
-    let is_close = |it: &&Step| passes::distance(it.place(), put.place()) < FAR;
+    let is_close = |it: &&Step| log::distance(it.place(), put.place()) < FAR;
     let of_thread = steps.take(FAR as usize).filter(|it| it.thread == put.thread);
     let mut given_back = 0;
     for step in of_thread.take_while(is_close) {
