@@ -7,7 +7,7 @@ use crate::count::{Count, Lowered, Put};
 use crate::kind::{Caller, ViolationKind};
 use crate::report::or_report;
 use crate::sys::lock::RawLock;
-use crate::sys::sync::Ordering::Acquire;
+use crate::sys::sync::Ordering::{Acquire, Relaxed};
 use crate::tracker::{self, By};
 
 /// A reference count to embed in an object: the kernel's and C's `struct kref`.
@@ -79,29 +79,35 @@ impl Kref {
         self.refcount.publish(tracked)
     }
 
-    /// Takes a reference with acquire ordering if the count is alive and not tracked, and has room for one.
+    /// Takes a reference if the count is alive and not tracked, and has room for one.
+    #[inline(always)]
+    pub(crate) fn get_alive(&self) -> bool {
+        self.refcount.add_alive(1, Relaxed)
+    }
+
+    /// The same with acquire ordering.
     #[inline(always)]
     pub(crate) fn get_alive_acquire(&self) -> bool {
         self.refcount.add_alive(1, Acquire)
     }
 
-    /// [`try_get_unless_zero`](Self::try_get_unless_zero) with acquire ordering, for a lookup that may have found
-    /// another object. The tracker does not learn of the reference yet.
-    pub(crate) fn get_unsure(&self) -> Result<bool, ViolationKind> {
-        self.refcount.get_unsure()
+    /// Takes a reference with acquire ordering, unless the count is zero. The tracker does not learn of the reference
+    /// yet: for a lookup that holds a lock, or may have found another object.
+    pub(crate) fn get_untold(&self) -> Result<bool, ViolationKind> {
+        self.refcount.get_untold()
     }
 
-    /// Tells the tracker of a reference of [`get_unsure`](Self::get_unsure) that stays. `holder` is the holder's
+    /// Tells the tracker of a reference of [`get_untold`](Self::get_untold) that stays. `holder` is the holder's
     /// name, or null.
-    pub(crate) fn keep_unsure(&self, holder: *const c_char) {
-        self.refcount.keep_unsure(holder);
+    pub(crate) fn tell_got(&self, holder: *const c_char) {
+        self.refcount.tell_got(holder);
     }
 
-    /// Gives back a reference of [`get_unsure`](Self::get_unsure) or
+    /// Gives back a reference of [`get_untold`](Self::get_untold) or
     /// [`get_alive_acquire`](Self::get_alive_acquire), unless it is the last. `false` if it is the last. The
     /// tracker does not learn of it.
-    pub(crate) fn put_unsure(&self) -> bool {
-        self.refcount.put_unsure()
+    pub(crate) fn put_untold(&self) -> bool {
+        self.refcount.put_untold()
     }
 
     /// An acquire that pairs with the release of each earlier put.
@@ -183,11 +189,6 @@ impl Kref {
     #[inline(always)]
     pub(crate) fn get_unless_zero_from(&self, caller: Caller) -> bool {
         self.refcount.inc_not_zero_from(caller)
-    }
-
-    /// [`get_unless_zero`](Self::get_unless_zero) without the report.
-    pub(crate) fn try_get_unless_zero(&self) -> Result<bool, ViolationKind> {
-        self.refcount.try_inc_not_zero()
     }
 
     /// Gives a reference back. If it was the last, calls `release` and returns `true`.

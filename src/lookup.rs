@@ -39,12 +39,21 @@ pub(crate) unsafe fn lookup_locked_from(
         return None;
     }
     let found = find();
-    // SAFETY: the object is not freed while the lock is held, as the caller promises.
-    let taken = found.map(|kref| unsafe { kref.as_ref() }.try_get_unless_zero());
+    let taken = found.map(|kref| {
+        // SAFETY: the object is not freed while the lock is held, as the caller promises.
+        let kref = unsafe { kref.as_ref() };
+        let is_alive = kref.get_alive();
+        (is_alive, if is_alive { Ok(true) } else { kref.get_untold() })
+    });
     // SAFETY: taken above.
     unsafe { lock.unlock() };
-    // Report after the unlock, because a violation handler may take the lock. A saturated object leaks,
-    // so the caller may use it.
+    // Tell the tracker after the unlock, because other threads wait for the lock. Report after the unlock, because a
+    // violation handler may take it. The reference keeps the object; a saturated object leaks, so the caller may use it.
     let found = found?;
-    or_report(taken?, found.as_ptr(), true, caller).then_some(found)
+    let (is_alive, taken) = taken?;
+    if !is_alive && taken == Ok(true) {
+        // SAFETY: the reference was taken above.
+        unsafe { found.as_ref() }.tell_got(ptr::null());
+    }
+    or_report(taken, found.as_ptr(), true, caller).then_some(found)
 }

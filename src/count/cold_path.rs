@@ -16,9 +16,10 @@
 //!   one. Then the operation keeps the reference, and calls `getting` and `got` to cancel the `putting`.
 //! * `let_go` when a tracked count gets more references than it can have. After that no function is called with
 //!   this address.
+//! * A lookup under a lock calls `got` when it has unlocked the lock (`tell_got`).
 //! * A lookup in a pool may take a reference on another object than the one that it looks for. It calls `got`
-//!   when it knows that the object is the right one, or when the reference stays (`keep_unsure`). The tracker
-//!   never learns of a reference that the lookup gives back at once.
+//!   when it knows that the object is the right one, or when the reference stays. The tracker never learns of a
+//!   reference that the lookup gives back at once.
 
 use core::ffi::c_char;
 
@@ -152,7 +153,7 @@ impl Count {
     #[inline(never)]
     pub(super) fn add_slow(&self, n: i32, holder: *const c_char) -> Result<bool, ViolationKind> {
         let Some(new) = self.add_untold(n)? else { return Ok(false) };
-        self.tell_got(n, new, holder);
+        self.tell_gets(n, new, holder);
         Ok(true)
     }
 
@@ -189,29 +190,29 @@ impl Count {
     }
 
     /// Calls the tracker's `got` for `n` references, if the count is tracked. `now` is the stored value.
-    fn tell_got(&self, n: i32, now: i32, holder: *const c_char) {
+    fn tell_gets(&self, n: i32, now: i32, holder: *const c_char) {
         if is_tracked(now) {
             tracker::got(self.address(), n, references(now), holder);
         }
     }
 
-    /// Takes a reference for a lookup that may have found another object. `false` if the count is zero. The
-    /// tracker learns of the reference by [`keep_unsure`](Self::keep_unsure), or not at all.
+    /// Takes a reference for a lookup. `false` if the count is zero. The tracker learns of the reference by
+    /// [`tell_got`](Self::tell_got), or not at all.
     #[cold]
     #[inline(never)]
-    pub(crate) fn get_unsure(&self) -> Result<bool, ViolationKind> {
+    pub(crate) fn get_untold(&self) -> Result<bool, ViolationKind> {
         Ok(self.add_untold(1)?.is_some())
     }
 
-    /// Calls the tracker's `got` for a reference of [`get_unsure`](Self::get_unsure) that stays.
-    pub(crate) fn keep_unsure(&self, holder: *const c_char) {
+    /// Calls the tracker's `got` for a reference of [`get_untold`](Self::get_untold) that stays.
+    pub(crate) fn tell_got(&self, holder: *const c_char) {
         tsan::acquire(self); // the tracker may read the object, as its creator has published it
-        self.tell_got(1, self.stored.load(Relaxed), holder);
+        self.tell_gets(1, self.stored.load(Relaxed), holder);
     }
 
-    /// Gives back a reference of [`get_unsure`](Self::get_unsure), unless it is the last. `false` if it is the
+    /// Gives back a reference of [`get_untold`](Self::get_untold), unless it is the last. `false` if it is the
     /// last. The tracker does not learn of it.
-    pub(crate) fn put_unsure(&self) -> bool {
+    pub(crate) fn put_untold(&self) -> bool {
         let left = |s| match less(s, 1) {
             Less::To(new) => Some(new),
             Less::Last | Less::TooFew => None,

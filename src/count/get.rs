@@ -87,12 +87,6 @@ impl Count {
         self.inc_not_zero_cold(caller)
     }
 
-    /// [`inc_not_zero`](Self::inc_not_zero) without the report.
-    #[inline]
-    pub(crate) fn try_inc_not_zero(&self) -> Result<bool, ViolationKind> {
-        self.try_add(1, Relaxed)
-    }
-
     /// Takes `n` references unless the count is zero. `false` if the count is zero. A negative `n`
     /// saturates.
     #[inline]

@@ -47,11 +47,11 @@ impl KrefPool {
         let kref = self.kref_of(entry);
         // SAFETY: a pool's memory is valid while the pool lives.
         let count = unsafe { kref.as_ref() };
-        let got = count.get_unsure();
+        let got = count.get_untold();
         let is_other = generation_of(entry) != generation(handle);
         match got {
             Ok(true) if is_other => return self.give_back(entry, handle),
-            Ok(true) => count.keep_unsure(ptr::null()),
+            Ok(true) => count.tell_got(ptr::null()),
             Err(kind) if !is_other => report(kind, kref.as_ptr().cast(), caller),
             Ok(false) | Err(_) => return self.missed(handle),
         }
@@ -111,9 +111,9 @@ impl KrefPool {
             // SAFETY: a pool's memory is valid while the pool lives.
             let count = unsafe { kref.as_ref() };
             if !count.get_alive_acquire() {
-                match count.get_unsure() {
+                match count.get_untold() {
                     Ok(false) => continue,
-                    Ok(true) => count.keep_unsure(ptr::null()),
+                    Ok(true) => count.tell_got(ptr::null()),
                     Err(_) if !self.is_alive(kref) => continue,
                     Err(kind) => report(kind, kref.as_ptr().cast(), caller),
                 }
@@ -136,9 +136,9 @@ impl KrefPool {
         tsan::release(kref.as_ptr());
         // SAFETY: this lookup holds a reference.
         let count = unsafe { kref.as_ref() };
-        if !count.put_unsure() {
+        if !count.put_untold() {
             // Before `park`: after it, another thread may give this reference back.
-            count.keep_unsure(By::PARKED.holder);
+            count.tell_got(By::PARKED.holder);
             self.park(entry);
         }
         self.missed(handle)
