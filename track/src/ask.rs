@@ -4,14 +4,14 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::time::Duration;
 
 use crate::judge::Judge;
 use crate::live::{self, Live};
-use crate::{clock, report, text};
+use crate::{clock, ends, report, text};
 
 /// So long a question or its answer may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,9 +41,17 @@ impl Desk {
         Some(Self { listener, lives: HashMap::new() })
     }
 
+    /// What has something to read when somebody asks.
+    pub fn descriptor(&self) -> RawFd {
+        self.listener.as_raw_fd()
+    }
+
     /// Answers those who wait.
     pub fn serve(&mut self, judge: &mut Judge) {
-        while let Ok((stream, _)) = self.listener.accept() {
+        // To ask first is cheaper than to accept nobody.
+        while ends::is_ready(self.descriptor())
+            && let Ok((stream, _)) = self.listener.accept()
+        {
             let _ = self.answer(stream, judge);
         }
         if !self.lives.is_empty() {

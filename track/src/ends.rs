@@ -1,7 +1,8 @@
 //! Sees when processes end: by descriptors of theirs, so that a number that another process gets is no mistake.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// What tells from another program the one that a process runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +93,11 @@ impl Watched {
         is_other
     }
 
+    /// What has something to read when the process has ended.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.descriptor.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
     /// Whether the process is over.
     pub fn is_over(&self) -> bool {
         match &self.descriptor {
@@ -102,10 +108,21 @@ impl Watched {
 }
 
 /// Whether a descriptor has something to read. A process's descriptor has when the process has ended.
-pub fn is_ready(fd: i32) -> bool {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    // SAFETY: one entry.
-    unsafe { libc::poll(&mut poll, 1, 0) > 0 }
+pub fn is_ready(fd: RawFd) -> bool {
+    sleep([fd], Duration::ZERO)
+}
+
+/// Sleeps until one of the descriptors has something to read, or the time is over. Returns whether one has.
+pub fn sleep(descriptors: impl IntoIterator<Item = RawFd>, time: Duration) -> bool {
+    let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut entries: Vec<_> = descriptors.into_iter().map(entry).collect();
+    let time = libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: time.subsec_nanos() as libc::c_long,
+    };
+    let (first, number) = (entries.as_mut_ptr(), entries.len() as libc::nfds_t);
+    // SAFETY: the entries and the time stay until it returns. Signals stay as they are.
+    unsafe { libc::ppoll(first, number, &time, std::ptr::null()) > 0 }
 }
 
 /// Whether there is a process of this number that is no zombie.

@@ -39,6 +39,9 @@ use forks::Unborn;
 use records::Raw;
 use rings::Source;
 
+/// When so many records were read, the judge looks at other things, before it reads further ones.
+pub const MANY: usize = 1 << 14;
+
 /// Where records come from.
 enum Origin {
     /// The rings of a session, whose processes are alive.
@@ -125,8 +128,12 @@ impl Judge {
 
     /// Reads what the rings have, and works on it. Returns how many records there were, and parts of answers.
     pub fn work(&mut self) -> usize {
-        let read = self.read_rings();
-        self.apply_ready();
+        let (mut read, mut is_more) = (0, true);
+        while is_more && read < MANY {
+            let turn = self.read_rings();
+            (read, is_more) = (read + turn.0, turn.1);
+            self.apply_ready();
+        }
         for number in std::mem::take(&mut self.executed) {
             self.end(number, End::Executed);
             self.let_go(number);

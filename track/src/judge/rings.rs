@@ -25,18 +25,20 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How long an answer about now waits for a record that a thread has begun.
 const SOON: Duration = Duration::from_millis(100);
 /// The most records of one ring that are read in one turn. Then the next ring has its turn: no thread may keep the
-/// judge from the others.
-const TURN: usize = 4096;
+/// judge from the others, and few events wait for one of another ring.
+const TURN: usize = 512;
 
 impl Judge {
-    pub(super) fn read_rings(&mut self) -> usize {
-        let Origin::Session(session, sources) = &mut self.origin else { return 0 };
+    /// A turn of each ring. Returns how many records were read, and whether a ring has more.
+    pub(super) fn read_rings(&mut self) -> (usize, bool) {
+        let Origin::Session(session, sources) = &mut self.origin else { return (0, false) };
         let (session, mut sources) = (Arc::clone(session), std::mem::take(sources));
         session.head().beat.0.fetch_add(1, Relaxed);
-        let (mut read, mut end) = (0, 0);
+        let (mut read, mut is_more, mut end) = (0, false, 0);
         let mut body = [0; MOST_WORDS];
         for source in &mut sources {
-            for _ in 0..TURN {
+            let before = read;
+            while read - before < TURN {
                 if self.window.is_ahead(source.last) && !source.is_needed() {
                     break;
                 }
@@ -53,11 +55,18 @@ impl Judge {
                     source.last = body[0];
                 }
             }
+            is_more |= read - before == TURN;
         }
         if let Origin::Session(_, place) = &mut self.origin {
             *place = sources;
         }
-        read
+        (read, is_more)
+    }
+
+    /// How much of the fullest ring is not read yet: 1 if it is full.
+    pub fn fill(&self) -> f64 {
+        let Origin::Session(_, sources) = &self.origin else { return 0.0 };
+        sources.iter().map(|source| source.reader.fill()).fold(0.0, f64::max)
     }
 
     /// Works on what has happened until now.

@@ -1,11 +1,18 @@
 //! The judge's process: reads the rings until all processes of the session have ended.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | mod.rs | the looks at the rings and at the processes |
+//! | pace.rs | how long the judge sleeps between two looks |
+//! | command.rs | the command that has started the program |
+
+mod command;
+mod pace;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::BufReader;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::ask::Desk;
 use crate::clock;
 use crate::ends::{self, Watched};
-use crate::judge::Judge;
+use crate::judge::{Judge, MANY};
 use crate::live::{self, Live};
 use crate::options::Options;
 use crate::output::{self, Output};
@@ -21,20 +28,12 @@ use crate::report::End;
 use crate::session::Session;
 use crate::trace::Writer;
 use crate::world::World;
+use pace::{Pace, SHORTEST};
 
-/// If a look at the rings finds at least this many records, the judge looks again at once.
-const MANY: usize = 1024;
-/// If a look finds fewer records than [`MANY`] and at least this many, the next pause is half as long as the one before; if
-/// it finds fewer, twice as long, up to [`LONG`]: each look takes a core from the program. A ring has room for some 20,000
-/// records.
-const FEW: usize = 256;
-const SHORTEST: Duration = Duration::from_micros(50);
-/// The longest pause while there are records at each look.
-const LONG: Duration = Duration::from_millis(1);
-/// The longest pause.
-const LONGEST: Duration = Duration::from_millis(5);
-/// How often the judge looks for what is not in the rings.
+/// How often the judge looks for what is not in the rings and wakes nobody.
 const LOOK: Duration = Duration::from_millis(10);
+/// The same, if something that has woken the judge is still there after a look.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How often it looks at what the kernel says of the processes.
 const LOOK_AT_PROCESSES: Duration = Duration::from_millis(250);
 /// How long the judge waits for the last events of a process that has ended. It goes on without them then: other
@@ -119,18 +118,18 @@ impl Service {
     }
 
     fn serve(&mut self) {
-        let mut pause = SHORTEST;
+        let mut pace = Pace::new(Instant::now());
         loop {
+            let (fill, asked) = (self.judge.fill(), self.judge.asked);
             let read = self.judge.work();
-            if read < MANY {
-                std::thread::sleep(pause);
+            if self.judge.asked != asked {
+                pace.busy(Instant::now());
             }
-            pause = match read {
-                FEW.. => (pause / 2).max(SHORTEST),
-                0 => (pause * 2).min(LONGEST),
-                _ => (pause * 2).min(LONG),
-            };
-            if self.looked.elapsed() >= LOOK {
+            // What cannot be read yet is no reason to look again soon.
+            let fill = if read == 0 { 0.0 } else { fill };
+            let pause = pace.after(fill, Instant::now()).filter(|_| read < MANY);
+            let is_woken = pause.is_some_and(|pause| self.sleep(pause));
+            if is_woken || self.looked.elapsed() >= LOOK {
                 self.looked = Instant::now();
                 self.judge.give_up(false);
                 self.look();
@@ -143,6 +142,20 @@ impl Service {
         if let Some(trace) = &mut self.judge.trace {
             trace.flush();
         }
+    }
+
+    /// Sleeps until somebody asks, a process ends, or the time is over. Returns whether it was woken.
+    fn sleep(&self, pause: Duration) -> bool {
+        let desk = self.desk.as_ref().map(Desk::descriptor);
+        let command = self.command.as_ref().map(|command| command.get_ref().as_raw_fd());
+        let watched = self.watched.iter().filter(|it| !self.is_told(it)).chain(&self.left);
+        let watched = watched.filter_map(Watched::descriptor);
+        let woken = ends::sleep(desk.into_iter().chain(command).chain(watched), pause);
+        if woken && self.looked.elapsed() < LOOK_AGAIN {
+            std::thread::sleep(pause.min(LOOK_AGAIN));
+            return false;
+        }
+        woken
     }
 
     /// Looks for new processes and for those that have ended, and at what others ask.
@@ -183,10 +196,14 @@ impl Service {
     }
 
     fn has_ended(&self, watched: &Watched) -> bool {
+        !self.is_told(watched) && watched.is_over()
+    }
+
+    /// Whether the command tells how the process has ended.
+    fn is_told(&self, watched: &Watched) -> bool {
         // A program may end before the command has told its number.
         let is_program = watched.pid == self.program || self.program == 0;
-        let is_told = self.command.is_some() && is_program;
-        !is_told && watched.is_over()
+        self.command.is_some() && is_program
     }
 
     /// Ends processes that have executed a program which is not tracked, and looks at what the others have mapped.
@@ -266,61 +283,6 @@ impl Service {
         let mut rounds = 0..MOST_ROUNDS;
         while self.judge.give_up(true) && rounds.next().is_some() {
             while self.judge.work() > 0 {}
-        }
-    }
-
-    /// Hears the command: first the number of its program, then the program's status. It may end before.
-    fn hear(&mut self) {
-        while let Some(mut command) = self.command.take() {
-            // Two lines may have come at once: the second is in the buffer.
-            if command.buffer().is_empty() && !ends::is_ready(command.get_ref().as_raw_fd()) {
-                self.command = Some(command);
-                return;
-            }
-            let mut line = String::new();
-            let _ = command.read_line(&mut line);
-            match line.trim_end().split_once(' ') {
-                Some(("program", pid)) => {
-                    self.program = pid.parse().unwrap_or(0);
-                    self.command = Some(command);
-                }
-                Some(("status", status)) => {
-                    let status = ExitStatus::from_raw(status.parse().unwrap_or(0));
-                    let (is_tracked, found) = self.program_ended(status);
-                    let _ = writeln!(command.into_inner(), "{} {found}", u8::from(is_tracked));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// The program has ended. Returns whether it was tracked, or any program that it has run, and how much was found in
-    /// the program itself.
-    fn program_ended(&mut self, status: ExitStatus) -> (bool, u64) {
-        self.drain();
-        self.judge.world.now.set(clock::now());
-        let ended = self.watched.extract_if(.., |watched| watched.pid == self.program);
-        for mut watched in ended.collect::<Vec<_>>() {
-            let end = match status.signal() {
-                _ if watched.has_executed() => End::Executed,
-                None => End::Left(status.code()),
-                Some(signal) => End::Signal(signal),
-            };
-            self.judge.end(watched.number, end);
-            self.judge.let_go(watched.number);
-        }
-        self.count_found();
-        // A shell or a debugger uses no libkref, but what it has run may.
-        let is_tracked = self.found.is_some() || self.session.had_processes();
-        (is_tracked, self.found.unwrap_or(0))
-    }
-
-    /// Counts what was found in the program.
-    fn count_found(&mut self) {
-        for (pid, found) in std::mem::take(&mut self.judge.ended) {
-            if pid == self.program {
-                *self.found.get_or_insert(0) += found;
-            }
         }
     }
 

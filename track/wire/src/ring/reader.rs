@@ -85,6 +85,11 @@ impl<'a> Reader<'a> {
         self.head().clamp(self.position, self.position + self.ring.words.len() as u64)
     }
 
+    /// How much of the ring the records take that are not read yet: 1 if it is full.
+    pub fn fill(&self) -> f64 {
+        (self.end() - self.position) as f64 / self.ring.words.len() as f64
+    }
+
     fn head(&self) -> u64 {
         self.ring.positions.taking.0.head.load(Relaxed) >> 16
     }
