@@ -13,6 +13,8 @@ static void (*told_release)(struct kref *);
 static int track_next = 1;
 /* While it is not NULL, the events are of this percpu_ref: the address of a kref is its address then. */
 static struct percpu_ref *told_percpu;
+/* What each `got` calls first, or NULL. */
+static void (*at_got)(void);
 
 __attribute__((format(printf, 2, 3), unused))
 static void write_down(const void *kref, const char *format, ...)
@@ -41,6 +43,8 @@ static void getting(struct kref *kref)
 
 static void got(struct kref *kref, unsigned int count, const char *holder)
 {
+    if (at_got)
+        at_got();
     write_down(kref, "got %u%s%s", count, holder ? " " : "", holder ? holder : "");
 }
 

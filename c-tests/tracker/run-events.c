@@ -111,13 +111,21 @@ static void holders(void)
     CHECK_TOLD(&kref, "putting 1 owner; released; release; done");
 }
 
+/* A tracker may take long. Other threads do not wait for it. */
+static void mutex_is_free(void)
+{
+    CHECK(!pthread_mutex_trylock(&mutex) && !pthread_mutex_unlock(&mutex));
+}
+
 static void lookups(void)
 {
     pthread_t thread;
     pthread_attr_t attributes;
 
     begin(1);
+    at_got = mutex_is_free;
     CHECK(kref_lookup_mutex(&mutex, find, &kref) == &kref);
+    at_got = NULL;
     CHECK_TOLD(&kref, "getting; got 2");
     CHECK(!kref_put_mutex(&kref, release_mutex, &mutex));
     CHECK_TOLD(&kref, "putting 2; done");
