@@ -56,8 +56,8 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: LOOKUP,
-        source: "kref.as_ref() }.try_get_unless_zero()",
-        mutated: "kref.as_ref() }.try_get().map(|()| true)",
+        source: "else { kref.get_untold() })",
+        mutated: "else { kref.try_get().map(|()| true) })",
         test: "lookup_locked_against_a_release_that_takes_the_lock",
         failure: RACE,
     },
@@ -224,14 +224,14 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: POOL_LOOKUP,
-        source: "Ok(true) => count.keep_unsure(ptr::null()),\n            Err(kind) if !is_other",
+        source: "Ok(true) => count.tell_got(ptr::null()),\n            Err(kind) if !is_other",
         mutated: "Ok(true) => {}\n            Err(kind) if !is_other",
         test: "pool::models::tracked::a_stale_lookup_is_not_told",
         failure: TOLD,
     },
     Mutant {
         file: POOL_LOOKUP,
-        source: "count.keep_unsure(By::PARKED.holder);",
+        source: "count.tell_got(By::PARKED.holder);",
         mutated: "",
         test: "pool::models::tracked::a_parked_reference_is_told",
         failure: TOLD,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+pub use crate::evidence::told;
 pub use crate::options::{Options, fits};
 
 use crate::debug::Places;

@@ -47,4 +47,6 @@ pub use alive::Alive;
 pub use classes::What;
 pub use history::{Evidence, begin, fold, is_kept, note};
 pub use passes::Passes;
+#[cfg(feature = "fuzzing")]
+pub use places::told;
 pub use verdict::{Blame, Certainty, Line, Mass, judge};

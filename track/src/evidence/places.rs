@@ -162,6 +162,14 @@ impl Places {
     }
 }
 
+/// What a line of a source tells: of a get, or of a put.
+#[cfg(feature = "fuzzing")]
+pub fn told(lines: &[String], line: usize, callee: Option<&str>, is_get: bool) -> Places {
+    let mut places = Places::default();
+    places.read(&Site { lines, line, function: 0, callee, is_object: true }, is_get);
+    places
+}
+
 impl Place {
     fn is_member(&self) -> bool {
         matches!(self, Self::Member(_))
