@@ -93,14 +93,14 @@ impl Kref {
 
     /// Takes a reference with acquire ordering, unless the count is zero. The tracker does not learn of the reference
     /// yet: for a lookup that holds a lock, or may have found another object.
-    pub(crate) fn get_untold(&self) -> Result<bool, ViolationKind> {
+    pub(crate) fn get_untold(&self) -> Result<Option<i32>, ViolationKind> {
         self.refcount.get_untold()
     }
 
     /// Tells the tracker of a reference of [`get_untold`](Self::get_untold) that stays. `holder` is the holder's
     /// name, or null.
-    pub(crate) fn tell_got(&self, holder: *const c_char) {
-        self.refcount.tell_got(holder);
+    pub(crate) fn tell_got(&self, then: Option<i32>, holder: *const c_char) {
+        self.refcount.tell_got(then, holder);
     }
 
     /// Gives back a reference of [`get_untold`](Self::get_untold) or

@@ -42,18 +42,23 @@ pub(crate) unsafe fn lookup_locked_from(
     let taken = found.map(|kref| {
         // SAFETY: the object is not freed while the lock is held, as the caller promises.
         let kref = unsafe { kref.as_ref() };
-        let is_alive = kref.get_alive();
-        (is_alive, if is_alive { Ok(true) } else { kref.get_untold() })
+        if kref.get_alive() {
+            return Ok((true, None));
+        }
+        let then = kref.get_untold()?;
+        Ok((then.is_some(), then))
     });
     // SAFETY: taken above.
     unsafe { lock.unlock() };
     // Tell the tracker after the unlock, because other threads wait for the lock. Report after the unlock, because a
     // violation handler may take it. The reference keeps the object; a saturated object leaks, so the caller may use it.
     let found = found?;
-    let (is_alive, taken) = taken?;
-    if !is_alive && taken == Ok(true) {
-        // SAFETY: the reference was taken above.
-        unsafe { found.as_ref() }.tell_got(ptr::null());
-    }
+    let taken = taken?.map(|(is_taken, then)| {
+        if then.is_some() {
+            // SAFETY: the reference was taken above.
+            unsafe { found.as_ref() }.tell_got(then, ptr::null());
+        }
+        is_taken
+    });
     or_report(taken, found.as_ptr(), true, caller).then_some(found)
 }

@@ -196,18 +196,22 @@ impl Count {
         }
     }
 
-    /// Takes a reference for a lookup. `false` if the count is zero. The tracker learns of the reference by
-    /// [`tell_got`](Self::tell_got), or not at all.
+    /// Takes a reference for a lookup. Returns the new stored value, or `None` if the count is zero. The tracker learns
+    /// of the reference by [`tell_got`](Self::tell_got), or not at all.
     #[cold]
     #[inline(never)]
-    pub(crate) fn get_untold(&self) -> Result<bool, ViolationKind> {
-        Ok(self.add_untold(1)?.is_some())
+    pub(crate) fn get_untold(&self) -> Result<Option<i32>, ViolationKind> {
+        self.add_untold(1)
     }
 
-    /// Calls the tracker's `got` for a reference of [`get_untold`](Self::get_untold) that stays.
-    pub(crate) fn tell_got(&self, holder: *const c_char) {
-        tsan::acquire(self); // the tracker may read the object, as its creator has published it
-        self.tell_gets(1, self.stored.load(Relaxed), holder);
+    /// Calls the tracker's `got` for a reference of [`get_untold`](Self::get_untold) that stays. `then` is what that
+    /// has returned, or else `None`.
+    pub(crate) fn tell_got(&self, then: Option<i32>, holder: *const c_char) {
+        let now = self.stored.load(Relaxed);
+        // Nothing is told of a count that was let go since then.
+        if is_tracked(now) {
+            self.tell_gets(1, then.unwrap_or(now), holder);
+        }
     }
 
     /// Gives back a reference of [`get_untold`](Self::get_untold), unless it is the last. `false` if it is the

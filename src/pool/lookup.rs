@@ -4,6 +4,7 @@
 //! has to give a reference back and it is the last one, the lookup *parks* the object: the object stays alive
 //! with this reference, in a list of the pool. The next free gives the reference back, or [`KrefPool::drain`].
 
+use core::ffi::c_char;
 use core::ptr::{self, NonNull};
 
 use super::entries::{Entry, generation, position};
@@ -50,10 +51,10 @@ impl KrefPool {
         let got = count.get_untold();
         let is_other = generation_of(entry) != generation(handle);
         match got {
-            Ok(true) if is_other => return self.give_back(entry, handle),
-            Ok(true) => count.tell_got(ptr::null()),
+            Ok(Some(_)) if is_other => return self.give_back(entry, handle),
+            Ok(then @ Some(_)) => tell(count, then, ptr::null()),
             Err(kind) if !is_other => report(kind, kref.as_ptr().cast(), caller),
-            Ok(false) | Err(_) => return self.missed(handle),
+            Ok(None) | Err(_) => return self.missed(handle),
         }
         Some(kref)
     }
@@ -112,8 +113,8 @@ impl KrefPool {
             let count = unsafe { kref.as_ref() };
             if !count.get_alive_acquire() {
                 match count.get_untold() {
-                    Ok(false) => continue,
-                    Ok(true) => count.tell_got(ptr::null()),
+                    Ok(None) => continue,
+                    Ok(then) => tell(count, then, ptr::null()),
                     Err(_) if !self.is_alive(kref) => continue,
                     Err(kind) => report(kind, kref.as_ptr().cast(), caller),
                 }
@@ -138,7 +139,7 @@ impl KrefPool {
         let count = unsafe { kref.as_ref() };
         if !count.put_untold() {
             // Before `park`: after it, another thread may give this reference back.
-            count.tell_got(By::PARKED.holder);
+            tell(count, None, By::PARKED.holder);
             self.park(entry);
         }
         self.missed(handle)
@@ -204,6 +205,13 @@ impl KrefPool {
         // SAFETY: the caller holds the reference and gives it up.
         unsafe { Kref::put_from(kref, by, run, Caller::UNKNOWN) };
     }
+}
+
+/// Tells the tracker of a reference that a lookup has taken. The tracker may read the object, as its creator has published
+/// it.
+fn tell(count: &Kref, then: Option<i32>, holder: *const c_char) {
+    tsan::acquire(count);
+    count.tell_got(then, holder);
 }
 
 /// Relaxed: the first page of this folder says why.

@@ -56,8 +56,8 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: LOOKUP,
-        source: "else { kref.get_untold() })",
-        mutated: "else { kref.try_get().map(|()| true) })",
+        source: "let then = kref.get_untold()?;",
+        mutated: "kref.try_get()?; let then = Some(0);",
         test: "lookup_locked_against_a_release_that_takes_the_lock",
         failure: RACE,
     },
@@ -209,8 +209,8 @@ pub const STEPS: &[Mutant] = &[
     // A stale lookup's get and put of another object, told.
     Mutant {
         file: COLD_PATH,
-        source: "Ok(self.add_untold(1)?.is_some())",
-        mutated: "self.add_slow(1, core::ptr::null())",
+        source: "self.add_untold(1)",
+        mutated: "self.add_slow(1, core::ptr::null()).map(|got| got.then_some(0))",
         test: "pool::models::tracked::a_stale_lookup_is_not_told",
         failure: TOLD,
     },
@@ -224,14 +224,14 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: POOL_LOOKUP,
-        source: "Ok(true) => count.tell_got(ptr::null()),\n            Err(kind) if !is_other",
-        mutated: "Ok(true) => {}\n            Err(kind) if !is_other",
+        source: "Ok(then @ Some(_)) => tell(count, then, ptr::null()),\n            Err(kind) if !is_other",
+        mutated: "Ok(Some(_)) => {}\n            Err(kind) if !is_other",
         test: "pool::models::tracked::a_stale_lookup_is_not_told",
         failure: TOLD,
     },
     Mutant {
         file: POOL_LOOKUP,
-        source: "count.tell_got(By::PARKED.holder);",
+        source: "tell(count, None, By::PARKED.holder);",
         mutated: "",
         test: "pool::models::tracked::a_parked_reference_is_told",
         failure: TOLD,

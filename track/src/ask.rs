@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::time::Duration;
@@ -41,15 +41,10 @@ impl Desk {
         Some(Self { listener, lives: HashMap::new() })
     }
 
-    /// What has something to read when somebody asks.
-    pub fn descriptor(&self) -> RawFd {
-        self.listener.as_raw_fd()
-    }
-
     /// Answers those who wait.
     pub fn serve(&mut self, judge: &mut Judge) {
         // To ask first is cheaper than to accept nobody.
-        while ends::is_ready(self.descriptor())
+        while ends::is_ready(self.listener.as_raw_fd())
             && let Ok((stream, _)) = self.listener.accept()
         {
             let _ = self.answer(stream, judge);

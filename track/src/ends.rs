@@ -1,8 +1,7 @@
 //! Sees when processes end: by descriptors of theirs, so that a number that another process gets is no mistake.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// What tells from another program the one that a process runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,11 +92,6 @@ impl Watched {
         is_other
     }
 
-    /// What has something to read when the process has ended.
-    pub fn descriptor(&self) -> Option<RawFd> {
-        self.descriptor.as_ref().map(AsRawFd::as_raw_fd)
-    }
-
     /// Whether the process is over.
     pub fn is_over(&self) -> bool {
         match &self.descriptor {
@@ -108,30 +102,23 @@ impl Watched {
 }
 
 /// Whether a descriptor has something to read. A process's descriptor has when the process has ended.
-pub fn is_ready(fd: RawFd) -> bool {
-    sleep([fd], Duration::ZERO)
+pub fn is_ready(fd: i32) -> bool {
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry.
+    unsafe { libc::poll(&mut poll, 1, 0) > 0 }
 }
 
-/// Sleeps until one of the descriptors has something to read, or the time is over. Returns whether one has.
-pub fn sleep(descriptors: impl IntoIterator<Item = RawFd>, time: Duration) -> bool {
-    let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let mut entries: Vec<_> = descriptors.into_iter().map(entry).collect();
-    let time = libc::timespec {
-        tv_sec: time.as_secs() as libc::time_t,
-        tv_nsec: time.subsec_nanos() as libc::c_long,
-    };
-    let (first, number) = (entries.as_mut_ptr(), entries.len() as libc::nfds_t);
-    // SAFETY: the entries and the time stay until it returns. Signals stay as they are.
-    unsafe { libc::ppoll(first, number, &time, std::ptr::null()) > 0 }
-}
-
-/// Whether there is a process of this number that is no zombie.
+/// Whether there is a process of this number that may still run its program. A process that ends closes its files, and
+/// others notice that, before it is a zombie.
 pub fn is_running(pid: u32) -> bool {
+    const EXITING: u64 = 0x4; // PF_EXITING
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // Behind the name, which may have any character in it.
-    stat.rsplit(") ")
-        .next()
-        .is_some_and(|state| !state.is_empty() && !state.starts_with(['Z', 'X']))
+    // Behind the name, which may have any character in it, comes field 3.
+    let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    // The flags are those of the first thread, which may have ended alone.
+    let is_ending = field(9).is_some_and(|flags| flags & EXITING != 0) && field(20) <= Some(1);
+    !is_ending && fields.len() > 1 && !fields[0].starts_with(['Z', 'X'])
 }
 
 /// Whether the process runs and has not mapped a session's memory. `false` also if its maps may not be read.

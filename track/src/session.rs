@@ -17,8 +17,7 @@ use wire::ring::Ring;
 
 use crate::options::Options;
 
-/// 128 Ki words, and the ring's positions. A thread that does nothing but get and put fills them in about 1 ms. The
-/// judge's pauses are as long at most while records keep coming.
+/// 128 Ki words, and the ring's positions. A thread that does nothing but get and put fills them in about 1 ms.
 pub const RING_BYTES: usize = 128 + (1 << 20);
 const ANSWER_BYTES: usize = 64 << 10;
 const FEWEST_RINGS: usize = 8;

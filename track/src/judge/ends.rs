@@ -86,6 +86,11 @@ impl Judge {
         Some(Asker { tid, frames, has_returned })
     }
 
+    /// Whether somebody waits for the next part of a text.
+    pub fn gives_text(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// Gives the asker of a text its next part. Returns whether there was something to give.
     pub(super) fn give_text(&mut self) -> bool {
         let (Origin::Session(session, _), Some(text)) = (&self.origin, &mut self.text) else {

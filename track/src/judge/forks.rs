@@ -42,6 +42,13 @@ impl Judge {
         self.unborn.push(Unborn { fork: event.detail, process });
     }
 
+    /// Whether a process has forked a child as its last act, and the child has not begun yet.
+    pub fn has_unborn(&self, number: u16) -> bool {
+        let Some(process) = self.processes.get(number) else { return false };
+        let mut parents = self.unborn.iter().filter_map(|unborn| unborn.process.parent);
+        parents.any(|parent| parent.number == number && parent.at >= process.last_event)
+    }
+
     /// A process begins.
     pub(super) fn begin(&mut self, number: u16, event: &Event) {
         let own = u32::try_from(event.object).unwrap_or(0);

@@ -41,7 +41,9 @@ impl Service {
         self.drain();
         self.judge.world.now.set(clock::now());
         let ended = self.watched.extract_if(.., |watched| watched.pid == self.program);
-        for mut watched in ended.collect::<Vec<_>>() {
+        let ended: Vec<_> = ended.collect();
+        self.await_children(&ended);
+        for mut watched in ended {
             let end = match status.signal() {
                 _ if watched.has_executed() => End::Executed,
                 None => End::Left(status.code()),

@@ -11,7 +11,6 @@ mod pace;
 
 use std::collections::BTreeMap;
 use std::io::BufReader;
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,15 +29,15 @@ use crate::trace::Writer;
 use crate::world::World;
 use pace::{Pace, SHORTEST};
 
-/// How often the judge looks for what is not in the rings and wakes nobody.
+/// How often the judge looks for what is not in the rings.
 const LOOK: Duration = Duration::from_millis(10);
-/// The same, if something that has woken the judge is still there after a look.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How often it looks at what the kernel says of the processes.
 const LOOK_AT_PROCESSES: Duration = Duration::from_millis(250);
 /// How long the judge waits for the last events of a process that has ended. It goes on without them then: other
 /// processes may write without an end.
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
+/// How long the judge waits for a child that a process has forked as its last act.
+const BIRTH: Duration = Duration::from_millis(100);
 /// How often the judge gives up missing events when nobody is left. With what is missing then, its last report is made
 /// all the same.
 const MOST_ROUNDS: u32 = 10_000;
@@ -119,17 +118,19 @@ impl Service {
 
     fn serve(&mut self) {
         let mut pace = Pace::new(Instant::now());
+        let mut asked = self.judge.asked;
         loop {
-            let (fill, asked) = (self.judge.fill(), self.judge.asked);
+            let fill = self.judge.fill();
             let read = self.judge.work();
-            if self.judge.asked != asked {
+            if self.judge.asked != asked || self.judge.gives_text() {
+                asked = self.judge.asked;
                 pace.busy(Instant::now());
             }
             // What cannot be read yet is no reason to look again soon.
             let fill = if read == 0 { 0.0 } else { fill };
             let pause = pace.after(fill, Instant::now()).filter(|_| read < MANY);
-            let is_woken = pause.is_some_and(|pause| self.sleep(pause));
-            if is_woken || self.looked.elapsed() >= LOOK {
+            pause.into_iter().for_each(std::thread::sleep);
+            if self.looked.elapsed() >= LOOK {
                 self.looked = Instant::now();
                 self.judge.give_up(false);
                 self.look();
@@ -142,20 +143,6 @@ impl Service {
         if let Some(trace) = &mut self.judge.trace {
             trace.flush();
         }
-    }
-
-    /// Sleeps until somebody asks, a process ends, or the time is over. Returns whether it was woken.
-    fn sleep(&self, pause: Duration) -> bool {
-        let desk = self.desk.as_ref().map(Desk::descriptor);
-        let command = self.command.as_ref().map(|command| command.get_ref().as_raw_fd());
-        let watched = self.watched.iter().filter(|it| !self.is_told(it)).chain(&self.left);
-        let watched = watched.filter_map(Watched::descriptor);
-        let woken = ends::sleep(desk.into_iter().chain(command).chain(watched), pause);
-        if woken && self.looked.elapsed() < LOOK_AGAIN {
-            std::thread::sleep(pause.min(LOOK_AGAIN));
-            return false;
-        }
-        woken
     }
 
     /// Looks for new processes and for those that have ended, and at what others ask.
@@ -186,6 +173,7 @@ impl Service {
         self.watched = others;
         if !ended.is_empty() {
             self.drain();
+            self.await_children(&ended);
             self.judge.world.now.set(clock::now());
         }
         for mut gone in ended {
@@ -193,6 +181,17 @@ impl Service {
             self.judge.end(gone.number, end);
             self.judge.let_go(gone.number);
         }
+    }
+
+    /// Waits for the children that processes have forked as their last act: a daemon may begin after its parent has ended,
+    /// and what the parent held is the daemon's. If the fork has failed, no child comes.
+    fn await_children(&mut self, ended: &[Watched]) {
+        let since = Instant::now();
+        while ended.iter().any(|it| self.judge.has_unborn(it.number)) && since.elapsed() < BIRTH {
+            std::thread::sleep(SHORTEST);
+            self.judge.work();
+        }
+        self.watch_new();
     }
 
     fn has_ended(&self, watched: &Watched) -> bool {
@@ -271,7 +270,8 @@ impl Service {
             if self.judge.has_reached(end) || since.elapsed() >= LONG_ENOUGH {
                 return;
             }
-            if read == 0 && self.watched.iter().all(Watched::is_over) {
+            let is_nobody_left = || ends::users(std::process::id()).is_empty();
+            if read == 0 && self.watched.iter().all(Watched::is_over) && is_nobody_left() {
                 break;
             }
             self.judge.give_up(false);
