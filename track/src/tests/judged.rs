@@ -168,6 +168,9 @@ fn a_fork_for_another_program() {
     let mut recorder = Recorder::new("summary=1");
     recorder.created(A, 0, "parents");
     let fork = recorder.forks();
+    recorder.put(B, 0, ""); // garbage, but the parent goes on
+    recorder.told();
+    assert!(!recorder.judge.has_unborn(1));
     recorder.begin(2, 1, fork);
     recorder.told();
     recorder.judge.processes.get_mut(1).expect("the parent").last_event = u64::MAX; // it goes on
@@ -195,8 +198,11 @@ fn a_daemon_inherits() {
     recorder.created(A, 0, "config");
     recorder.created(B, 0, "socket");
     let fork = recorder.forks();
+    recorder.told();
+    assert!(recorder.judge.has_unborn(1), "the judge waits for the child if the parent has ended");
     recorder.begin(2, 1, fork);
     recorder.told();
+    assert!(!recorder.judge.has_unborn(1));
     recorder.got(A, 0, "daemon");
     recorder.told();
     recorder.process = 1;
