@@ -122,7 +122,9 @@ impl Service {
         loop {
             let fill = self.judge.fill();
             let read = self.judge.work();
-            if self.judge.asked != asked || self.judge.gives_text() {
+            // Also when a part of a text was given. An asker may take long to write it: until then nothing is read.
+            let has_given = read > 0 && self.judge.gives_text();
+            if self.judge.asked != asked || has_given {
                 asked = self.judge.asked;
                 pace.busy(Instant::now());
             }

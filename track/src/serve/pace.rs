@@ -51,7 +51,7 @@ impl Pace {
         Some(self.pause)
     }
 
-    /// The program asks for something, and waits. It may ask again soon.
+    /// Somebody in the program waits for an answer. More may be asked for soon.
     pub fn busy(&mut self, now: Instant) {
         *self = Self::new(now);
     }
