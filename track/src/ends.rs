@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use crate::stat::Stat;
+
 /// What tells from another program the one that a process runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Program {
@@ -24,16 +26,11 @@ impl Program {
     /// From /proc/PID/stat. A process that has ended has it until its parent has waited for it.
     fn of(pid: u32) -> Option<Self> {
         const FORKED: u64 = 0x40; // PF_FORKNOEXEC
-        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let stat = String::from_utf8_lossy(&stat);
-        // The name may have any character in it. Behind it comes field 3.
-        let (name, fields) = stat.rsplit_once(") ")?;
-        let fields: Vec<_> = fields.split(' ').collect();
-        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+        let stat = Stat::read(&format!("/proc/{pid}"))?;
         Some(Self {
-            name: name.to_string(),
-            code: [field(26)?, field(27)?],
-            is_forked: field(9)? & FORKED != 0,
+            name: stat.name()?.to_string(),
+            code: [stat.number(26)?, stat.number(27)?],
+            is_forked: stat.number(9)? & FORKED != 0,
         })
     }
 
@@ -112,13 +109,11 @@ pub fn is_ready(fd: i32) -> bool {
 /// others notice that, before it is a zombie.
 pub fn is_running(pid: u32) -> bool {
     const EXITING: u64 = 0x4; // PF_EXITING
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // Behind the name, which may have any character in it, comes field 3.
-    let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let Some(stat) = Stat::read(&format!("/proc/{pid}")) else { return false };
     // The flags are those of the first thread, which may have ended alone.
-    let is_ending = field(9).is_some_and(|flags| flags & EXITING != 0) && field(20) <= Some(1);
-    !is_ending && fields.len() > 1 && !fields[0].starts_with(['Z', 'X'])
+    let is_ending = stat.number(9).is_some_and(|flags| flags & EXITING != 0)
+        && stat.number(20).is_some_and(|threads| threads <= 1);
+    !is_ending && stat.state().is_some_and(|state| !['Z', 'X'].contains(&state))
 }
 
 /// Whether the process runs and has not mapped a session's memory. `false` also if its maps may not be read.

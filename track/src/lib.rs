@@ -67,6 +67,7 @@ mod sources;
 mod stacks;
 mod stale;
 mod start;
+mod stat;
 mod stuck;
 mod symbols;
 mod table;

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::stat::Stat;
+
 /// A thread that has run for this many nanoseconds has finished its record.
 const LONG_ENOUGH: u64 = 1_000_000;
 /// The judge waits at most this long, for example if the kernel does not tell how long a thread ran.
@@ -67,9 +69,7 @@ fn ran(folder: &str) -> Option<u64> {
 
 /// Whether a thread runs or would like to. A thread that has ended does not.
 fn can_run(folder: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("{folder}/stat")).unwrap_or_default();
-    // Behind the name, which may have any character in it.
-    stat.rsplit(") ").next().is_some_and(|state| state.starts_with('R'))
+    Stat::read(folder).is_some_and(|stat| stat.state() == Some('R'))
 }
 
 #[cfg(test)]

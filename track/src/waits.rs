@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::stat::Stat;
+
 /// What a thread does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
@@ -111,13 +113,11 @@ fn wait_for_lock(line: &str) -> Option<u64> {
 
 /// The processor time that a thread has used, in seconds.
 pub fn processor_time(pid: u32, tid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;
-    // Behind the name comes field 3. Fields 14 and 15 are the times, in ticks.
-    let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let stat = Stat::read(&format!("/proc/{pid}/task/{tid}"))?;
+    // Fields 14 and 15 are the times, in ticks.
     // SAFETY: a bare call.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    (field(14)? + field(15)?).checked_div(u64::try_from(ticks).ok()?)
+    (stat.number(14)? + stat.number(15)?).checked_div(u64::try_from(ticks).ok()?)
 }
 
 /// The threads of a process, by the kernel's numbers.
