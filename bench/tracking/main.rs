@@ -11,6 +11,7 @@ mod programs;
 use std::time::Duration;
 
 use kref_bench::{Goal, Loops, Pace, Rows, Threads, compile, table};
+use kref_c_tests::Prefix;
 
 const UNTRACKED: &str = "untracked";
 const ONE_OBJECT: &str = "tracked, one object";
@@ -25,8 +26,7 @@ const GOALS: [Goal; 3] = [
 ];
 
 fn main() {
-    // Tests may have built the tracker without optimisation at link time. Then cargo builds it anew.
-    let _ = std::fs::remove_file(kref_c_tests::scratch().join("plain/build/libkref/built-track"));
+    Prefix::renew_tracker();
     let pace = Pace::asked_for();
     let asked_for: Vec<_> =
         std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();

@@ -75,6 +75,9 @@ pub struct Prefix {
     root: PathBuf,
 }
 
+/// Where `make` puts what it builds, below the folder of an installation.
+const OUT: &str = "build/libkref";
+
 impl Prefix {
     /// libkref as users install it.
     pub fn plain() -> &'static Self {
@@ -86,6 +89,12 @@ impl Prefix {
             }
             Self::install("plain", &mut make)
         })
+    }
+
+    /// Makes [`plain`](Self::plain) run cargo for the tracker, although no source has changed. Tests may have built the
+    /// tracker with `CARGO_PROFILE_TRACK_LTO=off`; cargo then builds it again, and otherwise does nothing.
+    pub fn renew_tracker() {
+        let _ = std::fs::remove_file(scratch().join("plain").join(OUT).join("built-track"));
     }
 
     /// libkref instrumented by ThreadSanitizer. A stable rustc accepts -Z flags only with
@@ -118,7 +127,7 @@ impl Prefix {
         let root = scratch().join(name);
         make.arg("install").arg(format!("TARGET_DIR={}", root.join("build").display()));
         let places = [
-            ("OUT", "build/libkref"),
+            ("OUT", OUT),
             ("PREFIX", ""),
             ("LIBDIR", "lib"),
             ("BINDIR", "bin"),

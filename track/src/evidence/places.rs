@@ -163,7 +163,7 @@ impl Places {
 }
 
 /// What a line of a source tells: of a get, or of a put.
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub fn told(lines: &[String], line: usize, callee: Option<&str>, is_get: bool) -> Places {
     let mut places = Places::default();
     places.read(&Site { lines, line, function: 0, callee, is_object: true }, is_get);
@@ -232,7 +232,7 @@ impl Site<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Places, Site};
+    use super::{Places, Site, told};
 
     const SOURCE: &str = r#"
 struct lease *leases[8], *newest;
@@ -319,8 +319,7 @@ static void lease_end(int at)
             let line = format!(" {}", (0..12).map(word).collect::<Vec<_>>().join(" "));
             let lines = vec![line.clone(), line.clone(), line];
             for (line, is_get) in [(1, true), (2, false), (3, true)] {
-                let site = Site { lines: &lines, line, function: 1, callee: None, is_object: true };
-                Places::default().read(&site, is_get);
+                told(&lines, line, None, is_get);
             }
         }
     }

@@ -130,8 +130,9 @@ impl Service {
             }
             // What cannot be read yet is no reason to look again soon.
             let fill = if read == 0 { 0.0 } else { fill };
-            let pause = pace.after(fill, Instant::now()).filter(|_| read < MANY);
-            pause.into_iter().for_each(std::thread::sleep);
+            if let Some(pause) = pace.after(fill, Instant::now()).filter(|_| read < MANY) {
+                std::thread::sleep(pause);
+            }
             if self.looked.elapsed() >= LOOK {
                 self.looked = Instant::now();
                 self.judge.give_up(false);
@@ -192,8 +193,8 @@ impl Service {
         while ended.iter().any(|it| self.judge.has_unborn(it.number)) && since.elapsed() < BIRTH {
             std::thread::sleep(SHORTEST);
             self.judge.work();
+            self.watch_new();
         }
-        self.watch_new();
     }
 
     fn has_ended(&self, watched: &Watched) -> bool {
