@@ -91,14 +91,15 @@ impl Kref {
         self.refcount.add_alive(1, Acquire)
     }
 
-    /// Takes a reference with acquire ordering, unless the count is zero. The tracker does not learn of the reference
-    /// yet: for a lookup that holds a lock, or may have found another object.
+    /// Takes a reference with acquire ordering. Returns the new stored value, or `None` if the count is zero. The tracker
+    /// does not learn of the reference yet. This is for a lookup that holds a lock, or that may have found another object
+    /// than the one that it looks for.
     pub(crate) fn get_untold(&self) -> Result<Option<i32>, ViolationKind> {
         self.refcount.get_untold()
     }
 
-    /// Tells the tracker of a reference of [`get_untold`](Self::get_untold) that stays. `holder` is the holder's
-    /// name, or null.
+    /// Tells the tracker of a reference that [`get_untold`](Self::get_untold) has taken, and that stays. `then` is the value
+    /// that `get_untold` has returned; `None` if the caller has no such value. `holder` is the holder's name, or null.
     pub(crate) fn tell_got(&self, then: Option<i32>, holder: *const c_char) {
         self.refcount.tell_got(then, holder);
     }

@@ -51,7 +51,8 @@ pub(crate) unsafe fn lookup_locked_from(
     // SAFETY: taken above.
     unsafe { lock.unlock() };
     // Tell the tracker after the unlock, because other threads wait for the lock. Report after the unlock, because a
-    // violation handler may take it. The reference keeps the object; a saturated object leaks, so the caller may use it.
+    // violation handler may take the same lock. The reference keeps the object alive. A saturated object is never freed, so
+    // the caller may use it, too.
     let found = found?;
     let taken = taken?.map(|(is_taken, then)| {
         if then.is_some() {

@@ -13,7 +13,7 @@ static void (*told_release)(struct kref *);
 static int track_next = 1;
 /* While it is not NULL, the events are of this percpu_ref: the address of a kref is its address then. */
 static struct percpu_ref *told_percpu;
-/* What each `got` calls first, or NULL. */
+/* A function that each `got` calls at its start, or NULL. */
 static void (*at_got)(void);
 
 __attribute__((format(printf, 2, 3), unused))

@@ -111,7 +111,7 @@ static void holders(void)
     CHECK_TOLD(&kref, "putting 1 owner; released; release; done");
 }
 
-/* A tracker may take long. Other threads do not wait for it. */
+/* A call of the tracker may take long. Other threads must not wait for the mutex meanwhile. */
 static void mutex_is_free(void)
 {
     CHECK(!pthread_mutex_trylock(&mutex) && !pthread_mutex_unlock(&mutex));

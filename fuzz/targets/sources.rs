@@ -1,5 +1,5 @@
-//! Sources, as the judge reads the lines around a get or a put: any text, which need not be C. A comment at the end of each
-//! line changes nothing.
+//! The judge reads the lines of a source file around a get or a put. The file may have any text in it: it need not be C. The
+//! target checks that a comment at the end of each line does not change what the judge finds.
 #![no_main]
 
 use judge::fuzzing::told;
@@ -13,7 +13,6 @@ fuzz_target!(|data: &[u8]| {
     let line = number.parse().unwrap_or(0);
     let callee = Some(callee).filter(|callee| !callee.is_empty());
     let lines: Vec<_> = source.lines().map(str::to_string).collect();
-    // An edge of a function is a brace that begins a line. All else may be behind a comment.
     let commented: Vec<_> = lines.iter().map(|line| format!("{line} // ; x = get(y)")).collect();
     for is_get in [true, false] {
         let places = told(&lines, line, callee, is_get);

@@ -196,19 +196,19 @@ impl Count {
         }
     }
 
-    /// Takes a reference for a lookup. Returns the new stored value, or `None` if the count is zero. The tracker learns
-    /// of the reference by [`tell_got`](Self::tell_got), or not at all.
+    /// Takes a reference for a lookup. Returns the new stored value, or `None` if the count is zero. The caller then tells
+    /// the tracker of the reference with [`tell_got`](Self::tell_got), unless it gives the reference back at once.
     #[cold]
     #[inline(never)]
     pub(crate) fn get_untold(&self) -> Result<Option<i32>, ViolationKind> {
         self.add_untold(1)
     }
 
-    /// Calls the tracker's `got` for a reference of [`get_untold`](Self::get_untold) that stays. `then` is what that
-    /// has returned, or else `None`.
+    /// Calls the tracker's `got` for a reference that [`get_untold`](Self::get_untold) has taken, and that stays. `then` is
+    /// the value that `get_untold` has returned; `None` if the caller has no such value.
     pub(crate) fn tell_got(&self, then: Option<i32>, holder: *const c_char) {
         let now = self.stored.load(Relaxed);
-        // Nothing is told of a count that was let go since then.
+        // If the count was let go since the get, the tracker is not called any more.
         if is_tracked(now) {
             self.tell_gets(1, then.unwrap_or(now), holder);
         }

@@ -207,8 +207,8 @@ impl KrefPool {
     }
 }
 
-/// Tells the tracker of a reference that a lookup has taken. The tracker may read the object, as its creator has published
-/// it.
+/// Tells the tracker of a reference that a lookup has taken. The acquire tells ThreadSanitizer that the tracker may read
+/// what the object's creator has written before the publish.
 fn tell(count: &Kref, then: Option<i32>, holder: *const c_char) {
     tsan::acquire(count);
     count.tell_got(then, holder);

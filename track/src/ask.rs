@@ -43,7 +43,7 @@ impl Desk {
 
     /// Answers those who wait.
     pub fn serve(&mut self, judge: &mut Judge) {
-        // To ask first is cheaper than to accept nobody.
+        // An accept() that finds no connection costs more than this look: it makes a socket first.
         while ends::is_ready(self.listener.as_raw_fd())
             && let Ok((stream, _)) = self.listener.accept()
         {

@@ -105,12 +105,13 @@ pub fn is_ready(fd: i32) -> bool {
     unsafe { libc::poll(&mut poll, 1, 0) > 0 }
 }
 
-/// Whether there is a process of this number that may still run its program. A process that ends closes its files, and
-/// others notice that, before it is a zombie.
+/// Whether the process with this number exists, and may still run its program. A process that ends first closes its files,
+/// and then becomes a zombie. Another process may notice the closed files before that. So a process that is ending does not
+/// count as running.
 pub fn is_running(pid: u32) -> bool {
     const EXITING: u64 = 0x4; // PF_EXITING
     let Some(stat) = Stat::read(&format!("/proc/{pid}")) else { return false };
-    // The flags are those of the first thread, which may have ended alone.
+    // The flags belong to the first thread, which may have ended while other threads still run.
     let is_ending = stat.number(9).is_some_and(|flags| flags & EXITING != 0)
         && stat.number(20).is_some_and(|threads| threads <= 1);
     !is_ending && stat.state().is_some_and(|state| !['Z', 'X'].contains(&state))

@@ -1,13 +1,16 @@
-//! The last stacks of a thread, and what each has in common with the one before it.
+//! The newest stacks of a thread. For each one, a log remembers how many function calls it shares with the stack before
+//! it. A function call is shared if the function was called once for both stacks.
+//!
+//! The *place* of a stack is its number in the thread.
 
-/// So many stacks are kept.
+/// A log keeps this number of stacks.
 const STACKS: usize = 1 << 13;
-/// A place is less than this: the places of a thread begin again.
+/// Places are less than this. After the largest one they start again at 0.
 const PLACES: u32 = 1 << 31;
-/// So many stacks are passed over together.
+/// [`Log::skip`] skips this number of stacks in one step.
 const ROW: usize = 32;
 
-/// How many places it is from one to a later one.
+/// The number of steps from a place to a later place, also if the places start again at 0 between them.
 pub fn distance(from: u32, to: u32) -> u32 {
     to.wrapping_sub(from) % PLACES
 }
@@ -24,13 +27,14 @@ pub struct Level {
 }
 
 impl Level {
-    /// Whether both are in one call of a function, if the thread has not left the function in between.
+    /// Whether the levels of two stacks are in the same call of a function. The caller knows that the thread has not
+    /// returned from the function between the two stacks.
     pub fn is_same_call(&self, other: &Self) -> bool {
         self.function == other.function && self.frame == other.frame
     }
 }
 
-/// The last stacks of a thread.
+/// The newest stacks of a thread.
 pub struct Log {
     /// The thread.
     pub thread: u32,
@@ -42,7 +46,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// The log of a thread. It takes the place of another thread's: no place of the other thread is near one of this.
+    /// Creates the log of a thread, in the memory of another thread's log. The first place is so far behind the other
+    /// thread's places that the new log keeps none of these.
     #[cold]
     pub fn new(thread: u32, other: Option<&Self>) -> Self {
         let next = other.map_or(0, |other| distance(0, other.next + STACKS as u32));
@@ -64,8 +69,8 @@ impl Log {
         (1..=STACKS as u32).contains(&distance(place, self.next))
     }
 
-    /// What a get has in common with all up to a place, if it is known up to an earlier one. `levels` has the functions
-    /// of a stack.
+    /// Adds to `seen` the stacks behind the place `from`, up to and with the place `to`. `get` has the levels of the
+    /// get's stack; `levels` returns those of a stack by its number.
     pub fn walk<L: AsRef<[Level]>>(
         &mut self,
         from: u32,
@@ -77,8 +82,8 @@ impl Log {
         let mut place = from;
         loop {
             if !seen.is_one_pass {
-                // A loop has turned. Only the end of a call matters now.
-                place = self.pass_over(place, to, Turn::least(seen.common));
+                // The innermost shared function has gone back already. Only its return can change the result.
+                place = self.skip(place, to, Turn::least(seen.common));
             }
             if place == to {
                 return;
@@ -94,8 +99,9 @@ impl Log {
         }
     }
 
-    /// Passes over all behind a place that are at least `least`, up to another place.
-    fn pass_over(&self, mut place: u32, to: u32, least: Turn) -> u32 {
+    /// Skips the stacks behind `place` whose turn is `least` or more. Returns the place of the last one that it has
+    /// skipped, which is `to` at most.
+    fn skip(&self, mut place: u32, to: u32, least: Turn) -> u32 {
         while place != to {
             let first = index(after(place));
             let end = (first + distance(place, to) as usize).min(STACKS);
@@ -120,12 +126,13 @@ fn after(place: u32) -> u32 {
     (place + 1) % PLACES
 }
 
-/// What two stacks of a thread, one after the other, have in common. Of n functions, from the outermost, that were called
-/// once for both: 2n + 2 if the last of them is at another line now, or at the same again; or else 2n + 1.
+/// What a stack shares with the stack before it: n function calls, counted from the outermost. The value is 2n + 2 if the
+/// innermost shared function is at another line now, or has come to the same line again. The value is 2n + 1 if the innermost
+/// shared function is where it was, and the stacks differ in the function that it has called.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn(u16);
 
-/// Nobody has asked yet.
+/// The value was not computed yet.
 const UNKNOWN: Turn = Turn(0);
 const LARGEST: Turn = Turn(u16::MAX);
 
@@ -139,7 +146,7 @@ impl Turn {
         Self(least + u16::from(is_one_call))
     }
 
-    /// The least one with so many functions.
+    /// The smallest value with this number of shared function calls.
     fn least(common: usize) -> Self {
         Self(2 * common.min(usize::from(u16::MAX / 4)) as u16 + 1)
     }
@@ -148,32 +155,33 @@ impl Turn {
         usize::from(self.0 - 1) / 2
     }
 
-    /// The level of the function that is at another call now, or at the same again.
+    /// The level of the innermost shared function, if it is at another line now, or has come to the same line again.
     fn moved(self) -> Option<usize> {
         self.0.is_multiple_of(2).then(|| self.common() - 1)
     }
 }
 
-/// So many functions, from the outermost, were called once for two stacks, if the thread has left none in between.
+/// The number of function calls that two stacks share, counted from the outermost. The caller knows that the thread has
+/// not returned from any of these functions between the two stacks.
 pub fn common(before: &[Level], next: &[Level]) -> usize {
     Turn::of(before, next).common()
 }
 
-/// What a get has in common with all that came after it.
+/// What the stack of a get shares with the later stacks of its thread.
 pub struct Seen {
-    /// So many functions, from the outermost, were called once for all.
+    /// The number of function calls that all of them share, counted from the outermost.
     pub common: usize,
-    /// Whether the innermost of these has not gone back.
+    /// Whether the innermost shared function has only gone forward since the get: to later lines.
     pub is_one_pass: bool,
 }
 
 impl Seen {
-    /// A get, and nothing behind it.
+    /// For a get without later stacks.
     pub fn new(get: &[Level]) -> Self {
         Self { common: get.len(), is_one_pass: true }
     }
 
-    /// The next stack of the thread.
+    /// Adds the next stack of the thread.
     #[inline]
     fn step<L: AsRef<[Level]>>(&mut self, get: &[Level], turn: Turn, next: impl FnOnce() -> L) {
         if turn.common() < self.common {

@@ -162,7 +162,7 @@ impl Places {
     }
 }
 
-/// What a line of a source tells: of a get, or of a put.
+/// What a source line with a get, or with a put, tells about the places of the reference.
 #[cfg(any(test, feature = "fuzzing"))]
 pub fn told(lines: &[String], line: usize, callee: Option<&str>, is_get: bool) -> Places {
     let mut places = Places::default();

@@ -86,7 +86,7 @@ impl Judge {
         Some(Asker { tid, frames, has_returned })
     }
 
-    /// Whether somebody waits for the next part of a text.
+    /// Whether a thread of the program still waits for a further part of a text.
     pub fn gives_text(&self) -> bool {
         self.text.is_some()
     }

@@ -42,7 +42,7 @@ impl Judge {
         self.unborn.push(Unborn { fork: event.detail, process });
     }
 
-    /// Whether a process has forked a child as its last act, and the child has not begun yet.
+    /// Whether a process has recorded nothing since a fork, and the child of that fork has not begun yet.
     pub fn has_unborn(&self, number: u16) -> bool {
         let Some(process) = self.processes.get(number) else { return false };
         let mut parents = self.unborn.iter().filter_map(|unborn| unborn.process.parent);

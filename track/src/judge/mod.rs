@@ -39,7 +39,7 @@ use forks::Unborn;
 use records::Raw;
 use rings::Source;
 
-/// When so many records were read, the judge looks at other things, before it reads further ones.
+/// After this number of records the judge does its other work, before it reads further records.
 pub const MANY: usize = 1 << 14;
 
 /// Where records come from.

@@ -24,12 +24,12 @@ pub struct Source {
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How long an answer about now waits for a record that a thread has begun.
 const SOON: Duration = Duration::from_millis(100);
-/// The most records of one ring that are read in one turn. Then the next ring has its turn: no thread may keep the
-/// judge from the others, and few events wait for one of another ring.
+/// The judge reads at most this number of records from a ring, and then goes to the next ring. So no thread can keep the
+/// judge from the other rings. And the judge has to keep few events that wait for an earlier event of another ring.
 const TURN: usize = 512;
 
 impl Judge {
-    /// A turn of each ring. Returns how many records were read, and whether a ring has more.
+    /// Reads at most [`TURN`] records from each ring. Returns how many records were read, and whether a ring may have more.
     pub(super) fn read_rings(&mut self) -> (usize, bool) {
         let Origin::Session(session, sources) = &mut self.origin else { return (0, false) };
         let (session, mut sources) = (Arc::clone(session), std::mem::take(sources));
@@ -63,7 +63,7 @@ impl Judge {
         (read, is_more)
     }
 
-    /// How much of the fullest ring is not read yet: 1 if it is full.
+    /// The unread part of the fullest ring: from 0 (empty) to 1 (full).
     pub fn fill(&self) -> f64 {
         let Origin::Session(_, sources) = &self.origin else { return 0.0 };
         sources.iter().map(|source| source.reader.fill()).fold(0.0, f64::max)

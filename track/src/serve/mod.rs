@@ -36,7 +36,7 @@ const LOOK_AT_PROCESSES: Duration = Duration::from_millis(250);
 /// How long the judge waits for the last events of a process that has ended. It goes on without them then: other
 /// processes may write without an end.
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
-/// How long the judge waits for a child that a process has forked as its last act.
+/// The longest time that the judge waits for a child to begin whose parent has ended directly after the fork.
 const BIRTH: Duration = Duration::from_millis(100);
 /// How often the judge gives up missing events when nobody is left. With what is missing then, its last report is made
 /// all the same.
@@ -122,13 +122,14 @@ impl Service {
         loop {
             let fill = self.judge.fill();
             let read = self.judge.work();
-            // Also when a part of a text was given. An asker may take long to write it: until then nothing is read.
+            // The next part of a text follows as soon as the asking thread has written this one. That may take long:
+            // meanwhile `read` is 0, and the pauses grow.
             let has_given = read > 0 && self.judge.gives_text();
             if self.judge.asked != asked || has_given {
                 asked = self.judge.asked;
                 pace.busy(Instant::now());
             }
-            // What cannot be read yet is no reason to look again soon.
+            // Unfinished records cannot be read yet. They do not shorten the pause.
             let fill = if read == 0 { 0.0 } else { fill };
             if let Some(pause) = pace.after(fill, Instant::now()).filter(|_| read < MANY) {
                 std::thread::sleep(pause);
@@ -186,8 +187,9 @@ impl Service {
         }
     }
 
-    /// Waits for the children that processes have forked as their last act: a daemon may begin after its parent has ended,
-    /// and what the parent held is the daemon's. If the fork has failed, no child comes.
+    /// Waits until the children of processes have begun that have ended directly after a fork. A daemon may begin after its
+    /// parent has ended, and takes over the parent's references. If the fork has failed, no child begins, and the wait ends
+    /// after [`BIRTH`].
     fn await_children(&mut self, ended: &[Watched]) {
         let since = Instant::now();
         while ended.iter().any(|it| self.judge.has_unborn(it.number)) && since.elapsed() < BIRTH {

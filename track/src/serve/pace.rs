@@ -1,25 +1,25 @@
 //! How long the judge sleeps between two looks at the rings.
 //!
-//! Each look takes a core from the program for a moment, so there are to be few. But a thread that finds its ring full
-//! waits for the judge, so a pause must be short when many records may come. A program that has been quiet for a while
-//! may begin to write at any time: then its thread waits for the rest of the pause. So a pause is a small part of the
-//! time since the program was busy.
+//! Each look takes a core from the program for a moment, so the judge should look seldom. But a thread that finds its ring
+//! full waits for the judge, so a pause must be short when many records may come. A quiet program may begin to write at any
+//! time. If its ring becomes full then, the writing thread waits until the pause ends. So the judge keeps each pause short,
+//! compared with the time since the program was last busy.
 //!
 //! A ring has room for about 20,000 records.
 
 use std::time::{Duration, Instant};
 
-/// A ring that is so full may soon be full.
+/// A ring that is filled to this part, or more, may be full soon.
 const BUSY: f64 = 1.0 / 2.0;
-/// If the fullest ring is so full, the next pause is half as long.
+/// If the fullest ring is filled to this part, or more, the judge halves the pause.
 const ENOUGH: f64 = 1.0 / 256.0;
-/// If it is less full, the next pause is twice as long.
+/// If the fullest ring is filled to less than this part, the judge doubles the pause.
 const FEW: f64 = 1.0 / 512.0;
 /// The shortest pause.
 pub const SHORTEST: Duration = Duration::from_micros(50);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_millis(10);
-/// The longest pause is this part of the time since the program was busy.
+/// A pause is at most the time since the program was last busy, divided by this.
 const PART: u32 = 8;
 
 /// The pauses.
@@ -30,12 +30,13 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A program that is busy now.
+    /// For a program that is busy now.
     pub fn new(now: Instant) -> Self {
         Self { pause: SHORTEST, busy: now }
     }
 
-    /// The pause after a look that has found the fullest ring so full. `None`: the judge looks again at once.
+    /// Returns the pause after a look. `fill` says how full the fullest ring was before the look: 1 if it was full. `None`:
+    /// the judge looks again at once.
     pub fn after(&mut self, fill: f64, now: Instant) -> Option<Duration> {
         if fill >= BUSY {
             self.busy(now);
@@ -51,7 +52,7 @@ impl Pace {
         Some(self.pause)
     }
 
-    /// Somebody in the program waits for an answer. More may be asked for soon.
+    /// Notes that the program is busy: a ring is nearly full, or a thread waits for an answer and may ask again soon.
     pub fn busy(&mut self, now: Instant) {
         *self = Self::new(now);
     }

@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         self.head().clamp(self.position, self.position + self.ring.words.len() as u64)
     }
 
-    /// How much of the ring the records take that are not read yet: 1 if it is full.
+    /// The unread part of the ring: from 0 (empty) to 1 (full).
     pub fn fill(&self) -> f64 {
         (self.end() - self.position) as f64 / self.ring.words.len() as f64
     }
