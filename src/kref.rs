@@ -98,6 +98,17 @@ impl Kref {
         self.refcount.get_untold()
     }
 
+    /// Takes a reference for a caller that holds a lock. `None` if the count is zero. The tracker does not learn of the
+    /// reference yet, because other threads wait for the lock. If the result is `Some(Some(then))`, the caller calls
+    /// [`tell_got`](Self::tell_got) after the unlock.
+    #[inline]
+    pub(crate) fn get_under_lock(&self) -> Result<Option<Option<i32>>, ViolationKind> {
+        if self.get_alive() {
+            return Ok(Some(None));
+        }
+        Ok(self.get_untold()?.map(Some))
+    }
+
     /// Tells the tracker of a reference that [`get_untold`](Self::get_untold) has taken, and that stays. `then` is the value
     /// that `get_untold` has returned; `None` if the caller has no such value. `holder` is the holder's name, or null.
     pub(crate) fn tell_got(&self, then: Option<i32>, holder: *const c_char) {

@@ -8,6 +8,8 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
+use crate::options::tracks_all;
+use crate::rseq::Area;
 use crate::sys::env::variable;
 use crate::sys::line::Line;
 use crate::sys::weak::weak;
@@ -54,14 +56,16 @@ pub(crate) fn track(options: &CStr) {
         say("there is no kref_track_start in what was loaded as ");
         return;
     };
-    // SAFETY: kref_track_start takes a C string. The table that it returns stays unchanged until the
-    // process ends.
-    let set = unsafe {
-        let table = start(options.as_ptr());
-        table.is_null() || set_tracker(table)
-    };
-    if !set {
+    // SAFETY: kref_track_start takes a C string.
+    let table = unsafe { start(options.as_ptr()) };
+    if table.is_null() {
+        return;
+    }
+    // SAFETY: the table stays unchanged until the process ends.
+    if !unsafe { set_tracker(table) } {
         say("impossible size of the table of ");
+    } else if tracks_all(options) {
+        Area::forgo();
     }
 }
 

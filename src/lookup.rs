@@ -39,27 +39,19 @@ pub(crate) unsafe fn lookup_locked_from(
         return None;
     }
     let found = find();
-    let taken = found.map(|kref| {
-        // SAFETY: the object is not freed while the lock is held, as the caller promises.
-        let kref = unsafe { kref.as_ref() };
-        if kref.get_alive() {
-            return Ok((true, None));
-        }
-        let then = kref.get_untold()?;
-        Ok((then.is_some(), then))
-    });
+    // SAFETY: the object is not freed while the lock is held, as the caller promises.
+    let got = found.map(|kref| unsafe { kref.as_ref() }.get_under_lock());
     // SAFETY: taken above.
     unsafe { lock.unlock() };
-    // Tell the tracker after the unlock, because other threads wait for the lock. Report after the unlock, because a
-    // violation handler may take the same lock. The reference keeps the object alive. A saturated object is never freed, so
-    // the caller may use it, too.
+    // Report after the unlock, because a violation handler may take the same lock. The reference keeps the object alive. A
+    // saturated object is never freed, so the caller may use it, too.
     let found = found?;
-    let taken = taken?.map(|(is_taken, then)| {
-        if then.is_some() {
+    let taken = got?.map(|got| {
+        if let Some(then @ Some(_)) = got {
             // SAFETY: the reference was taken above.
             unsafe { found.as_ref() }.tell_got(then, ptr::null());
         }
-        is_taken
+        got.is_some()
     });
     or_report(taken, found.as_ptr(), true, caller).then_some(found)
 }

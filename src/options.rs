@@ -104,6 +104,12 @@ impl Options<'_> {
     }
 }
 
+/// Whether the tracker tracks every object that begins: there is no `sample=1/N`.
+#[cfg(not(loom))]
+pub(crate) fn tracks_all(options: &CStr) -> bool {
+    !Options(options.to_bytes()).any(|(key, _)| key == b"sample")
+}
+
 fn apply(key: &[u8], value: &[u8], is_tracked: bool) {
     // Not a `match`: for its patterns the compiler would emit half a kilobyte of code, byte by byte.
     if key == b"track" {

@@ -79,17 +79,23 @@ impl PercpuRefSlot {
         // Relaxed: the lock orders the load.
         let percpu = self.percpu.load(Relaxed);
         // SAFETY: the slot's own reference keeps the object alive while the lock is held.
-        let got = unsafe { percpu.as_ref() }.map(|percpu| percpu.get_on_word(1));
+        let got = unsafe { percpu.as_ref() }.map(PercpuRef::get_under_lock);
         drop(guard);
-        if let Err(kind) = got? {
-            // Report after the lock is released, because a violation handler may use a slot. A dead
-            // object was released although the slot held a reference, so the reader must not use it.
-            report(kind, percpu.cast(), caller);
-            if kind == ViolationKind::GetOnZero {
-                return None;
+        let percpu = NonNull::new(percpu)?;
+        match got? {
+            Ok(None) => {}
+            // SAFETY: the reference was taken above.
+            Ok(Some(data)) => unsafe { percpu.as_ref() }.tell_got(data, 1),
+            Err(kind) => {
+                // Report after the lock is released, because a violation handler may use a slot. A dead
+                // object was released although the slot held a reference, so the reader must not use it.
+                report(kind, percpu.as_ptr().cast(), caller);
+                if kind == ViolationKind::GetOnZero {
+                    return None;
+                }
             }
         }
-        NonNull::new(percpu)
+        Some(percpu)
     }
 
     /// Publishes `next`, or nothing, and returns the old percpu reference.

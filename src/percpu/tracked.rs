@@ -66,14 +66,42 @@ impl PercpuRef {
         n: usize,
         take: impl FnOnce(&Word) -> Result<bool, ViolationKind>,
     ) -> Result<bool, ViolationKind> {
-        let tracked = data.is_tracked() && self.tell_getting(data, n);
-        let taken = take(&data.word)?;
-        if tracked && taken {
-            // Acquire: pairs with the release in `tell_if_tracked`. The tracker learns of the new life first.
-            fence(Acquire);
-            tracker::got(self.address(), n as i32, count(data), core::ptr::null());
+        let (taken, is_untold) = self.take_untold(data, n, take)?;
+        if is_untold {
+            self.tell_got(data, n);
         }
         Ok(taken)
+    }
+
+    /// [`take`](Self::take), without the call of the tracker's `got`. Returns whether the references were taken, and
+    /// whether [`tell_got`](Self::tell_got) must follow.
+    #[inline(always)]
+    fn take_untold(
+        &self,
+        data: &Data,
+        n: usize,
+        take: impl FnOnce(&Word) -> Result<bool, ViolationKind>,
+    ) -> Result<(bool, bool), ViolationKind> {
+        let tracked = data.is_tracked() && self.tell_getting(data, n);
+        let taken = take(&data.word)?;
+        Ok((taken, tracked && taken))
+    }
+
+    /// Takes a reference for a slot, whose lock the caller holds. If the result is data, the caller calls
+    /// [`tell_got`](Self::tell_got) after the unlock, because other threads wait for the lock.
+    pub(super) fn get_under_lock(&self) -> Result<Option<&Data>, ViolationKind> {
+        let Some(data) = self.data() else { return Err(ViolationKind::GetOnZero) };
+        let (_, is_untold) = self.take_untold(data, 1, |word| word.get(1).map(|()| true))?;
+        Ok(is_untold.then_some(data))
+    }
+
+    /// Calls the tracker's `got` for `n` references that were taken, and that stay.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn tell_got(&self, data: &Data, n: usize) {
+        // Acquire: pairs with the release in `tell_if_tracked`. The tracker learns of the new life first.
+        fence(Acquire);
+        tracker::got(self.address(), n as i32, count(data), core::ptr::null());
     }
 
     /// Whether the tracker learns of the get of `n` references.

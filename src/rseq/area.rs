@@ -46,6 +46,11 @@ impl Area {
         Self::known()
     }
 
+    /// Decides that the process uses no sequences, unless it has decided otherwise already.
+    pub(crate) fn forgo() {
+        let _ = FOUND.compare_exchange(UNDECIDED, NONE, Relaxed, Relaxed);
+    }
+
     /// The area for an offset from [`keep`](Self::keep).
     #[inline(always)]
     pub(crate) fn kept(offset: isize) -> Option<Self> {

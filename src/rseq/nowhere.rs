@@ -30,6 +30,8 @@ impl Area {
         None
     }
 
+    pub(crate) fn forgo() {}
+
     pub(crate) fn kept(_: isize) -> Option<Self> {
         None
     }
