@@ -9,6 +9,7 @@ use wire::record::Kind;
 use wire::record::percpu::{INIT, LET_GO};
 
 use crate::event::{Event, happen, record};
+use crate::own::own;
 use crate::processor::enter;
 use crate::seam::{Frame, Kref, Release, Table, Violation};
 use crate::{ask, chaos, marks, session, thread};
@@ -56,9 +57,15 @@ fn is_sampled(frame: &Frame) -> bool {
     if every <= 1 {
         return true;
     }
-    let Some(guard) = thread::enter(frame.address()) else { return false };
-    let Some(state) = guard.state() else { return false };
-    state.countdown.fetch_add(1, Relaxed).checked_rem(every) == Some(0)
+    let own = own();
+    // A thread's first call sets its countdown.
+    if own.process.load(Relaxed) == 0 && thread::enter(frame.address()).is_none() {
+        return false;
+    }
+    // Not one step: if a handler creates an object in between, that object is not counted.
+    let left = own.countdown.load(Relaxed);
+    own.countdown.store(left.checked_sub(1).unwrap_or(every - 1), Relaxed);
+    left == 0
 }
 
 extern "C" fn getting(_: *mut Kref) {

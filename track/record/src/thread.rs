@@ -46,8 +46,6 @@ pub struct State {
     pub barrier: AtomicU64,
     /// The object and the stack of the put that this thread is in: the release comes from there.
     pub last_put: (AtomicU64, AtomicU32),
-    /// For sampling.
-    pub countdown: AtomicU32,
     /// The steps of chaos.
     pub step: AtomicU64,
     /// The request for whose answer this thread waits (low half; 0: none), and the depth of the call that asks.
@@ -151,7 +149,6 @@ impl State {
         self.readable.store(0, Relaxed);
         self.barrier.store(0, Relaxed);
         self.last_put.0.store(0, Relaxed);
-        self.countdown.store(number, Relaxed);
         self.step.store(0, Relaxed);
         self.asks.store(0, Relaxed);
         self.walks.clear();
@@ -238,6 +235,7 @@ fn begin(own: &Own) -> bool {
     own.state.store(place, Relaxed);
     own.number.store(number, Relaxed);
     own.ring.store(ring, Relaxed);
+    own.countdown.store(number.checked_rem(head.settings.sample).unwrap_or(0), Relaxed);
     own.process.store(process, Relaxed);
     true
 }
