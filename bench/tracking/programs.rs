@@ -53,7 +53,7 @@ pub fn tables(cache: &Path, pace: Pace) -> String {
         ("the server, 1 request", "1", None),
         ("the server, 400000 requests", "400000", Some(1.03)),
     ] {
-        let untracked = plain("untracked", &server, pace.rounds(20));
+        let untracked = plain("untracked", &server, pace.rounds(30));
         let sampled = tracked("tracked, sample=1/100", "track=1:sample=1/100", &server, pace);
         let sampled =
             Way { goal: sample.map(|most| (most, 0)), rounds: untracked.rounds, ..sampled };

@@ -10,6 +10,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         plain("filter", filter),
         plain("sample", sample),
+        plain("slots-use-sequences-with-sample-only", sequences),
         plain("exitcode-and-log-path", exitcode_and_log_path),
         plain("signal", signal),
         plain("status-and-signals-are-passed-on", status),
@@ -32,6 +33,16 @@ fn filter() {
 fn sample() {
     let ended = track("reports/many", &["--sample", "1/10"], &["1000"]);
     contains(&ended, &["kref-track: 200 references on 100 objects are still held"]);
+}
+
+/// A program that is tracked whole uses none. With `--sample` it uses them if it does untracked.
+fn sequences() {
+    let program = compile(Compiler::any(), "tracker/reports/sequences", &["-O1"]);
+    let tracked = |options: &[&str]| run(kref_track(options).arg(&program)).output;
+    let untracked = run(&mut Command::new(&program)).output;
+    assert!(untracked.starts_with("sequences: "), "{untracked}");
+    assert_eq!(tracked(&["--sample", "1/1"]), untracked);
+    assert_eq!(tracked(&[]), "sequences: 0\n");
 }
 
 fn exitcode_and_log_path() {

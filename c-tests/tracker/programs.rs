@@ -141,6 +141,12 @@ fn programs() -> Vec<String> {
     names
 }
 
+/// Whether a program tests restartable sequences. A program that is tracked whole uses none; with `--sample 1/1` each
+/// object is tracked, and slots use sequences.
+fn needs_sequences(name: &str) -> bool {
+    name.starts_with("rseq/") || name == "faults/run-references"
+}
+
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
 }
@@ -157,6 +163,9 @@ fn tracked(name: &str, way: Way, compiler: Compiler) -> Result<(), String> {
         scratch().join(format!("tracked.{}.{}.log", way.name(), name).replace(['/', ':'], "."));
     let _ = std::fs::remove_file(&log);
     let mut command = kref_track(&["--log-path", &log.to_string_lossy()]);
+    if needs_sequences(name) {
+        command.args(["--sample", "1/1"]);
+    }
     let tracked = run(command.arg(&program).env("LD_PRELOAD", &stacks));
     let report = std::fs::read_to_string(&log).unwrap_or_default();
     let _ = std::fs::remove_file(&log);

@@ -72,7 +72,8 @@ edge!(kref_slot_replace = at_kref_slot_replace, 2);
 /// Returns:  1 or 0. 1 needs x86-64, aarch64 or riscv64; glibc 2.35 or later (riscv64: 2.41), or musl
 ///           on x86-64; and Linux 5.10 or later (riscv64: 6.9 or 6.6.51; aarch64: not 6.19 to
 ///           7.0.13). 0 also under valgrind; with GLIBC_TUNABLES=glibc.pthread.rseq=0; if a seccomp
-///           filter refuses membarrier(); and on a thread that clone() made.
+///           filter refuses membarrier(); if kref-track tracks the program without sample=1/N; and on
+///           a thread that clone() made.
 #[unsafe(no_mangle)]
 pub extern "C" fn kref_rseq_available() -> c_int {
     crate::rseq_available().into()
