@@ -34,8 +34,8 @@ impl Kref {
         Self { refcount: Count::new(1) }
     }
 
-    /// Initialises the kref with one reference. No other thread can reach the object yet. If a tracker is
-    /// set, the tracker decides whether the object is tracked.
+    /// Initialises the kref with one reference. No other thread can reach the object yet. If a tracker is set, it decides
+    /// whether the object is tracked.
     #[inline]
     pub fn init(&self) {
         self.init_as(ptr::null());
@@ -98,26 +98,14 @@ impl Kref {
         self.refcount.get_untold()
     }
 
-    /// Takes a reference for a caller that holds a lock. `None` if the count is zero. The tracker does not learn of the
-    /// reference yet, because other threads wait for the lock. If the result is `Some(Some(then))`, the caller calls
-    /// [`tell_got`](Self::tell_got) after the unlock.
-    #[inline]
-    pub(crate) fn get_under_lock(&self) -> Result<Option<Option<i32>>, ViolationKind> {
-        if self.get_alive() {
-            return Ok(Some(None));
-        }
-        Ok(self.get_untold()?.map(Some))
-    }
-
     /// Tells the tracker of a reference that [`get_untold`](Self::get_untold) has taken, and that stays. `then` is the value
     /// that `get_untold` has returned; `None` if the caller has no such value. `holder` is the holder's name, or null.
     pub(crate) fn tell_got(&self, then: Option<i32>, holder: *const c_char) {
         self.refcount.tell_got(then, holder);
     }
 
-    /// Gives back a reference of [`get_untold`](Self::get_untold) or
-    /// [`get_alive_acquire`](Self::get_alive_acquire), unless it is the last. `false` if it is the last. The
-    /// tracker does not learn of it.
+    /// Gives back a reference of [`get_untold`](Self::get_untold) or [`get_alive_acquire`](Self::get_alive_acquire),
+    /// unless it is the last. `false` if it is the last. The tracker does not learn of it.
     pub(crate) fn put_untold(&self) -> bool {
         self.refcount.put_untold()
     }

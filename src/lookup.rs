@@ -55,3 +55,16 @@ pub(crate) unsafe fn lookup_locked_from(
     });
     or_report(taken, found.as_ptr(), true, caller).then_some(found)
 }
+
+impl Kref {
+    /// Takes a reference for a caller that holds a lock. `None` if the count is zero. The tracker does not learn of the
+    /// reference yet, because other threads wait for the lock. If the result is `Some(Some(then))`, the caller calls
+    /// [`tell_got`](Self::tell_got) after the unlock.
+    #[inline]
+    pub(crate) fn get_under_lock(&self) -> Result<Option<Option<i32>>, ViolationKind> {
+        if self.get_alive() {
+            return Ok(Some(None));
+        }
+        Ok(self.get_untold()?.map(Some))
+    }
+}
