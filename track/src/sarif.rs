@@ -167,18 +167,23 @@ fn flow(stack: &Stack) -> Value {
     })
 }
 
-/// A frame's line. Without debug information it is the program or the library.
+/// A frame's line. Without debug information it is the program or the library. Code that is in no file, as a compiler at
+/// run time makes it, has no place.
 fn location(frame: &Value, what: &str) -> Value {
     let (file, line) = (text(&frame["file"]), frame["line"].as_u64().filter(|&line| line > 0));
-    let mut place = match file {
-        "" => json!({ "artifactLocation": { "uri": uri(text(&frame["module"])) } }),
-        file if file.starts_with('/') => json!({ "artifactLocation": { "uri": uri(file) } }),
-        file => json!({ "artifactLocation": { "uri": uri(file), "uriBaseId": ROOT } }),
+    let mut place = match (file, text(&frame["module"])) {
+        ("", "") => Value::Null,
+        ("", module) => json!({ "artifactLocation": { "uri": uri(module) } }),
+        _ if file.starts_with('/') => json!({ "artifactLocation": { "uri": uri(file) } }),
+        _ => json!({ "artifactLocation": { "uri": uri(file), "uriBaseId": ROOT } }),
     };
     if let Some(line) = line.filter(|_| !file.is_empty()) {
         place["region"] = json!({ "startLine": line });
     }
-    let mut location = json!({ "physicalLocation": place });
+    let mut location = json!({});
+    if !place.is_null() {
+        location["physicalLocation"] = place;
+    }
     if !text(&frame["function"]).is_empty() {
         location["logicalLocations"] =
             json!([{ "fullyQualifiedName": frame["function"], "kind": "function" }]);
@@ -218,7 +223,16 @@ fn message(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{message, uri};
+    use serde_json::json;
+
+    use super::{location, message, uri};
+
+    #[test]
+    fn a_frame_without_a_file_has_no_uri() {
+        let module = location(&json!({ "module": "/usr/bin/a" }), "");
+        assert_eq!(module["physicalLocation"]["artifactLocation"]["uri"], "file:///usr/bin/a");
+        assert_eq!(location(&json!({ "function": "0x1234" }), "").get("physicalLocation"), None);
+    }
 
     #[test]
     fn paths_are_uris() {
