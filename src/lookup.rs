@@ -40,11 +40,14 @@ pub(crate) unsafe fn lookup_locked_from(
     }
     let found = find();
     // SAFETY: the object is not freed while the lock is held, as the caller promises.
-    let got = found.map(|kref| unsafe { kref.as_ref() }.get_under_lock());
+    let got = found.map(|kref| unsafe { kref.as_ref() }).map(|kref| {
+        if kref.get_alive() { Ok(Some(None)) } else { Ok(kref.get_untold()?.map(Some)) }
+    });
     // SAFETY: taken above.
     unsafe { lock.unlock() };
-    // Report after the unlock, because a violation handler may take the same lock. The reference keeps the object alive. A
-    // saturated object is never freed, so the caller may use it, too.
+    // Tell the tracker after the unlock, because other threads wait for the lock. Report after the unlock, because a
+    // violation handler may take the same lock. The reference keeps the object alive. A saturated object is never freed, so
+    // the caller may use it, too.
     let found = found?;
     let taken = got?.map(|got| {
         if let Some(then @ Some(_)) = got {
@@ -54,17 +57,4 @@ pub(crate) unsafe fn lookup_locked_from(
         got.is_some()
     });
     or_report(taken, found.as_ptr(), true, caller).then_some(found)
-}
-
-impl Kref {
-    /// Takes a reference for a caller that holds a lock. `None` if the count is zero. The tracker does not learn of the
-    /// reference yet, because other threads wait for the lock. If the result is `Some(Some(then))`, the caller calls
-    /// [`tell_got`](Self::tell_got) after the unlock.
-    #[inline]
-    pub(crate) fn get_under_lock(&self) -> Result<Option<Option<i32>>, ViolationKind> {
-        if self.get_alive() {
-            return Ok(Some(None));
-        }
-        Ok(self.get_untold()?.map(Some))
-    }
 }

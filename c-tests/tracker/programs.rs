@@ -5,11 +5,13 @@
 //! Each program is built once, by gcc, and linked with libkref.so. `KREF_TRACKED_WAYS=all` adds the other compiler,
 //! libkref.a, and calls instead of inline functions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kref_c_tests::kref_track::{compile, compile_with, kref_track};
-use kref_c_tests::{Compiler, Kind, Library, WARNINGS, c_tests, run, scratch, unless_missing};
+use kref_c_tests::{
+    Compiler, Finished, Kind, Library, WARNINGS, c_tests, run, scratch, unless_missing,
+};
 use libtest_mimic::{Arguments, Trial};
 
 /// Programs that are not run here, and why. A percpu_ref is in atomic mode while it is tracked.
@@ -141,10 +143,17 @@ fn programs() -> Vec<String> {
     names
 }
 
-/// Whether a program tests restartable sequences. A program that is tracked whole uses none; with `--sample 1/1` each
-/// object is tracked, and slots use sequences.
-fn needs_sequences(name: &str) -> bool {
-    name.starts_with("rseq/") || name == "faults/run-references"
+/// The options with which a program runs. A program that is tracked whole uses no restartable sequences; with
+/// `--sample 1/1` each object is tracked, and slots use sequences.
+fn options(name: &str) -> &'static [&'static [&'static str]] {
+    const WHOLE: &[&str] = &[];
+    const WITH_SEQUENCES: &[&str] = &["--sample", "1/1"];
+    match name {
+        "faults/run-references" | "slot/run-fault" => &[WITH_SEQUENCES],
+        _ if name.starts_with("rseq/") => &[WITH_SEQUENCES],
+        _ if name.starts_with("slot/") => &[WHOLE, WITH_SEQUENCES],
+        _ => &[WHOLE],
+    }
 }
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
@@ -159,21 +168,36 @@ fn tracked(name: &str, way: Way, compiler: Compiler) -> Result<(), String> {
     let stacks = ["-shared", "-fPIC", "-O1"];
     let stacks = compile(Compiler::any(), "tracker/programs/small-stacks", &stacks);
     let untracked = run(Command::new(&program).env("LD_PRELOAD", &stacks));
-    let log =
-        scratch().join(format!("tracked.{}.{}.log", way.name(), name).replace(['/', ':'], "."));
-    let _ = std::fs::remove_file(&log);
-    let mut command = kref_track(&["--log-path", &log.to_string_lossy()]);
-    if needs_sequences(name) {
-        command.args(["--sample", "1/1"]);
+    for options in options(name) {
+        let log = format!("tracked.{}.{name}{}.log", way.name(), options.concat());
+        let log = scratch().join(log.replace(['/', ':'], "."));
+        let _ = std::fs::remove_file(&log);
+        let mut command = kref_track(&["--log-path", &log.to_string_lossy()]);
+        command.args(*options).arg(&program).env("LD_PRELOAD", &stacks);
+        let tracked = run(&mut command);
+        let report = std::fs::read_to_string(&log).unwrap_or_default();
+        let _ = std::fs::remove_file(&log);
+        check(name, &untracked, &tracked, &report, &program)
+            .map_err(|error| format!("{options:?}: {error}"))?;
     }
-    let tracked = run(command.arg(&program).env("LD_PRELOAD", &stacks));
-    let report = std::fs::read_to_string(&log).unwrap_or_default();
-    let _ = std::fs::remove_file(&log);
-    if (tracked.status, tracked.signal) != (untracked.status, untracked.signal) {
+    Ok(())
+}
+
+fn check(
+    name: &str,
+    untracked: &Finished,
+    tracked: &Finished,
+    report: &str,
+    program: &Path,
+) -> Result<(), String> {
+    let is_skipped = |ended: &Finished| ended.output.contains("skipped");
+    if (tracked.status, tracked.signal) != (untracked.status, untracked.signal)
+        || is_skipped(tracked) != is_skipped(untracked)
+    {
         return Err(format!("{tracked:?}\n{report}\nuntracked: {untracked:?}"));
     }
     // Without the machine's support some programs do nothing, and the linker leaves libkref out.
-    let uses_libkref = std::fs::read(&program).is_ok_and(|file| contains(&file, b"kref_"));
+    let uses_libkref = std::fs::read(program).is_ok_and(|file| contains(&file, b"kref_"));
     if !uses_libkref {
         return Ok(());
     }

@@ -236,8 +236,10 @@ impl PercpuRef {
     }
 
     pub(crate) fn get_on_word(&self, n: usize) -> Result<(), ViolationKind> {
-        let Some(data) = self.data() else { return Err(ViolationKind::GetOnZero) };
-        self.take(data, n, |word| word.get(n).map(|()| true)).map(|_| ())
+        if let Some(data) = self.get_untold(n)? {
+            self.tell_got(data, n);
+        }
+        Ok(())
     }
 
     /// [`tryget_many`](Self::tryget_many) on the word.

@@ -79,7 +79,7 @@ impl PercpuRefSlot {
         // Relaxed: the lock orders the load.
         let percpu = self.percpu.load(Relaxed);
         // SAFETY: the slot's own reference keeps the object alive while the lock is held.
-        let got = unsafe { percpu.as_ref() }.map(PercpuRef::get_under_lock);
+        let got = unsafe { percpu.as_ref() }.map(|percpu| percpu.get_untold(1));
         drop(guard);
         let percpu = NonNull::new(percpu)?;
         match got? {

@@ -66,33 +66,22 @@ impl PercpuRef {
         n: usize,
         take: impl FnOnce(&Word) -> Result<bool, ViolationKind>,
     ) -> Result<bool, ViolationKind> {
-        let (taken, is_untold) = self.take_untold(data, n, take)?;
-        if is_untold {
+        let tracked = data.is_tracked() && self.tell_getting(data, n);
+        let taken = take(&data.word)?;
+        if tracked && taken {
             self.tell_got(data, n);
         }
         Ok(taken)
     }
 
-    /// [`take`](Self::take), without the call of the tracker's `got`. Returns whether the references were taken, and
-    /// whether [`tell_got`](Self::tell_got) must follow.
-    #[inline(always)]
-    fn take_untold(
-        &self,
-        data: &Data,
-        n: usize,
-        take: impl FnOnce(&Word) -> Result<bool, ViolationKind>,
-    ) -> Result<(bool, bool), ViolationKind> {
-        let tracked = data.is_tracked() && self.tell_getting(data, n);
-        let taken = take(&data.word)?;
-        Ok((taken, tracked && taken))
-    }
-
-    /// Takes a reference for a slot, whose lock the caller holds. If the result is data, the caller calls
-    /// [`tell_got`](Self::tell_got) after the unlock, because other threads wait for the lock.
-    pub(super) fn get_under_lock(&self) -> Result<Option<&Data>, ViolationKind> {
+    /// Takes `n` more references on the word. If the result is data, the caller calls [`tell_got`](Self::tell_got). A caller
+    /// that holds a lock does so after the unlock, because other threads wait for the lock.
+    #[inline(never)]
+    pub(super) fn get_untold(&self, n: usize) -> Result<Option<&Data>, ViolationKind> {
         let Some(data) = self.data() else { return Err(ViolationKind::GetOnZero) };
-        let (_, is_untold) = self.take_untold(data, 1, |word| word.get(1).map(|()| true))?;
-        Ok(is_untold.then_some(data))
+        let tracked = data.is_tracked() && self.tell_getting(data, n);
+        data.word.get(n)?;
+        Ok(tracked.then_some(data))
     }
 
     /// Calls the tracker's `got` for `n` references that were taken, and that stay.

@@ -10,7 +10,7 @@
 //!   before the fence has either incremented the old object's count by then, or starts over and loads
 //!   the new pointer.
 //! * A reader on a thread without rseq takes a lock. The writer exchanges the pointer under the same
-//!   lock. If every object of the process is tracked, all readers are of this kind (load.rs).
+//!   lock. If every object is tracked, usually all readers are of this kind (load.rs).
 //!
 //! The lock is one of the striped locks (sys/striped.rs). So a slot is one pointer wide, and nothing in
 //! it has to be destroyed. Each copy of the library has its own locks. If a process has two copies, a
@@ -116,18 +116,21 @@ impl KrefSlot {
         // Relaxed: the lock orders the load.
         let kref = self.kref.load(Relaxed);
         // SAFETY: the slot's own reference keeps the object alive while the lock is held.
-        let got = unsafe { kref.as_ref() }.map(|kref| match kref.get_under_lock()? {
-            Some(then) => Ok(then),
-            None => kref.try_get().map(|()| None), // misuse: the slot holds a reference
-        });
+        let got = unsafe { kref.as_ref() }.map(Kref::get_untold);
         drop(guard);
         let kref = NonNull::new(kref)?;
-        let got = got?.map(|then| {
-            if then.is_some() {
-                // SAFETY: the reference was taken above.
-                unsafe { kref.as_ref() }.tell_got(then, ptr::null());
+        // SAFETY: if the reference was taken, it keeps the object alive. Otherwise the count was misused, and the caller
+        // promised that there was no misuse.
+        let object = unsafe { kref.as_ref() };
+        let got = match got? {
+            Ok(Some(then)) => {
+                // After the unlock, because other threads wait for the lock.
+                object.tell_got(Some(then), ptr::null());
+                Ok(())
             }
-        });
+            Ok(None) => object.try_get(), // the kind of misuse
+            Err(kind) => Err(kind),
+        };
         Self::check(kref, got, caller)
     }
 

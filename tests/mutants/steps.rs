@@ -21,8 +21,8 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: SLOT,
-        source: "let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
-        mutated: "drop(guard); let guard = (); let got = unsafe { kref.as_ref() }.map(Kref::try_get);",
+        source: "let got = unsafe { kref.as_ref() }.map(Kref::get_untold);",
+        mutated: "drop(guard); let guard = (); let got = unsafe { kref.as_ref() }.map(Kref::get_untold);",
         test: "slot::models::readers_with_the_lock_against_a_replace",
         failure: MISUSED,
     },
@@ -56,8 +56,8 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: LOOKUP,
-        source: "let then = kref.get_untold()?;",
-        mutated: "kref.try_get()?; let then = Some(0);",
+        source: "Ok(kref.get_untold()?.map(Some))",
+        mutated: "kref.try_get()?; Ok(Some(Some(0)))",
         test: "lookup_locked_against_a_release_that_takes_the_lock",
         failure: RACE,
     },

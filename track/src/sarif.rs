@@ -133,7 +133,7 @@ fn result(section: &Section, finding: &Finding) -> Value {
     let place = finding.stacks.first().and_then(|stack| stack.place());
     let others = finding.stacks.iter().skip(1).zip(1..);
     let related = others.filter_map(|(stack, id)| {
-        let mut related = location(stack.place()?, &stack.what);
+        let mut related = location(stack.place()?, &stack.what)?;
         related["id"] = id.into();
         Some(related)
     });
@@ -141,9 +141,9 @@ fn result(section: &Section, finding: &Finding) -> Value {
         "ruleId": finding.rule,
         "level": finding.level.name(),
         "message": { "text": message(&what) },
-        "locations": place.map(|frame| location(frame, "")).into_iter().collect::<Vec<_>>(),
+        "locations": place.and_then(|frame| location(frame, "")).into_iter().collect::<Vec<_>>(),
         "relatedLocations": related.collect::<Vec<_>>(),
-        "codeFlows": finding.stacks.iter().filter(|stack| !stack.frames.is_empty()).map(flow).collect::<Vec<_>>(),
+        "codeFlows": finding.stacks.iter().filter_map(flow).collect::<Vec<_>>(),
         "occurrenceCount": 1,
         "properties": {
             "type": finding.of,
@@ -155,21 +155,20 @@ fn result(section: &Section, finding: &Finding) -> Value {
 }
 
 /// A stack as a way through the source, the outermost function first.
-fn flow(stack: &Stack) -> Value {
-    let steps = stack
-        .frames
-        .iter()
-        .rev()
-        .map(|frame| json!({ "location": location(frame, text(&frame["function"])) }));
-    json!({
+fn flow(stack: &Stack) -> Option<Value> {
+    let places = stack.frames.iter().rev();
+    let places = places.filter_map(|frame| location(frame, text(&frame["function"])));
+    let steps: Vec<_> = places.map(|place| json!({ "location": place })).collect();
+    let flow = json!({
         "message": { "text": message(&stack.what) },
-        "threadFlows": [{ "locations": steps.collect::<Vec<_>>() }],
-    })
+        "threadFlows": [{ "locations": steps }],
+    });
+    (!steps.is_empty()).then_some(flow)
 }
 
-/// A frame's line. Without debug information it is the program or the library. Code that is in no file, as a compiler at
-/// run time makes it, has no place.
-fn location(frame: &Value, what: &str) -> Value {
+/// A frame's line. Without debug information it is the program or the library. Code that a compiler
+/// has made at run time is in no file. `None`: there is nothing to say.
+fn location(frame: &Value, what: &str) -> Option<Value> {
     let (file, line) = (text(&frame["file"]), frame["line"].as_u64().filter(|&line| line > 0));
     let mut place = match (file, text(&frame["module"])) {
         ("", "") => Value::Null,
@@ -191,7 +190,7 @@ fn location(frame: &Value, what: &str) -> Value {
     if !what.is_empty() {
         location["message"] = json!({ "text": message(what) });
     }
-    location
+    (location != json!({})).then_some(location)
 }
 
 /// A path as a URI: relative if the path is.
@@ -228,10 +227,13 @@ mod tests {
     use super::{location, message, uri};
 
     #[test]
-    fn a_frame_without_a_file_has_no_uri() {
-        let module = location(&json!({ "module": "/usr/bin/a" }), "");
+    fn a_frame_in_no_file_has_no_place() {
+        let module =
+            location(&json!({ "module": "/usr/bin/a", "file": null }), "").expect("a place");
         assert_eq!(module["physicalLocation"]["artifactLocation"]["uri"], "file:///usr/bin/a");
-        assert_eq!(location(&json!({ "function": "0x1234" }), "").get("physicalLocation"), None);
+        assert!(
+            location(&json!({ "module": null, "file": null, "offset": "0x1234" }), "").is_none()
+        );
     }
 
     #[test]

@@ -57,11 +57,11 @@ fn is_sampled(frame: &Frame) -> bool {
     if every <= 1 {
         return true;
     }
-    let own = own();
-    // A thread's first call sets its countdown.
-    if own.process.load(Relaxed) == 0 && thread::enter(frame.address()).is_none() {
+    // A thread's first call in a process sets its countdown.
+    if !thread::is_known() && thread::enter(frame.address()).is_none() {
         return false;
     }
+    let own = own();
     // Not one step: if a handler creates an object in between, that object is not counted.
     let left = own.countdown.load(Relaxed);
     own.countdown.store(left.checked_sub(1).unwrap_or(every - 1), Relaxed);

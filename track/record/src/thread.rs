@@ -82,7 +82,8 @@ pub fn end(own: &Own) {
     }
 }
 
-/// Whether this thread was ever here.
+/// Whether this thread was here before, in this process.
+#[inline]
 pub fn is_known() -> bool {
     let process = process::number();
     process != 0 && own().process.load(Relaxed) == process
@@ -235,7 +236,13 @@ fn begin(own: &Own) -> bool {
     own.state.store(place, Relaxed);
     own.number.store(number, Relaxed);
     own.ring.store(ring, Relaxed);
-    own.countdown.store(number.checked_rem(head.settings.sample).unwrap_or(0), Relaxed);
+    own.countdown.store(any(number).checked_rem(head.settings.sample).unwrap_or(0), Relaxed);
     own.process.store(process, Relaxed);
     true
+}
+
+/// Any number, but always the same for a thread's number. So the threads of a program do not all begin with an object that is
+/// chosen.
+fn any(number: u32) -> u32 {
+    number.wrapping_mul(0x9e37_79b9)
 }

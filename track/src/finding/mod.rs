@@ -53,10 +53,12 @@ impl<'a> Stack<'a> {
         Self { what: what.into(), frames: list(frames), frame: count(frame) as usize }
     }
 
-    /// The frame that is meant if it has a line in a source file, or else the next one that has a line.
+    /// The frame that is meant if it has a line in a source file, or else the next one that has a line, or else the next
+    /// one that is in a file.
     pub fn place(&self) -> Option<&Value> {
         let frames = self.frames.get(self.frame..).unwrap_or(self.frames);
-        frames.iter().find(|frame| frame["line"].is_u64()).or(frames.first())
+        let of = |key| frames.iter().find(|frame| !frame[key].is_null());
+        of("line").or(of("module")).or(frames.first())
     }
 }
 
