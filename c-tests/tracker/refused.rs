@@ -100,8 +100,10 @@ fn left_out(call: libc::c_long, answer: &str, use_of: &str, how: How) -> bool {
         libc::SYS_exit_group => use_of == "quiet" && answer != "KILL",
         // The program's threads wait for each other or not, as it happens.
         libc::SYS_futex => use_of == "busy",
-        // A tracked program makes no such call in its slots, and lives.
-        libc::SYS_membarrier => use_of == "busy" && answer == "KILL" && how != How::OwnJudge,
+        // A tracked program makes no such call in its slots and percpu_refs, and lives.
+        libc::SYS_membarrier | libc::SYS_sched_getaffinity => {
+            use_of == "busy" && answer == "KILL" && how != How::OwnJudge
+        }
         // The recorder asks by it which pages of a thread's or a handler's stack it may read, unless it knows of the
         // filter. pthread_create(), raise() and abort() make this call, too: under few filters that forbid it a program
         // has threads or handlers.
