@@ -236,13 +236,13 @@ fn begin(own: &Own) -> bool {
     own.state.store(place, Relaxed);
     own.number.store(number, Relaxed);
     own.ring.store(ring, Relaxed);
-    own.countdown.store(any(number).checked_rem(head.settings.sample).unwrap_or(0), Relaxed);
+    own.countdown.store(spread(number).checked_rem(head.settings.sample).unwrap_or(0), Relaxed);
     own.process.store(process, Relaxed);
     true
 }
 
-/// Any number, but always the same for a thread's number. So the threads of a program do not all begin with an object that is
+/// Makes large numbers of small ones that follow each other. So the threads of a program do not all begin with an object that is
 /// chosen.
-fn any(number: u32) -> u32 {
+fn spread(number: u32) -> u32 {
     number.wrapping_mul(0x9e37_79b9)
 }
