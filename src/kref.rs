@@ -155,8 +155,7 @@ impl Kref {
         self.refcount.try_inc()
     }
 
-    /// The increment of [`get`](Self::get) alone; `false` if [`get_cold`](Self::get_cold) must follow.
-    #[cfg(feature = "capi")]
+    /// The increment of [`get`](Self::get) alone; `false` if the rest must follow.
     #[inline(always)]
     pub(crate) fn raise(&self) -> bool {
         self.refcount.raise()

@@ -94,10 +94,10 @@ impl KrefSlot {
         unsafe { self.get_locked(caller) }
     }
 
-    /// The rest of a get, after a sequence has incremented a count that was not alive, or was full.
+    /// The rest of a get, after a count was incremented that was not alive, or was full.
     ///
     /// # Safety
-    /// A sequence of this thread loaded `kref` from this slot, and incremented its count.
+    /// This thread loaded `kref` from this slot and incremented its count, in a sequence or under the lock.
     #[cold]
     #[inline(never)]
     unsafe fn get_not_alive(&self, kref: NonNull<Kref>, caller: Caller) -> Option<NonNull<Kref>> {
@@ -116,22 +116,15 @@ impl KrefSlot {
         // Relaxed: the lock orders the load.
         let kref = self.kref.load(Relaxed);
         // SAFETY: the slot's own reference keeps the object alive while the lock is held.
-        let got = unsafe { kref.as_ref() }.map(Kref::get_untold);
+        let is_alive = unsafe { kref.as_ref() }.map(Kref::raise);
         drop(guard);
         let kref = NonNull::new(kref)?;
-        // SAFETY: if the reference was taken, it keeps the object alive. Otherwise the count was misused, and the caller
-        // promised that there was no misuse.
-        let object = unsafe { kref.as_ref() };
-        let got = match got? {
-            Ok(Some(then)) => {
-                // After the unlock, because other threads wait for the lock.
-                object.tell_got(Some(then), ptr::null());
-                Ok(())
-            }
-            Ok(None) => object.try_get(), // the kind of misuse
-            Err(kind) => Err(kind),
-        };
-        Self::check(kref, got, caller)
+        if is_alive? {
+            return Some(kref);
+        }
+        // After the unlock, because other threads wait for the lock.
+        // SAFETY: this thread has loaded `kref` from this slot, and has incremented its count.
+        unsafe { self.get_not_alive(kref, caller) }
     }
 
     /// Reports a violation, after the lock is released, because a violation handler may use a slot. A

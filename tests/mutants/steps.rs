@@ -21,8 +21,8 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: SLOT,
-        source: "let got = unsafe { kref.as_ref() }.map(Kref::get_untold);",
-        mutated: "drop(guard); let guard = (); let got = unsafe { kref.as_ref() }.map(Kref::get_untold);",
+        source: "let is_alive = unsafe { kref.as_ref() }.map(Kref::raise);",
+        mutated: "drop(guard); let guard = (); let is_alive = unsafe { kref.as_ref() }.map(Kref::raise);",
         test: "slot::models::readers_with_the_lock_against_a_replace",
         failure: MISUSED,
     },
