@@ -39,9 +39,14 @@ pub(crate) unsafe fn lookup_locked_from(
         return None;
     }
     let found = find();
-    // SAFETY: the object is not freed while the lock is held, as the caller promises.
-    let got = found.map(|kref| unsafe { kref.as_ref() }).map(|kref| {
-        if kref.get_alive() { Ok(Some(None)) } else { Ok(kref.get_untold()?.map(Some)) }
+    let taken = found.map(|kref| {
+        // SAFETY: the object is not freed while the lock is held, as the caller promises.
+        let kref = unsafe { kref.as_ref() };
+        if kref.get_alive() {
+            return Ok((true, None));
+        }
+        let then = kref.get_untold()?;
+        Ok((then.is_some(), then))
     });
     // SAFETY: taken above.
     unsafe { lock.unlock() };
@@ -49,12 +54,12 @@ pub(crate) unsafe fn lookup_locked_from(
     // violation handler may take the same lock. The reference keeps the object alive. A saturated object is never freed, so
     // the caller may use it, too.
     let found = found?;
-    let taken = got?.map(|got| {
-        if let Some(then @ Some(_)) = got {
+    let taken = taken?.map(|(is_taken, then)| {
+        if then.is_some() {
             // SAFETY: the reference was taken above.
             unsafe { found.as_ref() }.tell_got(then, ptr::null());
         }
-        got.is_some()
+        is_taken
     });
     or_report(taken, found.as_ptr(), true, caller).then_some(found)
 }

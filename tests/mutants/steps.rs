@@ -56,8 +56,8 @@ pub const STEPS: &[Mutant] = &[
     },
     Mutant {
         file: LOOKUP,
-        source: "Ok(kref.get_untold()?.map(Some))",
-        mutated: "kref.try_get()?; Ok(Some(Some(0)))",
+        source: "let then = kref.get_untold()?;",
+        mutated: "kref.try_get()?; let then = Some(0);",
         test: "lookup_locked_against_a_release_that_takes_the_lock",
         failure: RACE,
     },
