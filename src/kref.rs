@@ -155,7 +155,7 @@ impl Kref {
         self.refcount.try_inc()
     }
 
-    /// The increment of [`get`](Self::get) alone; `false` if the rest must follow.
+    /// The increment of [`get`](Self::get) alone. `false` if the count was not alive, or was full: then the rest must follow.
     #[inline(always)]
     pub(crate) fn raise(&self) -> bool {
         self.refcount.raise()

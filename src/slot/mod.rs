@@ -94,7 +94,8 @@ impl KrefSlot {
         unsafe { self.get_locked(caller) }
     }
 
-    /// The rest of a get, after a count was incremented that was not alive, or was full.
+    /// The rest of a get, after a count was incremented that was not alive, or was full. No lock is held here, because a
+    /// violation handler may use a slot, and because other threads must not wait for the tracker.
     ///
     /// # Safety
     /// This thread loaded `kref` from this slot and incremented its count, in a sequence or under the lock.
@@ -104,7 +105,12 @@ impl KrefSlot {
         // SAFETY: if the count is tracked, this thread's increment keeps the object alive. Otherwise
         // the count was misused, and the caller promised that there was no misuse.
         let got = unsafe { kref.as_ref() }.get_unheld_slow(self);
-        Self::check(kref, got, caller)
+        let Err(kind) = got else { return Some(kref) };
+        report(kind, kref.as_ptr().cast(), caller);
+        // A saturated object leaks, so the reader may use it. A dead object was released although the slot held a
+        // reference, so the reader must not use it.
+        let is_dead = matches!(kind, ViolationKind::GetOnZero | ViolationKind::NeverInitialised);
+        (!is_dead).then_some(kref)
     }
 
     /// # Safety
@@ -122,24 +128,8 @@ impl KrefSlot {
         if is_alive? {
             return Some(kref);
         }
-        // After the unlock, because other threads wait for the lock.
         // SAFETY: this thread has loaded `kref` from this slot, and has incremented its count.
         unsafe { self.get_not_alive(kref, caller) }
-    }
-
-    /// Reports a violation, after the lock is released, because a violation handler may use a slot. A
-    /// saturated object leaks, so the reader may use it. A dead object was released although the slot
-    /// held a reference, so the reader must not use it.
-    #[inline]
-    fn check(
-        kref: NonNull<Kref>,
-        got: Result<(), ViolationKind>,
-        caller: Caller,
-    ) -> Option<NonNull<Kref>> {
-        let Err(kind) = got else { return Some(kref) };
-        report(kind, kref.as_ptr().cast(), caller);
-        let is_dead = matches!(kind, ViolationKind::GetOnZero | ViolationKind::NeverInitialised);
-        (!is_dead).then_some(kref)
     }
 
     /// Publishes `next`, or nothing, and returns the old object.

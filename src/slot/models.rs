@@ -132,12 +132,8 @@ fn a_sequence_against_a_replace_that_cannot_fence() {
     });
 }
 
-/// A tracked object, whose references are 64 each in the stored value (count/tracked.rs). The sequence adds 1.
+/// A tracked object, whose references are 64 each in the stored value (count/tracked.rs). The reader adds 1.
 /// The cold path replaces this 1 by a reference, while `give_back` gives the slot's reference back.
-fn a_sequence_against_the_last_reference_of_a_tracked_object(give_back: fn(&Count) -> bool) {
-    a_reader_against_the_last_reference_of_a_tracked_object(CPU_0, give_back);
-}
-
 fn a_reader_against_the_last_reference_of_a_tracked_object(
     cpu: Cpu,
     give_back: fn(&Count) -> bool,
@@ -164,24 +160,23 @@ fn count(object: &Object<Kref>) -> &Count {
 
 #[test]
 fn a_sequence_against_dec_and_test() {
-    a_sequence_against_the_last_reference_of_a_tracked_object(|count| count.dec_and_test());
+    a_reader_against_the_last_reference_of_a_tracked_object(CPU_0, |count| count.dec_and_test());
 }
 
 #[test]
 fn a_sequence_against_dec_not_one() {
-    a_sequence_against_the_last_reference_of_a_tracked_object(|count| {
+    a_reader_against_the_last_reference_of_a_tracked_object(CPU_0, |count| {
         !count.dec_not_one() && count.dec_and_test()
     });
 }
 
 #[test]
 fn a_sequence_against_dec_if_one() {
-    a_sequence_against_the_last_reference_of_a_tracked_object(|count| {
+    a_reader_against_the_last_reference_of_a_tracked_object(CPU_0, |count| {
         count.dec_if_one() || count.dec_and_test()
     });
 }
 
-/// This reader tells the tracker of its reference after the unlock.
 #[test]
 fn a_reader_with_the_lock_against_dec_and_test() {
     a_reader_against_the_last_reference_of_a_tracked_object(NO_RSEQ, |count| count.dec_and_test());
