@@ -166,22 +166,23 @@ fn flow(stack: &Stack) -> Option<Value> {
     (!steps.is_empty()).then_some(flow)
 }
 
-/// A frame's line. Without debug information it is the program or the library. Code that a compiler
-/// has made at run time is in no file. `None`: there is nothing to say.
+/// Where a frame is: its line in a source file; without debug information, the program or the library. Code that is in no
+/// file, because the program made it while it ran, has neither. `None`: nothing at all is known of the frame.
 fn location(frame: &Value, what: &str) -> Option<Value> {
-    let (file, line) = (text(&frame["file"]), frame["line"].as_u64().filter(|&line| line > 0));
-    let mut place = match (file, text(&frame["module"])) {
-        ("", "") => Value::Null,
-        ("", module) => json!({ "artifactLocation": { "uri": uri(module) } }),
-        _ if file.starts_with('/') => json!({ "artifactLocation": { "uri": uri(file) } }),
-        _ => json!({ "artifactLocation": { "uri": uri(file), "uriBaseId": ROOT } }),
-    };
-    if let Some(line) = line.filter(|_| !file.is_empty()) {
-        place["region"] = json!({ "startLine": line });
-    }
+    let [file, module] = ["file", "module"].map(|key| text(&frame[key]));
+    let path = if file.is_empty() { module } else { file };
     let mut location = json!({});
-    if !place.is_null() {
-        location["physicalLocation"] = place;
+    if !path.is_empty() {
+        location["physicalLocation"]["artifactLocation"]["uri"] = uri(path).into();
+    }
+    if !file.is_empty() {
+        let place = &mut location["physicalLocation"];
+        if !file.starts_with('/') {
+            place["artifactLocation"]["uriBaseId"] = ROOT.into();
+        }
+        if let Some(line) = frame["line"].as_u64().filter(|&line| line > 0) {
+            place["region"] = json!({ "startLine": line });
+        }
     }
     if !text(&frame["function"]).is_empty() {
         location["logicalLocations"] =
