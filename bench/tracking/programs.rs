@@ -29,8 +29,8 @@ struct Run {
 
 /// The tables: the example server, and a program that does little else than to get and put.
 ///
-/// `sample=1/100` is for programs that run long, so the server runs four seconds there. What the start and the end of
-/// tracking take is in the table of one request.
+/// `sample=1/100` is for programs that run long, so with this option the server runs for about four seconds. The table of
+/// one request shows how long the start and the end of tracking take.
 pub fn tables(cache: &Path, pace: Pace) -> String {
     let sanitized = ["-g", "-pthread", "-fsanitize=address"];
     let source = "examples/server/server.c";
@@ -49,14 +49,13 @@ pub fn tables(cache: &Path, pace: Pace) -> String {
         on_server.into_iter().flatten().collect(),
         &["100000"],
     );
-    for (title, requests, sample) in [
+    for (title, requests, most) in [
         ("the server, 1 request", "1", None),
         ("the server, 400000 requests", "400000", Some(1.03)),
     ] {
         let untracked = plain("untracked", &server, pace.rounds(30));
         let sampled = tracked("tracked, sample=1/100", "track=1:sample=1/100", &server, pace);
-        let sampled =
-            Way { goal: sample.map(|most| (most, 0)), rounds: untracked.rounds, ..sampled };
+        let sampled = Way { goal: most.map(|most| (most, 0)), rounds: untracked.rounds, ..sampled };
         text += &format!("\n{}", table(title, vec![untracked, sampled], &[requests]));
     }
     let sanitized = compile("bench/tracking/cache.c", "cache-asan", &sanitized);

@@ -33,13 +33,13 @@ fn filter() {
 fn sample() {
     let ended = track("reports/many", &["--sample", "1/10"], &["1000"]);
     contains(&ended, &["kref-track: 200 references on 100 objects are still held"]);
-    // 40 children create 5 objects each. In each child another object is the first that is chosen, or none is.
+    // 40 children create 5 objects each. About one child in ten creates an object that is chosen.
     let chosen = track("reports/children", &["--sample", "1/50"], &["40", "5"]).output;
     let chosen = chosen.matches("1 reference on 1 object is still held").count();
     assert!((1..=12).contains(&chosen), "{chosen} of 200 objects");
 }
 
-/// A program that is tracked whole uses none. With `--sample` it uses them if it does untracked.
+/// With `--sample` a tracked program uses restartable sequences if it uses them untracked. Without `--sample` it uses none.
 fn sequences() {
     let program = compile(Compiler::any(), "tracker/reports/sequences", &["-O1"]);
     let tracked = |options: &[&str]| run(kref_track(options).arg(&program)).output;

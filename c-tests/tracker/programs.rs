@@ -143,8 +143,8 @@ fn programs() -> Vec<String> {
     names
 }
 
-/// The options with which a program runs. A program that is tracked whole uses no restartable sequences; with
-/// `--sample 1/1` each object is tracked, and slots use sequences.
+/// The options of kref-track for a program: the program runs once with each. A program that is tracked without `--sample`
+/// uses no restartable sequences. With `--sample 1/1` each object is tracked, and slots use sequences.
 fn options(name: &str) -> &'static [&'static [&'static str]] {
     const WHOLE: &[&str] = &[];
     const WITH_SEQUENCES: &[&str] = &["--sample", "1/1"];

@@ -100,7 +100,8 @@ fn left_out(call: libc::c_long, answer: &str, use_of: &str, how: How) -> bool {
         libc::SYS_exit_group => use_of == "quiet" && answer != "KILL",
         // The program's threads wait for each other or not, as it happens.
         libc::SYS_futex => use_of == "busy",
-        // A tracked program makes no such call in its slots and percpu_refs, and lives.
+        // An untracked program makes these calls in its slots and percpu_refs, and is killed. A tracked program does not make
+        // them, so it goes on.
         libc::SYS_membarrier | libc::SYS_sched_getaffinity => {
             use_of == "busy" && answer == "KILL" && how != How::OwnJudge
         }

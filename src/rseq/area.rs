@@ -46,7 +46,7 @@ impl Area {
         Self::known()
     }
 
-    /// Decides that the process uses no sequences, unless it has decided otherwise already.
+    /// Decides that the process uses no sequences. Does nothing if that was decided before, either way.
     pub(crate) fn forgo() {
         let _ = FOUND.compare_exchange(UNDECIDED, NONE, Relaxed, Relaxed);
     }

@@ -54,8 +54,8 @@
 //! * A kernel that does not restart sequences, or whose membarrier lacks a barrier: kernel.rs.
 //! * A process without rseq: an older glibc, musl beside librseq, `GLIBC_TUNABLES=glibc.pthread.rseq=0`, or a seccomp
 //!   filter from the start. Then [`Area::known`] is `None`.
-//! * A process that is tracked: load.rs calls `Area::forgo`. A get of a tracked object calls the tracker, so a sequence
-//!   would not make it faster; and without sequences a replace needs no fence.
+//! * A process in which every object is tracked: load.rs calls `Area::forgo`. Each get calls the tracker, so a sequence
+//!   would not make it faster. And without sequences a replace needs no fence.
 //! * A seccomp filter that is installed later and refuses membarrier. Then [`fence`] returns `false`,
 //!   and its caller must not free an object that a sequence may still access.
 //!
@@ -64,10 +64,10 @@
 //! does not restart its sequences. A sequence cannot detect this: the area has no thread id, and the thread
 //! pointer is the parent's or arbitrary. [`rseq_available`] asks the kernel, by a system call.
 //!
-//! The first call of `Area::decided` decides whether the process uses sequences: in a replace of a slot, in
-//! `PercpuRef::new`, in the first allocation of a pool or in `rseq_available`. Or `Area::forgo` does. The decision is final. Before the decision no thread uses a
-//! sequence. So if the decision is against sequences, no thread has ever used one, and a replace needs no
-//! fence.
+//! The first call of `Area::decided` or of `Area::forgo` decides whether the process uses sequences. `Area::decided` is
+//! called in a replace of a slot, in `PercpuRef::new`, in the first allocation of a pool and in `rseq_available`. The
+//! decision is final. Before the decision no thread uses a sequence. So if the decision is against sequences, no thread
+//! has ever used one, and a replace needs no fence.
 //!
 //! Defined by the kernel's include/uapi/linux/rseq.h, membarrier(2), and glibc's `<sys/rseq.h>`.
 

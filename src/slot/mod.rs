@@ -10,7 +10,8 @@
 //!   before the fence has either incremented the old object's count by then, or starts over and loads
 //!   the new pointer.
 //! * A reader on a thread without rseq takes a lock. The writer exchanges the pointer under the same
-//!   lock. If every object is tracked, usually all readers are of this kind (load.rs).
+//!   lock. If every object of the process is tracked, all readers take the lock (load.rs), unless the
+//!   process used sequences before its tracker was loaded.
 //!
 //! The lock is one of the striped locks (sys/striped.rs). So a slot is one pointer wide, and nothing in
 //! it has to be destroyed. Each copy of the library has its own locks. If a process has two copies, a

@@ -1,4 +1,4 @@
-/* children N M: one after the other N children of forks, each of which creates M objects and keeps them. */
+/* children N M: forks N children, one after the other. Each child creates M objects and never gives them back. */
 #include "check.h"
 
 #include <sys/wait.h>

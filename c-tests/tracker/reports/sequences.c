@@ -1,4 +1,4 @@
-/* Publishes and takes an object, and says whether slots use restartable sequences. */
+/* Publishes an object in a slot, gets it, and prints whether this thread has restartable sequences. */
 #include "check.h"
 
 static struct kref_slot slot = KREF_SLOT_INIT;

@@ -62,7 +62,7 @@ fn is_sampled(frame: &Frame) -> bool {
         return false;
     }
     let own = own();
-    // Not one step: if a handler creates an object in between, that object is not counted.
+    // A signal handler may create an object between the load and the store. That object is not counted.
     let left = own.countdown.load(Relaxed);
     own.countdown.store(left.checked_sub(1).unwrap_or(every - 1), Relaxed);
     left == 0

@@ -20,7 +20,7 @@ pub struct Own {
     pub number: AtomicU32,
     /// The index of the thread's ring.
     pub ring: AtomicU32,
-    /// So many objects that this thread creates are not tracked, then one is: for `sample=1/N`.
+    /// For `sample=1/N`: how many more objects this thread creates untracked before it creates a tracked one.
     pub countdown: AtomicU32,
     /// While this thread forks: the fork's number.
     pub fork: AtomicU64,

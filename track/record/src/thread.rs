@@ -241,8 +241,8 @@ fn begin(own: &Own) -> bool {
     true
 }
 
-/// Makes large numbers of small ones that follow each other. So the threads of a program do not all begin with an object that is
-/// chosen.
+/// Turns the numbers 1, 2, 3 ... into numbers that lie far apart. The numbers of threads are small. Without this, the first
+/// object that `sample=1/N` chooses would be one of the first in each thread.
 fn spread(number: u32) -> u32 {
     number.wrapping_mul(0x9e37_79b9)
 }
