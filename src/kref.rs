@@ -105,7 +105,7 @@ impl Kref {
     }
 
     /// Gives back a reference of [`get_untold`](Self::get_untold) or [`get_alive_acquire`](Self::get_alive_acquire),
-    /// unless it is the last. `false` if it is the last. The tracker does not learn of it.
+    /// unless it is the last. `false` if it is the last. The tracker is not told that the reference was given back.
     pub(crate) fn put_untold(&self) -> bool {
         self.refcount.put_untold()
     }
@@ -155,7 +155,7 @@ impl Kref {
         self.refcount.try_inc()
     }
 
-    /// The increment of [`get`](Self::get) alone. `false` if the count was not alive, or was full: then the rest must follow.
+    /// Only the increment that [`get`](Self::get) makes. `false`: `get_cold` or `get_unheld_slow` must follow.
     #[inline(always)]
     pub(crate) fn raise(&self) -> bool {
         self.refcount.raise()

@@ -74,8 +74,8 @@ impl PercpuRef {
         Ok(taken)
     }
 
-    /// Takes `n` more references on the word. If the result is data, the caller calls [`tell_got`](Self::tell_got). A caller
-    /// that holds a lock does so after the unlock, because other threads wait for the lock.
+    /// Takes `n` more references on the word. If this returns data, the caller passes them to [`tell_got`](Self::tell_got).
+    /// If the caller holds a lock, it unlocks first, because other threads wait for the lock.
     #[inline(never)]
     pub(super) fn get_untold(&self, n: usize) -> Result<Option<&Data>, ViolationKind> {
         let Some(data) = self.data() else { return Err(ViolationKind::GetOnZero) };
@@ -88,7 +88,8 @@ impl PercpuRef {
     #[cold]
     #[inline(never)]
     pub(super) fn tell_got(&self, data: &Data, n: usize) {
-        // Acquire: pairs with the release in `tell_if_tracked`. The tracker learns of the new life first.
+        // Acquire: pairs with the release in `tell_if_tracked`. So the tracker learns that the percpu reference is alive
+        // again before it learns of this get.
         fence(Acquire);
         tracker::got(self.address(), n as i32, count(data), core::ptr::null());
     }

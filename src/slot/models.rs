@@ -132,7 +132,7 @@ fn a_sequence_against_a_replace_that_cannot_fence() {
     });
 }
 
-/// A tracked object, whose references are 64 each in the stored value (count/tracked.rs). The reader adds 1.
+/// A tracked object. Each reference counts 64 in the stored value (count/tracked.rs), and the reader first adds only 1.
 /// The cold path replaces this 1 by a reference, while `give_back` gives the slot's reference back.
 fn a_reader_against_the_last_reference_of_a_tracked_object(
     cpu: Cpu,

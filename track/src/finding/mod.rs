@@ -53,8 +53,8 @@ impl<'a> Stack<'a> {
         Self { what: what.into(), frames: list(frames), frame: count(frame) as usize }
     }
 
-    /// The frame that is meant if it has a line in a source file, or else the next one that has a line, or else the next
-    /// one that is in a file.
+    /// The frame that is meant, if it has a line in a source file. Otherwise the next frame that has a line; if none has,
+    /// the next frame that is in a program or a library.
     pub fn place(&self) -> Option<&Value> {
         let frames = self.frames.get(self.frame..).unwrap_or(self.frames);
         let of = |key| frames.iter().find(|frame| !frame[key].is_null());
