@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::judge::Judge;
 use crate::live::{self, Live};
+use crate::maps;
 use crate::{clock, ends, report, text};
 
 /// So long a question or its answer may take.
@@ -146,9 +147,7 @@ fn question(pid: u32, what: u8, more: &[u8]) -> Result<String, String> {
 
 /// The judge's number is in the name of the memory that the process has mapped.
 fn judge_of(pid: u32) -> Option<u32> {
-    let maps = std::fs::read(format!("/proc/{pid}/maps")).ok()?;
-    let maps = String::from_utf8_lossy(&maps);
-    let behind = maps.split("/memfd:kref-track.").nth(1)?;
-    let judge = behind.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    let text = maps::read(pid).ok()?;
+    let judge = maps::lines(&text).find_map(|line| line.judge())?;
     (judge != pid).then_some(judge) // the judge has the memory, too
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use crate::maps;
 use crate::stat::Stat;
 
 /// What tells from another program the one that a process runs.
@@ -128,8 +129,8 @@ pub fn is_other(pid: u32, judge: u32) -> bool {
 
 /// Whether a process has a session's memory mapped.
 fn is_user(pid: u32, judge: u32) -> io::Result<bool> {
-    let maps = std::fs::read(format!("/proc/{pid}/maps"))?;
-    Ok(String::from_utf8_lossy(&maps).contains(&format!("/memfd:kref-track.{judge} ")))
+    let text = maps::read(pid)?;
+    Ok(maps::lines(&text).any(|line| line.judge() == Some(judge)))
 }
 
 /// The processes that have a session's memory mapped, without this one.

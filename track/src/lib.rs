@@ -37,6 +37,7 @@ mod judge;
 mod leaks;
 mod live;
 mod locked;
+mod maps;
 mod markup;
 mod matching;
 mod memory;

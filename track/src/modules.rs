@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use crate::debug::{Debug, Places, Subject};
 use crate::elf::{self, Functions, Segment};
 use crate::files::{bytes, open};
+use crate::maps::{self, Line};
 use crate::names::Names;
 
 /// A file that was mapped. It stays known for good: stacks that went through it stay in reports.
@@ -51,7 +52,7 @@ impl Mapping<'_> {
             let name = path.rsplit('/').next().unwrap_or_default();
             name.split(".so").next().unwrap_or_default().to_string()
         };
-        self.path.is_empty() || name(self.path) == name(&line.path)
+        self.path.is_empty() || name(self.path) == name(line.path)
     }
 }
 
@@ -59,9 +60,11 @@ impl Module {
     /// Opens the file of a mapping in a process that is alive, if it is there. `since` is a time before the process
     /// was started.
     pub fn of_process(pid: u32, mapping: &Mapping, since: SystemTime, names: &Names) -> Self {
-        let line = Line::of(pid, mapping.start).filter(|line| mapping.can_be(line));
+        let text = maps::read(pid).unwrap_or_default();
+        let line = maps::lines(&text).find(|line| line.has(mapping.start));
+        let line = line.filter(|line| mapping.can_be(line));
         let id = memory_build_id(pid, mapping);
-        let named = line.as_ref().map_or(mapping.path, |line| &line.path);
+        let named = line.as_ref().map_or(mapping.path, |line| line.path);
         let path = PathBuf::from(OsStr::from_bytes(named));
         let file = line.as_ref().and_then(|line| linked(pid, line)).or_else(|| {
             // As the program sees it, which may have another root, and another directory.
@@ -145,67 +148,23 @@ impl Module {
 
 /// Where files with code are mapped in a process: the first address, the address behind the last, and the load bias.
 pub fn mapped(pid: u32) -> Vec<(u64, u64, u64)> {
-    let maps = std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let mut files: Vec<(u64, u64, bool, Vec<u8>)> = Vec::new();
-    for line in maps.split(|&byte| byte == b'\n') {
-        let Some((start, end, is_code, path)) = file_line(line) else { continue };
-        match files.last_mut().filter(|last| last.3 == path) {
-            Some(last) => (last.1, last.2) = (end, last.2 || is_code),
-            None => files.push((start, end, is_code, path.to_vec())),
+    let text = maps::read(pid).unwrap_or_default();
+    let mut files: Vec<(Line, bool)> = Vec::new();
+    for line in maps::lines(&text).filter(|line| line.path.starts_with(b"/")) {
+        let is_code = line.access.contains('x');
+        match files.last_mut().filter(|last| last.0.path == line.path) {
+            Some(last) => (last.0.end, last.1) = (line.end, last.1 || is_code),
+            None => files.push((line, is_code)),
         }
     }
-    let with_code = files.into_iter().filter(|file| file.2);
-    with_code.filter_map(|(start, end, ..)| Some((start, end, bias(pid, start)?))).collect()
-}
-
-/// The addresses of a line of /proc/PID/maps, whether it is code, and the file.
-fn file_line(line: &[u8]) -> Option<(u64, u64, bool, &[u8])> {
-    let mut words = line.splitn(6, |&byte| byte == b' ');
-    let (start, end) = std::str::from_utf8(words.next()?).ok()?.split_once('-')?;
-    let number = |text: &str| u64::from_str_radix(text, 16).ok();
-    let is_code = words.next()?.contains(&b'x');
-    let path = words.nth(3)?.trim_ascii();
-    path.starts_with(b"/").then_some((number(start)?, number(end)?, is_code, path))
+    let with_code = files.into_iter().filter(|file| file.1);
+    with_code.filter_map(|(file, _)| Some((file.start, file.end, bias(pid, file.start)?))).collect()
 }
 
 fn bias(pid: u32, start: u64) -> Option<u64> {
     let segments = elf::segments(&|at, length| memory(pid, start.wrapping_add(at), length))?;
     let first = segments.iter().find(|segment| segment.kind == libc::PT_LOAD)?;
     Some(start.wrapping_sub(first.address & !4095))
-}
-
-/// The line of /proc/PID/maps that has an address.
-struct Line {
-    range: String,
-    inode: u64,
-    path: Vec<u8>,
-    is_deleted: bool,
-}
-
-impl Line {
-    fn of(pid: u32, address: u64) -> Option<Self> {
-        let maps = std::fs::read(format!("/proc/{pid}/maps")).ok()?;
-        maps.split(|&byte| byte == b'\n').find_map(|line| Self::parse(line, address))
-    }
-
-    fn parse(line: &[u8], address: u64) -> Option<Self> {
-        let mut words = line.splitn(6, |&byte| byte == b' ');
-        let range = std::str::from_utf8(words.next()?).ok()?;
-        let (start, end) = range.split_once('-')?;
-        let number = |text: &str| u64::from_str_radix(text, 16).ok();
-        if !(number(start)?..number(end)?).contains(&address) {
-            return None;
-        }
-        let inode = std::str::from_utf8(words.nth(3)?).ok()?.parse().ok()?;
-        let path = words.next()?.trim_ascii();
-        let deleted = path.strip_suffix(b" (deleted)");
-        Some(Self {
-            range: range.to_string(),
-            inode,
-            path: deleted.unwrap_or(path).to_vec(),
-            is_deleted: deleted.is_some(),
-        })
-    }
 }
 
 /// The mapped file by the kernel's links to it, which follow no renaming.
@@ -266,32 +225,14 @@ pub fn memory(pid: u32, address: u64, length: u64) -> Option<Vec<u8>> {
 mod tests {
     use std::time::SystemTime;
 
-    use super::{Line, Mapping, Module};
+    use super::{Mapping, Module};
     use crate::debug::Places;
+    use crate::maps;
     use crate::names::Names;
 
     /// The mapping of a function of this program.
     fn here() -> (u64, u64) {
-        let address = here as *const () as u64;
-        let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
-        let ranges = maps.lines().filter(|line| line.contains(" r"));
-        let of_file: Vec<_> = ranges
-            .filter(|line| {
-                line.ends_with(std::env::current_exe().expect("a name").to_str().unwrap())
-            })
-            .map(|line| u64::from_str_radix(line.split('-').next().unwrap(), 16).unwrap())
-            .collect();
-        (of_file[0], address)
-    }
-
-    #[test]
-    fn a_line_of_maps() {
-        let line = b"7f00-8000 r-xp 00001000 08:01 1234    /usr/lib/my lib.so (deleted)";
-        let line = Line::parse(line, 0x7f80).expect("in the range");
-        assert_eq!((line.inode, line.is_deleted), (1234, true));
-        assert_eq!(line.path, b"/usr/lib/my lib.so");
-        assert!(Line::parse(b"7f00-8000 r-xp 0 08:01 1 /x", 0x8000).is_none());
-        assert!(Line::parse(b"", 0).is_none());
+        (maps::of_this_program().0, here as *const () as u64)
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::maps;
+
 /// Where a process has mapped memory that other processes may have, too.
 #[derive(Default)]
 pub struct Shared {
@@ -30,10 +32,10 @@ impl Shared {
         if self.pid.get() == 0 {
             return;
         }
-        let maps = std::fs::read(format!("/proc/{}/maps", self.pid.get())).unwrap_or_default();
-        for range in maps.split(|&byte| byte == b'\n').filter_map(shared_line) {
-            self.add(range);
-        }
+        let text = maps::read(self.pid.get()).unwrap_or_default();
+        // The memory of the session is no program's.
+        let programs = maps::lines(&text).filter(|line| line.is_shared() && line.judge().is_none());
+        programs.for_each(|line| self.add((line.start, line.end)));
     }
 
     /// Adds a range.
@@ -64,28 +66,9 @@ impl Shared {
 /// More ranges are not kept.
 const MOST: usize = 1024;
 
-/// The addresses of a line of /proc/PID/maps, if the memory is shared, and is no judge's.
-fn shared_line(line: &[u8]) -> Option<(u64, u64)> {
-    let line = std::str::from_utf8(line).ok()?;
-    let (range, rest) = line.split_once(' ')?;
-    let is_shared = rest.as_bytes().get(3) == Some(&b's') && !rest.contains("/memfd:kref-track.");
-    let (start, end) = range.split_once('-').filter(|_| is_shared)?;
-    let number = |text: &str| u64::from_str_radix(text, 16).ok();
-    Some((number(start)?, number(end)?))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Shared, shared_line};
-
-    #[test]
-    fn lines_of_maps() {
-        let line = b"7f00-8000 rw-s 00000000 00:01 1044    /dev/zero (deleted)";
-        assert_eq!(shared_line(line), Some((0x7f00, 0x8000)));
-        assert_eq!(shared_line(b"7f00-8000 rw-p 00000000 08:01 1234 /lib/s"), None);
-        assert_eq!(shared_line(b"7f00-8000 rw-s 0 00:01 1 /memfd:kref-track.12 (deleted)"), None);
-        assert_eq!(shared_line(b""), None);
-    }
+    use super::Shared;
 
     #[test]
     fn memory_of_this_process() {

@@ -8,8 +8,8 @@
 //! for a key in its second word, which is the same in all caches. A free chunk in a fast bin counts as a block to which
 //! nothing points.
 
-use crate::reach::maps::{Kind, Region};
 use crate::reach::memory::{Memory, PAGE, Window};
+use crate::reach::regions::{Kind, Region};
 
 /// Memory that malloc() has given out: the first address, and the one behind the last.
 pub type Block = (u64, u64);
@@ -240,8 +240,8 @@ mod tests {
     use std::hint::black_box;
 
     use super::{Blocks, Heap, is_cache};
-    use crate::reach::maps;
     use crate::reach::memory::Memory;
+    use crate::reach::regions;
     use crate::tests::alone;
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
         assert!(copy > 0);
         let (memory, pid) = (Memory::of(copy as u32), copy as u32);
         let mut heap = Heap::default();
-        maps::of(pid).iter().for_each(|region| heap.find(&memory, region));
+        regions::of(pid).iter().for_each(|region| heap.find(&memory, region));
         // SAFETY: a child that was not waited for.
         unsafe {
             libc::kill(copy, libc::SIGKILL);

@@ -10,7 +10,7 @@
 //! | file | what it has |
 //! |---|---|
 //! | mod.rs | the search, and its result by object |
-//! | maps.rs | what the process has mapped |
+//! | regions.rs | which of what the process has mapped can have pointers in it |
 //! | memory.rs | reads it, within a budget |
 //! | threads.rs | which parts of stacks are in use |
 //! | heap.rs | the blocks of glibc's malloc(), with and without objects |
@@ -24,6 +24,7 @@
 //! block. An object that is not in a block is a variable or on a stack; in memory that the program has mapped itself,
 //! nothing is said of it.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
@@ -37,7 +38,7 @@ mod accounts;
 mod cycles;
 mod graph;
 mod heap;
-mod maps;
+mod regions;
 mod memory;
 pub mod owned;
 mod scan;
@@ -77,7 +78,8 @@ impl Reach {
     /// Looks for what leads to the objects of a process that waits or runs. `is_exit`: it runs no further.
     pub fn look(world: &World, process: &Process, is_exit: bool) -> Self {
         let mut reported = Reported::new(world, process);
-        let regions = process.shared.pid().map(maps::of).unwrap_or_default();
+        // The kernel counts the pages of each mapping for this text. It is read only if there is something to report.
+        let regions = LazyCell::new(|| process.shared.pid().map(regions::of).unwrap_or_default());
         let is_there = |object: &Object| regions.iter().any(|region| region.has(object.address));
         if !process.table.live().any(|object| reported.has(object) && is_there(object)) {
             return Self::default();

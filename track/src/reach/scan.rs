@@ -2,8 +2,8 @@
 
 use crate::reach::graph::{Class, Graph};
 use crate::reach::heap::{Blocks, Heap, STATE, TOP};
-use crate::reach::maps::{Kind, Region};
 use crate::reach::memory::Memory;
+use crate::reach::regions::{Kind, Region};
 use crate::reach::threads::{Asker, Stacks};
 
 /// More blocks, or more pointers between them, are not looked at.

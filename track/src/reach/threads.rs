@@ -3,8 +3,8 @@
 //! The thread that asks for the report waits: the recorder has told where its frames are. Of a thread that is in a system
 //! call the kernel tells where its stack ends. If neither is known, the thread runs, and its whole stack counts.
 
-use crate::reach::maps::{Kind, Region};
 use crate::reach::memory::Memory;
+use crate::reach::regions::{Kind, Region};
 use crate::waits;
 
 /// The thread that waits for the report.
@@ -103,11 +103,11 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::{Asker, Stacks};
-    use crate::reach::maps::{self, Region};
     use crate::reach::memory::Memory;
+    use crate::reach::regions::{self, Region};
 
     fn region(address: u64) -> Region {
-        let regions = maps::of(std::process::id());
+        let regions = regions::of(std::process::id());
         *regions.iter().find(|region| region.has(address)).expect("it is mapped")
     }
 

@@ -6,6 +6,7 @@ use wire::record::{Event, Kind};
 
 use super::{Recorder, alone, contains};
 use crate::ends::Watched;
+use crate::maps;
 use crate::report::End;
 
 const A: u64 = 0x5000;
@@ -291,13 +292,7 @@ fn regions_for_which_there_is_no_room() {
 fn places_in_this_program() {
     let mut recorder = Recorder::new("");
     let address = places_in_this_program as *const () as u64;
-    let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
-    let program = std::env::current_exe().expect("a name");
-    let lines = maps.lines().filter(|line| line.ends_with(program.to_str().expect("UTF-8")));
-    let ranges: Vec<_> = lines.map(|line| line.split_whitespace().next().unwrap()).collect();
-    let number = |text: &str| u64::from_str_radix(text, 16).expect("a number");
-    let start = number(ranges[0].split('-').next().unwrap());
-    let end = number(ranges[ranges.len() - 1].split('-').nth(1).unwrap());
+    let (start, end) = maps::of_this_program();
     recorder.module(start, end, "");
     let stack = recorder.stack(1, &[address + 2]);
     recorder.created(A, stack, "session");

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::{Writer, read::judge};
 use crate::code::Code;
 use crate::debug::Places;
+use crate::maps;
 use crate::modules::Module;
 use crate::options::Options;
 use crate::output::Output;
@@ -72,15 +73,8 @@ fn damaged_traces() {
 fn a_trace_without_the_files() {
     let (path, copy) = (file("kref-track-far"), file("kref-track-copy"));
     std::fs::copy("/proc/self/exe", &copy).expect("room for a copy");
-    let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
-    let program = std::env::current_exe().expect("a name");
-    let program = program.to_str().expect("UTF-8");
     let function = a_trace_without_the_files as *const () as u64;
-    // Other tests may have mapped the file to read it.
-    let starts = maps.lines().filter(|line| line.ends_with(program) && line.contains(" 00000000 "));
-    let starts = starts.filter_map(|line| u64::from_str_radix(line.split('-').next()?, 16).ok());
-    let base = starts.filter(|&start| start <= function).max().expect("a line of this program");
-    let offset = function + 2 - base;
+    let offset = function + 2 - maps::of_this_program().0;
 
     let code = Code::new(std::env::current_dir().expect("a directory"), Places::new(None));
     let bytes = copy.as_os_str().as_encoded_bytes();

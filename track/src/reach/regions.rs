@@ -1,6 +1,8 @@
-//! What a process has mapped, as the kernel tells.
+//! The mappings of a process that can have pointers in them.
 
 use std::fs;
+
+use crate::maps::Line;
 
 /// What a mapping is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +55,11 @@ fn parse(smaps: &str) -> Vec<Region> {
                 regions.pop();
             }
             is_last_new = false;
-        } else if let Some((start, end, rest)) = header(line) {
-            let (access, path) = (&rest[..4], path_of(rest));
+        } else if let Some(line) = Line::of(line.as_bytes()) {
+            let (start, end) = (line.start, line.end);
+            let path = &*String::from_utf8_lossy(line.path);
             let of_file = file.filter(|&(behind, _)| behind == start).map(|(_, kind)| kind);
-            let kind = kind(access, path, of_file);
+            let kind = kind(&line, path, of_file);
             let has_name = !path.is_empty() && !path.starts_with('[');
             file = (has_name && !path.contains("libkref_track"))
                 .then_some((end, if is_libc(path) { Kind::LibcGlobals } else { Kind::Globals }));
@@ -67,36 +70,19 @@ fn parse(smaps: &str) -> Vec<Region> {
     regions
 }
 
-/// The addresses, and what is behind them.
-fn header(line: &str) -> Option<(u64, u64, &str)> {
-    let (range, rest) = line.split_once(' ')?;
-    let (start, end) = range.split_once('-')?;
-    let number = |text: &str| u64::from_str_radix(text, 16).ok();
-    (rest.len() > 4).then_some((number(start)?, number(end)?, rest))
-}
-
-/// Behind the access, the offset, the device and the inode.
-fn path_of(rest: &str) -> &str {
-    let mut rest = rest;
-    for _ in 0..4 {
-        rest = rest.trim_start().split_once(' ').map_or("", |(_, behind)| behind);
-    }
-    rest.trim()
-}
-
 fn is_libc(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.starts_with("libc.so") || name.starts_with("libc-")
 }
 
-fn kind(access: &str, path: &str, of_file: Option<Kind>) -> Option<Kind> {
-    if !access.starts_with("rw") || path.contains("libkref_track") {
+fn kind(line: &Line, path: &str, of_file: Option<Kind>) -> Option<Kind> {
+    if !line.access.starts_with("rw") || path.contains("libkref_track") {
         return None;
     }
-    if access.ends_with('s') {
+    if line.is_shared() {
         let is_memory = ["/dev/zero", "/memfd:", "/dev/shm/", "/SYSV"];
         let is_memory = is_memory.iter().any(|prefix| path.starts_with(prefix));
-        return (is_memory && !path.contains("/memfd:kref-track.")).then_some(Kind::Anonymous);
+        return (is_memory && line.judge().is_none()).then_some(Kind::Anonymous);
     }
     match path {
         "[heap]" => Some(Kind::Heap),

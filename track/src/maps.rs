@@ -1,0 +1,125 @@
+//! What a process has mapped: the lines of /proc/PID/maps.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+/// A mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Its addresses, as the kernel writes them.
+    pub range: &'a str,
+    /// The first address.
+    pub start: u64,
+    /// The address behind the last.
+    pub end: u64,
+    /// What may be done with it, in four letters.
+    pub access: &'a str,
+    /// The file's number in its file system, or 0.
+    pub inode: u64,
+    /// The file's path, without the kernel's mark of a deleted file, or a name such as `[heap]`.
+    pub path: &'a [u8],
+    /// Whether the file was deleted.
+    pub is_deleted: bool,
+}
+
+/// The kernel's name of a session's memory begins with this. The judge's number follows.
+const SESSION: &[u8] = b"/memfd:kref-track.";
+
+impl<'a> Line<'a> {
+    /// `None`: it is no line of a mapping.
+    pub fn of(line: &'a [u8]) -> Option<Self> {
+        let mut words = line.splitn(6, |&byte| byte == b' ');
+        let mut word = || std::str::from_utf8(words.next()?).ok();
+        let (range, access) = (word()?, word()?);
+        let (start, end) = range.split_once('-')?;
+        let number = |text: &str| u64::from_str_radix(text, 16).ok();
+        let (start, end) = (number(start)?, number(end)?);
+        let (_offset, _device, inode) = (word()?, word()?, word()?.parse().ok()?);
+        let path = words.next().unwrap_or_default().trim_ascii();
+        let deleted = path.strip_suffix(b" (deleted)");
+        let is_deleted = deleted.is_some();
+        Some(Self { range, start, end, access, inode, path: deleted.unwrap_or(path), is_deleted })
+    }
+
+    /// Whether an address is in it.
+    pub fn has(&self, address: u64) -> bool {
+        (self.start..self.end).contains(&address)
+    }
+
+    /// Whether other processes may have the memory, too.
+    pub fn is_shared(&self) -> bool {
+        self.access.ends_with('s')
+    }
+
+    /// The judge whose session's memory it is.
+    pub fn judge(&self) -> Option<u32> {
+        std::str::from_utf8(self.path.strip_prefix(SESSION)?).ok()?.parse().ok()
+    }
+}
+
+/// Reads the text of a process's mappings.
+pub fn read(pid: u32) -> io::Result<Vec<u8>> {
+    // The kernel gives a page at each read: with less room, it has to be asked more often.
+    let mut text = Vec::with_capacity(1 << 16);
+    File::open(format!("/proc/{pid}/maps"))?.read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// The mappings of a text, by address.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
+    text.split(|&byte| byte == b'\n').filter_map(Line::of)
+}
+
+/// Where the file of this program is mapped: the first address, and the address behind the last.
+#[cfg(test)]
+pub fn of_this_program() -> (u64, u64) {
+    let text = read(std::process::id()).expect("this process");
+    let all: Vec<_> = lines(&text).collect();
+    let here = of_this_program as *const () as u64;
+    // Other tests may have mapped the file to read it.
+    let mut files = all.chunk_by(|one, next| one.path == next.path);
+    let own = files.find(|file| file.iter().any(|line| line.has(here))).expect("this function");
+    (own[0].start, own[own.len() - 1].end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, lines, read};
+
+    #[test]
+    fn a_file() {
+        let line = b"7f00-8000 r-xp 00001000 08:01 1234    /usr/lib/my lib.so (deleted)";
+        let line = Line::of(line).expect("a mapping");
+        assert_eq!((line.start, line.end, line.range), (0x7f00, 0x8000, "7f00-8000"));
+        assert_eq!((line.inode, line.is_deleted), (1234, true));
+        assert_eq!(line.path, b"/usr/lib/my lib.so");
+        assert!(line.has(0x7f00) && line.has(0x7fff) && !line.has(0x8000));
+        assert!(!line.is_shared() && line.judge().is_none());
+    }
+
+    #[test]
+    fn other_memory() {
+        let line = Line::of(b"7f00-8000 rw-s 00000000 00:01 1044    /dev/zero (deleted)");
+        assert!(line.is_some_and(|line| line.is_shared() && line.judge().is_none()));
+        let line = Line::of(b"7f00-8000 rw-s 0 00:01 1 /memfd:kref-track.12 (deleted)");
+        assert_eq!(line.and_then(|line| line.judge()), Some(12));
+        for nameless in
+            [&b"1000-2000 rw-p 00000000 00:00 0"[..], b"1000-2000 rw-p 00000000 00:00 0 "]
+        {
+            assert!(
+                Line::of(nameless).is_some_and(|line| line.path.is_empty() && !line.is_deleted)
+            );
+        }
+        assert!(Line::of(b"").is_none() && Line::of(b"Rss: 4 kB").is_none());
+        assert!(Line::of(b"VmFlags: rd wr mr mw me ac").is_none());
+    }
+
+    #[test]
+    fn this_process() {
+        let text = read(std::process::id()).expect("a process that is there");
+        let here = this_process as *const () as u64;
+        let line = lines(&text).find(|line| line.has(here)).expect("a mapping of this program");
+        assert_eq!(line.access, "r-xp");
+        assert!(read(u32::MAX).is_err());
+    }
+}
