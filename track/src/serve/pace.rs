@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 /// A ring that is filled to this part, or more, may be full soon.
 const BUSY: f64 = 1.0 / 2.0;
 /// If the fullest ring is filled to this part, or more, the judge halves the pause.
-const ENOUGH: f64 = 1.0 / 64.0;
+const ENOUGH: f64 = 1.0 / 256.0;
 /// If the fullest ring is filled to less than this part, the judge doubles the pause.
-const FEW: f64 = 1.0 / 128.0;
+const FEW: f64 = 1.0 / 512.0;
 /// The shortest pause.
 pub const SHORTEST: Duration = Duration::from_micros(50);
 /// The longest pause.
-const LONGEST: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_millis(10);
 /// A pause is at most the time since the program was last busy, divided by this.
 const PART: u32 = 8;
 
@@ -85,8 +85,8 @@ mod tests {
     fn a_quiet_program_is_seldom_looked_at() {
         let now = Instant::now();
         let mut pace = Pace::new(now);
-        assert!(looks(&mut pace, now, SECOND, |_| 0.0) < 150);
-        assert_eq!(looks(&mut pace, now + SECOND, SECOND, |_| 0.001), 50);
+        assert!(looks(&mut pace, now, SECOND, |_| 0.0) < 200);
+        assert_eq!(looks(&mut pace, now + SECOND, SECOND, |_| 0.001), 100);
     }
 
     /// Records that come at an even rate: the judge finds enough at each look, and no ring is near its end.
