@@ -101,6 +101,8 @@ mod tests {
     fn other_memory() {
         let line = Line::of(b"7f00-8000 rw-s 00000000 00:01 1044    /dev/zero (deleted)");
         assert!(line.is_some_and(|line| line.is_shared() && line.judge().is_none()));
+        let line = Line::of(b"7f00-8000 rw-s 00000000 08:01 12    /tmp/no UTF-8: \xff");
+        assert!(line.is_some_and(|line| line.is_shared() && line.path.ends_with(b"\xff")));
         let line = Line::of(b"7f00-8000 rw-s 0 00:01 1 /memfd:kref-track.12 (deleted)");
         assert_eq!(line.and_then(|line| line.judge()), Some(12));
         for nameless in
