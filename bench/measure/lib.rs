@@ -25,7 +25,7 @@ pub use c::{Loops, compile, compiler, has_header, package_flags};
 pub use contender::Contender;
 pub use goal::{Goal, verdict};
 pub use pace::Pace;
-pub use process::{prepare_the_process, resident};
+pub use process::{Awake, prepare_the_process, resident};
 pub use rows::{Figure, Rows, Threads};
 pub use statistics::{Estimate, median};
 pub use table::table;

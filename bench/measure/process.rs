@@ -1,6 +1,8 @@
 //! What the process of a benchmark needs before it loads its contenders.
 
 use std::cell::Cell;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 
 /// Lets liburcu be loaded as in a program that is linked with it, and makes a second thread.
 pub fn prepare_the_process() {
@@ -28,6 +30,22 @@ fn be_a_program_with_threads() {
             std::thread::park()
         }
     });
+}
+
+/// Keeps idle processors awake as long as it exists.
+///
+/// A processor that sleeps needs time to wake up. A virtual machine's processor even leaves the machine for that. A program
+/// whose threads wait for each other pays this at each step, and a tool that moves the steps a little changes how often.
+pub struct Awake(#[expect(dead_code, reason = "the kernel ends the request with the file")] File);
+
+impl Awake {
+    /// Asks the kernel. An error: most often this user may not.
+    pub fn ask() -> io::Result<Self> {
+        let mut request = OpenOptions::new().write(true).open("/dev/cpu_dma_latency")?;
+        let most_microseconds = 0_i32;
+        request.write_all(&most_microseconds.to_ne_bytes())?;
+        Ok(Self(request))
+    }
 }
 
 /// The bytes of memory that the process has.

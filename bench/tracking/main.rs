@@ -2,7 +2,7 @@
 //! the stack, an object's creation and end, whole programs, and memory.
 //!
 //! All figures are ratios in one run, in which all take turns (../measure). `KREF_BENCH=quick` takes a twelfth of the
-//! rounds. `cargo bench --bench tracking -- objects memory programs pairs` takes the parts that it names.
+//! rounds. `cargo bench --bench tracking -- objects memory programs sampled pairs` takes the parts that it names.
 
 mod memory;
 mod objects;
@@ -42,6 +42,9 @@ fn main() {
     }
     if is_asked_for("programs") {
         println!("\n{}", programs::tables(&compiled("cache"), pace));
+    }
+    if is_asked_for("sampled") {
+        println!("\n{}", programs::sampled(pace));
     }
     if is_asked_for("pairs") {
         println!("\n{}", get_and_put(pace));

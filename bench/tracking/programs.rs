@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use kref_bench::{Estimate, Pace, compile, median, verdict};
+use kref_bench::{Awake, Estimate, Pace, compile, median, verdict};
 use kref_c_tests::{run, scratch};
 
 /// A way to run a program.
@@ -28,13 +28,10 @@ struct Run {
 }
 
 /// The tables: the example server, and a program that does little else than to get and put.
-///
-/// `sample=1/100` is for programs that run long, so with this option the server runs for about four seconds. The table of
-/// one request shows how long the start and the end of tracking take.
 pub fn tables(cache: &Path, pace: Pace) -> String {
     let sanitized = ["-g", "-pthread", "-fsanitize=address"];
     let source = "examples/server/server.c";
-    let server = compile(source, "server", &["-g", "-pthread"]);
+    let server = server();
     let on_server = [
         ways(&server, pace, 1.1),
         vec![Way {
@@ -49,15 +46,6 @@ pub fn tables(cache: &Path, pace: Pace) -> String {
         on_server.into_iter().flatten().collect(),
         &["100000"],
     );
-    for (title, requests, most) in [
-        ("the server, 1 request", "1", None),
-        ("the server, 400000 requests", "400000", Some(1.03)),
-    ] {
-        let untracked = plain("untracked", &server, pace.rounds(30));
-        let sampled = tracked("tracked, sample=1/100", "track=1:sample=1/100", &server, pace);
-        let sampled = Way { goal: most.map(|most| (most, 0)), rounds: untracked.rounds, ..sampled };
-        text += &format!("\n{}", table(title, vec![untracked, sampled], &[requests]));
-    }
     let sanitized = compile("bench/tracking/cache.c", "cache-asan", &sanitized);
     for (title, arguments) in [
         ("a cache, 1000000 lookups, 1 thread", &["1000000", "1"]),
@@ -72,6 +60,30 @@ pub fn tables(cache: &Path, pace: Pace) -> String {
         text += &format!("\n{}", table(title, ways, arguments));
     }
     text
+}
+
+/// The server with `sample=1/100`, which is for programs that run long: here for about four seconds. The table of one
+/// request shows how long the start and the end of tracking take.
+pub fn sampled(pace: Pace) -> String {
+    let server = server();
+    let table = |title, requests, rounds, goal| {
+        let untracked = plain("untracked", &server, pace.rounds(rounds));
+        let sampled = tracked("tracked, sample=1/100", "track=1:sample=1/100", &server, pace);
+        let sampled = Way { goal, rounds: untracked.rounds, ..sampled };
+        table(title, vec![untracked, sampled], &[requests])
+    };
+    let goal = Some((1.03, 0));
+    let start = table("the server, 1 request", "1", 30, None);
+    let asleep = table("the server, 400000 requests", "400000", 30, goal);
+    let awake = match Awake::ask() {
+        Ok(_awake) => table("the same, no processor sleeps", "400000", 60, goal),
+        Err(error) => format!("left out: the same, no processor sleeps: {error}\n"),
+    };
+    format!("{start}\n{asleep}\n{awake}")
+}
+
+fn server() -> PathBuf {
+    compile("examples/server/server.c", "server", &["-g", "-pthread"])
 }
 
 fn plain(name: &'static str, program: &Path, rounds: usize) -> Way {
