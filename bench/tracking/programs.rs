@@ -30,8 +30,7 @@ struct Run {
 /// The tables: the example server, and a program that does little else than to get and put.
 pub fn tables(cache: &Path, pace: Pace) -> String {
     let sanitized = ["-g", "-pthread", "-fsanitize=address"];
-    let source = "examples/server/server.c";
-    let server = server();
+    let server = compile_server("server", &["-g", "-pthread"]);
     let on_server = [
         ways(&server, pace, 1.1),
         vec![Way {
@@ -39,7 +38,7 @@ pub fn tables(cache: &Path, pace: Pace) -> String {
             goal: Some((10.0, 0)),
             ..tracked("tracked, chaos=1", "track=1:chaos=1", &server, pace)
         }],
-        tools(&server, &compile(source, "server-asan", &sanitized), pace),
+        tools(&server, &compile_server("server-asan", &sanitized), pace),
     ];
     let mut text = table(
         "the server, 100000 requests",
@@ -65,7 +64,7 @@ pub fn tables(cache: &Path, pace: Pace) -> String {
 /// The server with `sample=1/100`, which is for programs that run long: here for about four seconds. The table of one
 /// request shows how long the start and the end of tracking take.
 pub fn sampled(pace: Pace) -> String {
-    let server = server();
+    let server = compile_server("server", &["-g", "-pthread"]);
     let table = |title, requests, rounds, goal| {
         let untracked = plain("untracked", &server, pace.rounds(rounds));
         let sampled = tracked("tracked, sample=1/100", "track=1:sample=1/100", &server, pace);
@@ -82,8 +81,8 @@ pub fn sampled(pace: Pace) -> String {
     format!("{start}\n{asleep}\n{awake}")
 }
 
-fn server() -> PathBuf {
-    compile("examples/server/server.c", "server", &["-g", "-pthread"])
+fn compile_server(name: &str, words: &[&str]) -> PathBuf {
+    compile("examples/server/server.c", name, words)
 }
 
 fn plain(name: &'static str, program: &Path, rounds: usize) -> Way {
