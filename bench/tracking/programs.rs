@@ -61,8 +61,8 @@ pub fn tables(cache: &Path, pace: Pace) -> String {
     text
 }
 
-/// The server with `sample=1/100`, which is for programs that run long: here for about four seconds. The table of one
-/// request shows how long the start and the end of tracking take.
+/// The server with the option `sample=1/100`. The option is for programs that run long, so with 400000 requests the server
+/// runs for about four seconds. The table with 1 request shows how long the start and the end of tracking take.
 pub fn sampled(pace: Pace) -> String {
     let server = compile_server("server", &["-g", "-pthread"]);
     let table = |title, requests, rounds, goal| {

@@ -10,7 +10,7 @@
 //! | file | what it has |
 //! |---|---|
 //! | mod.rs | the search, and its result by object |
-//! | regions.rs | which of what the process has mapped can have pointers in it |
+//! | regions.rs | the mappings of the process that can have pointers in them |
 //! | memory.rs | reads it, within a budget |
 //! | threads.rs | which parts of stacks are in use |
 //! | heap.rs | the blocks of glibc's malloc(), with and without objects |
@@ -78,7 +78,8 @@ impl Reach {
     /// Looks for what leads to the objects of a process that waits or runs. `is_exit`: it runs no further.
     pub fn look(world: &World, process: &Process, is_exit: bool) -> Self {
         let mut reported = Reported::new(world, process);
-        // The kernel counts the pages of each mapping for this text. It is read only if there is something to report.
+        // To read /proc/PID/smaps is slow: the kernel counts the pages of each mapping. So it is read only when there is
+        // something to report.
         let regions = LazyCell::new(|| process.shared.pid().map(regions::of).unwrap_or_default());
         let is_there = |object: &Object| regions.iter().any(|region| region.has(object.address));
         if !process.table.live().any(|object| reported.has(object) && is_there(object)) {
