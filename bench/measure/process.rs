@@ -1,7 +1,7 @@
 //! What the process of a benchmark needs before it loads its contenders.
 
 use std::cell::Cell;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 
 /// Lets liburcu be loaded as in a program that is linked with it, and makes a second thread.
@@ -34,13 +34,22 @@ fn be_a_program_with_threads() {
 
 /// Keeps idle processors awake as long as it exists.
 ///
-/// A processor that sleeps needs time to wake up. A virtual machine's processor even leaves the machine for that. A program
-/// whose threads wait for each other pays this at each step, and a tool that moves the steps a little changes how often.
-pub struct Awake(#[expect(dead_code, reason = "the kernel ends the request with the file")] File);
+/// A processor that sleeps needs time to wake up. In a virtual machine, the sleep and the wake-up also make the machine exit
+/// to its host. If the threads of a program wait for each other, each wait can cost such a wake-up. A tool changes the timing
+/// of the threads, and so the number of wake-ups.
+pub struct Awake(
+    #[expect(dead_code, reason = "the kernel ends the request when the file is closed")] File,
+);
 
 impl Awake {
-    /// Asks the kernel. An error: most often this user may not.
+    /// Asks the kernel to keep idle processors awake. The usual error is that this user has no permission.
     pub fn ask() -> io::Result<Self> {
+        let idle = fs::read_to_string("/sys/devices/system/cpu/cpu0/cpuidle/state0/name")?;
+        if idle.trim() != "POLL" {
+            return Err(io::Error::other(
+                "the processors have no idle state in which they stay awake",
+            ));
+        }
         let mut request = OpenOptions::new().write(true).open("/dev/cpu_dma_latency")?;
         let most_microseconds = 0_i32;
         request.write_all(&most_microseconds.to_ne_bytes())?;
