@@ -1,4 +1,4 @@
-//! What a process has mapped: the lines of /proc/PID/maps.
+//! What a process has mapped: the lines of /proc/PID/maps. Some lines of /proc/PID/smaps are the same.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,19 +6,17 @@ use std::io::{self, Read};
 /// A mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// Its addresses, as the kernel writes them.
-    pub range: &'a str,
     /// The first address.
     pub start: u64,
     /// The address behind the last.
     pub end: u64,
-    /// What may be done with it, in four letters.
+    /// The access as the kernel writes it, such as `r-xp`. The last character is `s` for shared or `p` for private.
     pub access: &'a str,
     /// The file's number in its file system, or 0.
     pub inode: u64,
-    /// The file's path, without the kernel's mark of a deleted file, or a name such as `[heap]`.
+    /// The file's path, or a name such as `[heap]`, or empty. The kernel's mark ` (deleted)` is cut off.
     pub path: &'a [u8],
-    /// Whether the file was deleted.
+    /// Whether the kernel marks the file as deleted. (A name that ends like the mark looks the same.)
     pub is_deleted: bool,
 }
 
@@ -30,20 +28,24 @@ impl<'a> Line<'a> {
     pub fn of(line: &'a [u8]) -> Option<Self> {
         let mut words = line.splitn(6, |&byte| byte == b' ');
         let mut word = || std::str::from_utf8(words.next()?).ok();
-        let (range, access) = (word()?, word()?);
-        let (start, end) = range.split_once('-')?;
+        let (start, end) = word()?.split_once('-')?;
         let number = |text: &str| u64::from_str_radix(text, 16).ok();
-        let (start, end) = (number(start)?, number(end)?);
+        let (start, end, access) = (number(start)?, number(end)?, word()?);
         let (_offset, _device, inode) = (word()?, word()?, word()?.parse().ok()?);
         let path = words.next().unwrap_or_default().trim_ascii();
         let deleted = path.strip_suffix(b" (deleted)");
         let is_deleted = deleted.is_some();
-        Some(Self { range, start, end, access, inode, path: deleted.unwrap_or(path), is_deleted })
+        Some(Self { start, end, access, inode, path: deleted.unwrap_or(path), is_deleted })
     }
 
     /// Whether an address is in it.
     pub fn has(&self, address: u64) -> bool {
         (self.start..self.end).contains(&address)
+    }
+
+    /// Whether it is of the same file as another mapping. A file that has replaced another may have its path.
+    pub fn is_of_file(&self, other: &Self) -> bool {
+        self.path == other.path && self.inode == other.inode
     }
 
     /// Whether other processes may have the memory, too.
@@ -59,13 +61,13 @@ impl<'a> Line<'a> {
 
 /// Reads the text of a process's mappings.
 pub fn read(pid: u32) -> io::Result<Vec<u8>> {
-    // The kernel gives a page at each read: with less room, it has to be asked more often.
+    // One read gives at most a page. A buffer with less free room than a page needs more reads.
     let mut text = Vec::with_capacity(1 << 16);
     File::open(format!("/proc/{pid}/maps"))?.read_to_end(&mut text)?;
     Ok(text)
 }
 
-/// The mappings of a text, by address.
+/// The mappings that a text lists, sorted by address.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
     text.split(|&byte| byte == b'\n').filter_map(Line::of)
 }
@@ -76,8 +78,8 @@ pub fn of_this_program() -> (u64, u64) {
     let text = read(std::process::id()).expect("this process");
     let all: Vec<_> = lines(&text).collect();
     let here = of_this_program as *const () as u64;
-    // Other tests may have mapped the file to read it.
-    let mut files = all.chunk_by(|one, next| one.path == next.path);
+    // Other tests may also have mapped this program's file, to read it. So take only the mappings around this function.
+    let mut files = all.chunk_by(|one, next| one.is_of_file(next));
     let own = files.find(|file| file.iter().any(|line| line.has(here))).expect("this function");
     (own[0].start, own[own.len() - 1].end)
 }
@@ -90,11 +92,14 @@ mod tests {
     fn a_file() {
         let line = b"7f00-8000 r-xp 00001000 08:01 1234    /usr/lib/my lib.so (deleted)";
         let line = Line::of(line).expect("a mapping");
-        assert_eq!((line.start, line.end, line.range), (0x7f00, 0x8000, "7f00-8000"));
+        assert_eq!((line.start, line.end), (0x7f00, 0x8000));
         assert_eq!((line.inode, line.is_deleted), (1234, true));
         assert_eq!(line.path, b"/usr/lib/my lib.so");
         assert!(line.has(0x7f00) && line.has(0x7fff) && !line.has(0x8000));
         assert!(!line.is_shared() && line.judge().is_none());
+        let new = Line::of(b"8000-9000 r--p 00000000 08:01 1235    /usr/lib/my lib.so");
+        let new = new.expect("a mapping");
+        assert!(line.is_of_file(&line) && new.path == line.path && !new.is_of_file(&line));
     }
 
     #[test]

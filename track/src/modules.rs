@@ -152,7 +152,7 @@ pub fn mapped(pid: u32) -> Vec<(u64, u64, u64)> {
     let mut files: Vec<(Line, bool)> = Vec::new();
     for line in maps::lines(&text).filter(|line| line.path.starts_with(b"/")) {
         let is_code = line.access.contains('x');
-        match files.last_mut().filter(|last| last.0.path == line.path) {
+        match files.last_mut().filter(|last| last.0.is_of_file(&line)) {
             Some(last) => (last.0.end, last.1) = (line.end, last.1 || is_code),
             None => files.push((line, is_code)),
         }
@@ -169,10 +169,15 @@ fn bias(pid: u32, start: u64) -> Option<u64> {
 
 /// The mapped file by the kernel's links to it, which follow no renaming.
 fn linked(pid: u32, line: &Line) -> Option<File> {
-    open(Path::new(&format!("/proc/{pid}/map_files/{}", line.range))).or_else(|| {
+    open(&link(pid, line)).or_else(|| {
         let program = open(Path::new(&format!("/proc/{pid}/exe")))?;
         (program.metadata().ok()?.ino() == line.inode).then_some(program)
     })
+}
+
+/// In contrast to the lines of /proc/PID/maps, the names of the links have no zeros in front of small addresses.
+fn link(pid: u32, line: &Line) -> PathBuf {
+    format!("/proc/{pid}/map_files/{:x}-{:x}", line.start, line.end).into()
 }
 
 /// Whether a file that was found by its path is the one that was mapped.
@@ -223,6 +228,8 @@ pub fn memory(pid: u32, address: u64, length: u64) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::fd::AsRawFd;
     use std::time::SystemTime;
 
     use super::{Mapping, Module};
@@ -253,6 +260,22 @@ mod tests {
         let places = Places::new(None);
         assert!(module.debug(&places).is_some());
         assert_eq!(module.function(address + 1 - start), Some(address - start));
+    }
+
+    /// A program without -fPIE is at a small address.
+    #[test]
+    fn the_link_of_a_small_address() {
+        const ADDRESS: u64 = 0x10_0000;
+        let file = File::open("/bin/sh").expect("a shell");
+        let flags = libc::MAP_PRIVATE | libc::MAP_FIXED_NOREPLACE;
+        let (place, fd) = (ADDRESS as *mut libc::c_void, file.as_raw_fd());
+        // SAFETY: nothing is mapped there, or else the call fails.
+        let mapped = unsafe { libc::mmap(place, 4096, libc::PROT_READ, flags, fd, 0) };
+        assert_eq!(mapped, place);
+        let pid = std::process::id();
+        let text = maps::read(pid).expect("this process");
+        let line = maps::lines(&text).find(|line| line.has(ADDRESS)).expect("the mapping");
+        assert!(super::link(pid, &line).is_symlink());
     }
 
     #[test]

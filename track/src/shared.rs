@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::maps;
+use crate::maps::{self, Line};
 
 /// Where a process has mapped memory that other processes may have, too.
 #[derive(Default)]
@@ -32,10 +32,15 @@ impl Shared {
         if self.pid.get() == 0 {
             return;
         }
-        let text = maps::read(self.pid.get()).unwrap_or_default();
-        // The memory of the session is no program's.
-        let programs = maps::lines(&text).filter(|line| line.is_shared() && line.judge().is_none());
-        programs.for_each(|line| self.add((line.start, line.end)));
+        self.read(&maps::read(self.pid.get()).unwrap_or_default());
+    }
+
+    /// Adds what a text of /proc/PID/maps lists.
+    fn read(&self, text: &[u8]) {
+        // Not the memory of kref-track's session: it does not belong to a program.
+        let of_program = |line: &Line| line.is_shared() && line.judge().is_none();
+        let found = maps::lines(text).filter(of_program);
+        found.for_each(|line| self.add((line.start, line.end)));
     }
 
     /// Adds a range.
@@ -69,6 +74,18 @@ const MOST: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::Shared;
+
+    #[test]
+    fn what_is_shared() {
+        let shared = Shared::default();
+        shared.read(
+            b"1000-2000 rw-s 00000000 00:01 1044    /dev/zero (deleted)\n\
+            2000-3000 rw-p 00000000 08:01 1234    /lib/s\n\
+            3000-4000 rw-s 00000000 00:01 1    /memfd:kref-track.12 (deleted)\n\
+            4000-5000 rw-s 00000000 08:01 12    /tmp/no UTF-8: \xff\n",
+        );
+        assert_eq!(shared.news(), [(0x1000, 0x2000), (0x4000, 0x5000)]);
+    }
 
     #[test]
     fn memory_of_this_process() {
