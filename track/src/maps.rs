@@ -44,7 +44,7 @@ impl<'a> Line<'a> {
     }
 
     /// Whether it is of the same file as another mapping. A file that has replaced another may have its path.
-    pub fn is_of_file(&self, other: &Self) -> bool {
+    fn is_of_file(&self, other: &Self) -> bool {
         self.path == other.path && self.inode == other.inode
     }
 
@@ -72,21 +72,25 @@ pub fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
     text.split(|&byte| byte == b'\n').filter_map(Line::of)
 }
 
+/// The files with code that a text lists: the first address of each, and the address behind the last.
+pub fn files_with_code(text: &[u8]) -> Vec<(u64, u64)> {
+    let all: Vec<_> = lines(text).filter(|line| line.path.starts_with(b"/")).collect();
+    let files = all.chunk_by(Line::is_of_file);
+    let with_code = files.filter(|file| file.iter().any(|line| line.access.contains('x')));
+    with_code.map(|file| (file[0].start, file[file.len() - 1].end)).collect()
+}
+
 /// Where the file of this program is mapped: the first address, and the address behind the last.
 #[cfg(test)]
 pub fn of_this_program() -> (u64, u64) {
-    let text = read(std::process::id()).expect("this process");
-    let all: Vec<_> = lines(&text).collect();
+    let files = files_with_code(&read(std::process::id()).expect("this process"));
     let here = of_this_program as *const () as u64;
-    // Other tests may also have mapped this program's file, to read it. So take only the mappings around this function.
-    let mut files = all.chunk_by(|one, next| one.is_of_file(next));
-    let own = files.find(|file| file.iter().any(|line| line.has(here))).expect("this function");
-    (own[0].start, own[own.len() - 1].end)
+    files.into_iter().find(|file| (file.0..file.1).contains(&here)).expect("this function")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, lines, read};
+    use super::{Line, files_with_code, lines, read};
 
     #[test]
     fn a_file() {
@@ -97,9 +101,21 @@ mod tests {
         assert_eq!(line.path, b"/usr/lib/my lib.so");
         assert!(line.has(0x7f00) && line.has(0x7fff) && !line.has(0x8000));
         assert!(!line.is_shared() && line.judge().is_none());
-        let new = Line::of(b"8000-9000 r--p 00000000 08:01 1235    /usr/lib/my lib.so");
-        let new = new.expect("a mapping");
-        assert!(line.is_of_file(&line) && new.path == line.path && !new.is_of_file(&line));
+    }
+
+    /// The third file has replaced the second, which is still mapped. The fourth has no code.
+    #[test]
+    fn files() {
+        let text = b"1000-2000 r--p 00000000 08:01 7    /bin/program\n\
+            2000-3000 r-xp 00001000 08:01 7    /bin/program\n\
+            3000-4000 rw-p 00000000 00:00 0 \n\
+            4000-5000 rw-p 00002000 08:01 7    /bin/program\n\
+            5000-6000 r-xp 00000000 08:01 8    /lib/l.so (deleted)\n\
+            6000-7000 r-xp 00000000 08:01 9    /lib/l.so\n\
+            7000-8000 r--p 00000000 08:01 10    /usr/share/text\n\
+            8000-9000 r-xp 00000000 00:00 0    [vdso]\n";
+        let wanted = [(0x1000, 0x5000), (0x5000, 0x6000), (0x6000, 0x7000)];
+        assert_eq!(files_with_code(text), wanted);
     }
 
     #[test]

@@ -149,16 +149,8 @@ impl Module {
 /// Where files with code are mapped in a process: the first address, the address behind the last, and the load bias.
 pub fn mapped(pid: u32) -> Vec<(u64, u64, u64)> {
     let text = maps::read(pid).unwrap_or_default();
-    let mut files: Vec<(Line, bool)> = Vec::new();
-    for line in maps::lines(&text).filter(|line| line.path.starts_with(b"/")) {
-        let is_code = line.access.contains('x');
-        match files.last_mut().filter(|last| last.0.is_of_file(&line)) {
-            Some(last) => (last.0.end, last.1) = (line.end, last.1 || is_code),
-            None => files.push((line, is_code)),
-        }
-    }
-    let with_code = files.into_iter().filter(|file| file.1);
-    with_code.filter_map(|(file, _)| Some((file.start, file.end, bias(pid, file.start)?))).collect()
+    let files = maps::files_with_code(&text).into_iter();
+    files.filter_map(|(start, end)| Some((start, end, bias(pid, start)?))).collect()
 }
 
 fn bias(pid: u32, start: u64) -> Option<u64> {
