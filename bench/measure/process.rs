@@ -37,9 +37,10 @@ fn be_a_program_with_threads() {
 /// A processor that sleeps needs time to wake up. In a virtual machine, the sleep and the wake-up also make the machine exit
 /// to its host. If the threads of a program wait for each other, each wait can cost such a wake-up. A tool changes the timing
 /// of the threads, and so the number of wake-ups.
-pub struct Awake(
-    #[expect(dead_code, reason = "the kernel ends the request when the file is closed")] File,
-);
+pub struct Awake {
+    /// The kernel ends the request when the file is closed.
+    _request: File,
+}
 
 impl Awake {
     /// Asks the kernel to keep idle processors awake. The usual error is that this user has no permission.
@@ -53,7 +54,7 @@ impl Awake {
         let mut request = OpenOptions::new().write(true).open("/dev/cpu_dma_latency")?;
         let most_microseconds = 0_i32;
         request.write_all(&most_microseconds.to_ne_bytes())?;
-        Ok(Self(request))
+        Ok(Self { _request: request })
     }
 }
 
