@@ -58,10 +58,15 @@ impl Mapping<'_> {
 
 impl Module {
     /// Opens the file of a mapping in a process that is alive, if it is there. `since` is a time before the process
-    /// was started.
-    pub fn of_process(pid: u32, mapping: &Mapping, since: SystemTime, names: &Names) -> Self {
-        let text = maps::read(pid).unwrap_or_default();
-        let line = maps::lines(&text).find(|line| line.has(mapping.start));
+    /// was started. `text` lists the process's mappings.
+    pub fn of_process(
+        pid: u32,
+        text: &[u8],
+        mapping: &Mapping,
+        since: SystemTime,
+        names: &Names,
+    ) -> Self {
+        let line = maps::lines(text).find(|line| line.has(mapping.start));
         let line = line.filter(|line| mapping.can_be(line));
         let id = memory_build_id(pid, mapping);
         let named = line.as_ref().map_or(mapping.path, |line| line.path);
@@ -147,9 +152,9 @@ impl Module {
 }
 
 /// Where files with code are mapped in a process: the first address, the address behind the last, and the load bias.
-pub fn mapped(pid: u32) -> Vec<(u64, u64, u64)> {
-    let text = maps::read(pid).unwrap_or_default();
-    let files = maps::files_with_code(&text).into_iter();
+/// `text` lists the process's mappings.
+pub fn mapped(pid: u32, text: &[u8]) -> Vec<(u64, u64, u64)> {
+    let files = maps::files_with_code(text).into_iter();
     files.filter_map(|(start, end)| Some((start, end, bias(pid, start)?))).collect()
 }
 
@@ -237,7 +242,8 @@ mod tests {
     #[test]
     fn where_this_program_is_mapped() {
         let (start, address) = here();
-        let mapped = super::mapped(std::process::id());
+        let pid = std::process::id();
+        let mapped = super::mapped(pid, &maps::read(pid).expect("this process"));
         let own = mapped.iter().find(|file| file.0 == start).expect("this program");
         assert!((own.0..own.1).contains(&address) && own.2 == start);
     }
@@ -247,8 +253,9 @@ mod tests {
         let (start, address) = here();
         let mapping = Mapping { start, bias: start, path: b"" };
         let names = Names::default();
-        let module =
-            Module::of_process(std::process::id(), &mapping, SystemTime::UNIX_EPOCH, &names);
+        let pid = std::process::id();
+        let text = maps::read(pid).expect("this process");
+        let module = Module::of_process(pid, &text, &mapping, SystemTime::UNIX_EPOCH, &names);
         let places = Places::new(None);
         assert!(module.debug(&places).is_some());
         assert_eq!(module.function(address + 1 - start), Some(address - start));

@@ -6,6 +6,7 @@ use wire::ring::First;
 use crate::code::Id;
 use crate::held::STACKS;
 use crate::judge::{Judge, Origin};
+use crate::maps;
 use crate::merge::Numbered;
 use crate::modules::{self, Mapping, Module};
 use crate::process::{Mapped, Process};
@@ -78,7 +79,8 @@ impl Judge {
         let module = match &self.origin {
             Origin::Session(..) => {
                 let mapping = Mapping { start, bias, path: &path[..length] };
-                Module::of_process(process.pid, &mapping, self.since, names)
+                let text = maps::read(process.pid).unwrap_or_default();
+                Module::of_process(process.pid, &text, &mapping, self.since, names)
             }
             Origin::Trace => {
                 let id = self.build_id.take();
@@ -164,9 +166,11 @@ impl Judge {
         let Origin::Session(..) = self.origin else { return };
         let (world, since) = (&self.world, self.since);
         let Some(process) = self.processes.get_mut(number) else { return };
-        for (start, end, bias) in modules::mapped(process.pid) {
+        let text = maps::read(process.pid).unwrap_or_default();
+        for (start, end, bias) in modules::mapped(process.pid, &text) {
             let mapping = Mapping { start, bias, path: &[] };
-            let module = Module::of_process(process.pid, &mapping, since, &world.code.names);
+            let names = &world.code.names;
+            let module = Module::of_process(process.pid, &text, &mapping, since, names);
             process.map(Mapped { start, end, bias, module: world.code.module(module) });
             trace_module(&mut self.trace, process);
         }
