@@ -38,9 +38,9 @@ mod accounts;
 mod cycles;
 mod graph;
 mod heap;
-mod regions;
 mod memory;
 pub mod owned;
+mod regions;
 mod scan;
 #[cfg(test)]
 mod tests;

@@ -39,23 +39,23 @@ impl Region {
 
 /// The mappings of a process, by address. None: they cannot be read.
 pub fn of(pid: u32) -> Vec<Region> {
-    let lines = fs::read(format!("/proc/{pid}/smaps")).unwrap_or_default();
-    parse(&String::from_utf8_lossy(&lines))
+    parse(&fs::read(format!("/proc/{pid}/smaps")).unwrap_or_default())
 }
 
-fn parse(smaps: &str) -> Vec<Region> {
+fn parse(smaps: &[u8]) -> Vec<Region> {
     let mut regions: Vec<Region> = Vec::new();
     // The variables that a file begins with zero follow its mapping, and have no name.
     let mut file: Option<(u64, Kind)> = None;
     let mut is_last_new = false;
-    for line in smaps.lines() {
-        if let Some(flags) = line.strip_prefix("VmFlags:") {
+    for line in smaps.split(|&byte| byte == b'\n') {
+        if let Some(flags) = line.strip_prefix(b"VmFlags:") {
             // A device's memory is not read. Memory that a fork's child does not get is the recorder's.
-            if is_last_new && flags.split(' ').any(|flag| matches!(flag, "io" | "pf" | "wf")) {
+            let mut flags = flags.split(|&byte| byte == b' ');
+            if is_last_new && flags.any(|flag| matches!(flag, b"io" | b"pf" | b"wf")) {
                 regions.pop();
             }
             is_last_new = false;
-        } else if let Some(line) = Line::of(line.as_bytes()) {
+        } else if let Some(line) = Line::of(line) {
             let (start, end) = (line.start, line.end);
             let path = &*String::from_utf8_lossy(line.path);
             let of_file = file.filter(|&(behind, _)| behind == start).map(|(_, kind)| kind);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn kinds_of_mappings() {
-        let smaps = "\
+        let smaps = b"\
 1000-2000 r-xp 00000000 fe:00 1122                   /bin/program
 2000-3000 rw-p 00001000 fe:00 1122                   /bin/program
 Rss: 4 kB
@@ -129,6 +129,6 @@ f000-f800 rw-p 00000000 00:00 0                      [stack]
             (0xf000, Kind::Stack),
         ];
         assert_eq!(found, wanted);
-        assert!(parse("").is_empty() && parse("no maps\nat all").is_empty());
+        assert!(parse(b"").is_empty() && parse(b"no maps\nat all").is_empty());
     }
 }
