@@ -20,8 +20,8 @@ pub struct Line<'a> {
     pub is_deleted: bool,
 }
 
-/// The kernel's name of a session's memory begins with this. The judge's number follows.
-const SESSION: &[u8] = b"/memfd:kref-track.";
+/// The name of a session's memory begins with this. The judge's number follows.
+pub const SESSION: &str = "kref-track.";
 
 impl<'a> Line<'a> {
     /// `None`: it is no line of a mapping.
@@ -55,7 +55,8 @@ impl<'a> Line<'a> {
 
     /// The judge whose session's memory it is.
     pub fn judge(&self) -> Option<u32> {
-        std::str::from_utf8(self.path.strip_prefix(SESSION)?).ok()?.parse().ok()
+        let name = std::str::from_utf8(self.path.strip_prefix(b"/memfd:")?).ok()?;
+        name.strip_prefix(SESSION)?.parse().ok()
     }
 }
 

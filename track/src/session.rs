@@ -15,6 +15,7 @@ use wire::head::{
 };
 use wire::ring::Ring;
 
+use crate::maps;
 use crate::options::Options;
 
 /// 128 Ki words, and the ring's positions. A thread that does nothing but get and put fills them in about 1 ms.
@@ -46,7 +47,7 @@ impl Session {
 
     /// A session with this number of rings, each of `ring_bytes` bytes.
     pub fn with_rings(options: &Options, rings: usize, ring_bytes: usize) -> io::Result<Self> {
-        let name = format!("kref-track.{}\0", std::process::id());
+        let name = format!("{}{}\0", maps::SESSION, std::process::id());
         // SAFETY: a C string.
         let fd = unsafe {
             libc::memfd_create(name.as_ptr().cast(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
