@@ -36,7 +36,7 @@ fn be_a_program_with_threads() {
 ///
 /// A processor that sleeps needs time to wake up. In a virtual machine, the sleep and the wake-up also make the machine exit
 /// to its host. If the threads of a program wait for each other, each wait can cost such a wake-up. A tool changes the timing
-/// of the threads, and so the number of wake-ups.
+/// of the threads, and so the number of wake-ups. So a comparison may show this instead of what the tool itself costs.
 pub struct Awake {
     /// The kernel ends the request when the file is closed.
     _request: File,

@@ -1,4 +1,5 @@
-//! What a process has mapped: the lines of /proc/PID/maps. Some lines of /proc/PID/smaps are the same.
+//! What a process has mapped: the lines of /proc/PID/maps. In /proc/PID/smaps the first line of each entry has
+//! the same form.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,15 +17,15 @@ pub struct Line<'a> {
     pub inode: u64,
     /// The file's path, or a name such as `[heap]`, or empty. The kernel's mark ` (deleted)` is cut off.
     pub path: &'a [u8],
-    /// Whether the kernel marks the file as deleted. (A name that ends like the mark looks the same.)
+    /// Whether the kernel marks the file as deleted. A file whose own name ends in ` (deleted)` looks deleted, too.
     pub is_deleted: bool,
 }
 
-/// The name of a session's memory begins with this. The judge's number follows.
+/// The memory of a session is a memfd with this name, followed by the judge's process id.
 pub const SESSION: &str = "kref-track.";
 
 impl<'a> Line<'a> {
-    /// `None`: it is no line of a mapping.
+    /// `None` if the line is not of a mapping.
     pub fn of(line: &'a [u8]) -> Option<Self> {
         let mut words = line.splitn(6, |&byte| byte == b' ');
         let mut word = || std::str::from_utf8(words.next()?).ok();
@@ -43,7 +44,8 @@ impl<'a> Line<'a> {
         (self.start..self.end).contains(&address)
     }
 
-    /// Whether it is of the same file as another mapping. A file that has replaced another may have its path.
+    /// Whether it is of the same file as another mapping. The path alone does not say: a new file may have the path of an
+    /// old one that is still mapped.
     fn is_of_file(&self, other: &Self) -> bool {
         self.path == other.path && self.inode == other.inode
     }
@@ -53,7 +55,7 @@ impl<'a> Line<'a> {
         self.access.ends_with('s')
     }
 
-    /// The judge whose session's memory it is.
+    /// The judge's process id, if this is the memory of a session.
     pub fn judge(&self) -> Option<u32> {
         let name = std::str::from_utf8(self.path.strip_prefix(b"/memfd:")?).ok()?;
         name.strip_prefix(SESSION)?.parse().ok()
@@ -62,7 +64,7 @@ impl<'a> Line<'a> {
 
 /// Reads the text of a process's mappings.
 pub fn read(pid: u32) -> io::Result<Vec<u8>> {
-    // One read gives at most a page. A buffer with less free room than a page needs more reads.
+    // The kernel gives at most a page for each read. The buffer is large, so that each read gets a full page.
     let mut text = Vec::with_capacity(1 << 16);
     File::open(format!("/proc/{pid}/maps"))?.read_to_end(&mut text)?;
     Ok(text)
@@ -104,7 +106,7 @@ mod tests {
         assert!(!line.is_shared() && line.judge().is_none());
     }
 
-    /// The third file has replaced the second, which is still mapped. The fourth has no code.
+    /// /lib/l.so was replaced: the old file (8) is still mapped, next to the new one (9). /usr/share/text has no code.
     #[test]
     fn files() {
         let text = b"1000-2000 r--p 00000000 08:01 7    /bin/program\n\

@@ -164,7 +164,7 @@ fn bias(pid: u32, start: u64) -> Option<u64> {
     Some(start.wrapping_sub(first.address & !4095))
 }
 
-/// The mapped file by the kernel's links to it, which follow no renaming.
+/// The mapped file, through the kernel's links. They lead to the file itself, even if it was renamed or deleted.
 fn linked(pid: u32, line: &Line) -> Option<File> {
     open(&link(pid, line)).or_else(|| {
         let program = open(Path::new(&format!("/proc/{pid}/exe")))?;
@@ -172,7 +172,8 @@ fn linked(pid: u32, line: &Line) -> Option<File> {
     })
 }
 
-/// In contrast to the lines of /proc/PID/maps, the names of the links have no zeros in front of small addresses.
+/// The kernel's link to a mapped file. In contrast to the lines of /proc/PID/maps, its name has no zeros in front of small
+/// addresses.
 fn link(pid: u32, line: &Line) -> PathBuf {
     format!("/proc/{pid}/map_files/{:x}-{:x}", line.start, line.end).into()
 }
@@ -261,7 +262,7 @@ mod tests {
         assert_eq!(module.function(address + 1 - start), Some(address - start));
     }
 
-    /// A program without -fPIE is at a small address.
+    /// A program that is not position-independent is at a small address. /proc/PID/maps writes zeros in front of it.
     #[test]
     fn the_link_of_a_small_address() {
         const ADDRESS: u64 = 0x10_0000;

@@ -1,5 +1,5 @@
-//! Memory that processes share. A count in it may be changed by processes that nobody tracks, or that a table does not
-//! know as the same object: so the objects in it are left alone.
+//! Memory that processes share. An untracked process may change a count in it. A tracked process may have the count at
+//! another address, so that kref-track takes it for another object. So kref-track does not judge objects in such memory.
 
 use std::cell::{Cell, RefCell};
 
@@ -9,9 +9,9 @@ use crate::maps::{self, Line};
 #[derive(Default)]
 pub struct Shared {
     ranges: RefCell<Vec<(u64, u64)>>,
-    /// The process, or 0 if it is in a trace, which says itself what was shared.
+    /// The process's id. 0: the process is read from a trace, and the trace lists the shared memory.
     pid: Cell<u32>,
-    /// Whether there is something that the trace does not say yet.
+    /// Whether a range was added that is not yet written to the trace.
     is_new: Cell<bool>,
 }
 
@@ -35,7 +35,7 @@ impl Shared {
         self.read(&maps::read(self.pid.get()).unwrap_or_default());
     }
 
-    /// Adds what a text of /proc/PID/maps lists.
+    /// Adds the shared memory that a text of /proc/PID/maps lists.
     fn read(&self, text: &[u8]) {
         // Not the memory of kref-track's session: it does not belong to a program.
         let of_program = |line: &Line| line.is_shared() && line.judge().is_none();

@@ -44,12 +44,12 @@ pub fn of(pid: u32) -> Vec<Region> {
 
 fn parse(smaps: &[u8]) -> Vec<Region> {
     let mut regions: Vec<Region> = Vec::new();
-    // The variables that a file begins with zero follow its mapping, and have no name.
+    // A file's variables that begin as zero (.bss) are in a nameless mapping directly behind the file's.
     let mut file: Option<(u64, Kind)> = None;
     let mut is_last_new = false;
     for line in smaps.split(|&byte| byte == b'\n') {
         if let Some(flags) = line.strip_prefix(b"VmFlags:") {
-            // A device's memory is not read. Memory that a fork's child does not get is the recorder's.
+            // A device's memory is not read. Nor is the recorder's, which is wiped in a fork's child (wf).
             let mut flags = flags.split(|&byte| byte == b' ');
             if is_last_new && flags.any(|flag| matches!(flag, b"io" | b"pf" | b"wf")) {
                 regions.pop();
